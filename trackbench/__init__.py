@@ -1,0 +1,40 @@
+"""trackbench: benchmark toolkit and evaluation harness for single-object visual tracking.
+
+The public face is :func:`load`, which gives any tracker behind one ``init``/``track`` interface.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from trackbench.trackers.base import Tracker
+
+__version__ = "0.1.0"
+__all__ = ["__version__", "load"]
+
+
+def load(name: str, *, device: str = "auto", **options: object) -> Tracker:
+    """Return the tracker called ``name``, ready for ``init`` and ``track``.
+
+    Args:
+        name: a name of ``trackbench list trackers``, or ``opencv:NAME``, ``got10k:MODULE:CLASS``.
+        device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+        options: options of the tracker's definition, as after ``--set``.
+
+    Raises:
+        trackbench.errors.UsageError: unknown name or option.
+
+    Example:
+        >>> import numpy as np, trackbench
+        >>> from trackbench.regions import Box
+        >>> tracker = trackbench.load("static")
+        >>> frame = np.zeros((48, 64, 3), np.uint8)
+        >>> tracker.init(frame, Box(4, 5, 6, 7))
+        >>> tracker.track(frame).region
+        Box(x=4.0, y=5.0, w=6.0, h=7.0)
+    """
+    from trackbench.trackers.base import Tracker
+    from trackbench.trackers.catalogue import load_model
+
+    return Tracker(load_model(name, device=device, options=options))

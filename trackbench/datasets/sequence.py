@@ -1,0 +1,126 @@
+"""One sequence of a benchmark: its frames, its truth, its attributes, all read when first asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trackbench.errors import DataError
+from trackbench.regions import Box, Polygon, Region, Special, region_to_box
+
+
+@dataclass(frozen=True)
+class Truth:
+    """The annotation of one sequence of N frames, as stored: nothing is shifted, clipped or repaired."""
+
+    boxes: NDArray[np.float64]
+    """(N, 4): x, y, w, h in pixels; NaN where the data set says so. Polygons and masks: their min-max boxes."""
+    regions: tuple[Region, ...] | None = None
+    """The N regions where they are more than boxes, else None."""
+    absent: NDArray[np.bool_] | None = None
+    """(N,): the target is out of view or fully occluded in this frame; None where the data set has no such flag."""
+    tags: Mapping[str, NDArray[np.bool_]] = field(default_factory=dict)
+    """Attributes of single frames, each (N,) (VOT's ``*.tag`` files)."""
+
+    @classmethod
+    def of_regions(cls, regions: list[Region], **flags: object) -> Truth:
+        """Make a truth of N regions of any kind."""
+        boxes = np.array([region_to_box(region).numbers() for region in regions], np.float64).reshape(-1, 4)
+        plain = all(isinstance(region, Box) for region in regions)
+        return cls(boxes, None if plain else tuple(regions), **flags)  # type: ignore[arg-type]
+
+    def __len__(self) -> int:
+        return len(self.boxes)
+
+
+@dataclass(eq=False)
+class Sequence:
+    """A sequence whose files are opened only when they are needed.
+
+    Args:
+        name: the benchmark's own name of it.
+        read_frames: gives the paths of the frames in order; raises DataError where the images are not there.
+        read_truth: gives the annotation; raises DataError where it cannot be read.
+        attributes: the sequence's attributes, in the benchmark's abbreviations.
+        size: (width, height) of the frames where the data set's metadata has it.
+    """
+
+    name: str
+    read_frames: Callable[[], list[Path]]
+    read_truth: Callable[[], Truth]
+    attributes: tuple[str, ...] = ()
+    size: tuple[int, int] | None = None
+
+    @cached_property
+    def frames(self) -> list[Path]:
+        """The paths of the frames, one for each line of the truth.
+
+        Raises:
+            DataError: images are missing, or their number differs from that of the annotations.
+        """
+        paths = self.read_frames()
+        if len(paths) != len(self.truth):
+            raise DataError(f"{self.name}: {len(paths)} frames but {len(self.truth)} annotations; expected as many")
+        return paths
+
+    @cached_property
+    def truth(self) -> Truth:
+        """The annotation, read once."""
+        return self.read_truth()
+
+    def __len__(self) -> int:
+        return len(self.truth)
+
+    def region(self, index: int) -> Region:
+        """Return the annotated region of frame ``index`` (0-based)."""
+        regions = self.truth.regions
+        return Box.of(self.truth.boxes[index]) if regions is None else regions[index]
+
+    def initial_region(self, index: int = 0) -> Region:
+        """Return the region with which a tracker starts on frame ``index``.
+
+        Raises:
+            DataError: it has no area, or holds something that is not a finite number.
+        """
+        region = self.region(index)
+        usable = not isinstance(region, Special) and region_to_box(region).is_valid
+        if usable and isinstance(region, Polygon):
+            usable = bool(np.isfinite(region.points).all())
+        if not usable:
+            box = self.truth.boxes[index].tolist()
+            raise DataError(
+                f"{self.name}: the truth of frame {index + 1} is {box} (x, y, w, h); "
+                "expected finite numbers and a positive area to start a tracker on"
+            )
+        return region
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A benchmark as found on disk."""
+
+    name: str
+    root: Path
+    sequences: tuple[Sequence, ...]
+    """The sequences whose annotations are there, in the benchmark's order."""
+    of: int
+    """How many sequences the benchmark has."""
+    protocol: str = "one-pass"
+    convention: str = "official"
+    attributes: tuple[str, ...] = ()
+    """Attribute abbreviations in the benchmark's order."""
+    missing: tuple[str, ...] = ()
+    """Names of the benchmark's sequences that are not on disk."""
+    version: str = "1"
+    """Version of the sequence list and of its annotations, part of a run's identity."""
+
+    def __getitem__(self, name: str) -> Sequence:
+        for sequence in self.sequences:
+            if sequence.name == name:
+                return sequence
+        raise KeyError(name)

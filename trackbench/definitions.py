@@ -1,0 +1,178 @@
+"""Definitions of trackers and data sets: TOML files that a researcher edits.
+
+The built-in ones travel with the package; a file ``trackers/NAME.toml`` or ``datasets/NAME.toml`` in the working folder
+wins over the built-in one of that name. Only the file that is asked for is read, so that a broken one harms nothing else.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Generic, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from trackbench.errors import UsageError, fold_name, suggestion
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+
+class Card(_Strict):
+    """The model card of a tracker: where it comes from and how far it has been verified."""
+
+    paper: str = ""
+    code_licence: str = ""
+    weights_licence: str = ""
+    verified: str = ""
+    not_verified: str = ""
+
+
+class Weights(_Strict):
+    """The checkpoint that a tracker needs."""
+
+    file: str
+    """The official file's name."""
+    source: str
+    """Where its authors publish it, by name."""
+    converter: str
+    """``module:function`` that maps the official state dict to ours."""
+
+
+class TrackerDefinition(_Strict):
+    """One tracker variant, ``trackers/NAME.toml``."""
+
+    title: str
+    """The name as papers print it."""
+    model: str = Field(alias="class")
+    """``module:Class`` of a TrackerModel."""
+    version: int = 1
+    """Raised whenever the tracker's numbers change; part of a run's identity."""
+    argument: str | None = None
+    """The option that the text after a colon sets: ``opencv:mil`` is definition ``opencv`` with argument ``mil``."""
+    variants: str | None = None
+    """``module:function`` that names what can stand after the colon and why some of it is not ready."""
+    deterministic: bool = True
+    """Whether every run gives the same boxes."""
+    weights: Weights | None = None
+    options: dict[str, Any] = {}
+    datasets: dict[str, dict[str, Any]] = {}
+    """Options that differ on a data set."""
+    card: Card = Card()
+
+
+class DatasetDefinition(_Strict):
+    """One benchmark, ``datasets/NAME.toml``."""
+
+    title: str
+    layout: str
+    """Module below ``trackbench.datasets.layouts`` that reads it from disk."""
+    table: str | None = None
+    """CSV file beside the definition with a line a sequence."""
+    subset: str | None = None
+    """Column of the table that marks this benchmark's sequences."""
+    version: str = "1"
+    protocol: Literal["one-pass"] = "one-pass"
+    convention: str = "official"
+    attributes: dict[str, str] = {}
+    """Abbreviation -> meaning, in the benchmark's order."""
+    folders: tuple[str, ...] = ()
+    """Names that the benchmark's folder goes by below a data root."""
+    home: str = ""
+    """The official page, by name."""
+    tree: str = ""
+    """The folder tree as downloaded."""
+
+
+D = TypeVar("D", TrackerDefinition, DatasetDefinition)
+
+
+@dataclass(frozen=True)
+class Found(Generic[D]):
+    """A definition and the file it comes from."""
+
+    name: str
+    path: Path
+    value: D
+    builtin: bool
+
+
+class Shelf(Generic[D]):
+    """All definitions of one kind, the working folder's first.
+
+    Args:
+        kind: ``trackers`` or ``datasets``.
+        schema: what each file must hold.
+        noun: what messages call one of them.
+    """
+
+    def __init__(self, kind: str, schema: type[D], noun: str) -> None:
+        self.kind, self.schema, self.noun = kind, schema, noun
+
+    def folders(self) -> Iterator[tuple[Path, bool]]:
+        """Yield the folders in the order in which they win, and whether each is the built-in one."""
+        builtin = content_folder(self.kind)
+        own = Path.cwd() / self.kind
+        if own.is_dir() and own.resolve() != builtin.resolve():
+            yield own, False
+        yield builtin, True
+
+    def names(self) -> list[str]:
+        """Return the names of all definitions, sorted."""
+        return sorted({path.stem for folder, _ in self.folders() for path in folder.glob("*.toml")})
+
+    def get(self, name: str) -> Found[D]:
+        """Return the definition called ``name`` (case, ``_`` and ``-`` do not matter).
+
+        Raises:
+            UsageError: there is none (the message suggests the nearest), or its file is not as it should be.
+        """
+        for folder, builtin in self.folders():
+            for path in sorted(folder.glob("*.toml")):
+                if fold_name(path.stem) == fold_name(name):
+                    return Found(path.stem, path, self._read(path), builtin)
+        hint = suggestion(name, self.names())
+        raise UsageError(f"unknown {self.noun} '{name}'{hint} (`trackbench list {self.kind}` shows all)")
+
+    def _read(self, path: Path) -> D:
+        try:
+            raw = tomllib.loads(path.read_text(encoding="utf-8"))
+        except tomllib.TOMLDecodeError as error:
+            raise UsageError(f"{path}: not valid TOML: {error}") from None
+        except (OSError, UnicodeDecodeError) as error:
+            raise UsageError(f"{path}: cannot be read: {error}") from None
+        try:
+            return self.schema.model_validate(raw)
+        except ValidationError as error:
+            raise UsageError(describe_invalid(error, str(path), list(self.schema.model_fields))) from None
+
+
+TRACKERS = Shelf("trackers", TrackerDefinition, "tracker")
+DATASETS = Shelf("datasets", DatasetDefinition, "data set")
+
+
+def content_folder(kind: str) -> Path:
+    """Return the built-in folder ``trackers``, ``datasets`` or ``reports``.
+
+    It lies inside an installed package, and at the top level of a source tree.
+    """
+    package = Path(__file__).resolve().parent
+    installed = package / "content" / kind
+    return installed if installed.is_dir() else package.parent / kind
+
+
+def describe_invalid(error: ValidationError, where: str, known: list[str]) -> str:
+    """Return one line that says which keys of ``where`` are wrong, what was found and what was expected."""
+    problems = []
+    for item in error.errors():
+        key = ".".join(map(str, item["loc"]))
+        if item["type"] == "extra_forbidden":
+            problems.append(f"unknown key '{key}'{suggestion(key, known)} (known: {', '.join(known) or 'none'})")
+        elif item["type"] == "missing":
+            problems.append(f"key '{key}' is missing")
+        else:
+            problems.append(f"key '{key}' is {item['input']!r}: {item['msg'][0].lower()}{item['msg'][1:]}")
+    return f"{where}: " + "; ".join(problems)

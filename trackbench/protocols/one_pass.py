@@ -1,0 +1,21 @@
+"""One-pass evaluation (OPE): initialise on the first frame, track to the end (Wu, Lim, Yang, CVPR 2013)."""
+
+from __future__ import annotations
+
+from trackbench.datasets.sequence import Sequence
+from trackbench.protocols.base import Init, Script, Track, Trajectory
+
+
+def one_pass(sequence: Sequence) -> Script:
+    """Start on the annotation of the first frame, then ask about every other frame once.
+
+    The first line of the trajectory is the region that the tracker was given.
+    """
+    trajectory = Trajectory()
+    first = sequence.initial_region()
+    trajectory.add(first, (yield Init(0, first)))
+    for index in range(1, len(sequence)):
+        answer = yield Track(index)
+        assert answer.prediction is not None
+        trajectory.add(answer.prediction.region, answer)
+    return trajectory

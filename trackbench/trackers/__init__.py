@@ -1,0 +1,1 @@
+"""Trackers behind one interface: a model without memory, and a state for each target."""
