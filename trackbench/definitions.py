@@ -1,7 +1,7 @@
 """Definitions of trackers and data sets: TOML files that a researcher edits.
 
 The built-in ones travel with the package; a file ``trackers/NAME.toml`` or ``datasets/NAME.toml`` in the working folder
-wins over the built-in one of that name. Only the file that is asked for is read, so that a broken one harms nothing else.
+wins over the built-in one of that name. Only the file that is asked for is read, so a broken one harms nothing else.
 """
 
 from __future__ import annotations

@@ -30,7 +30,7 @@ class TrackerError(TrackbenchError):
 
 
 def fold_name(name: str) -> str:
-    """Return the form of ``name`` under which names are compared: lower case, without ``_``, ``-``, ``.`` and blanks."""
+    """Return the form of ``name`` under which names are compared: lower case, no ``_``, ``-``, ``.`` or blanks."""
     return "".join(c for c in name.lower() if c not in "_-. ")
 
 
