@@ -31,17 +31,6 @@ class Card(_Strict):
     not_verified: str = ""
 
 
-class Weights(_Strict):
-    """The checkpoint that a tracker needs."""
-
-    file: str
-    """The official file's name."""
-    source: str
-    """Where its authors publish it, by name."""
-    converter: str
-    """``module:function`` that maps the official state dict to ours."""
-
-
 class TrackerDefinition(_Strict):
     """One tracker variant, ``trackers/NAME.toml``."""
 
@@ -57,7 +46,6 @@ class TrackerDefinition(_Strict):
     """``module:function`` that names what can stand after the colon and why some of it is not ready."""
     deterministic: bool = True
     """Whether every run gives the same boxes."""
-    weights: Weights | None = None
     options: dict[str, Any] = {}
     datasets: dict[str, dict[str, Any]] = {}
     """Options that differ on a data set."""

@@ -11,14 +11,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
-import numpy as np
-from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
+from trackbench.frames import Frame
 from trackbench.regions import Region
 
-Frame = NDArray[np.uint8]
-"""An image: uint8 (H, W, 3), RGB."""
+__all__ = ["Frame", "InitTrack", "LoopedModel", "Options", "Prediction", "State", "Tracker", "TrackerModel"]
 
 State = TypeVar("State")
 

@@ -205,3 +205,23 @@ def _merge(into: dict[str, Any], layer: Mapping[str, Any]) -> None:
             _merge(into[key], value)
         else:
             into[key] = value
+
+
+def list_trackers() -> list[dict[str, Any]]:
+    """Return every tracker with ``name``, ``title``, ``ready`` and ``why_not``, for ``trackbench list trackers``."""
+    rows: list[dict[str, Any]] = []
+    for name in TRACKERS.names():
+        try:
+            found = TRACKERS.get(name)
+        except UsageError as error:
+            rows.append({"name": name, "title": name, "ready": False, "why_not": str(error)})
+            continue
+        value = found.value
+        if value.variants:
+            for variant, why_not in load_object(value.variants, f"{found.path}: key 'variants'")():
+                title = f"{value.title} {variant}"
+                rows.append({"name": f"{name}:{variant}", "title": title, "ready": not why_not, "why_not": why_not})
+        else:
+            why_not = f"{name}:{value.argument.upper()}: name one after the colon" if value.argument else None
+            rows.append({"name": name, "title": value.title, "ready": not why_not, "why_not": why_not})
+    return rows

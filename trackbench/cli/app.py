@@ -1,0 +1,50 @@
+"""Puts the commands together."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from trackbench.cli.data import data_app
+from trackbench.cli.listing import list_app
+from trackbench.cli.report import report
+from trackbench.cli.run import run
+from trackbench.cli.shared import guarded
+from trackbench.cli.synthesize import synthesize
+
+app = typer.Typer(
+    name="trackbench",
+    help="Run single-object trackers over the field's benchmarks and turn the results into numbers to publish.",
+    epilog="Example: trackbench run dcf -d otb100 --root ~/data/OTB && trackbench report -d otb100 --root ~/data/OTB",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(show: bool) -> None:
+    if show:
+        from trackbench.results.manifest import versions
+
+        for name, version in versions().items():
+            typer.echo(f"{name} {version}")
+        raise typer.Exit
+
+
+@app.callback()
+def main(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the versions that matter.")
+    ] = False,
+) -> None:
+    """Run single-object trackers over the field's benchmarks and turn the results into numbers to publish."""
+
+
+app.command("run")(guarded(run))
+app.command("report")(guarded(report))
+app.command("synthesize")(guarded(synthesize))
+app.add_typer(list_app, name="list")
+app.add_typer(data_app, name="data")

@@ -1,0 +1,141 @@
+"""``trackbench run``."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from trackbench.cli.shared import Datasets, Debug, Json, Quiet, Root, Runs, complain, messages, output, print_json
+
+if TYPE_CHECKING:
+    from trackbench.cli.progress import RunProgress
+    from trackbench.engine.campaign import Plan
+
+
+def run(
+    trackers: Annotated[list[str], typer.Argument(metavar="TRACKER...", help="Names of `trackbench list trackers`.")],
+    dataset: Datasets,
+    root: Root = None,
+    sequence: Annotated[
+        list[str] | None, typer.Option("--sequence", "-s", help="Only this sequence (name or glob). Repeatable.")
+    ] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Only the first N sequences.")] = None,
+    protocol: Annotated[str | None, typer.Option(help="Default: the data set's.")] = None,
+    repetitions: Annotated[int, typer.Option(min=1, help="Runs over each sequence, seeded one after the other.")] = 1,
+    runs: Runs = Path("runs"),
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
+    batch: Annotated[int, typer.Option(min=1, help="Sequences at once; 1 for honest latency.")] = 1,
+    threads: Annotated[int, typer.Option(min=1, help="Threads that decode images.")] = min(4, os.cpu_count() or 1),
+    weights: Annotated[Path | None, typer.Option(help="Checkpoint to use instead of the kept one.")] = None,
+    random_weights: Annotated[bool, typer.Option("--random-weights", help="Run without a checkpoint.")] = False,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Set a tracker's option. Repeatable.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="For trackers that draw at random.")] = 0,
+    restart: Annotated[bool, typer.Option("--restart", help="Throw away stored results of these runs first.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be done.")] = False,
+    json: Json = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Run trackers over benchmarks. What is stored is not run again.
+
+    [bold]Examples[/bold]
+
+    trackbench run dcf opencv:mil -d otb100 --root ~/data/OTB
+
+    trackbench run dcf -d ./my_sequences --set learning_rate=0.02 --batch 8
+    """
+    from trackbench.datasets.catalogue import open_dataset, select
+    from trackbench.engine.campaign import execute, make_plan
+    from trackbench.errors import UsageError
+    from trackbench.trackers.catalogue import find_tracker, parse_setting
+
+    if weights is not None or random_weights:
+        option = "--weights" if weights is not None else "--random-weights"
+        raise UsageError(f"{option}: {', '.join(trackers)} takes no checkpoint")
+    options = dict(parse_setting(text) for text in set_ or [])
+    say = (lambda text: None) if quiet else messages().print
+    campaigns = []
+    for name in dict.fromkeys(dataset):
+        found = open_dataset(name, root)
+        chosen = select(found, sequence, limit)
+        if len(found.sequences) < found.of:
+            say(f"{found.name}: {len(found.sequences)} of {found.of} sequences are in {found.root}")
+        plans = [
+            make_plan(
+                find_tracker(tracker, found.name, options),
+                chosen,
+                runs,
+                protocol=protocol,
+                repetitions=repetitions,
+                seed=seed,
+                restart=restart,
+                dry=dry_run,
+            )
+            for tracker in dict.fromkeys(trackers)
+        ]
+        campaigns.append(plans)
+    if dry_run:
+        _show_plans([plan for plans in campaigns for plan in plans], json)
+        return
+    for plans in campaigns:
+        with _progress(plans, quiet) as progress:
+            execute(plans, device=device, batch=batch, threads=threads, progress=progress)
+    done = [plan for plans in campaigns for plan in plans]
+    if json:
+        print_json({"runs": [plan.summary() for plan in done]})
+    elif not quiet:
+        _show_results(done)
+    failed = [(plan, name, reason) for plan in done for name, reason in plan.failed.items()]
+    for plan, name, reason in failed:
+        complain(f"{plan.spec.label}: {name}: {reason}")
+    if failed:
+        complain(f"{len(failed)} failed, everything else is stored; the same command tries them again")
+        raise typer.Exit(1)
+
+
+def _progress(plans: list[Plan], quiet: bool) -> RunProgress:
+    from trackbench.cli.progress import RunProgress
+    from trackbench.engine.campaign import expected_frames
+
+    return RunProgress(messages(), expected_frames(plans), shown=not quiet)
+
+
+def _show_plans(plans: list[Plan], json: bool) -> None:
+    rows: list[dict[str, Any]] = [
+        {
+            "tracker": plan.spec.label,
+            "dataset": plan.dataset.name,
+            "protocol": plan.folder.key.protocol,
+            "folder": str(plan.folder.path),
+            "stored": len(plan.dataset.sequences) * plan.repetitions - len(plan.missing),
+            "to_run": [sequence.name for sequence, _ in plan.missing],
+        }
+        for plan in plans
+    ]
+    if json:
+        print_json({"runs": rows})
+        return
+    from rich.table import Table
+
+    table = Table("tracker", "data set", "protocol", "stored", "to run", "folder")
+    for row in rows:
+        count = str(len(row["to_run"]))
+        table.add_row(row["tracker"], row["dataset"], row["protocol"], str(row["stored"]), count, row["folder"])
+    output().print(table)
+
+
+def _show_results(plans: list[Plan]) -> None:
+    from rich.table import Table
+
+    table = Table("tracker", "data set", "sequences", "frames", "fps", "folder", title="Stored")
+    for plan in plans:
+        row = plan.summary()
+        fps = "-" if row["fps"] is None else f"{row['fps']:.1f}"
+        sequences = f"{row['sequences']} of {row['of']}"
+        table.add_row(row["tracker"], row["dataset"], sequences, str(row["frames"]), fps, row["folder"])
+    output().print(table)

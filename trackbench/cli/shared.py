@@ -1,0 +1,97 @@
+"""What all commands share: their common options, how they print, how they fail."""
+
+from __future__ import annotations
+
+import functools
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, ParamSpec, TypeVar
+
+import typer
+
+from trackbench.errors import TrackbenchError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+Datasets = Annotated[
+    list[str],
+    typer.Option("--dataset", "-d", help="Data set: a name of `trackbench list datasets`, or a folder. Repeatable."),
+]
+Root = Annotated[
+    Path | None, typer.Option(help="Folder that holds the data set. Default: `data add`, TRACKBENCH_DATA.")
+]
+Runs = Annotated[Path, typer.Option(envvar="TRACKBENCH_RUNS", help="Folder of stored results.")]
+Json = Annotated[
+    bool, typer.Option("--json", help="Print one JSON document on standard output and nothing else there.")
+]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")]
+Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
+
+
+def guarded(command: Callable[P, R]) -> Callable[P, R]:
+    """Wrap a command: the user's mistakes become one line and an exit code, an interruption exit code 130."""
+
+    @functools.wraps(command)
+    def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return command(*args, **kwargs)
+        except TrackbenchError as error:
+            if kwargs.get("debug"):
+                raise
+            complain(str(error))
+            raise typer.Exit(error.exit_code) from None
+        except KeyboardInterrupt:
+            if kwargs.get("debug"):
+                raise
+            complain("interrupted; everything finished so far is kept, the same command continues")
+            raise typer.Exit(130) from None
+        except BrokenPipeError:
+            # The reader of our output (head, less) has gone; there is nobody left to tell.
+            sys.stdout = None  # type: ignore[assignment]
+            raise typer.Exit(1) from None
+
+    return wrapped
+
+
+def complain(message: str) -> None:
+    """Print one line of error on standard error."""
+    typer.secho(f"trackbench: {message}", err=True, fg=typer.colors.RED)
+
+
+def print_json(document: dict[str, Any]) -> None:
+    """Print the one JSON document of a command; NaN becomes null."""
+    typer.echo(json.dumps({"schema": 1, **_plain(document)}, indent=2, allow_nan=False))
+
+
+def output() -> Console:
+    """Return the console for results; wide enough for its tables when it is not a terminal."""
+    from rich.console import Console
+
+    return Console(highlight=False) if sys.stdout.isatty() else Console(highlight=False, width=160)
+
+
+def messages() -> Console:
+    """Return the console for messages and progress."""
+    from rich.console import Console
+
+    return Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, Path):
+        return str(value)
+    if hasattr(value, "item"):
+        value = value.item()
+    if isinstance(value, float) and value != value:
+        return None
+    return value

@@ -1,0 +1,189 @@
+"""From the name or path of a data set to its sequences on disk."""
+
+from __future__ import annotations
+
+import csv
+import importlib
+import re
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
+from pathlib import Path
+from types import ModuleType
+
+from trackbench.datasets.roots import candidate_roots
+from trackbench.datasets.sequence import Dataset, Sequence
+from trackbench.definitions import DATASETS, DatasetDefinition, Found
+from trackbench.errors import DataError, UsageError, fold_name, suggestion
+
+#: Layouts by which a folder is recognised, the most particular first.
+RECOGNISED = ("vot", "otb", "folder")
+
+
+def open_dataset(name: str, root: Path | None = None) -> Dataset:
+    """Return the data set called ``name``, or the one in the folder of that path.
+
+    Listing reads neither images nor annotations.
+
+    Raises:
+        UsageError: no such data set or folder, or nothing of it is there.
+    """
+    if _is_path(name):
+        return _open_folder(Path(name))
+    try:
+        found = DATASETS.get(name)
+    except UsageError:
+        if not Path(name).is_dir():
+            raise
+        return _open_folder(Path(name))
+    return _open_definition(found, root)
+
+
+def select(dataset: Dataset, patterns: list[str] | None = None, limit: int | None = None) -> Dataset:
+    """Return ``dataset`` with the first ``limit`` sequences that match one of ``patterns`` (names or globs).
+
+    Raises:
+        UsageError: a pattern that matches nothing.
+    """
+    chosen = list(dataset.sequences)
+    if patterns:
+        folded = {sequence.name: fold_name(sequence.name) for sequence in chosen}
+        kept: set[str] = set()
+        for pattern in patterns:
+            hits = {n for n, f in folded.items() if fnmatchcase(n, pattern) or fnmatchcase(f, fold_name(pattern))}
+            if not hits:
+                hint = "; it is not on disk" if pattern in dataset.missing else suggestion(pattern, folded)
+                raise UsageError(f"--sequence '{pattern}': {dataset.name} has no such sequence{hint}")
+            kept |= hits
+        chosen = [sequence for sequence in chosen if sequence.name in kept]
+    return replace(dataset, sequences=tuple(chosen[:limit]))
+
+
+def read_table(found: Found[DatasetDefinition]) -> list[dict[str, str]]:
+    """Return the rows of a definition's table that belong to its subset; empty where it has no table.
+
+    Raises:
+        UsageError: the table is not there, or has no line for the subset.
+    """
+    definition = found.value
+    if definition.table is None:
+        return []
+    path = found.path.parent / definition.table
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            rows = list(csv.DictReader(file))
+    except OSError as error:
+        raise UsageError(f"{found.path}: key 'table': {path} cannot be read: {error.strerror}") from None
+    if definition.subset is not None:
+        rows = [row for row in rows if definition.subset in row.get("lists", "").split()]
+    if not rows:
+        raise UsageError(f"{path}: no line of column 'lists' names '{definition.subset}'")
+    return rows
+
+
+def _open_definition(found: Found[DatasetDefinition], root: Path | None) -> Dataset:
+    definition, table = found.value, read_table(found)
+    layout = load_layout(definition.layout, f"{found.path}: key 'layout'")
+    places = candidate_roots(found.name, definition.folders, root)
+    best: tuple[Path, list[Sequence], list[str]] | None = None
+    for place in places:
+        if not place.is_dir():
+            continue
+        sequences, missing = layout.read(place, definition, table)
+        if sequences and (best is None or len(sequences) > len(best[1])):
+            best = place, sequences, missing
+    if best is None:
+        where = f"looked in {', '.join(map(str, places[:3]))}" if places else "no root is known"
+        raise UsageError(
+            f"data set '{found.name}' was not found ({where}); give --root, set TRACKBENCH_DATA, "
+            f"or `trackbench data add {found.name} DIR`; the expected folders are in `trackbench list datasets`"
+        )
+    place, sequences, missing = best
+    return Dataset(
+        name=found.name,
+        root=place,
+        sequences=tuple(sequences),
+        of=len(sequences) + len(missing),
+        protocol=definition.protocol,
+        convention=definition.convention,
+        attributes=tuple(definition.attributes),
+        missing=tuple(missing),
+        version=definition.version,
+    )
+
+
+def _open_folder(folder: Path) -> Dataset:
+    if not folder.is_dir():
+        raise UsageError(f"data set '{folder}': there is no such folder")
+    try:
+        for name in RECOGNISED:
+            layout = load_layout(name, "layout")
+            if layout.recognise(folder):
+                sequences, missing = layout.read(folder, None, [])
+                break
+        else:
+            raise UsageError(
+                f"data set '{folder}': no sequences; expected <sequence>/groundtruth.txt (or groundtruth_rect.txt) "
+                "with frames in <sequence>/, <sequence>/img/ or <sequence>/color/"
+            )
+    except OSError as error:
+        raise UsageError(f"data set '{folder}': cannot be listed: {error.strerror}") from None
+    if not sequences:
+        raise DataError(f"data set '{folder}': {len(missing)} sequences are listed and none is there")
+    attributes = dict.fromkeys(attribute for sequence in sequences for attribute in sequence.attributes)
+    resolved = folder.resolve()
+    return Dataset(
+        name=re.sub(r"[^\w.+-]", "_", resolved.name) or "data",
+        root=resolved,
+        sequences=tuple(sequences),
+        of=len(sequences) + len(missing),
+        attributes=tuple(sorted(attributes)),
+        missing=tuple(missing),
+    )
+
+
+def load_layout(name: str, where: str) -> ModuleType:
+    """Return the layout module ``name``.
+
+    Raises:
+        UsageError: there is none; the message starts with ``where``.
+    """
+    full = f"trackbench.datasets.layouts.{name}"
+    try:
+        return importlib.import_module(full)
+    except ModuleNotFoundError as error:
+        if error.name != full:
+            raise
+        raise UsageError(f"{where} is '{name}': there is no such layout") from None
+
+
+@dataclass(frozen=True)
+class Readiness:
+    """Whether a data set can be used, for ``trackbench list datasets``."""
+
+    name: str
+    title: str
+    ready: bool
+    why_not: str | None
+    root: Path | None
+    sequences: int
+    of: int
+
+
+def readiness(name: str) -> Readiness:
+    """Look for the data set called ``name`` and say what was found."""
+    try:
+        found = DATASETS.get(name)
+    except UsageError as error:
+        return Readiness(name, name, False, str(error), None, 0, 0)
+    of = len(read_table(found))
+    try:
+        dataset = _open_definition(found, None)
+    except UsageError as error:
+        return Readiness(found.name, found.value.title, False, str(error), None, 0, of)
+    count = len(dataset.sequences)
+    why = None if count == dataset.of else f"{count} of {dataset.of} sequences in {dataset.root}"
+    return Readiness(found.name, found.value.title, True, why, dataset.root, count, dataset.of)
+
+
+def _is_path(name: str) -> bool:
+    return "/" in name or "\\" in name or name in {".", ".."}

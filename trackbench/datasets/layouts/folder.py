@@ -1,0 +1,103 @@
+"""The generic layout: a folder for each sequence, with frames and a ground-truth file.
+
+``<sequence>/groundtruth.txt`` or ``groundtruth_rect.txt``; frames in ``<sequence>/``, ``<sequence>/img/`` (``imgs``,
+``images``) or ``<sequence>/color/``; any image format, sorted naturally (``2.jpg`` before ``10.jpg``). A line holds a
+region in any of the VOT text forms, or ``x y w h`` with any separator. A file ``attributes.txt`` lists the attributes,
+separated by blanks, commas or lines. A folder that holds one sequence directly is a data set of one.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from functools import partial
+from pathlib import Path
+
+from trackbench.datasets.sequence import Sequence, Truth
+from trackbench.definitions import DatasetDefinition
+from trackbench.errors import DataError
+from trackbench.regions.files import read_boxes, read_regions, read_text
+
+TRUTHS = ("groundtruth.txt", "groundtruth_rect.txt")
+IMAGE_FOLDERS = ("img", "imgs", "images", "color")
+IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm"})
+
+
+def recognise(folder: Path) -> bool:
+    """Whether ``folder`` is a sequence or holds at least one."""
+    return _truth_file(folder) is not None or any(_truth_file(child) for child in _children(folder))
+
+
+def read(
+    folder: Path, definition: DatasetDefinition | None, table: list[dict[str, str]]
+) -> tuple[list[Sequence], list[str]]:
+    """Return the sequences in ``folder`` in natural order, or those of the table, and the names that are missing."""
+    single = _truth_file(folder) is not None
+    present = {child.name: child for child in ([folder] if single else _children(folder)) if _truth_file(child)}
+    names = [row["name"] for row in table] or sorted(present, key=natural_key)
+    attributes = {row["name"]: tuple(row.get("attributes", "").split()) for row in table}
+    found = [_sequence(present[name], attributes.get(name)) for name in names if name in present]
+    return found, [name for name in names if name not in present]
+
+
+def natural_key(name: str) -> list[tuple[int, int | str]]:
+    """Return a sort key by which numbers inside names count as numbers: ``2`` before ``10``."""
+    return [(0, int(part)) if part.isdigit() else (1, part.lower()) for part in re.split(r"(\d+)", name) if part]
+
+
+def list_images(folder: Path) -> list[Path]:
+    """Return the images directly in ``folder``, in natural order.
+
+    Raises:
+        DataError: the folder cannot be listed.
+    """
+    try:
+        names = [
+            entry.name for entry in os.scandir(folder) if os.path.splitext(entry.name)[1].lower() in IMAGE_SUFFIXES
+        ]
+    except OSError as error:
+        raise DataError(f"{folder}: cannot be listed: {error.strerror}") from None
+    return [folder / name for name in sorted(names, key=natural_key) if not name.startswith(".")]
+
+
+def find_child(folder: Path, *names: str) -> Path | None:
+    """Return the first of the sub-folders ``names`` that exists."""
+    return next((folder / name for name in names if (folder / name).is_dir()), None)
+
+
+def _sequence(folder: Path, attributes: tuple[str, ...] | None) -> Sequence:
+    listed = folder / "attributes.txt"
+    if attributes is None:
+        attributes = tuple(re.split(r"[,\s]+", read_text(listed).strip())) if listed.is_file() else ()
+    return Sequence(
+        folder.name,
+        read_frames=partial(_frames, folder),
+        read_truth=partial(_truth, folder),
+        attributes=tuple(filter(None, attributes)),
+    )
+
+
+def _frames(folder: Path) -> list[Path]:
+    images = find_child(folder, *IMAGE_FOLDERS)
+    paths = list_images(images or folder)
+    if not paths:
+        raise DataError(f"{folder}: holds no frames (looked in it and in {', '.join(IMAGE_FOLDERS)})")
+    return paths
+
+
+def _truth(folder: Path) -> Truth:
+    path = _truth_file(folder)
+    if path is None:
+        raise DataError(f"{folder}: has none of {', '.join(TRUTHS)}")
+    first = read_text(path).strip().partition("\n")[0].strip()
+    if first[:1] == "m" or first.count(",") >= 5:
+        return Truth.of_regions(read_regions(path))
+    return Truth(read_boxes(path))
+
+
+def _truth_file(folder: Path) -> Path | None:
+    return next((folder / name for name in TRUTHS if (folder / name).is_file()), None)
+
+
+def _children(folder: Path) -> list[Path]:
+    return [Path(entry.path) for entry in os.scandir(folder) if entry.is_dir() and not entry.name.startswith(".")]

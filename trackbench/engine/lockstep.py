@@ -1,0 +1,221 @@
+"""Drives many protocol generators in lock-step.
+
+Each live generator has one open request. A round collects them all, decodes every frame that they name once, puts the
+requests of one tracker into one batch, and sends the answers back. Frames that the generators will probably ask for
+next are decoded meanwhile.
+"""
+
+from __future__ import annotations
+
+import time
+import traceback
+from collections import deque
+from collections.abc import Callable, Hashable, Iterator
+from dataclasses import dataclass, field
+from itertools import zip_longest
+from pathlib import Path
+from typing import Any
+
+from trackbench.datasets.sequence import Sequence
+from trackbench.errors import TrackbenchError
+from trackbench.frames import Frame, FrameSource
+from trackbench.protocols.base import Answer, Init, Request, Script, Trajectory
+from trackbench.trackers.base import TrackerModel
+
+#: How many frames ahead of each generator are decoded at most.
+AHEAD = 4
+
+
+@dataclass(eq=False)
+class Job:
+    """One tracker over one sequence by one protocol."""
+
+    key: Hashable
+    """Handed back with the outcome."""
+    sequence: Sequence
+    model: TrackerModel[Any]
+    script: Callable[[Sequence], Script]
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a job ended: with a trajectory, or with the reason why there is none."""
+
+    job: Job
+    trajectory: Trajectory | None
+    reason: str | None = None
+    trace: str | None = None
+    """The traceback where the reason is an error in the tracker."""
+
+
+@dataclass(eq=False)
+class _Live:
+    """A job under way."""
+
+    job: Job
+    script: Script
+    request: Request
+    state: Any = None
+    step: int = 1
+    """By how much the frame index changed last: the direction in which frames are decoded ahead."""
+
+    @property
+    def path(self) -> Path:
+        return self.job.sequence.frames[self.request.index]
+
+    def ahead(self) -> list[Path]:
+        frames = self.job.sequence.frames
+        indices = (self.request.index + n * self.step for n in range(1, AHEAD + 1))
+        return [frames[index] for index in indices if 0 <= index < len(frames)]
+
+
+@dataclass
+class Progress:
+    """What the engine reports while it works; subclass and override."""
+
+    frames: int = 0
+    started: float = field(default_factory=time.perf_counter)
+
+    def begin(self, job: Job) -> None:
+        """A sequence starts."""
+
+    def advance(self, frames: int) -> None:
+        """So many answers more have come."""
+        self.frames += frames
+
+    def end(self, outcome: Outcome) -> None:
+        """A sequence has ended."""
+
+
+def run(jobs: list[list[Job]], batch: int = 1, threads: int = 2, progress: Progress | None = None) -> Iterator[Outcome]:
+    """Run jobs and yield their outcomes as they end.
+
+    Args:
+        jobs: groups of jobs over the same sequence by different trackers; a group runs together and each of its frames
+            is decoded once.
+        batch: how many groups are under way at once; requests to the same model share one call.
+        threads: threads that decode images.
+        progress: is told how it goes.
+
+    An exception in a tracker or a broken image ends its own job only. When a call with several targets fails, each of
+    them is run again alone, so that only the one at fault is lost.
+    """
+    progress = progress or Progress()
+    again: list[list[Job]] = []
+    with FrameSource(threads) as source:
+        yield from _run(jobs, max(1, batch), source, progress, again)
+        while again:
+            groups, again = again, []
+            yield from _run(groups, 1, source, progress, again)
+
+
+def _run(
+    jobs: list[list[Job]], batch: int, source: FrameSource, progress: Progress, again: list[list[Job]]
+) -> Iterator[Outcome]:
+    waiting = deque(jobs)
+    groups: list[list[_Live]] = []
+    while waiting or groups:
+        while waiting and len(groups) < batch:
+            group: list[_Live] = []
+            for job in waiting.popleft():
+                progress.begin(job)
+                started = _start(job)
+                if isinstance(started, Outcome):
+                    progress.end(started)
+                    yield started
+                else:
+                    group.append(started)
+            if group:
+                groups.append(group)
+        live = [item for group in groups for item in group]
+        ended: set[int] = set()
+        for item, outcome in _round(live, source, again):
+            ended.add(id(item))
+            if outcome is not None:
+                progress.end(outcome)
+                yield outcome
+        progress.advance(len(live))
+        groups = [kept for group in groups if (kept := [item for item in group if id(item) not in ended])]
+
+
+def _start(job: Job) -> _Live | Outcome:
+    try:
+        _ = job.sequence.frames
+        script = job.script(job.sequence)
+        return _Live(job, script, next(script))
+    except TrackbenchError as error:
+        return Outcome(job, None, str(error))
+
+
+def _round(live: list[_Live], source: FrameSource, again: list[list[Job]]) -> Iterator[tuple[_Live, Outcome | None]]:
+    """Answer every open request; yields the jobs that ended, with None for those that will run again alone."""
+    ahead = [item.ahead() for item in live]
+    source.plan((item.path for item in live), (path for paths in zip_longest(*ahead) for path in paths if path))
+    calls: dict[tuple[int, type, int], list[tuple[_Live, Frame]]] = {}
+    for item in live:
+        try:
+            frame = source.get(item.path)
+        except TrackbenchError as error:
+            yield item, Outcome(item.job, None, str(error))
+            continue
+        # Trackers that draw at random are seeded before they start, so jobs with different seeds start apart.
+        seed = item.job.seed if isinstance(item.request, Init) else 0
+        calls.setdefault((id(item.job.model), type(item.request), seed), []).append((item, frame))
+    for call in calls.values():
+        try:
+            answers = _call(call)
+        except Exception as error:
+            if len(call) > 1:
+                again.extend([item.job] for item, _ in call)
+                yield from ((item, None) for item, _ in call)
+            else:
+                yield call[0][0], _failure(call[0][0].job, error)
+            continue
+        for (item, _), answer in zip(call, answers, strict=True):
+            outcome = _advance(item, answer)
+            if outcome is not None:
+                yield item, outcome
+
+
+def _call(call: list[tuple[_Live, Frame]]) -> list[Answer]:
+    """Make one call to the model for all its open requests of one kind; a share of its time goes to each."""
+    items, frames = [item for item, _ in call], [frame for _, frame in call]
+    model = items[0].job.model
+    requests = [item.request for item in items]
+    regions = [request.region for request in requests if isinstance(request, Init)]
+    if regions:
+        model.seed(items[0].job.seed)
+    model.synchronize()
+    before = time.perf_counter()
+    if regions:
+        states = model.start(frames, regions)
+        model.synchronize()
+        seconds = (time.perf_counter() - before) / len(items)
+        for item, state in zip(items, states, strict=True):
+            item.state = state
+        return [Answer(None, seconds) for _ in items]
+    predictions = model.step(frames, [item.state for item in items])
+    model.synchronize()
+    seconds = (time.perf_counter() - before) / len(items)
+    return [Answer(prediction, seconds) for prediction in predictions]
+
+
+def _advance(item: _Live, answer: Answer) -> Outcome | None:
+    """Send an answer to its protocol; returns the outcome when that was the last one."""
+    try:
+        following = item.script.send(answer)
+    except StopIteration as end:
+        return Outcome(item.job, end.value)
+    except TrackbenchError as error:
+        return Outcome(item.job, None, str(error))
+    item.step = following.index - item.request.index or item.step
+    item.request = following
+    return None
+
+
+def _failure(job: Job, error: Exception) -> Outcome:
+    if isinstance(error, TrackbenchError):
+        return Outcome(job, None, str(error))
+    reason = f"{type(error).__name__}: {error}".strip().replace("\n", " ")
+    return Outcome(job, None, reason, "".join(traceback.format_exception(error)))

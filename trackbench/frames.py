@@ -1,0 +1,91 @@
+"""Images: decoded ahead of need by a few threads, in bounded memory, once for every tracker that looks at them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from types import TracebackType
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from trackbench.errors import DataError
+
+Frame = NDArray[np.uint8]
+"""An image: uint8 (H, W, 3), RGB."""
+
+#: Memory for frames that are decoded ahead, in bytes.
+BUDGET = 256 << 20
+
+
+def read_frame(path: Path) -> Frame:
+    """Return the image at ``path`` as uint8 (H, W, 3) RGB; grey images get three equal channels.
+
+    Raises:
+        DataError: the file is missing or no image.
+    """
+    try:
+        data = np.fromfile(path, np.uint8)
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror}") from None
+    image = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
+    if image is None:
+        raise DataError(f"{path}: is not a readable image ({data.size} bytes)")
+    return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB, dst=image), np.uint8)
+
+
+class FrameSource:
+    """Decodes frames in threads.
+
+    Use as a context manager. :meth:`plan` says what is needed now and soon; whatever is no longer in the plan is
+    forgotten, so the memory is bounded by the plan.
+    """
+
+    def __init__(self, threads: int = 2) -> None:
+        self._pool = ThreadPoolExecutor(max(1, threads), thread_name_prefix="decode")
+        self._frames: dict[Path, Future[Frame]] = {}
+        self._largest = 1
+        self.decoded = 0
+        """How many images have been given to the threads."""
+
+    def __enter__(self) -> FrameSource:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._frames.clear()
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def room(self) -> int:
+        """Return how many frames of the largest size seen so far the budget holds."""
+        return max(1, BUDGET // self._largest)
+
+    def plan(self, now: Iterable[Path], soon: Iterable[Path]) -> None:
+        """Decode the images that are needed ``now``, then those needed ``soon`` as far as the budget goes."""
+        wanted = dict.fromkeys(now)
+        room = max(self.room() - len(wanted), 0)
+        for path in soon:
+            if room <= 0:
+                break
+            if path not in wanted:
+                wanted[path] = None
+                room -= 1
+        for path in self._frames.keys() - wanted.keys():
+            self._frames.pop(path).cancel()
+        for path in wanted:
+            if path not in self._frames:
+                self._frames[path] = self._pool.submit(read_frame, path)
+                self.decoded += 1
+
+    def get(self, path: Path) -> Frame:
+        """Return the image at ``path``, which is in the plan; waits until it is decoded.
+
+        Raises:
+            DataError: the file is missing or no image.
+        """
+        frame = self._frames[path].result()
+        self._largest = max(self._largest, frame.nbytes)
+        return frame

@@ -1,0 +1,1 @@
+"""Stored results: what each tracker answered, and how it came about."""

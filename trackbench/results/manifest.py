@@ -1,0 +1,109 @@
+"""The manifest of a run: what made its results.
+
+``identity`` decides the numbers (tracker, its version and options, checkpoint, data set and its version, protocol,
+seed): results of different identities never share a folder. ``sessions`` says how and when the work was done.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import platform
+import sys
+from datetime import UTC, datetime
+from typing import Any
+
+import trackbench
+from trackbench.errors import UsageError
+from trackbench.results.store import RunFolder
+
+SCHEMA = 1
+
+
+def admit(folder: RunFolder, identity: dict[str, Any], *, restart: bool = False) -> dict[str, Any]:
+    """Return the manifest to continue with: the stored one, or a new one where nothing is stored.
+
+    Args:
+        folder: the run.
+        identity: what decides its numbers.
+        restart: remove what is stored.
+
+    Raises:
+        UsageError: the folder holds results of another identity; the message says what differs.
+    """
+    if restart:
+        folder.clear()
+    stored = folder.manifest()
+    if stored is None:
+        if folder.sequences():
+            raise UsageError(f"{folder.path}: holds results but no manifest.json; --restart replaces them")
+        key = folder.key
+        return {
+            "schema": SCHEMA,
+            "tracker": key.tracker,
+            "dataset": key.dataset,
+            "protocol": key.protocol,
+            "imported": False,
+            "identity": identity,
+            "sessions": [],
+        }
+    changes = differences(stored.get("identity", {}), identity)
+    if changes:
+        raise UsageError(
+            f"{folder.path}: holds results of other settings ({'; '.join(changes)}); "
+            "--restart replaces them, --runs keeps both"
+        )
+    return dict(stored)
+
+
+def differences(old: Any, new: Any, key: str = "") -> list[str]:
+    """Return a line for every key in which two identities differ."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        lines = []
+        for name in sorted(old.keys() | new.keys()):
+            lines += differences(old.get(name), new.get(name), f"{key}.{name}".lstrip("."))
+        return lines
+    return [] if old == new else [f"{key}: stored {_short(old)}, now {_short(new)}"]
+
+
+def session(*, command: list[str], device: str, batch: int, threads: int, precision: str = "float32") -> dict[str, Any]:
+    """Return the record of one working session."""
+    return {
+        "started": datetime.now(UTC).isoformat(timespec="seconds"),
+        "command": command,
+        "device": device,
+        "device_name": _device_name(device),
+        "precision": precision,
+        "batch": batch,
+        "threads": threads,
+        # In a batch the call's time is shared out evenly, so it says nothing of latency.
+        "timing": "seconds of each call"
+        if batch == 1
+        else f"seconds of each call divided by its batch (up to {batch})",
+        "versions": versions(),
+        "sequences": 0,
+    }
+
+
+def versions() -> dict[str, str]:
+    """Return the versions that matter for a bug report."""
+    names = ("torch", "numpy", "opencv-python", "scipy", "pandas", "matplotlib", "shapely", "got10k", "vot-toolkit")
+    found = {"trackbench": trackbench.__version__, "python": platform.python_version(), "platform": platform.platform()}
+    for name in names:
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            found[name] = "not installed"
+    return found
+
+
+def _device_name(device: str) -> str:
+    if device.startswith("cuda"):
+        import torch
+
+        return str(torch.cuda.get_device_name(device))
+    return platform.processor() or platform.machine() or sys.platform
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:59] + "…"

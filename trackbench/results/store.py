@@ -1,0 +1,228 @@
+"""The result store: one folder for each tracker, data set and protocol.
+
+::
+
+    runs/<tracker>/<dataset>/<protocol>/
+        manifest.json       what made these results (see trackbench.results.manifest)
+        <sequence>.txt      a region a line: x,y,w,h or another VOT text form
+        <sequence>.time     seconds a line, "nan" where the tracker was not asked
+        <sequence>.score    confidence a line, empty where there is none; no file when the tracker has none at all
+        failures.json       sequences that could not be run, and why
+        repetition-002/     the same files of a second run
+
+The ``.txt`` file of a sequence is written last: where it is, all is there.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trackbench.errors import DataError, UsageError
+from trackbench.regions import Region, format_region, region_to_box
+from trackbench.regions.files import read_boxes, read_regions, read_text
+
+MANIFEST, FAILURES = "manifest.json", "failures.json"
+_TEMPORARY = ".writing"
+
+
+@dataclass(frozen=True)
+class RunKey:
+    """What names a run: tracker label, data set, protocol."""
+
+    tracker: str
+    dataset: str
+    protocol: str
+
+
+class RunFolder:
+    """The stored results of one run.
+
+    Args:
+        runs: the folder of all runs.
+        key: which run.
+    """
+
+    def __init__(self, runs: Path, key: RunKey) -> None:
+        self.key = key
+        self.path = runs / file_name(key.tracker) / file_name(key.dataset) / key.protocol
+
+    def file(self, sequence: str, suffix: str = ".txt", repetition: int = 1) -> Path:
+        """Return the path of a sequence's file.
+
+        Raises:
+            DataError: the sequence's name cannot be a file's.
+        """
+        if not sequence or sequence != Path(sequence).name or sequence.startswith(".") or "\\" in sequence:
+            raise DataError(f"sequence name '{sequence}' cannot name a file")
+        folder = self.path if repetition == 1 else self.path / f"repetition-{repetition:03d}"
+        return folder / f"{sequence}{suffix}"
+
+    def has(self, sequence: str, repetition: int = 1) -> bool:
+        """Whether a result of ``sequence`` is stored."""
+        return self.file(sequence, ".txt", repetition).is_file()
+
+    def sequences(self, repetition: int = 1) -> set[str]:
+        """Return the names of the sequences that are stored."""
+        folder = self.file("x", "", repetition).parent
+        return {path.stem for path in folder.glob("*.txt")} if folder.is_dir() else set()
+
+    def repetitions(self) -> int:
+        """Return the highest repetition that is stored; 0 when nothing is."""
+        numbers = [int(path.name[11:]) for path in self.path.glob("repetition-*") if path.name[11:].isdigit()]
+        return max(numbers, default=1) if self.sequences() or numbers else 0
+
+    def write(
+        self,
+        sequence: str,
+        regions: list[Region],
+        seconds: list[float],
+        scores: list[float | None],
+        repetition: int = 1,
+    ) -> None:
+        """Store a sequence: its files appear complete or not at all.
+
+        Raises:
+            UsageError: the folder cannot be written.
+        """
+        if any(score is not None for score in scores):
+            lines = ["" if score is None else f"{score:.6g}" for score in scores]
+            write_text(self.file(sequence, ".score", repetition), "\n".join(lines) + "\n")
+        else:
+            self.file(sequence, ".score", repetition).unlink(missing_ok=True)
+        if seconds:
+            write_text(self.file(sequence, ".time", repetition), "".join(f"{value:.8f}\n" for value in seconds))
+        else:
+            self.file(sequence, ".time", repetition).unlink(missing_ok=True)
+        write_text(self.file(sequence, ".txt", repetition), "".join(f"{format_region(r)}\n" for r in regions))
+
+    def regions(self, sequence: str, repetition: int = 1) -> list[Region]:
+        """Return the stored regions.
+
+        Raises:
+            DataError: the file is not there or holds something else; file and line are named.
+        """
+        return read_regions(self.file(sequence, ".txt", repetition))
+
+    def boxes(self, sequence: str, repetition: int = 1) -> NDArray[np.float64]:
+        """Return the stored regions as boxes, float64 (N, 4); NaN where the tracker gave no answer.
+
+        Raises:
+            DataError: the file is not there or holds something else; file and line are named.
+        """
+        path = self.file(sequence, ".txt", repetition)
+        lines = read_text(path).split("\n", 2)[:2]
+        if all(line.count(",") == 3 and not line.startswith("m") for line in lines if line.strip()):
+            return read_boxes(path)
+        return np.array([region_to_box(region).numbers() for region in read_regions(path)], np.float64).reshape(-1, 4)
+
+    def seconds(self, sequence: str, repetition: int = 1) -> NDArray[np.float64] | None:
+        """Return the seconds of each frame, float64 (N,), or None where no times are stored."""
+        path = self.file(sequence, ".time", repetition)
+        if not path.is_file():
+            return None
+        try:
+            return np.array([float(line) for line in read_text(path).split()], np.float64)
+        except ValueError as error:
+            raise DataError(f"{path}: {error}; expected seconds, a number a line") from None
+
+    def manifest(self) -> dict[str, Any] | None:
+        """Return the manifest, or None where nothing is stored yet."""
+        return _read_json(self.path / MANIFEST)
+
+    def write_manifest(self, manifest: dict[str, Any]) -> None:
+        """Store the manifest."""
+        write_text(self.path / MANIFEST, json.dumps(manifest, indent=2) + "\n")
+
+    def failures(self) -> dict[str, dict[str, Any]]:
+        """Return the sequences that could not be run: name -> ``reason`` and ``traceback``."""
+        return _read_json(self.path / FAILURES) or {}
+
+    def write_failures(self, failures: dict[str, dict[str, Any]]) -> None:
+        """Store the failures; an empty dict removes the file."""
+        if failures:
+            write_text(self.path / FAILURES, json.dumps(failures, indent=2) + "\n")
+        else:
+            (self.path / FAILURES).unlink(missing_ok=True)
+
+    def clear(self) -> None:
+        """Remove everything that this store has written."""
+        for repetition in range(1, self.repetitions() + 1):
+            for sequence in self.sequences(repetition):
+                for suffix in (".txt", ".time", ".score"):
+                    self.file(sequence, suffix, repetition).unlink(missing_ok=True)
+        for name in (MANIFEST, FAILURES):
+            (self.path / name).unlink(missing_ok=True)
+
+    def sweep(self) -> None:
+        """Remove what processes of this machine that were killed while writing have left."""
+        if os.name != "posix":  # elsewhere a process cannot be asked whether it lives
+            return
+        for path in self.path.rglob(f"*{_TEMPORARY}"):
+            host, _, process = path.name.removesuffix(_TEMPORARY).rpartition(".")
+            if host.endswith(f".{socket.gethostname()}") and process.isdigit() and not _is_running(int(process)):
+                path.unlink(missing_ok=True)
+
+
+def stored_runs(runs: Path, dataset: str | None = None) -> list[RunFolder]:
+    """Return the runs below ``runs``, those of one data set or all, sorted by name."""
+    found = []
+    for path in sorted(runs.glob(f"*/*/*/{MANIFEST}")):
+        manifest = _read_json(path) or {}
+        key = RunKey(
+            str(manifest.get("tracker", path.parts[-4])),
+            str(manifest.get("dataset", path.parts[-3])),
+            str(manifest.get("protocol", path.parts[-2])),
+        )
+        if dataset is None or key.dataset == dataset:
+            found.append(RunFolder(runs, key))
+    return found
+
+
+def file_name(name: str) -> str:
+    """Return ``name`` as the name of a folder on any system: ``opencv:mil`` becomes ``opencv-mil``."""
+    return "".join(c if c.isalnum() or c in "._-+@=," else "-" for c in name)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file so that it appears complete or not at all.
+
+    Raises:
+        UsageError: it cannot be written.
+    """
+    temporary = path.with_name(f"{path.name}.{socket.gethostname()}.{os.getpid()}{_TEMPORARY}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with temporary.open("w", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be written: {error.strerror}") from None
+
+
+def _read_json(path: Path) -> Any:
+    if not path.is_file():
+        return None
+    try:
+        return json.loads(read_text(path))
+    except json.JSONDecodeError as error:
+        raise DataError(f"{path}: not valid JSON: {error}") from None
+
+
+def _is_running(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
