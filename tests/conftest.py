@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
+from samples import write_dataset, write_trackers
 
 
 @pytest.fixture(scope="session")
@@ -21,3 +23,18 @@ def reference() -> Path:
 def crossing(reference: Path) -> Path:
     """A data root that holds one real OTB sequence, Crossing (120 frames, 360x240)."""
     return reference / "sequences"
+
+
+@pytest.fixture
+def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working folder with trackers of its own and a small data set ``data``, without the user's configuration."""
+    write_trackers(tmp_path)
+    write_dataset(tmp_path / "data")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    for name in ("TRACKBENCH_DATA", "TRACKBENCH_RUNS"):
+        monkeypatch.delenv(name, raising=False)
+    # Each test has its own module of this name.
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
+    monkeypatch.delitem(sys.modules, "sample_trackers", raising=False)
+    return tmp_path

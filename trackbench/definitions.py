@@ -98,7 +98,8 @@ class Shelf(Generic[D]):
     """
 
     def __init__(self, kind: str, schema: type[D], noun: str) -> None:
-        self.kind, self.schema, self.noun = kind, schema, noun
+        self.kind, self.noun = kind, noun
+        self.schema: type[D] = schema
 
     def folders(self) -> Iterator[tuple[Path, bool]]:
         """Yield the folders in the order in which they win, and whether each is the built-in one."""
@@ -133,9 +134,10 @@ class Shelf(Generic[D]):
         except (OSError, UnicodeDecodeError) as error:
             raise UsageError(f"{path}: cannot be read: {error}") from None
         try:
-            return self.schema.model_validate(raw)
+            valid: D = self.schema.model_validate(raw)
         except ValidationError as error:
             raise UsageError(describe_invalid(error, str(path), list(self.schema.model_fields))) from None
+        return valid
 
 
 TRACKERS = Shelf("trackers", TrackerDefinition, "tracker")

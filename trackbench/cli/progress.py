@@ -18,10 +18,9 @@ class RunProgress(Progress):
     Args:
         console: where to show it.
         frames: how many answers are expected in all.
-        shown: False shows nothing.
     """
 
-    def __init__(self, console: Console, frames: int, shown: bool = True) -> None:
+    def __init__(self, console: Console, frames: int) -> None:
         super().__init__()
         self._bar = Bar(
             TextColumn("{task.description}"),
@@ -32,10 +31,9 @@ class RunProgress(Progress):
             TimeRemainingColumn(),
             console=console,
             transient=True,
-            disable=not (shown and console.is_terminal and frames),
+            disable=not (console.is_terminal and frames),
         )
         self._task = self._bar.add_task("starting", total=frames, fps="")
-        self._console, self._shown = console, shown
 
     def __enter__(self) -> RunProgress:
         self._bar.start()
@@ -58,5 +56,5 @@ class RunProgress(Progress):
 
     def end(self, outcome: Outcome) -> None:
         """Say at once what went wrong; the end of the run lists it again."""
-        if outcome.trajectory is None and self._shown:
+        if outcome.trajectory is None and not self._bar.disable:
             self._bar.console.print(Text(f"{outcome.job.sequence.name}: {outcome.reason}", style="red"))

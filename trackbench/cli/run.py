@@ -58,7 +58,7 @@ def run(
         option = "--weights" if weights is not None else "--random-weights"
         raise UsageError(f"{option}: {', '.join(trackers)} takes no checkpoint")
     options = dict(parse_setting(text) for text in set_ or [])
-    say = (lambda text: None) if quiet else messages().print
+    say = messages(quiet).print
     campaigns = []
     for name in dict.fromkeys(dataset):
         found = open_dataset(name, root)
@@ -102,7 +102,7 @@ def _progress(plans: list[Plan], quiet: bool) -> RunProgress:
     from trackbench.cli.progress import RunProgress
     from trackbench.engine.campaign import expected_frames
 
-    return RunProgress(messages(), expected_frames(plans), shown=not quiet)
+    return RunProgress(messages(quiet), expected_frames(plans))
 
 
 def _show_plans(plans: list[Plan], json: bool) -> None:

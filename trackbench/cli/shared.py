@@ -53,7 +53,7 @@ def guarded(command: Callable[P, R]) -> Callable[P, R]:
             raise typer.Exit(130) from None
         except BrokenPipeError:
             # The reader of our output (head, less) has gone; there is nobody left to tell.
-            sys.stdout = None  # type: ignore[assignment]
+            sys.stdout = None
             raise typer.Exit(1) from None
 
     return wrapped
@@ -76,11 +76,11 @@ def output() -> Console:
     return Console(highlight=False) if sys.stdout.isatty() else Console(highlight=False, width=160)
 
 
-def messages() -> Console:
-    """Return the console for messages and progress."""
+def messages(quiet: bool = False) -> Console:
+    """Return the console for messages and progress, mute if ``quiet``."""
     from rich.console import Console
 
-    return Console(stderr=True, highlight=False, soft_wrap=True)
+    return Console(stderr=True, highlight=False, soft_wrap=True, markup=False, quiet=quiet)
 
 
 def _plain(value: Any) -> Any:

@@ -38,7 +38,7 @@ def remember(name: str, folder: Path) -> Path:
     document = _load()
     if not isinstance(document.get("data"), dict):
         document["data"] = tomlkit.table()
-    document["data"][name] = str(folder.resolve())  # type: ignore[index]
+    document["data"][name] = str(folder.resolve())
     path = configuration_file()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

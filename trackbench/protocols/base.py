@@ -14,14 +14,16 @@ from trackbench.regions import Region
 from trackbench.trackers.base import Prediction
 
 
-class Init(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Init:
     """Start the tracker anew on frame ``index`` (0-based) with the target at ``region``."""
 
     index: int
     region: Region
 
 
-class Track(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Track:
     """Ask the tracker where the target is in frame ``index`` (0-based)."""
 
     index: int

@@ -27,7 +27,7 @@ MAX_MASK_PIXELS = 1 << 28
 def parse_region(text: str) -> Region:
     """Return the region that one line of text stands for.
 
-    A box or polygon with a NaN among its numbers is ``Special(0)``, as in vot-toolkit.
+    A box, polygon or point with a NaN among its numbers is ``Special(0)``, as in vot-toolkit.
 
     Raises:
         DataError: the line is no region (empty, not a number, 2, 3, 5 or 7 numbers, inconsistent run lengths).
@@ -47,12 +47,12 @@ def parse_region(text: str) -> Region:
         if not numbers[0].is_integer() or numbers[0] < 0:
             raise DataError(f"special code '{_shorten(line)}' is not a whole number >= 0")
         return Special(int(numbers[0]))
+    if len(numbers) % 2 == 0 and any(math.isnan(v) for v in numbers):
+        return Special(0)
     if len(numbers) < 4 or len(numbers) == 5 or (len(numbers) > 4 and len(numbers) % 2):
         raise DataError(
             f"{len(numbers)} numbers in '{_shorten(line)}'; expected 1 (code), 4 (box) or 6, 8, .. (polygon)"
         )
-    if any(math.isnan(v) for v in numbers):
-        return Special(0)
     return Box(*numbers) if len(numbers) == 4 else Polygon(numbers)
 
 

@@ -77,7 +77,7 @@ class RunFolder:
     def repetitions(self) -> int:
         """Return the highest repetition that is stored; 0 when nothing is."""
         numbers = [int(path.name[11:]) for path in self.path.glob("repetition-*") if path.name[11:].isdigit()]
-        return max(numbers, default=1) if self.sequences() or numbers else 0
+        return max((number for number in (1, *numbers) if self.sequences(number)), default=0)
 
     def write(
         self,
@@ -92,16 +92,18 @@ class RunFolder:
         Raises:
             UsageError: the folder cannot be written.
         """
-        if any(score is not None for score in scores):
-            lines = ["" if score is None else f"{score:.6g}" for score in scores]
-            write_text(self.file(sequence, ".score", repetition), "\n".join(lines) + "\n")
-        else:
-            self.file(sequence, ".score", repetition).unlink(missing_ok=True)
-        if seconds:
-            write_text(self.file(sequence, ".time", repetition), "".join(f"{value:.8f}\n" for value in seconds))
-        else:
-            self.file(sequence, ".time", repetition).unlink(missing_ok=True)
-        write_text(self.file(sequence, ".txt", repetition), "".join(f"{format_region(r)}\n" for r in regions))
+        known = any(score is not None for score in scores)
+        texts = {
+            ".score": ["" if score is None else f"{score:.6g}" for score in scores] if known else [],
+            ".time": [f"{value:.8f}" for value in seconds],
+            ".txt": [format_region(region) for region in regions],
+        }
+        for suffix, lines in texts.items():
+            path = self.file(sequence, suffix, repetition)
+            if lines:
+                write_text(path, "\n".join(lines) + "\n")
+            elif path.is_file():
+                path.unlink()
 
     def regions(self, sequence: str, repetition: int = 1) -> list[Region]:
         """Return the stored regions.
@@ -135,7 +137,8 @@ class RunFolder:
 
     def manifest(self) -> dict[str, Any] | None:
         """Return the manifest, or None where nothing is stored yet."""
-        return _read_json(self.path / MANIFEST)
+        manifest: dict[str, Any] | None = _read_json(self.path / MANIFEST)
+        return manifest
 
     def write_manifest(self, manifest: dict[str, Any]) -> None:
         """Store the manifest."""

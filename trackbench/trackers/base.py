@@ -64,7 +64,11 @@ class TrackerModel(ABC, Generic[State]):
         """Track each target into its next frame; advances the states in place."""
 
     def seed(self, seed: int) -> None:
-        """Make what the tracker draws at random from here on depend on ``seed`` alone."""
+        """Set the seed of the targets started from here on.
+
+        A tracker that draws at random keeps a generator in each state, made from this seed, so that a target's boxes
+        depend neither on the batch nor on what ran before.
+        """
 
     def synchronize(self) -> None:
         """Wait until the device has finished, so that a clock read after it is honest."""

@@ -1,0 +1,39 @@
+# make demo    make test    make test-slow    make format
+# A fresh machine needs Python 3.11 to 3.13 and nothing else; VENV=DIR and PYTHON=PROGRAM choose others.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+DEMO ?= demo
+
+.PHONY: demo test test-slow lint format clean
+
+# The tested version of torch comes first, so that nothing else draws in another one.
+$(VENV)/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --constraint constraints.txt torch
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+demo: $(VENV)/.installed
+	test -d $(DEMO)/benchmark || $(BIN)/trackbench synthesize $(DEMO)/benchmark --sequences 6 --frames 60 --layout otb
+	$(BIN)/trackbench run dcf static --dataset $(DEMO)/benchmark --runs $(DEMO)/runs
+	$(BIN)/trackbench report --dataset $(DEMO)/benchmark --runs $(DEMO)/runs
+
+lint: $(VENV)/.installed
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+test: lint
+	$(BIN)/pytest
+
+test-slow: $(VENV)/.installed
+	$(BIN)/pytest -m slow
+
+format: $(VENV)/.installed
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+clean:
+	rm -rf $(DEMO) dist .pytest_cache .mypy_cache .ruff_cache

@@ -1,0 +1,104 @@
+"""Success and precision plots, drawn as the field's papers draw them, readable in grey and without a screen."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+from matplotlib.figure import Figure
+
+from trackbench.scores import Score
+
+#: Dark to light and back, so that neighbours differ in grey too; line styles repeat at another period.
+COLOURS = ("#d62728", "#1f77b4", "#2ca02c", "#9467bd", "#ff7f0e", "#17becf", "#8c564b", "#e377c2", "#7f7f7f", "#111111")
+DASHES: tuple[Any, ...] = ("-", "--", "-.", ":", (0, (8, 2)), (0, (5, 1, 1, 1, 1, 1)), (0, (3, 3)))
+
+
+@dataclass(frozen=True)
+class CurvePlot:
+    """How one kind of curve is drawn."""
+
+    curve: str
+    metric: str
+    title: str
+    x: str
+    y: str
+    legend: str
+
+
+CURVES = (
+    CurvePlot("success", "success_auc", "Success plot", "Overlap threshold", "Success rate", "lower left"),
+    CurvePlot("precision", "precision", "Precision plot", "Location error threshold [px]", "Precision", "lower right"),
+    CurvePlot(
+        "norm_precision",
+        "norm_precision",
+        "Normalised precision plot",
+        "Normalised location error threshold",
+        "Precision",
+        "lower right",
+    ),
+)
+
+STYLE = {
+    "font.size": 9,
+    "axes.titlesize": 10,
+    "legend.fontsize": 7.5,
+    "axes.grid": True,
+    "grid.linestyle": ":",
+    "grid.color": "#bbbbbb",
+    "axes.axisbelow": True,
+    "pdf.fonttype": 42,  # TrueType, which publishers ask for
+    "savefig.bbox": "tight",
+}
+
+
+def styles(trackers: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Return a colour and a line style for each tracker, the same in every plot of a report."""
+    return {
+        tracker: {"color": COLOURS[i % len(COLOURS)], "linestyle": DASHES[i % len(DASHES)]}
+        for i, tracker in enumerate(trackers)
+    }
+
+
+def curve_figure(scores: Sequence[Score], plot: CurvePlot, title: str, look: dict[str, dict[str, Any]]) -> Figure:
+    """Return a plot of one kind of curve; the legend is sorted by score, with the score in brackets.
+
+    Args:
+        scores: of one data set; those without this curve are left out.
+        plot: what to draw.
+        title: name of the data set.
+        look: from :func:`styles`.
+    """
+    drawn = [score for score in scores if plot.curve in score.curves and score.metrics.get(plot.metric) is not None]
+    drawn.sort(key=lambda score: (-(score.metrics[plot.metric] or 0), score.tracker))
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(4.2, 3.4))
+        axes = figure.subplots()
+        for score in drawn:
+            curve = score.curves[plot.curve]
+            label = f"[{score.metrics[plot.metric]:.3f}] {score.title}".replace("$", r"\$")
+            axes.plot(curve.thresholds, curve.values, linewidth=1.8, label=label, **look[score.tracker])
+        axes.set_title(f"{plot.title} of OPE – {title}")
+        axes.set_xlabel(plot.x)
+        axes.set_ylabel(plot.y)
+        if drawn:
+            thresholds = drawn[0].curves[plot.curve].thresholds
+            axes.set_xlim(thresholds[0], thresholds[-1])
+            axes.legend(loc=plot.legend, framealpha=0.9, handlelength=3)
+        axes.set_ylim(0, 1)
+    return figure
+
+
+def save(figure: Figure, path: Path) -> list[Path]:
+    """Write the figure as PNG and PDF beside each other (``path`` without suffix); returns the two paths.
+
+    The same figure gives the same bytes.
+    """
+    png, pdf = path.with_suffix(".png"), path.with_suffix(".pdf")
+    with mpl.rc_context(STYLE):
+        figure.savefig(png, dpi=200, metadata={"Software": None})
+        figure.savefig(pdf, metadata={"CreationDate": None, "Producer": None})
+    return [png, pdf]

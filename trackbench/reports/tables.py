@@ -1,0 +1,231 @@
+"""Tables of scores: terminal, CSV, Markdown, LaTeX.
+
+CSV and JSON hold fractions in full precision; what people read holds percentages, as the papers print them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+from rich.table import Table as RichTable
+from rich.text import Text
+
+from trackbench.scores import Score
+
+
+@dataclass(frozen=True)
+class Column:
+    """A metric as tables show it."""
+
+    key: str
+    title: str
+    percent: bool = True
+
+
+COLUMNS = (
+    Column("success_auc", "AUC"),
+    Column("precision", "P"),
+    Column("norm_precision", "P_norm"),
+    Column("mean_overlap", "mean IoU"),
+    Column("sr50", "SR_0.5"),
+    Column("sr75", "SR_0.75"),
+    Column("fps", "fps", percent=False),
+)
+
+
+def ranked(scores: Sequence[Score]) -> list[Score]:
+    """Return the scores, best first by the first metric of the table; undefined ones last."""
+    return sorted(scores, key=lambda score: (-_sortable(score.metrics.get(COLUMNS[0].key)), score.tracker))
+
+
+def places(scores: Sequence[Score], key: str) -> dict[int, int]:
+    """Return for one metric: index of a score -> its place (1, 2 or 3), with equal values sharing a place.
+
+    Speed has no places, and neither has a table of one.
+    """
+    values = [score.metrics.get(key) for score in scores]
+    order = sorted({value for value in values if value is not None and not math.isnan(value)}, reverse=True)
+    if key == "fps" or len(scores) < 2:
+        return {}
+    rank = {value: place for place, value in enumerate(order[:3], 1)}
+    return {index: rank[value] for index, value in enumerate(values) if value in rank}
+
+
+def terminal_table(scores: Sequence[Score], title: str) -> RichTable:
+    """Return the main table for a terminal: best bold green, second blue, third yellow."""
+    columns = _used(scores)
+    table = RichTable("tracker", title=title, caption=_caption(scores))
+    for column in columns:
+        table.add_column(column.title, justify="right")
+    table.add_column("sequences", justify="right")
+    styles = {1: "bold green", 2: "blue", 3: "yellow"}
+    marks = {column.key: places(scores, column.key) for column in columns}
+    for index, score in enumerate(scores):
+        cells = [
+            Text(_number(score, column), style=styles.get(marks[column.key].get(index, 0), "")) for column in columns
+        ]
+        table.add_row(Text(score.title), *cells, f"{score.sequences} of {score.of}")
+    return table
+
+
+def csv_table(scores: Sequence[Score]) -> str:
+    """Return the main table as CSV, fractions in full precision."""
+    rows = [
+        {
+            "tracker": score.tracker,
+            "dataset": score.dataset,
+            "protocol": score.protocol,
+            "convention": score.convention,
+            "sequences": score.sequences,
+            "of": score.of,
+            "repetitions": score.repetitions,
+            **score.metrics,
+        }
+        for score in scores
+    ]
+    return _csv(rows)
+
+
+def attribute_csv(scores: Sequence[Score]) -> str:
+    """Return a line for each tracker and attribute."""
+    return _csv(
+        [
+            {"tracker": score.tracker, "dataset": score.dataset, "attribute": attribute, **values}
+            for score in scores
+            for attribute, values in score.attributes.items()
+        ]
+    )
+
+
+def sequence_csv(scores: Sequence[Score]) -> str:
+    """Return a line for each tracker and sequence."""
+    return _csv(
+        [
+            {"tracker": score.tracker, "dataset": score.dataset, "sequence": sequence, **values}
+            for score in scores
+            for sequence, values in score.per_sequence.items()
+        ]
+    )
+
+
+def curve_csv(scores: Sequence[Score]) -> str:
+    """Return a line for each tracker, curve and threshold."""
+    return _csv(
+        [
+            {"tracker": score.tracker, "curve": name, "threshold": threshold, "value": value}
+            for score in scores
+            for name, curve in score.curves.items()
+            for threshold, value in zip(curve.thresholds, curve.values, strict=True)
+        ]
+    )
+
+
+def markdown_table(scores: Sequence[Score]) -> str:
+    """Return the main table as Markdown: best bold, second italic."""
+    columns = _used(scores)
+    lines = [
+        "| tracker | " + " | ".join(column.title for column in columns) + " | sequences |",
+        "| --- |" + " ---: |" * (len(columns) + 1),
+    ]
+    marks = {column.key: places(scores, column.key) for column in columns}
+    for index, score in enumerate(scores):
+        cells = []
+        for column in columns:
+            wrap = {1: "**", 2: "*"}.get(marks[column.key].get(index, 0), "")
+            cells.append(f"{wrap}{_number(score, column)}{wrap}")
+        name = score.title.replace("|", "\\|")
+        lines.append(f"| {name} | " + " | ".join(cells) + f" | {score.sequences} of {score.of} |")
+    return "\n".join([*lines, "", _caption(scores), ""])
+
+
+def latex_table(scores: Sequence[Score], title: str) -> str:
+    """Return the main table as LaTeX (packages: booktabs): best bold, second underlined."""
+    columns = _used(scores)
+    head = " & ".join(["Tracker", *(_latex_title(column.title) for column in columns)])
+    lines = [
+        "% needs \\usepackage{booktabs}",
+        "\\begin{table}",
+        "  \\centering",
+        f"  \\caption{{{_latex(title)}. {_latex(_caption(scores))}}}",
+        f"  \\begin{{tabular}}{{l{'r' * len(columns)}}}",
+        "    \\toprule",
+        f"    {head} \\\\",
+        "    \\midrule",
+    ]
+    marks = {column.key: places(scores, column.key) for column in columns}
+    for index, score in enumerate(scores):
+        cells = []
+        for column in columns:
+            command = {1: "\\textbf", 2: "\\underline"}.get(marks[column.key].get(index, 0))
+            number = _number(score, column).replace("-", "--")
+            cells.append(f"{command}{{{number}}}" if command else number)
+        lines.append("    " + " & ".join([_latex(score.title), *cells]) + " \\\\")
+    return "\n".join([*lines, "    \\bottomrule", "  \\end{tabular}", "\\end{table}", ""])
+
+
+def attribute_table(scores: Sequence[Score], key: str = "success_auc") -> RichTable:
+    """Return a metric by attribute for a terminal, a column for each tracker."""
+    title = next(column.title for column in COLUMNS if column.key == key)
+    table = RichTable("attribute", "sequences", title=f"{title} by attribute")
+    for score in scores:
+        table.add_column(Text(score.title), justify="right")
+    for attribute in dict.fromkeys(name for score in scores for name in score.attributes):
+        values = [score.attributes.get(attribute, {}) for score in scores]
+        count = max(int(value.get("sequences") or 0) for value in values)
+        table.add_row(attribute, str(count), *(_percent(value.get(key)) for value in values))
+    return table
+
+
+def sequence_table(scores: Sequence[Score], key: str = "success_auc") -> RichTable:
+    """Return a metric by sequence for a terminal, a column for each tracker."""
+    title = next(column.title for column in COLUMNS if column.key == key)
+    table = RichTable("sequence", title=f"{title} by sequence")
+    for score in scores:
+        table.add_column(Text(score.title), justify="right")
+    for sequence in dict.fromkeys(name for score in scores for name in score.per_sequence):
+        values = (score.per_sequence.get(sequence, {}).get(key) for score in scores)
+        table.add_row(Text(sequence), *(_percent(value) for value in values))
+    return table
+
+
+def _used(scores: Sequence[Score]) -> list[Column]:
+    return [column for column in COLUMNS if any(score.metrics.get(column.key) is not None for score in scores)]
+
+
+def _caption(scores: Sequence[Score]) -> str:
+    conventions = ", ".join(dict.fromkeys(score.convention for score in scores))
+    return f"Convention: {conventions}. Percent, except fps."
+
+
+def _number(score: Score, column: Column) -> str:
+    value = score.metrics.get(column.key)
+    if value is None or math.isnan(value):
+        return "-"
+    return f"{100 * value:.1f}" if column.percent else f"{value:.1f}"
+
+
+def _percent(value: float | None) -> str:
+    return "-" if value is None or math.isnan(value) else f"{100 * value:.1f}"
+
+
+def _sortable(value: float | None) -> float:
+    return -math.inf if value is None or math.isnan(value) else value
+
+
+def _csv(rows: list[dict[str, object]]) -> str:
+    return str(pd.DataFrame(rows).to_csv(index=False, lineterminator="\n"))
+
+
+def _latex(text: str) -> str:
+    replaced = text.replace("\\", "\\textbackslash ")
+    for character in "&%$#_{}":
+        replaced = replaced.replace(character, f"\\{character}")
+    return replaced.replace("~", "\\textasciitilde ").replace("^", "\\textasciicircum ")
+
+
+def _latex_title(title: str) -> str:
+    name, underscore, index = title.partition("_")
+    return f"${name}_{{\\mathrm{{{index}}}}}$" if underscore else name
