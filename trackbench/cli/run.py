@@ -59,6 +59,8 @@ def run(
         raise UsageError(f"{option}: {', '.join(trackers)} takes no checkpoint")
     options = dict(parse_setting(text) for text in set_ or [])
     say = messages(quiet).print
+    for tracker in trackers:  # a wrong name or option is said before any data set is looked for
+        find_tracker(tracker, None, options)
     campaigns = []
     for name in dict.fromkeys(dataset):
         found = open_dataset(name, root)

@@ -95,11 +95,12 @@ def _open_definition(found: Found[DatasetDefinition], root: Path | None) -> Data
         where = f"looked in {', '.join(map(str, places[:3]))}" if places else "no root is known"
         raise UsageError(
             f"data set '{found.name}' was not found ({where}); give --root, set TRACKBENCH_DATA, "
-            f"or `trackbench data add {found.name} DIR`; the expected folders are in `trackbench list datasets`"
+            f"or `trackbench data add {found.name} DIR` (its source: {definition.home or 'not stated'})"
         )
     place, sequences, missing = best
     return Dataset(
         name=found.name,
+        title=definition.title,
         root=place,
         sequences=tuple(sequences),
         of=len(sequences) + len(missing),
@@ -131,8 +132,10 @@ def _open_folder(folder: Path) -> Dataset:
         raise DataError(f"data set '{folder}': {len(missing)} sequences are listed and none is there")
     attributes = dict.fromkeys(attribute for sequence in sequences for attribute in sequence.attributes)
     resolved = folder.resolve()
+    name = re.sub(r"[^\w.+-]", "_", resolved.name) or "data"
     return Dataset(
-        name=re.sub(r"[^\w.+-]", "_", resolved.name) or "data",
+        name=name,
+        title=name,
         root=resolved,
         sequences=tuple(sequences),
         of=len(sequences) + len(missing),
@@ -167,6 +170,8 @@ class Readiness:
     root: Path | None
     sequences: int
     of: int
+    home: str = ""
+    tree: str = ""
 
 
 def readiness(name: str) -> Readiness:
@@ -175,14 +180,14 @@ def readiness(name: str) -> Readiness:
         found = DATASETS.get(name)
     except UsageError as error:
         return Readiness(name, name, False, str(error), None, 0, 0)
-    of = len(read_table(found))
+    of, where = len(read_table(found)), (found.value.home, found.value.tree.strip("\n"))
     try:
         dataset = _open_definition(found, None)
     except UsageError as error:
-        return Readiness(found.name, found.value.title, False, str(error), None, 0, of)
+        return Readiness(found.name, found.value.title, False, str(error), None, 0, of, *where)
     count = len(dataset.sequences)
     why = None if count == dataset.of else f"{count} of {dataset.of} sequences in {dataset.root}"
-    return Readiness(found.name, found.value.title, True, why, dataset.root, count, dataset.of)
+    return Readiness(found.name, found.value.title, True, why, dataset.root, count, dataset.of, *where)
 
 
 def _is_path(name: str) -> bool:

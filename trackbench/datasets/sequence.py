@@ -105,6 +105,8 @@ class Dataset:
     """A benchmark as found on disk."""
 
     name: str
+    title: str
+    """As papers print it."""
     root: Path
     sequences: tuple[Sequence, ...]
     """The sequences whose annotations are there, in the benchmark's order."""

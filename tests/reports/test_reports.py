@@ -1,0 +1,120 @@
+import csv
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from rich.console import Console
+
+from trackbench.datasets.sequence import Dataset
+from trackbench.reports import plots, tables
+from trackbench.reports.folder import write_report
+from trackbench.scores import Curve, Score
+
+
+def score(name: str, auc: float | None, precision: float = 0.5, **more: object) -> Score:
+    ramp = np.linspace(1, 0, 21)
+    return Score(
+        tracker=name,
+        title=name,
+        dataset="otb100",
+        protocol="one-pass",
+        convention="matlab",
+        sequences=1,
+        of=100,
+        repetitions=1,
+        run={},
+        metrics={"success_auc": auc, "precision": precision, "fps": 30.0},
+        attributes={"OCC": {"sequences": 1, "success_auc": auc, "precision": precision}},
+        per_sequence={"Crossing": {"success_auc": auc, "precision": precision}},
+        curves={
+            "success": Curve(np.linspace(0, 1, 21).tolist(), (ramp * (auc or 0)).tolist()),
+            "precision": Curve(np.arange(51.0).tolist(), np.linspace(0, precision, 51).tolist()),
+        },
+        **more,  # type: ignore[arg-type]
+    )
+
+
+SCORES = [score("a_b", 0.5, 0.75), score("c", 0.61234, 0.5), score("d<i>", 0.5), score("e", None)]
+DATASET = Dataset("otb100", "OTB-100", Path(), (), 100)
+
+
+def test_ranked_with_the_undefined_last() -> None:
+    assert [s.tracker for s in tables.ranked(SCORES)] == ["c", "a_b", "d<i>", "e"]
+
+
+def test_places() -> None:
+    assert tables.places(SCORES, "success_auc") == {1: 1, 0: 2, 2: 2}
+    assert tables.places(SCORES, "fps") == {}
+    assert tables.places(SCORES[:1], "success_auc") == {}
+
+
+def test_csv_is_exact() -> None:
+    rows = list(csv.DictReader(io.StringIO(tables.csv_table(SCORES))))
+    assert float(rows[1]["success_auc"]) == 0.61234
+    assert rows[3]["success_auc"] == ""
+    assert (rows[0]["sequences"], rows[0]["of"], rows[0]["convention"]) == ("1", "100", "matlab")
+    assert next(csv.DictReader(io.StringIO(tables.attribute_csv(SCORES))))["attribute"] == "OCC"
+    assert next(csv.DictReader(io.StringIO(tables.sequence_csv(SCORES))))["sequence"] == "Crossing"
+    assert len(list(csv.DictReader(io.StringIO(tables.curve_csv(SCORES[:1]))))) == 21 + 51
+
+
+def test_markdown() -> None:
+    lines = tables.markdown_table(SCORES).splitlines()
+    assert lines[0] == "| tracker | AUC | P | fps | sequences |"
+    assert lines[2] == "| a_b | *50.0* | **75.0** | 30.0 | 1 of 100 |"
+    assert lines[3] == "| c | **61.2** | *50.0* | 30.0 | 1 of 100 |"
+    assert lines[5] == "| e | - | *50.0* | 30.0 | 1 of 100 |"
+
+
+def test_latex() -> None:
+    text = tables.latex_table(SCORES, "OTB_100 & more")
+    assert r"a\_b & \underline{50.0} & \textbf{75.0} & 30.0 \\" in text
+    assert r"\caption{OTB\_100 \& more. Convention: matlab. Percent, except fps.}" in text
+    assert [line.strip() for line in text.splitlines() if "rule" in line] == [r"\toprule", r"\midrule", r"\bottomrule"]
+
+
+def test_terminal() -> None:
+    console = Console(width=120, record=True, file=io.StringIO())
+    for table in (
+        tables.terminal_table(SCORES, "OTB-100"),
+        tables.attribute_table(SCORES),
+        tables.sequence_table(SCORES),
+    ):
+        console.print(table)
+    text = console.export_text()
+    assert "61.2" in text
+    assert "1 of 100" in text
+    assert "OCC" in text
+    assert "Crossing" in text
+
+
+def test_plots(tmp_path: Path) -> None:
+    look = plots.styles([s.tracker for s in SCORES])
+    figure = plots.curve_figure(SCORES, plots.CURVES[0], "OTB-100", look)
+    (axes,) = figure.axes
+    legend = axes.get_legend()
+    assert legend is not None
+    assert [text.get_text() for text in legend.get_texts()] == ["[0.612] c", "[0.500] a_b", "[0.500] d<i>"]
+    assert axes.get_xlim() == (0, 1)
+    # In grey as well: every line has a style of its own.
+    assert len({line.get_linestyle() for line in axes.lines}) == 3
+    png, pdf = plots.save(figure, tmp_path / "success")
+    assert Image.open(png).width > 600
+    assert b"/FontFile2" in pdf.read_bytes()
+    again = plots.curve_figure(SCORES, plots.CURVES[0], "OTB-100", look)
+    assert plots.save(again, tmp_path / "again")[1].read_bytes() == pdf.read_bytes()
+
+
+def test_colours_stay_with_the_tracker() -> None:
+    look = plots.styles([f"t{n}" for n in range(20)])
+    assert len({str(style) for style in look.values()}) == 20
+
+
+@pytest.mark.parametrize("more", [False, True])
+def test_folder(tmp_path: Path, more: bool) -> None:
+    written = write_report(SCORES, DATASET, tmp_path, attributes=more, per_sequence=more, curves=more)
+    expected = {"scores.csv", "scores.md", "scores.tex", "success.png", "success.pdf", "precision.png", "precision.pdf"}
+    expected |= {"attributes.csv", "per_sequence.csv", "curves.csv"} if more else set()
+    assert {path.name for path in written} == {path.name for path in tmp_path.iterdir()} == expected
