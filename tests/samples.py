@@ -10,6 +10,7 @@ import numpy as np
 TRACKERS = '''
 """Trackers with known behaviour, by which the engine is tested."""
 
+import random
 import time
 
 from trackbench.regions import Box, region_to_box
@@ -50,15 +51,13 @@ class Dice(TrackerModel):
     Options = DriftOptions
 
     def seed(self, seed):
-        import random
-
-        self.random = random.Random(seed)
+        self.seed_of_next = seed
 
     def start(self, frames, regions):
-        return [self.random.random() for _ in frames]
+        return [random.Random(self.seed_of_next) for _ in frames]
 
     def step(self, frames, states):
-        return [Prediction(Box(state, 0, 1, 1)) for state in states]
+        return [Prediction(Box(state.random(), 0, 1, 1)) for state in states]
 '''
 
 
