@@ -16,6 +16,9 @@ from trackbench.scores import Score
 COLOURS = ("#d62728", "#1f77b4", "#2ca02c", "#9467bd", "#ff7f0e", "#17becf", "#8c564b", "#e377c2", "#7f7f7f", "#111111")
 DASHES: tuple[Any, ...] = ("-", "--", "-.", ":", (0, (8, 2)), (0, (5, 1, 1, 1, 1, 1)), (0, (3, 3)))
 
+#: A longer legend stands beside the plot.
+MOST_INSIDE = 10
+
 
 @dataclass(frozen=True)
 class CurvePlot:
@@ -87,7 +90,10 @@ def curve_figure(scores: Sequence[Score], plot: CurvePlot, title: str, look: dic
         if drawn:
             thresholds = drawn[0].curves[plot.curve].thresholds
             axes.set_xlim(thresholds[0], thresholds[-1])
-            axes.legend(loc=plot.legend, framealpha=0.9, handlelength=3)
+            if len(drawn) > MOST_INSIDE:
+                axes.legend(loc="upper left", bbox_to_anchor=(1.02, 1), borderaxespad=0, handlelength=3)
+            else:
+                axes.legend(loc=plot.legend, framealpha=0.9, handlelength=3)
         axes.set_ylim(0, 1)
     return figure
 
