@@ -26,6 +26,8 @@ class Truth:
     """(N,): the target is out of view or fully occluded in this frame; None where the data set has no such flag."""
     tags: Mapping[str, NDArray[np.bool_]] = field(default_factory=dict)
     """Attributes of single frames, each (N,) (VOT's ``*.tag`` files)."""
+    values: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
+    """Numbers of single frames, each (N,) (VOT's ``*.value`` files: ``anchor`` starts the runs of multi-start)."""
 
     @classmethod
     def of_regions(cls, regions: list[Region], **flags: object) -> Truth:

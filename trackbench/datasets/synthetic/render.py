@@ -96,8 +96,10 @@ def draw(sprite: Sprite, pose: Floats, size: tuple[int, int], samples: int = SAM
     if pose[BEND_U]:
         u -= pose[BEND_U] * np.sin(2.2 * v)
     column, row = (np.clip((t + 1) * (TEXELS / 2) + 1, 0, TEXELS + 1).astype(np.intp) for t in (u, v))
-    texels = sprite.texture[row * (TEXELS + 2) + column]
-    pixels = texels.reshape(h, samples, w, samples, 4).sum(3).sum(1) / np.float32(samples**2)
+    texels = sprite.texture[row * (TEXELS + 2) + column].reshape(h, samples, w, samples, 4)
+    # Sums over axes this short are several times faster one slice at a time.
+    rows: Image = sum((texels[:, k] for k in range(1, samples)), start=texels[:, 0])
+    pixels: Image = sum((rows[:, :, k] for k in range(1, samples)), start=rows[:, :, 0]) / np.float32(samples**2)
     return Layer(slice(y1, y2), slice(x1, x2), pixels)
 
 

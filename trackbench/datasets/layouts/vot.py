@@ -1,0 +1,204 @@
+"""The layout of VOT: ``list.txt``, and a folder for each sequence.
+
+============================  ==========================================================================================
+``groundtruth.txt``           a region a line, in any of VOT's forms; a code (``0``) or an empty mask: no target
+``color/%08d.jpg``            the frames; in older downloads they lie directly in the sequence's folder
+``sequence``                  ``key=value``: where the frames are, ``width``, ``height``, ``length``; may be missing
+``<tag>.tag``, ``.label``     an attribute of single frames: true where the line is ``1``; missing lines are false
+``<name>.value``              a number a frame (``anchor``); missing lines are 0
+============================  ==========================================================================================
+
+The rules are those of vot-toolkit 0.9.0, except that a truth shorter than the file ``sequence`` says is an error here,
+where the toolkit pads it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trackbench.datasets.layouts.folder import find_child, list_images, natural_key
+from trackbench.datasets.sequence import Sequence, Truth
+from trackbench.definitions import DatasetDefinition
+from trackbench.errors import DataError
+from trackbench.regions import Mask, Region, Special
+from trackbench.regions.files import read_regions, read_text
+
+TRUTH, LIST, METADATA = "groundtruth.txt", "list.txt", "sequence"
+TAG_SUFFIXES, VALUE_SUFFIX = (".tag", ".label"), ".value"
+_KEY = re.compile(r"([A-Za-z0-9_.-]+)=(.*)")
+_PATTERN = re.compile(r"((?!\.\.?/)[\w.-]+/)*[\w.-]*%(0\d+)?d\.\w+")
+
+
+@dataclass(frozen=True)
+class Metadata:
+    """What the file ``sequence`` says, as far as it is there."""
+
+    pattern: str | None = None
+    """Where the frames are, such as ``color/%08d.jpg``, numbered from 1."""
+    size: tuple[int, int] | None = None
+    length: int | None = None
+
+
+def recognise(folder: Path) -> bool:
+    """Whether the first sequence found in ``folder`` bears a mark of VOT beside its ``groundtruth.txt``.
+
+    Marks are a file ``sequence``, a tag file, and a first frame ``00000001.jpg`` in ``color/``, or in the folder itself
+    if ``list.txt`` names the sequence. GOT-10k's folders, which have the latter too, are told by ``meta_info.ini``.
+    """
+    listed = (folder / LIST).is_file()
+    names = [name for _, name in _lines(folder / LIST)] if listed else _children(folder)
+    first = next((folder / name for name in names if _is_name(name) and (folder / name / TRUTH).is_file()), None)
+    if first is None or (first / "meta_info.ini").exists():
+        return False
+    frames = ("color/00000001.jpg", "00000001.jpg") if listed else ("color/00000001.jpg",)
+    marks = (METADATA, *frames)
+    return any((first / mark).is_file() for mark in marks) or any(_frame_files(first, TAG_SUFFIXES))
+
+
+def read(
+    folder: Path, definition: DatasetDefinition | None, table: list[dict[str, str]]
+) -> tuple[list[Sequence], list[str]]:
+    """Return the sequences in ``folder`` and the names of those that are missing.
+
+    The table names them, else ``list.txt``, else every folder with a ``groundtruth.txt`` is one. The attributes of a
+    sequence are the tags that have a file; which frames bear them is read with the truth.
+
+    Raises:
+        DataError: ``list.txt`` or a file ``sequence`` cannot be understood.
+    """
+    if table:
+        names = [row["name"] for row in table]
+    elif (folder / LIST).is_file():
+        names = _listed(folder / LIST)
+    else:
+        names = sorted((name for name in _children(folder) if (folder / name / TRUTH).is_file()), key=natural_key)
+    present = {name for name in names if (folder / name / TRUTH).is_file()}
+    return [_sequence(folder / name) for name in names if name in present], [n for n in names if n not in present]
+
+
+def read_metadata(path: Path) -> Metadata:
+    """Return what a file ``sequence`` says; a file that is not there says nothing.
+
+    Raises:
+        DataError: a number is none, or the pattern of the frames leaves the sequence's folder.
+    """
+    if not path.is_file():
+        return Metadata()
+    numbers: dict[str, int] = {}
+    pattern = None
+    for line, text in enumerate(read_text(path).splitlines(), 1):
+        match = _KEY.fullmatch(text.strip())
+        if match is None:
+            continue
+        key, value = match[1], match[2].strip()
+        if key in ("width", "height", "length"):
+            if not value.isdecimal() or int(value) == 0:
+                raise DataError(f"{path}: line {line}: {key} is '{value}'; expected a whole number above 0")
+            numbers[key] = int(value)
+        elif key == "channels.color":
+            if not _PATTERN.fullmatch(value):
+                raise DataError(f"{path}: line {line}: {key} is '{value}'; expected a path such as color/%08d.jpg")
+            pattern = value
+    size = (numbers["width"], numbers["height"]) if {"width", "height"} <= numbers.keys() else None
+    return Metadata(pattern, size, numbers.get("length"))
+
+
+def _sequence(folder: Path) -> Sequence:
+    metadata = read_metadata(folder / METADATA)
+    return Sequence(
+        folder.name,
+        read_frames=partial(_frames, folder, metadata),
+        read_truth=partial(_truth, folder, metadata),
+        attributes=tuple(sorted({path.stem for path in _frame_files(folder, TAG_SUFFIXES)})),
+        size=metadata.size,
+    )
+
+
+def _frames(folder: Path, metadata: Metadata) -> list[Path]:
+    if metadata.pattern is not None and metadata.length is not None and (folder / metadata.pattern).parent.is_dir():
+        paths = [folder / (metadata.pattern % number) for number in range(1, metadata.length + 1)]
+        present = {path.name for path in list_images(paths[0].parent)}
+        absent = [path for path in paths if path.name not in present]
+        if absent:
+            raise DataError(f"{absent[0]}: is missing ({len(absent)} of {len(paths)} frames of {folder.name} are)")
+        return paths
+    paths = list_images(find_child(folder, "color") or folder)
+    if not paths:
+        raise DataError(f"{folder}: holds no frames (looked in it and in color)")
+    return paths
+
+
+def _truth(folder: Path, metadata: Metadata) -> Truth:
+    path = folder / TRUTH
+    # An empty mask says the same as the code 0.
+    regions = [Special(0) if _is_empty_mask(region) else region for region in read_regions(path)]
+    total = len(regions)
+    if not regions:
+        raise DataError(f"{path}: the file is empty; expected a region for each frame")
+    if metadata.length is not None and total != metadata.length:
+        raise DataError(f"{path}: {total} annotations; expected {metadata.length}, as the file '{METADATA}' says")
+    return Truth.of_regions(
+        regions,
+        absent=np.array([isinstance(region, Special) for region in regions], bool),
+        tags={file.stem: _tag(file, total) for file in _frame_files(folder, TAG_SUFFIXES)},
+        values={file.stem: _values(file, total) for file in _frame_files(folder, (VALUE_SUFFIX,))},
+    )
+
+
+def _is_empty_mask(region: Region) -> bool:
+    return isinstance(region, Mask) and not region.array.any()
+
+
+def _tag(path: Path, total: int) -> NDArray[np.bool_]:
+    return np.array([line == "1" for line in _frame_lines(path, total)], bool)
+
+
+def _values(path: Path, total: int) -> NDArray[np.float64]:
+    numbers = np.zeros(total)
+    for index, line in enumerate(_frame_lines(path, total)):
+        try:
+            numbers[index] = float(line or 0)
+        except ValueError:
+            raise DataError(f"{path}: line {index + 1}: '{line[:40]}' is not a number") from None
+    return numbers
+
+
+def _frame_lines(path: Path, total: int) -> list[str]:
+    """Return ``total`` lines of a file with one for each frame, the missing ones empty."""
+    lines = [line.strip() for line in read_text(path).rstrip().splitlines()]
+    if len(lines) > total:
+        raise DataError(f"{path}: {len(lines)} lines; expected at most {total}, one for each frame")
+    return lines + [""] * (total - len(lines))
+
+
+def _frame_files(folder: Path, suffixes: tuple[str, ...]) -> Iterator[Path]:
+    return (path for path in sorted(folder.iterdir()) if path.suffix in suffixes and not path.name.startswith("."))
+
+
+def _listed(path: Path) -> list[str]:
+    names: dict[str, None] = {}
+    for line, name in _lines(path):
+        if not _is_name(name):
+            raise DataError(f"{path}: line {line}: '{name[:80]}' is not the name of a folder beside it")
+        names[name] = None
+    return list(names)
+
+
+def _lines(path: Path) -> Iterator[tuple[int, str]]:
+    """Return the lines that are not blank, with their numbers."""
+    return ((line, text.strip()) for line, text in enumerate(read_text(path).splitlines(), 1) if text.strip())
+
+
+def _is_name(name: str) -> bool:
+    return name not in (".", "..") and not set(name) & set("/\\\0")
+
+
+def _children(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
