@@ -110,7 +110,9 @@ def find_tracker(name: str, dataset: str | None = None, options: Mapping[str, An
     except ValidationError as error:
         known = [key for key in schema.model_fields if key != definition.argument]
         raise UsageError(describe_invalid(error, f"options of tracker '{name}'", known)) from None
-    return TrackerSpec(found.name + (f":{argument}" if argument else ""), found, valid, changed)
+    # The options know the argument's canonical spelling, so opencv:MIL and opencv:mil are one identity.
+    full = f"{found.name}:{getattr(valid, definition.argument)}" if definition.argument else found.name
+    return TrackerSpec(full, found, valid, changed)
 
 
 def load_model(name: str, *, device: str = "auto", options: Mapping[str, Any] | None = None) -> TrackerModel[Any]:
