@@ -61,7 +61,17 @@ class DatasetDefinition(_Strict):
     table: str | None = None
     """CSV file beside the definition with a line a sequence."""
     subset: str | None = None
-    """Column of the table that marks this benchmark's sequences."""
+    """The word in the table's column ``lists`` that marks this benchmark's sequences."""
+    count: int | None = None
+    """How many sequences it has, where the table does not name them all: the others are what the folder holds."""
+    frames: int | None = None
+    """How many frames are evaluated in all, where the table does not say it of each sequence."""
+    split: str | None = None
+    """The part of the download that this is, as the layout names it (``val``, ``TEST``, ``30``)."""
+    truth: Literal["whole", "initial"] = "whole"
+    """``initial``: the annotation of all frames but the first is withheld, and a server scores."""
+    revisions: str | None = None
+    """Folder beside the sequences with annotations that replace the original ones (the table's column ``revised``)."""
     version: str = "1"
     protocol: Literal["one-pass"] = "one-pass"
     convention: str = "official"

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,9 +26,12 @@ class Truth:
     absent: NDArray[np.bool_] | None = None
     """(N,): the target is out of view or fully occluded in this frame; None where the data set has no such flag."""
     tags: Mapping[str, NDArray[np.bool_]] = field(default_factory=dict)
-    """Attributes of single frames, each (N,) (VOT's ``*.tag`` files)."""
+    """Attributes of single frames, each (N,) (VOT's ``*.tag`` files, GOT-10k's ``cut_by_image.label``)."""
     values: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
-    """Numbers of single frames, each (N,) (VOT's ``*.value`` files: ``anchor`` starts the runs of multi-start)."""
+    """Numbers of single frames, each (N,).
+
+    VOT's ``*.value`` files: ``anchor`` starts the runs of multi-start. GOT-10k's ``cover``: visible eighths, 0 to 8.
+    """
 
     @classmethod
     def of_regions(cls, regions: list[Region], **flags: object) -> Truth:
@@ -40,6 +44,15 @@ class Truth:
         return len(self.boxes)
 
 
+class Details(NamedTuple):
+    """What a data set's metadata says about a whole sequence."""
+
+    size: tuple[int, int] | None = None
+    """(width, height) of the frames in pixels; None where the data set does not say."""
+    category: str | None = None
+    """Class of the object, by which class-balanced scores average."""
+
+
 @dataclass(eq=False)
 class Sequence:
     """A sequence whose files are opened only when they are needed.
@@ -49,24 +62,26 @@ class Sequence:
         read_frames: gives the paths of the frames in order; raises DataError where the images are not there.
         read_truth: gives the annotation; raises DataError where it cannot be read.
         attributes: the sequence's attributes, in the benchmark's abbreviations.
-        size: (width, height) of the frames where the data set's metadata has it.
+        read_details: gives the metadata; raises DataError where they are there and cannot be read.
+        truth_is_withheld: the benchmark publishes the box of the first frame only (a test split with a server).
     """
 
     name: str
     read_frames: Callable[[], list[Path]]
     read_truth: Callable[[], Truth]
     attributes: tuple[str, ...] = ()
-    size: tuple[int, int] | None = None
+    read_details: Callable[[], Details] = Details
+    truth_is_withheld: bool = False
 
     @cached_property
     def frames(self) -> list[Path]:
-        """The paths of the frames, one for each line of the truth.
+        """The paths of the frames, one for each line of the truth if that is whole.
 
         Raises:
             DataError: images are missing, or their number differs from that of the annotations.
         """
         paths = self.read_frames()
-        if len(paths) != len(self.truth):
+        if not self.truth_is_initial_only and len(paths) != len(self.truth):
             raise DataError(f"{self.name}: {len(paths)} frames but {len(self.truth)} annotations; expected as many")
         return paths
 
@@ -75,11 +90,42 @@ class Sequence:
         """The annotation, read once."""
         return self.read_truth()
 
+    @cached_property
+    def details(self) -> Details:
+        """The metadata, read once."""
+        return self.read_details()
+
+    @property
+    def size(self) -> tuple[int, int] | None:
+        """(width, height) of the frames where the data set's metadata has it."""
+        return self.details.size
+
+    @property
+    def category(self) -> str | None:
+        """Class of the object where the data set's metadata has it."""
+        return self.details.category
+
+    @property
+    def truth_is_initial_only(self) -> bool:
+        """Whether the annotation ends after the first frame, so that the sequence can be run but not scored.
+
+        Who holds the whole annotation of a test split can put it in place, and score.
+        """
+        return self.truth_is_withheld and len(self.truth) == 1
+
     def __len__(self) -> int:
-        return len(self.truth)
+        return len(self.frames) if self.truth_is_initial_only else len(self.truth)
 
     def region(self, index: int) -> Region:
-        """Return the annotated region of frame ``index`` (0-based)."""
+        """Return the annotated region of frame ``index`` (0-based).
+
+        Raises:
+            DataError: only the first frame has one.
+        """
+        if index and self.truth_is_initial_only:
+            raise DataError(
+                f"{self.name}: frame {index + 1} has no truth; the benchmark publishes the first frame's only"
+            )
         regions = self.truth.regions
         return Box.of(self.truth.boxes[index]) if regions is None else regions[index]
 

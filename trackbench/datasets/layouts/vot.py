@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trackbench.datasets.layouts.folder import find_child, list_images, natural_key
-from trackbench.datasets.sequence import Sequence, Truth
+from trackbench.datasets.sequence import Details, Sequence, Truth
 from trackbench.definitions import DatasetDefinition
 from trackbench.errors import DataError
 from trackbench.regions import Mask, Region, Special
@@ -117,7 +117,7 @@ def _sequence(folder: Path) -> Sequence:
         read_frames=partial(_frames, folder, metadata),
         read_truth=partial(_truth, folder, metadata),
         attributes=tuple(sorted({path.stem for path in _frame_files(folder, TAG_SUFFIXES)})),
-        size=metadata.size,
+        read_details=partial(Details, metadata.size),
     )
 
 
