@@ -191,7 +191,7 @@ def test_boxes_that_mil_cannot_start_on(region: Any, message: str) -> None:
 
 
 def test_an_unknown_name_suggests_the_nearest() -> None:
-    with pytest.raises(UsageError, match=r"unknown tracker 'opencv:nanno'; did you mean 'nano'\? .*has: .*mil, nano"):
+    with pytest.raises(UsageError, match=r"unknown tracker 'opencv:nanno'; did you mean 'nano'\? .*has: .*mil, .*nano"):
         find_tracker("opencv:nanno")
 
 
