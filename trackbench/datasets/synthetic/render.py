@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from trackbench.datasets.synthetic.effects import Effect
 from trackbench.datasets.synthetic.script import ANGLE, BEND_U, BEND_V, SCALE, X, Y, write_script
-from trackbench.datasets.synthetic.textures import TEXELS, Image, Sprite, make_background, make_sprite, palette
+from trackbench.datasets.synthetic.textures import Image, Sprite, make_background, make_sprite, palette
 from trackbench.regions import Box, Mask, Polygon
 
 Floats = NDArray[np.float64]
@@ -23,6 +23,8 @@ Floats = NDArray[np.float64]
 SAMPLES, EXPOSURES = 3, 7
 #: Standard deviation of the sensor's noise, in grey levels.
 SENSOR_NOISE = 2.0
+#: Texels a pixel of the target and its look-alikes, which are drawn up to 1.6 times as large.
+TARGET_DETAIL = 3.5
 
 
 class FrameTruth(NamedTuple):
@@ -95,8 +97,9 @@ def draw(sprite: Sprite, pose: Floats, size: tuple[int, int], samples: int = SAM
         v -= pose[BEND_V] * np.sin(2.6 * u)
     if pose[BEND_U]:
         u -= pose[BEND_U] * np.sin(2.2 * v)
-    column, row = (np.clip((t + 1) * (TEXELS / 2) + 1, 0, TEXELS + 1).astype(np.intp) for t in (u, v))
-    texels = sprite.texture[row * (TEXELS + 2) + column].reshape(h, samples, w, samples, 4)
+    side = sprite.texels
+    column, row = (np.clip((t + 1) * (side / 2) + 1, 0, side + 1).astype(np.intp) for t in (u, v))
+    texels = sprite.texture[row * (side + 2) + column].reshape(h, samples, w, samples, 4)
     # Sums over axes this short are several times faster one slice at a time.
     rows: Image = sum((texels[:, k] for k in range(1, samples)), start=texels[:, 0])
     pixels: Image = sum((rows[:, :, k] for k in range(1, samples)), start=rows[:, :, 0]) / np.float32(samples**2)
@@ -130,9 +133,12 @@ class Scene:
         half[rng.integers(2)] *= rng.uniform(0.72, 1.0)
         # The target's colours lie across the colour circle from the background's.
         ground, accent = (palette(rng, hue + turn + rng.uniform(-0.08, 0.08), 0.75) for turn in (0.5, 0.78))
-        self.target = make_sprite(rng, (half[0], half[1]), ground, accent)
+        self.target = make_sprite(rng, (half[0], half[1]), ground, accent, TARGET_DETAIL)
         # One look-alike is the target's twin, the others share its colours.
-        self._alike = [self.target, *(make_sprite(rng, (half[0], half[1]), ground, accent) for _ in range(2))]
+        self._alike = [
+            self.target,
+            *(make_sprite(rng, (half[0], half[1]), ground, accent, TARGET_DETAIL) for _ in range(2)),
+        ]
         cover = palette(rng, hue + 0.15, 0.5)
         self._cover = make_sprite(rng, (1.25 * half.max(), 1.6 * half.max()), cover, cover[::-1])
         height, width = self.size[1] + 2 * self._margin + 1, self.size[0] + 2 * self._margin + 1

@@ -14,8 +14,6 @@ from numpy.typing import NDArray
 
 Image = NDArray[np.float32]
 
-#: Texels along a side of a sprite's texture, finer than the largest sprite is drawn.
-TEXELS = 192
 _OUTLINE = np.linspace(0, 2 * np.pi, 360, endpoint=False)
 
 
@@ -68,14 +66,18 @@ class Sprite:
     """A textured blob in its own coordinates, in which its outline just fits into -1..1 in both directions."""
 
     texture: Image
-    """((TEXELS + 2)^2, 4): red, green, blue, and 1 inside, all 0 outside and on the border; row by row."""
+    """((texels + 2)^2, 4), row by row: red, green, blue, and 1 inside, all 0 outside and on the border."""
     outline: NDArray[np.float64]
     """(M, 2): points of the outline."""
     half: NDArray[np.float64]
     """(2,): half its width and height in pixels at scale 1."""
+    texels: int
+    """Texels along a side of the texture, without its border."""
 
 
-def make_sprite(rng: np.random.Generator, half: tuple[float, float], colours: Image, accent: Image) -> Sprite:
+def make_sprite(
+    rng: np.random.Generator, half: tuple[float, float], colours: Image, accent: Image, detail: float = 2.0
+) -> Sprite:
     """Return a sprite with a random outline between ellipse and rounded rectangle, and a random pattern.
 
     Args:
@@ -83,7 +85,9 @@ def make_sprite(rng: np.random.Generator, half: tuple[float, float], colours: Im
         half: half its width and height in pixels.
         colours: the scale of its ground colour, (K, 3).
         accent: the scale of the pattern on it, (K, 3).
+        detail: texels a pixel at scale 1.
     """
+    texels = int(np.clip(2 * max(half) * detail, 32, 1024))
     power = rng.uniform(2.0, 4.0)
     waves = [(k, rng.uniform(-0.2, 0.2) / k, rng.uniform(0, 2 * np.pi)) for k in (2, 3, 4, 5)]
 
@@ -95,19 +99,19 @@ def make_sprite(rng: np.random.Generator, half: tuple[float, float], colours: Im
     points = radius(_OUTLINE)[:, None] * np.stack([np.cos(_OUTLINE), np.sin(_OUTLINE)], 1)
     middle, extent = (points.max(0) + points.min(0)) / 2, (points.max(0) - points.min(0)) / 2
 
-    axis = (np.arange(TEXELS) + 0.5) / TEXELS * 2 - 1
+    axis = (np.arange(texels) + 0.5) / texels * 2 - 1
     u, v = np.meshgrid(axis * extent[0] + middle[0], axis * extent[1] + middle[1])
     inside = (np.hypot(u, v) <= radius(np.arctan2(v, u))).astype(np.float32)
     colour = np.where(
         _pattern(rng, u, v)[..., None],
-        paint(noise(rng, TEXELS, TEXELS, TEXELS / 3), accent),
-        paint(noise(rng, TEXELS, TEXELS, TEXELS / 3), colours),
+        paint(noise(rng, texels, texels, texels / 3), accent),
+        paint(noise(rng, texels, texels, texels / 3), colours),
     )
     light = 1.12 - 0.3 * (np.square(u + 0.35) + np.square(v + 0.45)).astype(np.float32)
-    texture = np.zeros((TEXELS + 2, TEXELS + 2, 4), np.float32)
+    texture = np.zeros((texels + 2, texels + 2, 4), np.float32)
     texture[1:-1, 1:-1, :3] = np.clip(colour * light[..., None], 0, 255) * inside[..., None]
     texture[1:-1, 1:-1, 3] = inside
-    return Sprite(texture.reshape(-1, 4), (points - middle) / extent, np.array(half, np.float64))
+    return Sprite(texture.reshape(-1, 4), (points - middle) / extent, np.array(half, np.float64), texels)
 
 
 def _pattern(rng: np.random.Generator, u: NDArray[np.float64], v: NDArray[np.float64]) -> NDArray[np.bool_]:
@@ -120,7 +124,7 @@ def _pattern(rng: np.random.Generator, u: NDArray[np.float64], v: NDArray[np.flo
         return np.asarray(stripes)
     if kind == 1:
         return np.asarray(stripes ^ (np.sin(2 * np.pi * across / period) > 0))
-    return np.asarray(noise(rng, TEXELS, TEXELS, TEXELS / 3.5, octaves=3) > 0.55)
+    return np.asarray(noise(rng, len(u), len(u), len(u) / 3.5, octaves=3) > 0.55)
 
 
 def make_background(rng: np.random.Generator, height: int, width: int, hue: float) -> Image:
