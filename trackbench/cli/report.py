@@ -51,7 +51,7 @@ def report(
     everything: list[Score] = []
     for name in dict.fromkeys(dataset):
         found = open_dataset(name, root)
-        scores = score_runs(found, runs, trackers or None, protocol=protocol, convention=convention)
+        scores = score_runs(found, runs, trackers or None, protocol=protocol, rules=convention)
         for score in scores:
             for line in score.problems:
                 say(f"{score.tracker}: {line}")
