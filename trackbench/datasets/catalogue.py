@@ -16,7 +16,11 @@ from trackbench.definitions import DATASETS, DatasetDefinition, Found
 from trackbench.errors import DataError, UsageError, fold_name, suggestion
 
 #: Layouts by which a folder is recognised, the most particular first.
-RECOGNISED = ("vot", "otb", "folder")
+RECOGNISED = ("vot", "got10k", "lasot", "otb", "folder")
+
+
+class NotFoundError(UsageError):
+    """A data set that is defined, but lies in none of the places where it may."""
 
 
 def open_dataset(name: str, root: Path | None = None) -> Dataset:
@@ -25,7 +29,8 @@ def open_dataset(name: str, root: Path | None = None) -> Dataset:
     Listing reads neither images nor annotations.
 
     Raises:
-        UsageError: no such data set or folder, or nothing of it is there.
+        UsageError: no such data set or folder.
+        NotFoundError: nothing of the data set is there.
     """
     if _is_path(name):
         return _open_folder(Path(name))
@@ -93,7 +98,7 @@ def _open_definition(found: Found[DatasetDefinition], root: Path | None) -> Data
             best = place, sequences, missing
     if best is None:
         where = f"looked in {', '.join(map(str, places[:3]))}" if places else "no root is known"
-        raise UsageError(
+        raise NotFoundError(
             f"data set '{found.name}' was not found ({where}); give --root, set TRACKBENCH_DATA, "
             f"or `trackbench data add {found.name} DIR` (its source: {definition.home or 'not stated'})"
         )
@@ -103,7 +108,7 @@ def _open_definition(found: Found[DatasetDefinition], root: Path | None) -> Data
         title=definition.title,
         root=place,
         sequences=tuple(sequences),
-        of=len(sequences) + len(missing),
+        of=definition.count or len(sequences) + len(missing),
         protocol=definition.protocol,
         convention=definition.convention,
         attributes=tuple(definition.attributes),
@@ -180,7 +185,7 @@ def readiness(name: str) -> Readiness:
         found = DATASETS.get(name)
     except UsageError as error:
         return Readiness(name, name, False, str(error), None, 0, 0)
-    of, where = len(read_table(found)), (found.value.home, found.value.tree.strip("\n"))
+    of, where = found.value.count or len(read_table(found)), (found.value.home, found.value.tree.strip("\n"))
     try:
         dataset = _open_definition(found, None)
     except UsageError as error:

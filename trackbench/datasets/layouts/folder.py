@@ -13,6 +13,7 @@ import re
 from functools import partial
 from pathlib import Path
 
+from trackbench.datasets.layouts.images import find_child, list_images, natural_key
 from trackbench.datasets.sequence import Sequence, Truth
 from trackbench.definitions import DatasetDefinition
 from trackbench.errors import DataError
@@ -20,7 +21,6 @@ from trackbench.regions.files import read_boxes, read_regions, read_text
 
 TRUTHS = ("groundtruth.txt", "groundtruth_rect.txt")
 IMAGE_FOLDERS = ("img", "imgs", "images", "color")
-IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm"})
 
 
 def recognise(folder: Path) -> bool:
@@ -38,31 +38,6 @@ def read(
     attributes = {row["name"]: tuple(row.get("attributes", "").split()) for row in table}
     found = [_sequence(present[name], attributes.get(name)) for name in names if name in present]
     return found, [name for name in names if name not in present]
-
-
-def natural_key(name: str) -> list[tuple[int, int | str]]:
-    """Return a sort key by which numbers inside names count as numbers: ``2`` before ``10``."""
-    return [(0, int(part)) if part.isdigit() else (1, part.lower()) for part in re.split(r"(\d+)", name) if part]
-
-
-def list_images(folder: Path) -> list[Path]:
-    """Return the images directly in ``folder``, in natural order.
-
-    Raises:
-        DataError: the folder cannot be listed.
-    """
-    try:
-        names = [
-            entry.name for entry in os.scandir(folder) if os.path.splitext(entry.name)[1].lower() in IMAGE_SUFFIXES
-        ]
-    except OSError as error:
-        raise DataError(f"{folder}: cannot be listed: {error.strerror}") from None
-    return [folder / name for name in sorted(names, key=natural_key) if not name.startswith(".")]
-
-
-def find_child(folder: Path, *names: str) -> Path | None:
-    """Return the first of the sub-folders ``names`` that exists."""
-    return next((folder / name for name in names if (folder / name).is_dir()), None)
 
 
 def _sequence(folder: Path, attributes: tuple[str, ...] | None) -> Sequence:

@@ -1,7 +1,7 @@
-"""The layout of OTB: ``<Seq>/img/%04d.jpg`` and ``<Seq>/groundtruth_rect.txt``.
+"""The layout of OTB, DTB70 and Temple Color 128: ``<Seq>/img/%04d.jpg`` and an annotation beside ``img``.
 
-The table of the definition holds what the download does not say: the range of frames that the annotation covers, the
-number of digits in frame names, which targets share a folder, and how many leading frames the toolkit omits.
+The table of the definition holds what the download does not say: the range of frames that the annotation covers, which
+targets share a folder, the name of the annotation, and how many leading frames the toolkit omits.
 """
 
 from __future__ import annotations
@@ -11,10 +11,9 @@ from functools import cache, partial
 from pathlib import Path
 
 from trackbench.datasets.layouts import folder as generic
-from trackbench.datasets.sequence import Sequence, Truth
+from trackbench.datasets.layouts.windows import window_frames, window_truth
+from trackbench.datasets.sequence import Sequence
 from trackbench.definitions import DATASETS, DatasetDefinition, content_folder
-from trackbench.errors import DataError
-from trackbench.regions.files import read_boxes
 
 
 def recognise(folder: Path) -> bool:
@@ -43,8 +42,8 @@ def read(
         found.append(
             Sequence(
                 row["name"],
-                read_frames=partial(_frames, folder / row["folder"], row),
-                read_truth=partial(_truth, truth, row),
+                read_frames=partial(window_frames, folder / row["folder"] / "img", row),
+                read_truth=partial(window_truth, truth, row),
                 attributes=tuple(row["attributes"].split()),
             )
         )
@@ -55,30 +54,3 @@ def read(
 def _otb_table() -> list[dict[str, str]]:
     with (content_folder("datasets") / "otb.csv").open(encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file))
-
-
-def _range(row: dict[str, str]) -> range:
-    return range(int(row["first"]) + int(row["omit"]), int(row["last"]) + 1)
-
-
-def _frames(folder: Path, row: dict[str, str]) -> list[Path]:
-    images = generic.find_child(folder, "img")
-    if images is None:
-        raise DataError(f"{folder}: has no folder 'img' with the frames of {row['name']}")
-    present = {path.name for path in generic.list_images(images)}
-    names = [f"{number:0{row['digits']}d}.jpg" for number in _range(row)]
-    absent = [name for name in names if name not in present]
-    if absent:
-        raise DataError(f"{images / absent[0]}: is missing ({len(absent)} of {len(names)} frames of {row['name']} are)")
-    return [images / name for name in names]
-
-
-def _truth(path: Path, row: dict[str, str]) -> Truth:
-    """Read the annotation; the omitted first frames may be in the file (the download) or not (the toolkit's copy)."""
-    boxes = read_boxes(path)
-    evaluated, omitted = len(_range(row)), int(row["omit"])
-    if omitted and len(boxes) == evaluated + omitted:
-        boxes = boxes[omitted:]
-    if len(boxes) != evaluated:
-        raise DataError(f"{path}: {len(boxes)} annotations; expected {evaluated} (frames {row['first']}-{row['last']})")
-    return Truth(boxes)

@@ -23,7 +23,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from trackbench.datasets.layouts.folder import find_child, list_images, natural_key
+from trackbench.datasets.layouts.images import find_child, list_images, natural_key
 from trackbench.datasets.sequence import Details, Sequence, Truth
 from trackbench.definitions import DatasetDefinition
 from trackbench.errors import DataError

@@ -1,0 +1,134 @@
+"""The layout of LaSOT and of its extension subset.
+
+================================  ======================================================================================
+``<class>/<class>-<k>/``          a sequence of the download; the folders of the classes may be left out
+``.../groundtruth.txt``           boxes
+``.../full_occlusion.txt``        a flag for each frame, all in one line; likewise ``out_of_view.txt``
+``.../img/%08d.jpg``              the frames
+``annos/<class>-<k>.txt``         boxes in the form of the evaluation toolkit
+``annos/absent/<class>-<k>.txt``  a flag a line: fully occluded or out of view
+``annos/att/<class>-<k>.txt``     the attributes, a line of 0 and 1 in the order of the definition
+================================  ======================================================================================
+
+The class, by which objects are told apart, is the name up to its last ``-``.
+"""
+
+from __future__ import annotations
+
+import csv
+import os
+import re
+from functools import cache, partial
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from trackbench.datasets.layouts.images import frames_folder, natural_key, numbered_images
+from trackbench.datasets.layouts.labels import read_labels
+from trackbench.datasets.sequence import Details, Sequence, Truth
+from trackbench.definitions import DatasetDefinition, content_folder
+from trackbench.regions.files import read_boxes
+
+FLAGS = ("full_occlusion.txt", "out_of_view.txt")
+_NAME = re.compile(r"(.+)-\d+")
+
+
+class _Files(NamedTuple):
+    truth: Path
+    flags: tuple[Path, ...]
+    """A frame is absent where one of them says so."""
+    images: tuple[Path, ...]
+    """Where the frames may be."""
+
+
+def recognise(folder: Path) -> bool:
+    """Whether ``folder`` holds sequences with LaSOT's flags."""
+    return any(files.flags[0].is_file() for files in _listed(folder).values())
+
+
+def read(
+    folder: Path, definition: DatasetDefinition | None, table: list[dict[str, str]]
+) -> tuple[list[Sequence], list[str]]:
+    """Return the sequences in ``folder``, and the names of those in the table that are not there.
+
+    Where the definition counts more sequences than the table names, the others are what the folder holds: of the
+    table's classes, or without a table (the extension subset) of classes that LaSOT's own table does not have.
+    """
+    listed = _listed(folder)
+    known = {row["name"]: tuple(row["attributes"].split()) for row in table}
+    names = list(known)
+    if definition is None or definition.count is not None:
+        others = sorted(listed.keys() - known.keys(), key=natural_key)
+        if definition is not None:
+            others = [name for name in others if (_category(name) in _classes()) == bool(table)]
+        names += others
+    order = () if definition is None else tuple(definition.attributes)
+    found = [
+        Sequence(
+            name,
+            read_frames=partial(_frames, name, listed[name].images),
+            read_truth=partial(_truth, listed[name]),
+            attributes=known[name] if name in known else _attributes(folder, name, order),
+            read_details=partial(Details, None, _category(name)),
+        )
+        for name in names
+        if name in listed
+    ]
+    return found, [name for name in names if name not in listed]
+
+
+def _listed(folder: Path) -> dict[str, _Files]:
+    """Return the files of every sequence in ``folder``, those of the download before those of the toolkit."""
+    files: dict[str, _Files] = {}
+    annotations = folder / "annos"
+    for entry in os.scandir(annotations) if annotations.is_dir() else ():
+        name, suffix = os.path.splitext(entry.name)
+        if suffix == ".txt" and _NAME.fullmatch(name):
+            images = (folder / _category(name) / name / "img", folder / name / "img")
+            files[name] = _Files(annotations / entry.name, (annotations / "absent" / entry.name,), images)
+    for path in _sequence_folders(folder):
+        if (path / "groundtruth.txt").is_file():
+            files[path.name] = _Files(path / "groundtruth.txt", tuple(path / name for name in FLAGS), (path / "img",))
+    return files
+
+
+def _sequence_folders(folder: Path) -> list[Path]:
+    """Return the folders called ``<class>-<k>``, in ``folder`` or in one called ``<class>`` in it."""
+    flat = [Path(entry.path) for entry in os.scandir(folder) if entry.is_dir()]
+    nested = [
+        Path(entry.path)
+        for child in flat
+        if not _NAME.fullmatch(child.name) and not child.name.startswith(".")
+        for entry in os.scandir(child)
+        if _NAME.fullmatch(entry.name) and _category(entry.name) == child.name
+    ]
+    return nested + [path for path in flat if _NAME.fullmatch(path.name)]
+
+
+def _category(name: str) -> str:
+    return name.rpartition("-")[0]
+
+
+@cache
+def _classes() -> frozenset[str]:
+    """Return the 70 classes of LaSOT itself."""
+    with (content_folder("datasets") / "lasot.csv").open(encoding="utf-8", newline="") as file:
+        return frozenset(_category(row["name"]) for row in csv.DictReader(file))
+
+
+def _attributes(folder: Path, name: str, order: tuple[str, ...]) -> tuple[str, ...]:
+    path = folder / "annos" / "att" / f"{name}.txt"
+    if not path.is_file():
+        return ()
+    return tuple(a for a, flag in zip(order, read_labels(path, len(order)), strict=True) if flag)
+
+
+def _frames(name: str, places: tuple[Path, ...]) -> list[Path]:
+    return numbered_images(name, frames_folder(name, *places))
+
+
+def _truth(files: _Files) -> Truth:
+    boxes = read_boxes(files.truth)
+    flags = [read_labels(path, len(boxes)) for path in files.flags]
+    return Truth(boxes, absent=np.logical_or.reduce(flags))

@@ -1,0 +1,72 @@
+"""The layout of TNL2K.
+
+===============================  =======================================================================================
+``<seq>/groundtruth.txt``        boxes, as downloaded
+``<seq>/imgs/*``                 frames of any name and format, in lexical order
+``annos/gt_rect/<seq>.txt``      boxes in the form of the evaluation toolkit
+``annos/absent/<seq>.txt``       a flag a line; ``absent/`` and ``toolkit/absent/`` are looked in too
+``<revisions>/<seq>/``           an annotation that replaces the original one
+===============================  =======================================================================================
+
+The toolkit's folders may also lie beside the folder of the sequences. The download has no flags, but needs none: in all
+700 test sequences the frames that the flags call absent are exactly those whose box is ``0,0,0,0``.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+from trackbench.datasets.layouts.images import frames_folder, image_names
+from trackbench.datasets.layouts.labels import read_labels
+from trackbench.datasets.sequence import Sequence, Truth
+from trackbench.definitions import DatasetDefinition
+from trackbench.errors import DataError
+from trackbench.regions.files import read_boxes
+
+TRUTH = "groundtruth.txt"
+
+
+def read(folder: Path, definition: DatasetDefinition, table: list[dict[str, str]]) -> tuple[list[Sequence], list[str]]:
+    """Return the sequences of the table whose annotations are in ``folder``, and the names of the others.
+
+    With ``revisions`` in the definition, the annotation of a sequence that the table calls revised is the one in that
+    folder, which lies in ``folder`` or beside it, and no other.
+    """
+    around = (folder, folder.parent)
+    boxes = next((base / "annos" / "gt_rect" for base in around if (base / "annos" / "gt_rect").is_dir()), None)
+    places = [base / place for base in around for place in ("annos/absent", "absent", "toolkit/absent")]
+    flags = next((place for place in places if place.is_dir()), None)
+    found, missing = [], []
+    for row in table:
+        name = row["name"]
+        if definition.revisions and row["revised"]:
+            candidates = [base / definition.revisions / name / TRUTH for base in around]
+        else:
+            candidates = [folder / name / TRUTH, *([boxes / f"{name}.txt"] if boxes else [])]
+        truth = next((path for path in candidates if path.is_file()), None)
+        if truth is None:
+            missing.append(name)
+            continue
+        sequence = Sequence(
+            name,
+            read_frames=partial(_frames, name, folder / name / "imgs"),
+            read_truth=partial(_truth, truth, flags and flags / f"{name}.txt"),
+            attributes=tuple(row["attributes"].split()),
+        )
+        found.append(sequence)
+    return found, missing
+
+
+def _frames(name: str, folder: Path) -> list[Path]:
+    names = image_names(frames_folder(name, folder))
+    if not names:
+        raise DataError(f"the frames of {name} are missing; {folder} holds none")
+    return [folder / image for image in sorted(names)]
+
+
+def _truth(path: Path, flags: Path | None) -> Truth:
+    boxes = read_boxes(path)
+    if flags is None or not flags.is_file():
+        return Truth(boxes, absent=(boxes == 0).all(axis=1))
+    return Truth(boxes, absent=read_labels(flags, len(boxes)).astype(bool))

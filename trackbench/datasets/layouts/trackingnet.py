@@ -1,0 +1,57 @@
+"""The layout of TrackingNet: ``TEST/anno/<id>.txt`` and ``TEST/frames/<id>/%d.jpg``, likewise ``TRAIN_0`` to ``_11``.
+
+Frames are numbered from 0 without leading zeros. An id is a YouTube id of 11 characters and the number of a target; it
+may begin with ``-``. The data root, a chunk's own folder, and a bare folder of annotations are all read.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from functools import partial
+from pathlib import Path
+
+from trackbench.datasets.layouts.images import find_child, frames_folder, natural_key, numbered_images
+from trackbench.datasets.sequence import Sequence, Truth
+from trackbench.definitions import DatasetDefinition
+from trackbench.regions.files import read_boxes
+
+_CHUNK = re.compile(r"(TEST|TRAIN)(_\d+)?")
+_FILE = re.compile(r"([\w-]{11}_\d+)\.txt", re.ASCII)
+
+
+def read(folder: Path, definition: DatasetDefinition, table: list[dict[str, str]]) -> tuple[list[Sequence], list[str]]:
+    """Return the sequences of the split in ``folder``, chunk by chunk; the benchmark publishes no list of names."""
+    split = definition.split or "TEST"
+    found = []
+    for chunk in _chunks(folder, split):
+        annotations = find_child(chunk, "anno") or chunk
+        names = sorted(match[1] for entry in os.scandir(annotations) if (match := _FILE.fullmatch(entry.name)))
+        found += [
+            Sequence(
+                name,
+                read_frames=partial(_frames, chunk, name),
+                read_truth=partial(_truth, annotations, name),
+                truth_is_withheld=definition.truth == "initial",
+            )
+            for name in names
+        ]
+    return found, []
+
+
+def _chunks(folder: Path, split: str) -> list[Path]:
+    """Return the folders of the split's chunks; ``folder`` itself where it is one, or has a name of its own."""
+    named = _CHUNK.fullmatch(folder.name)
+    if named:
+        return [folder] if named[1] == split else []
+    entries = [entry.name for entry in os.scandir(folder) if entry.is_dir()]
+    chunks = [name for name in entries if (match := _CHUNK.fullmatch(name)) and match[1] == split]
+    return [folder / name for name in sorted(chunks, key=natural_key)] or [folder]
+
+
+def _frames(chunk: Path, name: str) -> list[Path]:
+    return numbered_images(name, frames_folder(name, chunk / "frames" / name))
+
+
+def _truth(annotations: Path, name: str) -> Truth:
+    return Truth(read_boxes(annotations / f"{name}.txt"))

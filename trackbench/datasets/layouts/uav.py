@@ -1,0 +1,33 @@
+"""The layout of UAV123 and UAV20L: ``anno/<set>/<seq>.txt``, and ``data_seq/UAV123/<video>/%06d.jpg`` for both.
+
+The definition's ``split`` is the set. Its table says which frames of which video are a sequence: 123 of them lie in 91
+videos, and those of UAV20L are mostly whole videos that UAV123 cuts into parts. A line ``NaN,NaN,NaN,NaN`` is a frame
+without a target; it stays.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+from trackbench.datasets.layouts.windows import window_frames, window_truth
+from trackbench.datasets.sequence import Sequence
+from trackbench.definitions import DatasetDefinition
+
+
+def read(folder: Path, definition: DatasetDefinition, table: list[dict[str, str]]) -> tuple[list[Sequence], list[str]]:
+    """Return the sequences of the table whose annotations are in ``folder``, and the names of the others."""
+    truths = folder / "anno" / (definition.split or "UAV123")
+    videos = folder / "data_seq" / "UAV123"
+    present = {path.name for path in truths.glob("*.txt")}
+    found = [
+        Sequence(
+            row["name"],
+            read_frames=partial(window_frames, videos / row["folder"], row),
+            read_truth=partial(window_truth, truths / f"{row['name']}.txt", row),
+            attributes=tuple(row["attributes"].split()),
+        )
+        for row in table
+        if f"{row['name']}.txt" in present
+    ]
+    return found, [row["name"] for row in table if f"{row['name']}.txt" not in present]
