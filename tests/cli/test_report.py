@@ -1,0 +1,107 @@
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from trackbench.cli import app
+
+
+def trackbench(*arguments: str, code: int = 0) -> Result:
+    result = CliRunner().invoke(app, list(arguments))
+    assert result.exit_code == code, result.output
+    return result
+
+
+@pytest.fixture
+def runs(workplace: Path) -> Path:
+    trackbench("run", "drift", "static", "-d", "data")
+    return workplace / "runs"
+
+
+def test_files_and_table(runs: Path) -> None:
+    result = trackbench("report", "-d", "data")
+    assert "95.2" in result.stdout
+    assert "3 of 3" in result.stdout
+    names = {path.name for path in (runs / "report/data").iterdir()}
+    plots = {f"{curve}.{kind}" for curve in ("success", "precision", "norm_precision") for kind in ("png", "pdf")}
+    assert names == {"scores.csv", "scores.md", "scores.tex", *plots}
+
+
+def test_json_is_the_contract(runs: Path) -> None:
+    document = json.loads(trackbench("report", "-d", "data", "--json").stdout)
+    assert document["schema"] == 1
+    first, second = document["rows"]
+    assert (first["tracker"], second["tracker"]) == ("drift", "static")
+    assert {"tracker", "dataset", "protocol", "convention", "sequences", "of", "repetitions", "run", "metrics"} <= set(
+        first
+    )
+    assert {"attributes", "per_sequence", "curves"} <= set(first)
+    assert set(first["metrics"]) >= {
+        "success_auc",
+        "precision",
+        "norm_precision",
+        "mean_overlap",
+        "sr50",
+        "sr75",
+        "fps",
+    }
+    assert first["metrics"]["success_auc"] == pytest.approx(20 / 21)
+    assert len(first["curves"]["success"]) == 21
+    assert len(first["curves"]["precision"]) == 51
+
+
+def test_more_tables(runs: Path) -> None:
+    result = trackbench(
+        "report", "static", "-d", "data", "--per-sequence", "--attributes", "--curves", "--out", "paper"
+    )
+    assert "s2" in result.stdout
+    assert {"per_sequence.csv", "attributes.csv", "curves.csv"} <= {p.name for p in Path("paper/data").iterdir()}
+
+
+def test_no_image_is_opened(runs: Path, workplace: Path) -> None:
+    for path in workplace.glob("data/*/img/*"):
+        path.unlink()
+    assert "95.2" in trackbench("report", "-d", "data").stdout
+
+
+def test_strict(runs: Path) -> None:
+    (runs / "static/data/one-pass/s2.txt").unlink()
+    assert "2 of 3" in trackbench("report", "-d", "data").stdout
+    result = trackbench("report", "-d", "data", "--strict", code=1)
+    assert "--strict: incomplete on data: static (2 of 3)" in result.stderr
+
+
+def test_problems_are_said_and_the_others_reported(runs: Path) -> None:
+    (runs / "static/data/one-pass/s2.txt").write_text("what\n")
+    result = trackbench("report", "-d", "data")
+    assert "95.2" in result.stdout
+    assert "static: runs/static/data/one-pass/s2.txt: line 1: 'what' is not a number" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["nobody"], "no run of 'nobody' on data in runs (stored: drift, static)"),
+        (["--convention", "vot2"], "unknown convention 'vot2'"),
+        (["--runs", "none"], "none: holds no runs on data"),
+        (["--out", "data/s1/groundtruth.txt"], "cannot be written: Not a directory"),
+    ],
+)
+def test_wrong_commands(runs: Path, arguments: list[str], message: str) -> None:
+    result = trackbench("report", *arguments, "-d", "data", code=2)
+    assert message in result.stderr
+    assert result.stderr.strip().count("\n") == 0
+
+
+def test_the_main_job_on_a_real_sequence(workplace: Path, crossing: Path) -> None:
+    """One of OTB's hundred sequences is there: it runs, and every output says that it is one of a hundred."""
+    arguments = ["-d", "otb100", "--root", str(crossing)]
+    result = trackbench("run", "dcf", "opencv:mil", *arguments)
+    assert "otb100: 1 of 100 sequences are in" in result.stderr
+    assert result.stdout.count("1 of 100") == 2
+    rows = json.loads(trackbench("report", *arguments, "--json").stdout)["rows"]
+    assert [(row["tracker"], row["sequences"], row["of"]) for row in rows] == [("dcf", 1, 100), ("opencv:mil", 1, 100)]
+    dcf, mil = (row["metrics"]["success_auc"] for row in rows)
+    assert dcf >= 0.65
+    assert dcf > mil + 0.1
