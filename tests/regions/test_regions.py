@@ -191,6 +191,11 @@ def test_files(tmp_path: Path) -> None:
         ("1,2,3,4\n1,2,abc,4\n", r"truth.txt: line 2: 'abc' is not a number"),
         ("1,2,3,4\n1,2,3\n", r"truth.txt: line 2: 3 numbers; expected 4"),
         ("1,2,3,4\n\n1,2,3,4\n", r"truth.txt: line 2: 0 numbers; expected 4"),
+        ("1,2,3,4\n1,,3,4\n", r"truth.txt: line 2: '' is not a number"),
+        ("1,2,3,4\nTrue,2,3,4\n", r"truth.txt: line 2: 'True' is not a number"),
+        ("1,2,3,4\n1,2,3,4,\n", r"truth.txt: line 2: 4 numbers; expected 4|line 2: 5"),
+        ("1_0,2,3,4\n", r"truth.txt: line 1: '1_0' is not a number"),
+        ("1;2;3\n", r"truth.txt: line 1: 3 numbers"),
         ("", r"truth.txt: the file is empty"),
     ],
 )
@@ -199,3 +204,31 @@ def test_faulty_files(tmp_path: Path, content: str, message: str) -> None:
     path.write_text(content)
     with pytest.raises(DataError, match=message):
         read_boxes(path)
+
+
+@given(
+    st.lists(st.lists(st.floats(allow_nan=False), min_size=4, max_size=4), min_size=1, max_size=5),
+    st.sampled_from([",", "\t", " ", ";", ", ", "  ", " ,\t"]),
+    st.sampled_from(["\n", "\r\n"]),
+    st.sampled_from(["", "\n", "\n\n \n"]),
+)
+def test_every_spelling_gives_the_same_numbers(
+    tmp_path_factory: pytest.TempPathFactory, rows: list[list[float]], separator: str, newline: str, end: str
+) -> None:
+    """The fast parser and the careful one read every float64 exactly, whatever separates."""
+    path = tmp_path_factory.getbasetemp() / "boxes.txt"
+    path.write_bytes((newline.join(separator.join(map(repr, row)) for row in rows) + end).encode())
+    np.testing.assert_array_equal(read_boxes(path), rows)
+
+
+@given(st.text(alphabet="0123456789.,;-+eEnaif \t\n\r_xT", max_size=60))
+def test_the_file_reader_raises_only_its_own_error(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
+    path = tmp_path_factory.getbasetemp() / "fuzz.txt"
+    path.write_text(text)
+    try:
+        boxes = read_boxes(path)
+    except DataError:
+        return
+    assert boxes.ndim == 2
+    assert boxes.shape[1] == 4
+    assert len(boxes) == len(text.rstrip().splitlines())
