@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from trackbench.cli.check import check
 from trackbench.cli.data import data_app
 from trackbench.cli.listing import list_app
 from trackbench.cli.report import report
@@ -45,6 +46,7 @@ def main(
 
 app.command("run")(guarded(run))
 app.command("report")(guarded(report))
+app.command("check")(guarded(check))
 app.command("synthesize")(guarded(synthesize))
 app.add_typer(list_app, name="list")
 app.add_typer(data_app, name="data")

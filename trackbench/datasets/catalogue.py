@@ -18,9 +18,25 @@ from trackbench.errors import DataError, UsageError, fold_name, suggestion
 #: Layouts by which a folder is recognised, the most particular first.
 RECOGNISED = ("vot", "got10k", "lasot", "otb", "folder")
 
+#: Columns of tables that hold whole numbers.
+NUMBER_COLUMNS = ("first", "last", "omit", "frames")
+
 
 class NotFoundError(UsageError):
-    """A data set that is defined, but lies in none of the places where it may."""
+    """A data set that is defined, but lies in none of the places where it may.
+
+    Args:
+        name: the data set.
+        home: its official page.
+        places: where it was looked for.
+    """
+
+    def __init__(self, name: str, home: str, places: list[Path]) -> None:
+        self.where = f"looked in {', '.join(map(str, places[:3]))}" if places else "no root is known"
+        super().__init__(
+            f"data set '{name}' was not found ({self.where}); give --root, set TRACKBENCH_DATA, "
+            f"or `trackbench data add {name} DIR` (its source: {home or 'not stated'})"
+        )
 
 
 def open_dataset(name: str, root: Path | None = None) -> Dataset:
@@ -31,16 +47,26 @@ def open_dataset(name: str, root: Path | None = None) -> Dataset:
     Raises:
         UsageError: no such data set or folder.
         NotFoundError: nothing of the data set is there.
+        DataError: a folder or a list of sequences cannot be read.
+    """
+    found = find_definition(name)
+    return _open_folder(Path(name)) if found is None else _open_definition(found, root)
+
+
+def find_definition(name: str) -> Found[DatasetDefinition] | None:
+    """Return the definition that ``name`` means, or None where it means a folder.
+
+    Raises:
+        UsageError: it means neither, or its definition is wrong.
     """
     if _is_path(name):
-        return _open_folder(Path(name))
+        return None
     try:
-        found = DATASETS.get(name)
+        return DATASETS.get(name)
     except UsageError:
         if not Path(name).is_dir():
             raise
-        return _open_folder(Path(name))
-    return _open_definition(found, root)
+        return None
 
 
 def select(dataset: Dataset, patterns: list[str] | None = None, limit: int | None = None) -> Dataset:
@@ -67,7 +93,8 @@ def read_table(found: Found[DatasetDefinition]) -> list[dict[str, str]]:
     """Return the rows of a definition's table that belong to its subset; empty where it has no table.
 
     Raises:
-        UsageError: the table is not there, or has no line for the subset.
+        UsageError: the table is not there, lacks a column, holds something else where a number belongs, or has no line
+            for the subset.
     """
     definition = found.value
     if definition.table is None:
@@ -75,9 +102,20 @@ def read_table(found: Found[DatasetDefinition]) -> list[dict[str, str]]:
     path = found.path.parent / definition.table
     try:
         with path.open(encoding="utf-8", newline="") as file:
-            rows = list(csv.DictReader(file))
-    except OSError as error:
-        raise UsageError(f"{found.path}: key 'table': {path} cannot be read: {error.strerror}") from None
+            rows = list(csv.DictReader(file, restval=""))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise UsageError(f"{found.path}: key 'table': {path} cannot be read: {error}") from None
+    needed: tuple[str, ...] = getattr(
+        load_layout(definition.layout, f"{found.path}: key 'layout'"), "COLUMNS", ("name",)
+    )
+    for column in needed:
+        if rows and column not in rows[0]:
+            raise UsageError(f"{path}: has no column '{column}', which layout '{definition.layout}' needs")
+    for line, row in enumerate(rows, 2):
+        for column in NUMBER_COLUMNS:
+            text = row.get(column, "")
+            if (text or column in needed) and not text.isdecimal():
+                raise UsageError(f"{path}: line {line}: column '{column}' is '{text}'; expected a whole number")
     if definition.subset is not None:
         rows = [row for row in rows if definition.subset in row.get("lists", "").split()]
     if not rows:
@@ -93,15 +131,14 @@ def _open_definition(found: Found[DatasetDefinition], root: Path | None) -> Data
     for place in places:
         if not place.is_dir():
             continue
-        sequences, missing = layout.read(place, definition, table)
+        try:
+            sequences, missing = layout.read(place, definition, table)
+        except OSError as error:
+            raise DataError(f"{error.filename}: cannot be listed: {error.strerror}") from None
         if sequences and (best is None or len(sequences) > len(best[1])):
             best = place, sequences, missing
     if best is None:
-        where = f"looked in {', '.join(map(str, places[:3]))}" if places else "no root is known"
-        raise NotFoundError(
-            f"data set '{found.name}' was not found ({where}); give --root, set TRACKBENCH_DATA, "
-            f"or `trackbench data add {found.name} DIR` (its source: {definition.home or 'not stated'})"
-        )
+        raise NotFoundError(found.name, definition.home, places)
     place, sequences, missing = best
     return Dataset(
         name=found.name,
@@ -188,7 +225,7 @@ def readiness(name: str) -> Readiness:
     of, where = found.value.count or len(read_table(found)), (found.value.home, found.value.tree.strip("\n"))
     try:
         dataset = _open_definition(found, None)
-    except UsageError as error:
+    except (UsageError, DataError) as error:
         return Readiness(found.name, found.value.title, False, str(error), None, 0, of, *where)
     count = len(dataset.sequences)
     why = None if count == dataset.of else f"{count} of {dataset.of} sequences in {dataset.root}"

@@ -30,6 +30,7 @@ from trackbench.datasets.sequence import Details, Sequence, Truth
 from trackbench.definitions import DatasetDefinition, content_folder
 from trackbench.regions.files import read_boxes
 
+COLUMNS = ("name", "attributes")
 FLAGS = ("full_occlusion.txt", "out_of_view.txt")
 _NAME = re.compile(r"(.+)-\d+")
 
@@ -94,16 +95,9 @@ def _listed(folder: Path) -> dict[str, _Files]:
 
 
 def _sequence_folders(folder: Path) -> list[Path]:
-    """Return the folders called ``<class>-<k>``, in ``folder`` or in one called ``<class>`` in it."""
-    flat = [Path(entry.path) for entry in os.scandir(folder) if entry.is_dir()]
-    nested = [
-        Path(entry.path)
-        for child in flat
-        if not _NAME.fullmatch(child.name) and not child.name.startswith(".")
-        for entry in os.scandir(child)
-        if _NAME.fullmatch(entry.name) and _category(entry.name) == child.name
-    ]
-    return nested + [path for path in flat if _NAME.fullmatch(path.name)]
+    """Return what is called ``<class>-<k>`` in ``folder``, or in a folder called ``<class>`` in it."""
+    nested = [path for path in folder.glob("*/*-*") if _category(path.name) == path.parent.name]
+    return [path for path in [*nested, *folder.glob("*-*")] if _NAME.fullmatch(path.name)]
 
 
 def _category(name: str) -> str:

@@ -15,6 +15,8 @@ from trackbench.datasets.layouts.windows import window_frames, window_truth
 from trackbench.datasets.sequence import Sequence
 from trackbench.definitions import DATASETS, DatasetDefinition, content_folder
 
+COLUMNS = ("name", "folder", "truth", "first", "last", "attributes")
+
 
 def recognise(folder: Path) -> bool:
     """Whether ``folder`` holds sequences that OTB has, with its annotation files."""

@@ -24,6 +24,7 @@ from trackbench.definitions import DatasetDefinition
 from trackbench.errors import DataError
 from trackbench.regions.files import read_boxes
 
+COLUMNS = ("name", "revised", "attributes")
 TRUTH = "groundtruth.txt"
 
 

@@ -14,6 +14,8 @@ from trackbench.datasets.layouts.windows import window_frames, window_truth
 from trackbench.datasets.sequence import Sequence
 from trackbench.definitions import DatasetDefinition
 
+COLUMNS = ("name", "folder", "first", "last", "attributes")
+
 
 def read(folder: Path, definition: DatasetDefinition, table: list[dict[str, str]]) -> tuple[list[Sequence], list[str]]:
     """Return the sequences of the table whose annotations are in ``folder``, and the names of the others."""

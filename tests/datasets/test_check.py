@@ -1,0 +1,143 @@
+import json
+from pathlib import Path
+
+import pytest
+from samples import write_sequence
+from typer.testing import CliRunner
+
+from trackbench.cli import app
+from trackbench.datasets.catalogue import open_dataset
+from trackbench.datasets.check import Fault, check_dataset
+from trackbench.errors import UsageError
+
+TABLE = """name,folder,truth,first,last,omit,attributes
+one,one,groundtruth_rect.txt,1,6,0,
+two,two,groundtruth_rect.txt,3,5,1,
+"""
+
+
+@pytest.fixture
+def mine(workplace: Path) -> Path:
+    """A data set ``mine`` of two sequences, which is there as it should be."""
+    (workplace / "datasets").mkdir()
+    (workplace / "datasets/mine.toml").write_text(
+        'title = "Mine"\nlayout = "otb"\ntable = "mine.csv"\nhome = "My page"\ntree = "mine/\\n  one/img"\n'
+    )
+    (workplace / "datasets/mine.csv").write_text(TABLE)
+    root = workplace / "here"
+    for name, lines in (("one", 6), ("two", 2)):
+        folder = write_sequence(root / name, frames=6)
+        truth = (folder / "groundtruth.txt").read_text().splitlines(keepends=True)
+        (folder / "groundtruth_rect.txt").write_text("".join(truth[:lines]))
+        (folder / "groundtruth.txt").unlink()
+    return root
+
+
+def test_as_released(mine: Path) -> None:
+    seen: list[tuple[int, int]] = []
+    assert check_dataset("mine", mine, deep=True, progress=lambda done, of: seen.append((done, of))) == []
+    assert seen == [(1, 2), (2, 2)]
+
+
+def test_each_fault_is_named(mine: Path) -> None:
+    (mine / "one/img/0003.jpg").unlink()
+    (mine / "two/groundtruth_rect.txt").unlink()
+    assert check_dataset("mine", mine) == [
+        Fault("two", "sequence", "no annotation", f"its annotation in {mine}"),
+        Fault("one", "frames", f"{mine}/one/img/0003.jpg: is missing (1 of 6 frames of one are)", "6 frames"),
+    ]
+    (mine / "one/groundtruth_rect.txt").write_text("1,2,3,4\n" * 7)
+    assert check_dataset("mine", mine)[1:] == [
+        Fault("one", "annotation", f"{mine}/one/groundtruth_rect.txt: 7 annotations", "6 (frames 1-6)")
+    ]
+    (mine / "one/groundtruth_rect.txt").write_text("1,2,3,4\n1,2,x,4\n" * 3)
+    fault = check_dataset("mine", mine)[1]
+    assert (fault.what, fault.found) == (
+        "annotation",
+        f"{mine}/one/groundtruth_rect.txt: line 2: 'x' is not a number",
+    )
+    (mine / "one/groundtruth_rect.txt").write_text("1,2,0,4\n" * 6)
+    assert [fault.what for fault in check_dataset("mine", mine)[1:]] == ["first box", "frames"]
+
+
+def test_deep_decodes_every_image(mine: Path) -> None:
+    (mine / "one/img/0002.jpg").write_bytes(b"no image")
+    (mine / "two/img/0005.jpg").write_bytes(b"")
+    assert check_dataset("mine", mine) == []
+    faults = check_dataset("mine", mine, deep=True)
+    assert [(fault.sequence, fault.what) for fault in faults] == [("one", "image"), ("two", "image")]
+    assert faults[0].found == f"{mine}/one/img/0002.jpg: is not a readable image (8 bytes)"
+
+
+def test_counts_without_names(workplace: Path) -> None:
+    """Where the release is known by its counts only, these are compared."""
+    (workplace / "datasets").mkdir()
+    definition = workplace / "datasets/mine.toml"
+    definition.write_text('title = "Mine"\nlayout = "folder"\ncount = 4\nframes = 22\n')
+    assert open_dataset("mine", workplace / "data").of == 4
+    assert check_dataset("mine", workplace / "data") == [Fault(None, "sequences", "3", "4")]
+    definition.write_text('title = "Mine"\nlayout = "folder"\ncount = 3\nframes = 22\n')
+    assert check_dataset("mine", workplace / "data") == [Fault(None, "frames", "21 in all sequences", "22")]
+    definition.write_text('title = "Mine"\nlayout = "folder"\ncount = 3\nframes = 21\n')
+    assert check_dataset("mine", workplace / "data") == []
+
+
+def test_official_lengths(workplace: Path) -> None:
+    """A table may have the number of frames instead of a window."""
+    (workplace / "datasets").mkdir()
+    (workplace / "datasets/mine.toml").write_text('title = "Mine"\nlayout = "folder"\ntable = "mine.csv"\n')
+    (workplace / "datasets/mine.csv").write_text("name,frames\ns1,6\ns2,9\n")
+    assert check_dataset("mine", workplace / "data") == [Fault("s2", "annotation", "7 annotations", "9")]
+
+
+def test_what_is_nowhere(workplace: Path) -> None:
+    (workplace / "empty").mkdir()
+    faults = check_dataset("otb100", workplace / "empty")
+    assert [(fault.what, fault.expected) for fault in faults] == [("data set", "100 sequences")]
+    assert faults[0].found.startswith(f"nothing (looked in {workplace}/empty")
+    with pytest.raises(UsageError, match="unknown data set 'otb10'"):
+        check_dataset("otb10", workplace)
+    with pytest.raises(UsageError, match="there is no such folder"):
+        check_dataset("otb100", workplace / "nowhere")
+
+
+def test_annotations_alone(reference: Path, tmp_path: Path) -> None:
+    """The real sequence has 120 frames as released; the other 99 are missing."""
+    faults = check_dataset("otb100", reference / "sequences", deep=True)
+    assert {fault.what for fault in faults} == {"sequence"}
+    assert len(faults) == 99
+
+
+def test_command(mine: Path) -> None:
+    (mine / "one/img/0003.jpg").unlink()
+    result = CliRunner().invoke(app, ["check", "mine", "data", "--root", str(mine)])
+    assert result.exit_code == 1
+    assert "Faults of mine: 1" in result.stdout
+    assert "is missing (1 of 6 frames of one are)" in " ".join(result.stdout.split())
+    assert "Official source of mine: My page" in result.stdout
+    assert "mine/\n  one/img" in result.stdout
+    assert "data: nothing is missing (sequences: 3" in result.stdout
+    result = CliRunner().invoke(app, ["check", "mine", "data", "--root", str(mine), "--json"])
+    rows = json.loads(result.stdout)["datasets"]
+    assert (result.exit_code, [row["ok"] for row in rows]) == (1, [False, True])
+    assert rows[0]["faults"] == [
+        {
+            "sequence": "one",
+            "what": "frames",
+            "found": f"{mine}/one/img/0003.jpg: is missing (1 of 6 frames of one are)",
+            "expected": "6 frames",
+        }
+    ]
+    assert (rows[0]["sequences"], rows[0]["of"], rows[0]["root"], rows[0]["home"]) == (2, 2, str(mine), "My page")
+    result = CliRunner().invoke(app, ["check", "data", "--deep", "--quiet"])
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert CliRunner().invoke(app, ["check", "nothing-like-it"]).exit_code == 2
+
+
+def test_many_faults_are_counted(workplace: Path) -> None:
+    (workplace / "otb/Basketball").mkdir(parents=True)
+    (workplace / "otb/Basketball/groundtruth_rect.txt").write_text("1,2,3,4\n" * 725)
+    result = CliRunner().invoke(app, ["check", "otb100", "--root", "otb"])
+    assert result.exit_code == 1
+    assert "79 more of this kind (--json lists all)" in result.stdout
+    assert "the frames of Basketball are missing" in " ".join(result.stdout.split())

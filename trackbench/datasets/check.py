@@ -1,0 +1,128 @@
+"""Compares a data set on disk with the official release: what is missing, what differs, what cannot be read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from trackbench.datasets.catalogue import NotFoundError, find_definition, open_dataset, read_table
+from trackbench.datasets.layouts.windows import evaluated_frames
+from trackbench.datasets.sequence import Sequence
+from trackbench.definitions import DatasetDefinition
+from trackbench.errors import DataError
+from trackbench.frames import read_frame
+
+DECODING_THREADS = 4
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One way in which a data set differs from what it should be."""
+
+    sequence: str | None
+    """None: the data set as a whole."""
+    what: str
+    """What is at fault: data set, sequences, sequence, annotation, first box, metadata, frames or image."""
+    found: str
+    expected: str
+
+
+def check_dataset(
+    name: str, root: Path | None = None, deep: bool = False, progress: Callable[[int, int], None] | None = None
+) -> list[Fault]:
+    """Return every fault of the data set called ``name``, or of the one in the folder of that path.
+
+    Args:
+        name: the data set.
+        root: where it lies; by default where it is known to lie.
+        deep: also decode every image.
+        progress: is told after each sequence how many of how many are done.
+
+    Raises:
+        UsageError: there is no such data set or folder, or its definition is wrong.
+    """
+    found = find_definition(name)
+    table = [] if found is None else read_table(found)
+    try:
+        dataset = open_dataset(name, root)
+    except NotFoundError as error:
+        of = (found.value.count if found else None) or len(table)
+        return [Fault(None, "data set", f"nothing ({error.where})", f"{of} sequences")]
+    faults = [
+        Fault(missing, "sequence", "no annotation", f"its annotation in {dataset.root}") for missing in dataset.missing
+    ]
+    unnamed = dataset.of - len(dataset.sequences) - len(dataset.missing)
+    if unnamed:
+        faults.append(Fault(None, "sequences", str(len(dataset.sequences)), str(dataset.of)))
+    lengths = {row["name"]: length for row in table if (length := _official_length(row)) is not None}
+    with ThreadPoolExecutor(DECODING_THREADS, thread_name_prefix="check") as pool:
+        for done, sequence in enumerate(dataset.sequences, 1):
+            faults += _check_sequence(sequence, lengths.get(sequence.name))
+            if deep:
+                faults += _check_images(sequence, pool)
+            if progress is not None:
+                progress(done, len(dataset.sequences))
+    if found is not None and not faults:
+        faults += _check_total(found.value, list(dataset.sequences))
+    return faults
+
+
+def _official_length(row: dict[str, str]) -> int | None:
+    if row.get("first"):
+        return len(evaluated_frames(row))
+    return int(row["frames"]) if row.get("frames") else None
+
+
+def _check_sequence(sequence: Sequence, official: int | None) -> Iterator[Fault]:
+    try:
+        length = len(sequence.truth)
+    except DataError as error:
+        yield _fault(sequence, "annotation", error, "an annotation that can be read")
+        return
+    if official is not None and length != official and not sequence.truth_is_initial_only:
+        yield Fault(sequence.name, "annotation", f"{length} annotations", f"{official}")
+    try:
+        sequence.initial_region()
+    except DataError as error:
+        yield _fault(sequence, "first box", error, "a box to start on")
+    try:
+        _ = sequence.details
+    except DataError as error:
+        yield _fault(sequence, "metadata", error, "metadata that can be read")
+    try:
+        _ = sequence.frames
+    except DataError as error:
+        yield _fault(sequence, "frames", error, f"{official or length} frames")
+
+
+def _check_images(sequence: Sequence, pool: ThreadPoolExecutor) -> Iterator[Fault]:
+    try:
+        frames = sequence.frames
+    except DataError:  # is a fault already, with the annotation or the frames
+        return
+    yield from (
+        Fault(sequence.name, "image", reason, "an image that decodes") for reason in pool.map(_decode, frames) if reason
+    )
+
+
+def _decode(path: Path) -> str | None:
+    try:
+        read_frame(path)
+    except DataError as error:
+        return str(error)
+    return None
+
+
+def _check_total(definition: DatasetDefinition, sequences: list[Sequence]) -> Iterator[Fault]:
+    """Compare the number of all frames, where the official release is known by that only."""
+    total = sum(map(len, sequences))
+    if definition.frames is not None and total != definition.frames:
+        yield Fault(None, "frames", f"{total} in all sequences", str(definition.frames))
+
+
+def _fault(sequence: Sequence, what: str, error: DataError, expected: str) -> Fault:
+    """Make a fault of an error, whose message mostly ends with what was expected."""
+    found, separator, named = str(error).partition("; expected ")
+    return Fault(sequence.name, what, found, named if separator else expected)
