@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import matplotlib as mpl
 from matplotlib.figure import Figure
@@ -25,19 +26,27 @@ class CurvePlot:
     """How one kind of curve is drawn."""
 
     curve: str
-    metric: str
+    metrics: tuple[str, ...]
+    """The score in the legend: the first of these that a tracker has."""
     title: str
     x: str
     y: str
-    legend: str
+    legend: Literal["lower left", "lower right"]
+
+    def value(self, score: Score) -> float:
+        """Return the score in the legend; NaN where the tracker has none."""
+        values = (score.metrics.get(metric) for metric in self.metrics)
+        return next((value for value in values if value is not None), float("nan"))
 
 
 CURVES = (
-    CurvePlot("success", "success_auc", "Success plot", "Overlap threshold", "Success rate", "lower left"),
-    CurvePlot("precision", "precision", "Precision plot", "Location error threshold [px]", "Precision", "lower right"),
+    CurvePlot("success", ("success_auc", "ao"), "Success plot", "Overlap threshold", "Success rate", "lower left"),
+    CurvePlot(
+        "precision", ("precision",), "Precision plot", "Location error threshold [px]", "Precision", "lower right"
+    ),
     CurvePlot(
         "norm_precision",
-        "norm_precision",
+        ("norm_precision",),
         "Normalised precision plot",
         "Normalised location error threshold",
         "Precision",
@@ -45,7 +54,7 @@ CURVES = (
     ),
 )
 
-STYLE = {
+STYLE: Any = {
     "font.size": 9,
     "axes.titlesize": 10,
     "legend.fontsize": 7.5,
@@ -75,20 +84,21 @@ def curve_figure(scores: Sequence[Score], plot: CurvePlot, title: str, look: dic
         title: name of the data set.
         look: from :func:`styles`.
     """
-    drawn = [score for score in scores if plot.curve in score.curves and score.metrics.get(plot.metric) is not None]
-    drawn.sort(key=lambda score: (-(score.metrics[plot.metric] or 0), score.tracker))
+    valued = [(plot.value(score), score) for score in scores if plot.curve in score.curves]
+    drawn = [pair for pair in valued if not math.isnan(pair[0])]
+    drawn.sort(key=lambda pair: (-pair[0], pair[1].tracker))
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(4.2, 3.4))
         axes = figure.subplots()
-        for score in drawn:
+        for value, score in drawn:
             curve = score.curves[plot.curve]
-            label = f"[{score.metrics[plot.metric]:.3f}] {score.title}".replace("$", r"\$")
+            label = f"[{value:.3f}] {score.title}".replace("$", r"\$")
             axes.plot(curve.thresholds, curve.values, linewidth=1.8, label=label, **look[score.tracker])
         axes.set_title(f"{plot.title} of OPE – {title}")
         axes.set_xlabel(plot.x)
         axes.set_ylabel(plot.y)
         if drawn:
-            thresholds = drawn[0].curves[plot.curve].thresholds
+            thresholds = drawn[0][1].curves[plot.curve].thresholds
             axes.set_xlim(thresholds[0], thresholds[-1])
             if len(drawn) > MOST_INSIDE:
                 axes.legend(loc="upper left", bbox_to_anchor=(1.02, 1), borderaxespad=0, handlelength=3)

@@ -6,7 +6,7 @@ CSV and JSON hold fractions in full precision; what people read holds percentage
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
@@ -27,18 +27,29 @@ class Column:
 
 COLUMNS = (
     Column("success_auc", "AUC"),
+    Column("ao", "AO"),
+    Column("success", "Success"),
     Column("precision", "P"),
     Column("norm_precision", "P_norm"),
+    Column("precision_auc", "Precision"),
+    Column("norm_precision_auc", "Norm. precision"),
+    Column("coverage", "Coverage"),
     Column("mean_overlap", "mean IoU"),
     Column("sr50", "SR_0.5"),
     Column("sr75", "SR_0.75"),
+    Column("mao", "mAO"),
     Column("fps", "fps", percent=False),
 )
 
 
 def ranked(scores: Sequence[Score]) -> list[Score]:
-    """Return the scores, best first by the first metric of the table; undefined ones last."""
-    return sorted(scores, key=lambda score: (-_sortable(score.metrics.get(COLUMNS[0].key)), score.tracker))
+    """Return the scores, best first by the main metric; undefined ones last."""
+    return sorted(scores, key=lambda score: (-_sortable(score.metrics.get(main_metric(scores).key)), score.tracker))
+
+
+def main_metric(scores: Sequence[Score]) -> Column:
+    """Return the metric by which trackers are ranked: the first that the scores have."""
+    return next(iter(_used(scores)), COLUMNS[0])
 
 
 def places(scores: Sequence[Score], key: str) -> dict[int, int]:
@@ -166,9 +177,9 @@ def latex_table(scores: Sequence[Score], title: str) -> str:
     return "\n".join([*lines, "    \\bottomrule", "  \\end{tabular}", "\\end{table}", ""])
 
 
-def attribute_table(scores: Sequence[Score], key: str = "success_auc") -> RichTable:
-    """Return a metric by attribute for a terminal, a column for each tracker."""
-    title = next(column.title for column in COLUMNS if column.key == key)
+def attribute_table(scores: Sequence[Score]) -> RichTable:
+    """Return the main metric by attribute for a terminal, a column for each tracker."""
+    key, title = main_metric(scores).key, main_metric(scores).title
     table = RichTable("attribute", "sequences", title=f"{title} by attribute")
     for score in scores:
         table.add_column(Text(score.title), justify="right")
@@ -179,9 +190,9 @@ def attribute_table(scores: Sequence[Score], key: str = "success_auc") -> RichTa
     return table
 
 
-def sequence_table(scores: Sequence[Score], key: str = "success_auc") -> RichTable:
-    """Return a metric by sequence for a terminal, a column for each tracker."""
-    title = next(column.title for column in COLUMNS if column.key == key)
+def sequence_table(scores: Sequence[Score]) -> RichTable:
+    """Return the main metric by sequence for a terminal, a column for each tracker."""
+    key, title = main_metric(scores).key, main_metric(scores).title
     table = RichTable("sequence", title=f"{title} by sequence")
     for score in scores:
         table.add_column(Text(score.title), justify="right")
@@ -215,7 +226,7 @@ def _sortable(value: float | None) -> float:
     return -math.inf if value is None or math.isnan(value) else value
 
 
-def _csv(rows: list[dict[str, object]]) -> str:
+def _csv(rows: Sequence[Mapping[str, object]]) -> str:
     return str(pd.DataFrame(rows).to_csv(index=False, lineterminator="\n"))
 
 

@@ -1,0 +1,58 @@
+"""Average overlap and success rates of one run, by the GOT-10k toolkit's rules."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from trackbench.errors import DataError
+from trackbench.metrics import got10k
+from trackbench.scores.one_pass import spread
+from trackbench.scores.score import Curve, Metrics
+from trackbench.scores.stored import StoredRun
+
+
+def score(run: StoredRun) -> dict[str, Any]:
+    """Return the parts of a Score; sequences that do not fit are dropped from ``run``.
+
+    All repetitions are pooled, as the toolkit does it.
+    """
+    truths = {}
+    for name in list(run.sequences):
+        try:
+            truths[name] = _truth(run, name)
+            got10k.evaluate([truths[name]], [run.boxes[name]])
+        except DataError as error:
+            run.drop(name, str(error))
+    if not run.sequences:
+        return {"metrics": {**dict.fromkeys(("ao", "sr50", "sr75", "mao")), "fps": None}}
+    names = list(run.sequences)
+    result = got10k.evaluate([truths[name] for name in names], [run.boxes[name] for name in names])
+    alone = []
+    for repetition in range(run.repetitions if run.repetitions > 1 else 0):
+        have = [name for name in names if len(run.boxes[name]) > repetition]
+        boxes = [[run.boxes[name][repetition]] for name in have]
+        alone.append(_metrics(got10k.evaluate([truths[name] for name in have], boxes)))
+    return {
+        "metrics": {**_metrics(result), "fps": run.fps()},
+        "spread": spread(alone),
+        "per_sequence": {
+            name: dict(zip(("ao", "sr50", "sr75"), row, strict=True))
+            for name, row in zip(names, result.per_sequence.tolist(), strict=True)
+        },
+        "curves": {"success": Curve(got10k.THRESHOLDS.tolist(), result.success.tolist())},
+    }
+
+
+def _metrics(result: got10k.Got10kResult) -> Metrics:
+    return dict(result.scores._asdict())
+
+
+def _truth(run: StoredRun, name: str) -> got10k.Got10kTruth:
+    sequence = run.sequences[name]
+    cover, size = sequence.truth.values.get("cover"), sequence.size
+    if cover is None or size is None:
+        missing = "cover.label" if cover is None else "the resolution in meta_info.ini"
+        raise DataError(f"{name}: {missing} is missing, by which GOT-10k chooses and clips frames")
+    return got10k.Got10kTruth(name, sequence.truth.boxes, cover.astype(np.int64), size, sequence.category or "")

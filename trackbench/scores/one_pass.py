@@ -1,0 +1,96 @@
+"""Success and precision of one run, by any toolkit's convention."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence as Several
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from trackbench.datasets.sequence import Dataset
+from trackbench.errors import DataError
+from trackbench.metrics import ope
+from trackbench.metrics.conventions import Convention
+from trackbench.scores.score import Curve, Metrics
+from trackbench.scores.stored import StoredRun
+
+THRESHOLDS = (ope.SUCCESS_THRESHOLDS, ope.PRECISION_THRESHOLDS, ope.NORM_PRECISION_THRESHOLDS)
+
+
+def score(run: StoredRun, dataset: Dataset, rules: Convention) -> dict[str, Any]:
+    """Return the parts of a Score; sequences that the convention refuses are dropped from ``run``."""
+    results = evaluate(run, rules)
+    if not results:
+        return {"metrics": {**dict.fromkeys(ope.OpeScores._fields), "fps": None}}
+    merged = merge(results)
+    mean = merged.mean_curves()
+    evaluated = set(merged.names)
+    members = {
+        attribute: [s.name for s in dataset.sequences if attribute in s.attributes and s.name in evaluated]
+        for attribute in dataset.attributes
+    }
+    return {
+        "metrics": {**merged.mean()._asdict(), "fps": run.fps()},
+        "spread": spread([dict(result.mean()._asdict()) for result in results]),
+        "attributes": {
+            attribute: {"sequences": len(members[attribute]), **scores._asdict()}
+            for attribute, scores in merged.attributes(members).items()
+        },
+        "per_sequence": {name: merged.sequence(index)._asdict() for index, name in enumerate(merged.names)},
+        "curves": {
+            name: Curve(grid.tolist(), curve.tolist())
+            for name, grid, curve in zip(mean._fields, THRESHOLDS, mean, strict=True)
+        },
+    }
+
+
+def evaluate(run: StoredRun, rules: Convention) -> list[ope.OpeResult]:
+    """Return the result of each repetition; sequences that the convention refuses are dropped from ``run``."""
+    try:
+        return _evaluate(run, rules)
+    except DataError:
+        for name in list(run.sequences):
+            truth = _truth(run, name)
+            try:
+                for boxes in run.boxes[name]:
+                    ope.evaluate([truth], [boxes], rules)
+            except DataError as error:
+                run.drop(name, str(error))
+        return _evaluate(run, rules)
+
+
+def merge(results: Several[ope.OpeResult]) -> ope.OpeResult:
+    """Return the mean over repetitions, sequence by sequence; a sequence counts over the repetitions that have it."""
+    if len(results) == 1:
+        return results[0]
+    names = tuple(dict.fromkeys(name for result in results for name in result.names))
+    places = [{name: index for index, name in enumerate(result.names)} for result in results]
+    rows = [[(r, p[name]) for r, p in zip(results, places, strict=True) if name in p] for name in names]
+    curves = ope.OpeCurves(
+        *(np.stack([np.mean([r.curves[kind][i] for r, i in row], axis=0) for row in rows]) for kind in range(3))
+    )
+    overlaps = np.array([np.mean([r.mean_overlaps[i] for r, i in row]) for row in rows])
+    return replace(results[0], names=names, curves=curves, mean_overlaps=overlaps)
+
+
+def spread(runs: Several[Metrics]) -> Metrics:
+    """Return the standard deviation of each metric over runs, with n - 1; empty for fewer than two."""
+    if len(runs) < 2:
+        return {}
+    return {key: float(np.std([run[key] or 0.0 for run in runs], ddof=1)) for key in runs[0]}
+
+
+def _evaluate(run: StoredRun, rules: Convention) -> list[ope.OpeResult]:
+    results = []
+    for repetition in range(run.repetitions):
+        names = [name for name, boxes in run.boxes.items() if len(boxes) > repetition]
+        if names:
+            boxes = [run.boxes[name][repetition] for name in names]
+            results.append(ope.evaluate([_truth(run, name) for name in names], boxes, rules))
+    return results
+
+
+def _truth(run: StoredRun, name: str) -> ope.SequenceTruth:
+    truth = run.sequences[name].truth
+    return ope.SequenceTruth(name, truth.boxes, truth.absent)

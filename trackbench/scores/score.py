@@ -1,0 +1,64 @@
+"""What one run scores on one data set."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+
+class Curve(NamedTuple):
+    """A curve over thresholds."""
+
+    thresholds: list[float]
+    values: list[float]
+
+
+Metrics = dict[str, float | None]
+"""Metric key of the command line's contract -> fraction (frames per second for ``fps``); None where not defined."""
+
+
+@dataclass(frozen=True)
+class Score:
+    """What one run scores on one data set."""
+
+    tracker: str
+    title: str
+    """The tracker as tables print it."""
+    dataset: str
+    protocol: str
+    convention: str
+    sequences: int
+    """How many sequences the score is over."""
+    of: int
+    """How many the benchmark has."""
+    repetitions: int
+    run: dict[str, Any]
+    """From the manifest: ``weights_sha256``, ``device``, ``precision``, ``imported``."""
+    metrics: Metrics
+    spread: Metrics = field(default_factory=dict)
+    """Standard deviation of each metric over repetitions (divided by n - 1); empty for a single run."""
+    attributes: dict[str, Metrics] = field(default_factory=dict)
+    """Attribute -> metrics, with ``sequences`` the number of sequences that carry it."""
+    per_sequence: dict[str, Metrics] = field(default_factory=dict)
+    curves: dict[str, Curve] = field(default_factory=dict)
+    problems: tuple[str, ...] = ()
+    """Stored results that could not be used, and why."""
+
+    def document(self) -> dict[str, Any]:
+        """Return the score as a row of ``report --json``."""
+        return {
+            "tracker": self.tracker,
+            "dataset": self.dataset,
+            "protocol": self.protocol,
+            "convention": self.convention,
+            "sequences": self.sequences,
+            "of": self.of,
+            "repetitions": self.repetitions,
+            "run": self.run,
+            "metrics": self.metrics,
+            "spread": self.spread,
+            "attributes": self.attributes,
+            "per_sequence": self.per_sequence,
+            "curves": {name: curve.values for name, curve in self.curves.items()},
+            "problems": list(self.problems),
+        }

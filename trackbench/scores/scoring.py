@@ -1,0 +1,76 @@
+"""Scores every stored run on a data set, by the metric that its convention asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence as Several
+from pathlib import Path
+from typing import Any
+
+from trackbench.datasets.sequence import Dataset
+from trackbench.metrics.conventions import convention, family_of, resolve_name
+from trackbench.scores import got10k, one_pass, trackingnet
+from trackbench.scores.score import Score
+from trackbench.scores.stored import StoredRun, find_runs, read_run
+
+
+def score_runs(
+    dataset: Dataset,
+    runs: Path,
+    trackers: Several[str] | None = None,
+    *,
+    protocol: str | None = None,
+    rules: str | None = None,
+) -> list[Score]:
+    """Score the stored runs on a data set.
+
+    Args:
+        dataset: what they ran on; sequences that it lacks on disk are not scored.
+        runs: the folder of all runs.
+        trackers: names or labels of trackers (``dcf`` means ``dcf@rate=0.05`` too); None means all that are stored.
+        protocol: default: the data set's.
+        rules: name of the convention; default: the data set's.
+
+    A sequence whose stored result cannot be used is left out of its tracker's score and named in its ``problems``.
+
+    Raises:
+        UsageError: nothing is stored, or not of a tracker that is asked for; no such convention.
+    """
+    name = resolve_name(rules or dataset.convention, family_of(dataset.name))
+    folders = find_runs(dataset, runs, trackers, protocol or dataset.protocol)
+    return [score_run(read_run(folder, dataset), dataset, name) for folder in folders]
+
+
+def score_run(run: StoredRun, dataset: Dataset, name: str) -> Score:
+    """Score one run by the convention called ``name``."""
+    family = family_of(dataset.name)
+    if name == "trackingnet":
+        parts = trackingnet.score(run)
+    elif name == "got10k" and family == "got10k":
+        parts = got10k.score(run)
+    else:
+        parts = one_pass.score(run, dataset, convention(name, family))
+    manifest = run.folder.manifest() or {}
+    return Score(
+        tracker=run.folder.key.tracker,
+        title=str(manifest.get("title", run.folder.key.tracker)),
+        dataset=dataset.name,
+        protocol=run.folder.key.protocol,
+        convention=name,
+        sequences=len(run.sequences),
+        of=dataset.of,
+        repetitions=run.repetitions,
+        run=_origin(manifest),
+        problems=tuple(run.problems.values()),
+        **parts,
+    )
+
+
+def _origin(manifest: dict[str, Any]) -> dict[str, Any]:
+    sessions = manifest.get("sessions", [])
+    last = sessions[-1] if sessions else {}
+    return {
+        "weights_sha256": manifest.get("identity", {}).get("weights_sha256"),
+        "device": last.get("device"),
+        "precision": last.get("precision"),
+        "imported": bool(manifest.get("imported", False)),
+    }

@@ -1,0 +1,100 @@
+"""Stored runs as scoring needs them: the boxes of every repetition beside the truth that they are judged by."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence as Several
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trackbench.datasets.sequence import Dataset, Sequence
+from trackbench.errors import DataError, UsageError, fold_name, suggestion
+from trackbench.results.store import RunFolder, stored_runs
+
+Boxes = NDArray[np.float64]
+
+
+@dataclass
+class StoredRun:
+    """One run's boxes on the sequences of a data set."""
+
+    folder: RunFolder
+    repetitions: int
+    sequences: dict[str, Sequence] = field(default_factory=dict)
+    """The sequences that are stored and annotated, by name."""
+    boxes: dict[str, list[Boxes]] = field(default_factory=dict)
+    """Sequence -> the boxes of each of its repetitions, float64 (M, 4)."""
+    problems: dict[str, str] = field(default_factory=dict)
+    """Sequence -> why its stored result cannot be used."""
+
+    def drop(self, name: str, reason: str) -> None:
+        """Leave a sequence out of the score."""
+        self.problems.setdefault(name, reason)
+        self.sequences.pop(name, None)
+        self.boxes.pop(name, None)
+
+    def fps(self) -> float | None:
+        """Return frames per second of tracking: frames after the first, divided by their time; None without times."""
+        frames, seconds = 0, 0.0
+        for name in self.sequences:
+            times = self.folder.seconds(name)
+            if times is not None:
+                known = times[1:][np.isfinite(times[1:])]
+                frames, seconds = frames + known.size, seconds + float(known.sum())
+        return frames / seconds if seconds > 0 else None
+
+
+def find_runs(dataset: Dataset, runs: Path, trackers: Several[str] | None, protocol: str) -> list[RunFolder]:
+    """Return the stored runs on ``dataset`` by ``protocol``, of all trackers or those named, in the order named.
+
+    Args:
+        dataset: what they ran on.
+        runs: the folder of all runs.
+        trackers: names or labels (``dcf`` means ``dcf@rate=0.05`` too); None means all.
+        protocol: how they ran.
+
+    Raises:
+        UsageError: there are none, or none of a tracker that is named.
+    """
+    stored = [folder for folder in stored_runs(runs, dataset.name) if folder.key.protocol == protocol]
+    if not stored:
+        raise UsageError(
+            f"{runs}: holds no runs on {dataset.name} by protocol {protocol}; `trackbench run TRACKER -d ...` makes one"
+        )
+    if trackers is None:
+        return stored
+    chosen: dict[Path, RunFolder] = {}
+    for wanted in trackers:
+        hits = [f for f in stored if fold_name(wanted) in (fold_name(f.key.tracker), fold_name(_base(f.key.tracker)))]
+        if not hits:
+            labels = [folder.key.tracker for folder in stored]
+            hint = suggestion(wanted, labels)
+            raise UsageError(f"no run of '{wanted}' on {dataset.name} in {runs}{hint} (stored: {', '.join(labels)})")
+        chosen.update({folder.path: folder for folder in hits})
+    return list(chosen.values())
+
+
+def read_run(folder: RunFolder, dataset: Dataset) -> StoredRun:
+    """Read what a run has stored on the sequences that ``dataset`` has; what cannot be read becomes a problem."""
+    run = StoredRun(folder, folder.repetitions())
+    for repetition in range(1, run.repetitions + 1):
+        stored = folder.sequences(repetition)
+        for sequence in dataset.sequences:
+            if sequence.name not in stored or sequence.name in run.problems:
+                continue
+            try:
+                if sequence.truth_is_initial_only:
+                    raise DataError(f"{sequence.name}: its truth is withheld, only the benchmark's server can score it")
+                boxes = folder.boxes(sequence.name, repetition)
+            except DataError as error:
+                run.drop(sequence.name, str(error))
+                continue
+            run.sequences[sequence.name] = sequence
+            run.boxes.setdefault(sequence.name, []).append(boxes)
+    return run
+
+
+def _base(label: str) -> str:
+    return label.partition("@")[0]

@@ -1,0 +1,39 @@
+"""The scores of TrackingNet's server for one run, where the whole truth is there (TRAIN chunks)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from trackbench.metrics import trackingnet
+from trackbench.metrics.trackingnet import TrackingNetScores, TrackingNetTruth
+from trackbench.scores.one_pass import spread
+from trackbench.scores.score import Metrics
+from trackbench.scores.stored import StoredRun
+
+
+def score(run: StoredRun) -> dict[str, Any]:
+    """Return the parts of a Score: each repetition as a submission of its own, then their mean."""
+    results = []
+    for repetition in range(run.repetitions):
+        names = [name for name, boxes in run.boxes.items() if len(boxes) > repetition]
+        if names:
+            truths = [TrackingNetTruth(name, run.sequences[name].truth.boxes) for name in names]
+            results.append(trackingnet.evaluate(truths, [run.boxes[name][repetition] for name in names]))
+    if not results:
+        return {"metrics": {**dict.fromkeys(TrackingNetScores._fields), "fps": None}}
+    metrics: list[Metrics] = [dict(result.scores._asdict()) for result in results]
+    rows: dict[str, list[list[float]]] = {}
+    for result in results:
+        for name, row in zip(result.names, result.per_sequence.tolist(), strict=True):
+            rows.setdefault(name, []).append(row)
+    return {
+        "metrics": {key: sum(m[key] or 0.0 for m in metrics) / len(metrics) for key in metrics[0]} | {"fps": run.fps()},
+        "spread": spread(metrics),
+        "per_sequence": {
+            name: {
+                key: sum(column) / len(column)
+                for key, column in zip(TrackingNetScores._fields, zip(*runs, strict=True), strict=True)
+            }
+            for name, runs in rows.items()
+        },
+    }
