@@ -1,0 +1,226 @@
+"""One-pass evaluation (OPE): success, precision and normalised precision of all sequences at once.
+
+With overlap IoU_t, centre error CE_t in pixels and normalised centre error NCE_t of frame t, and the denominator D of a
+sequence (its number of frames, or what the convention says):
+
+- success S(a) = #{IoU_t > a} / D, a = 0, 0.05 .. 1; its score is the mean of the 21 values ("AUC"), so that boxes equal
+  to the truth score 20/21;
+- precision P(r) = #{CE_t <= r} / D, r = 0 .. 50 pixels; score P(20);
+- normalised precision Q(q) = #{NCE_t <= q} / D, q = 0, 0.01 .. 0.5; score Q(0.20).
+
+Curves are made per sequence and averaged with equal weight (Wu et al., OTB, PAMI 2015; Müller et al., TrackingNet, ECCV
+2018, for the normalisation).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trackbench.metrics.conventions import Convention
+from trackbench.metrics.curves import count_above, count_within
+from trackbench.metrics.stacking import Frames, SequenceTruth, any_nan, stack
+from trackbench.regions import box_iou
+
+__all__ = [
+    "NORM_PRECISION_THRESHOLDS",
+    "PRECISION_THRESHOLDS",
+    "SUCCESS_THRESHOLDS",
+    "OpeCurves",
+    "OpeResult",
+    "OpeScores",
+    "SequenceTruth",
+    "evaluate",
+]
+
+Floats = NDArray[np.float64]
+Flags = NDArray[np.bool_]
+
+SUCCESS_THRESHOLDS: Floats = np.linspace(0, 1, 21)
+PRECISION_THRESHOLDS: Floats = np.arange(51.0)
+NORM_PRECISION_THRESHOLDS: Floats = np.arange(51) / 100
+
+# Errors below and above every threshold.
+_HIT, _MISS = -1.0, np.inf
+
+
+class OpeScores(NamedTuple):
+    """Scores of one sequence or of a set of sequences, as fractions."""
+
+    success_auc: float
+    precision: float
+    """At 20 pixels."""
+    norm_precision: float
+    """At 0.20, or the mean of the curve where the convention says so."""
+    sr50: float
+    """Success rate: the success curve at 0.5."""
+    sr75: float
+    mean_overlap: float
+    """Mean IoU over the valid frames of a sequence, then over sequences; NaN where there is no valid frame."""
+
+
+class OpeCurves(NamedTuple):
+    """Curves over `SUCCESS_THRESHOLDS` (21), `PRECISION_THRESHOLDS` (51) and `NORM_PRECISION_THRESHOLDS` (51)."""
+
+    success: Floats
+    precision: Floats
+    norm_precision: Floats
+
+
+@dataclass(frozen=True, eq=False)
+class OpeResult:
+    """Curves and scores of S sequences."""
+
+    convention: Convention
+    names: tuple[str, ...]
+    curves: OpeCurves
+    """Curves of each sequence: (S, 21), (S, 51), (S, 51). A sequence without a valid frame has none (NaN) where the
+    convention divides by the valid frames, and does not count in the means."""
+    mean_overlaps: Floats
+    """(S,): see `OpeScores.mean_overlap`."""
+
+    def mean_curves(self, indices: Sequence[int] | None = None) -> OpeCurves:
+        """Return the mean curves over all sequences, or over those of the given indices (an attribute's).
+
+        A curve of no sequence is NaN.
+        """
+        rows = self._rows(indices)
+        return OpeCurves(*(self._mean(curve[rows]) for curve in self.curves))
+
+    def mean(self, indices: Sequence[int] | None = None) -> OpeScores:
+        """Return the scores over all sequences, or over those of the given indices (an attribute's)."""
+        overlaps = self.mean_overlaps[self._rows(indices)]
+        known = overlaps[~np.isnan(overlaps)]
+        return self._scores(self.mean_curves(indices), float(known.mean()) if len(known) else float("nan"))
+
+    def sequence(self, index: int) -> OpeScores:
+        """Return the scores of one sequence."""
+        return self._scores(OpeCurves(*(curve[index] for curve in self.curves)), float(self.mean_overlaps[index]))
+
+    def attributes(self, members: Mapping[str, Iterable[str]]) -> dict[str, OpeScores]:
+        """Return the scores of each attribute: those over the sequences that carry it.
+
+        Args:
+            members: attribute -> the names of its sequences; names that were not evaluated do not count.
+
+        Returns:
+            Attributes that have a score by the convention, in the order given.
+        """
+        place = {name: index for index, name in enumerate(self.names)}
+        found = {attribute: [place[n] for n in names if n in place] for attribute, names in members.items()}
+        least = self.convention.least_attribute_sequences
+        return {attribute: self.mean(indices) for attribute, indices in found.items() if len(indices) >= least}
+
+    def _rows(self, indices: Sequence[int] | None) -> NDArray[np.intp]:
+        return np.arange(len(self.names)) if indices is None else np.array(indices, np.intp)
+
+    def _mean(self, curves: Floats) -> Floats:
+        curves = curves[~np.isnan(curves[:, 0])]
+        if self.convention.drop_zero_sequences and curves.any():
+            curves = curves[curves.any(axis=1)]
+        mean: Floats = curves.mean(axis=0) if len(curves) else np.full(curves.shape[1], np.nan)
+        return mean
+
+    def _scores(self, curves: OpeCurves, mean_overlap: float) -> OpeScores:
+        success, precision, norm = curves
+        return OpeScores(
+            success_auc=float(success.mean()),
+            precision=float(precision[20]),
+            norm_precision=float(norm.mean() if self.convention.norm_score == "mean" else norm[20]),
+            sr50=float(success[10]),
+            sr75=float(success[15]),
+            mean_overlap=mean_overlap,
+        )
+
+
+def evaluate(truths: Sequence[SequenceTruth], predictions: Sequence[Floats], convention: Convention) -> OpeResult:
+    """Judge the predictions of one tracker on S sequences.
+
+    Args:
+        truths: the annotations.
+        predictions: for each sequence float64 (M, 4), x, y, w, h in pixels, the first frame's included.
+        convention: the rules; see `trackbench.metrics.conventions`.
+
+    Raises:
+        DataError: a sequence's predictions do not fit its annotation, or hold what the convention refuses.
+
+    Example:
+        >>> from trackbench.metrics.conventions import convention
+        >>> boxes = np.array([[10.0, 10, 20, 20], [12.0, 10, 20, 20]])
+        >>> scores = evaluate([SequenceTruth("two", boxes)], [boxes[[0, 0]]], convention("matlab")).mean()
+        >>> round(scores.success_auc, 4), round(scores.mean_overlap, 4)
+        (0.881, 0.9091)
+    """
+    frames = stack(truths, predictions, convention)
+    valid = _valid(frames, convention)
+    valid_frames = np.add.reduceat(valid, frames.starts, dtype=np.int64)
+
+    overlaps = np.minimum(box_iou(frames.prediction, frames.truth), 1)
+    # 0 is above no threshold; the comparison also takes away NaN.
+    overlaps[~(valid & (overlaps > 0))] = 0
+    errors, norm_errors = _centre_errors(frames, valid, convention)
+    if convention.absent == "miss":
+        errors[frames.absent] = norm_errors[frames.absent] = _MISS
+
+    groups, total = frames.sequences, len(frames.lengths)
+    defined = np.where(valid_frames > 0, valid_frames, np.nan)
+    denominator = (defined if convention.denominator == "valid" else frames.lengths)[:, None]
+    curves = OpeCurves(
+        count_above(overlaps, SUCCESS_THRESHOLDS, groups, total) / denominator,
+        count_within(errors, PRECISION_THRESHOLDS, groups, total) / denominator,
+        count_within(norm_errors, NORM_PRECISION_THRESHOLDS, groups, total) / denominator,
+    )
+    mean_overlaps = np.add.reduceat(overlaps, frames.starts) / defined
+    return OpeResult(convention, tuple(truth.name for truth in truths), curves, mean_overlaps)
+
+
+def _valid(frames: Frames, convention: Convention) -> Flags:
+    """Return (F,): the frames that can be a success."""
+    x, y, w, h = frames.truth.T
+    if convention.valid == "always":
+        valid = np.ones(len(x), bool)
+    elif convention.valid == "finite":
+        valid = ~any_nan(frames.truth)
+    else:
+        valid = (w > 0) & (h > 0)
+        if convention.valid == "positive":
+            valid &= (x > 0) & (y > 0)
+    return valid if convention.absent == "ignore" else valid & ~frames.absent
+
+
+def _centre_errors(frames: Frames, valid: Flags, convention: Convention) -> tuple[Floats, Floats]:
+    """Return (F,) the distance of the centres in pixels and (F,) in parts of the truth's size, with invalid frames set.
+
+    A centre is x + (w - 1) / 2: the constant cancels, except where a toolkit asks whether the centre is above 0.
+    """
+    x, y, w, h = frames.truth.T
+    truth_x, truth_y = x + (w - 1) / 2, y + (h - 1) / 2
+    px, py, pw, ph = frames.prediction.T
+    predicted_x, predicted_y = px + (pw - 1) / 2, py + (ph - 1) / 2
+    errors = np.sqrt((predicted_x - truth_x) ** 2 + (predicted_y - truth_y) ** 2)
+    _set_invalid(errors, valid, truth_x, truth_y, convention.invalid_precision)
+
+    if convention.norm_divisor == "size+epsilon":
+        w, h = w + 1e-16, h + 1e-16
+    elif convention.norm_divisor == "size>=1":
+        w, h = np.maximum(w, 1), np.maximum(h, 1)
+    with np.errstate(divide="ignore", invalid="ignore"):  # truths without area
+        norm_x, norm_y = truth_x / w, truth_y / h
+        if convention.norm_order == "divide-first":
+            off_x, off_y = predicted_x / w - norm_x, predicted_y / h - norm_y
+        else:
+            off_x, off_y = (predicted_x - truth_x) / w, (predicted_y - truth_y) / h
+        norm_errors = np.sqrt(off_x**2 + off_y**2)
+    _set_invalid(norm_errors, valid, norm_x, norm_y, convention.invalid_norm)
+    return errors, norm_errors
+
+
+def _set_invalid(errors: Floats, valid: Flags, x: Floats, y: Floats, rule: Literal["hit", "miss", "centre"]) -> None:
+    if rule == "centre":
+        errors[~((x > 0) & (y > 0))] = _HIT
+    else:
+        errors[~valid] = _HIT if rule == "hit" else _MISS

@@ -1,0 +1,103 @@
+"""TrackingNet's server metric, as the devkit's metrics.py computes it (Müller et al., ECCV 2018).
+
+It is not the one-pass evaluation of the other benchmarks: numbers are rounded to integers first (halves to even),
+success counts IoU >= threshold, and all three scores are areas under curves of 21 thresholds by the trapezoidal rule:
+overlap 0 .. 1, centre error 0 .. 50 pixels, normalised centre error 0 .. 0.5. Its "precision" is therefore not
+precision at 20 pixels, and boxes equal to the truth score 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.integrate import trapezoid
+
+from trackbench.errors import DataError
+from trackbench.metrics.curves import count_above, count_within
+from trackbench.regions import box_iou
+
+Floats = NDArray[np.float64]
+
+_STEPS: Floats = np.linspace(0, 1, 21)
+"""The thresholds of all three curves, as parts of their ranges."""
+
+
+class TrackingNetTruth(NamedTuple):
+    """The annotation of a sequence of N frames."""
+
+    name: str
+    boxes: Floats
+    """(N, 4): x, y, w, h in pixels."""
+
+
+class TrackingNetScores(NamedTuple):
+    """Scores as fractions (the server prints percentages)."""
+
+    success: float
+    precision_auc: float
+    norm_precision_auc: float
+    coverage: float
+    """Share of all rows, of all sequences together, whose numbers have a sum above 0 (the first row: the truth's)."""
+
+
+class TrackingNetResult(NamedTuple):
+    """Scores of S sequences."""
+
+    names: tuple[str, ...]
+    scores: TrackingNetScores
+    per_sequence: Floats
+    """(S, 4): the scores of each sequence, in the order of `TrackingNetScores`."""
+
+
+def evaluate(truths: Sequence[TrackingNetTruth], predictions: Sequence[Floats | None]) -> TrackingNetResult:
+    """Judge a submission on S sequences.
+
+    Args:
+        truths: the annotations.
+        predictions: for each sequence float64 (M, 4), the first frame's included (the truth takes its place). Rows
+            beyond the annotation are ignored, missing rows are misses. None is a missing file: boxes of zeros.
+
+    Raises:
+        DataError: predictions are not of shape (M, 4).
+
+    Example:
+        >>> boxes = np.array([[0.0, 0, 10, 10], [0.0, 0, 10, 10]])
+        >>> evaluate([TrackingNetTruth("two", boxes)], [boxes]).scores.success
+        1.0
+    """
+    if not truths or len(truths) != len(predictions):
+        raise ValueError(f"{len(predictions)} predictions for {len(truths)} sequences; expected as many, at least one")
+    lengths = np.array([len(truth.boxes) for truth in truths])
+    starts = np.cumsum(lengths) - lengths
+    groups, total = np.repeat(np.arange(len(truths)), lengths), len(truths)
+    truth = np.round(np.concatenate([t.boxes for t in truths]))
+    predicted = np.round(np.concatenate([_rows(t, boxes) for t, boxes in zip(truths, predictions, strict=True)]))
+    predicted[starts] = truth[starts]
+    covered = np.add.reduceat(predicted.sum(axis=1) > 0, starts, dtype=np.int64)
+
+    offsets = predicted[:, :2] + predicted[:, 2:] / 2 - truth[:, :2] - truth[:, 2:] / 2
+    with np.errstate(divide="ignore", invalid="ignore"):  # truths without area
+        norm_offsets = offsets / truth[:, 2:]
+    curves = (
+        count_above(box_iou(predicted, truth), _STEPS, groups, total, inclusive=True),
+        count_within(np.linalg.norm(offsets, axis=1), _STEPS * 50, groups, total),
+        count_within(np.linalg.norm(norm_offsets, axis=1), _STEPS * 0.5, groups, total),
+    )
+    areas = [trapezoid(curve, _STEPS, axis=1) for curve in curves]
+    per_sequence = np.column_stack([*areas, covered]) / lengths[:, None]
+    success, precision, norm_precision, _ = per_sequence.mean(axis=0).tolist()
+    scores = TrackingNetScores(success, precision, norm_precision, float(covered.sum() / lengths.sum()))
+    return TrackingNetResult(tuple(t.name for t in truths), scores, per_sequence)
+
+
+def _rows(truth: TrackingNetTruth, boxes: Floats | None) -> Floats:
+    length = len(truth.boxes)
+    if boxes is None:
+        return np.zeros((length, 4))
+    if boxes.ndim != 2 or boxes.shape[1] != 4:
+        raise DataError(f"{truth.name}: prediction of shape {boxes.shape}; expected (frames, 4)")
+    missing = np.full((max(0, length - len(boxes)), 4), np.nan)
+    return np.concatenate([boxes[:length], missing])
