@@ -1,0 +1,1 @@
+"""VOT's measures: rasterised overlaps, the reset-based experiment, the multi-start experiment."""
