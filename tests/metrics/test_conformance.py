@@ -36,8 +36,8 @@ FIELDS = {
     "mean_overlap_valid": "mean_overlap",
     "norm_precision_auc": "norm_precision",
 }
-# pysot stops at MDNet's two short files, and the compiled toolkit reads past the end of its arrays there.
-REFUSED = {("OTB100", "MDNet", "pysot"), ("OTB100", "MDNet", "pysot-toolkit")}
+# pysot itself stops at MDNet's two short files.
+REFUSED = {("OTB100", "MDNet", "pysot")}
 # OSTrack's code run with the tag of LaSOT's extension on LaSOT.
 RENAMED = {"ostrack_tag_lasot_extension_subset": ("ostrack", "lasot-ext")}
 

@@ -136,7 +136,7 @@ def test_copying_stops_at_the_start_of_a_sequence() -> None:
 def test_lengths() -> None:
     truth, short, long = [BOX] * 4, [BOX] * 3, [BOX] * 5
     message = r"^seq: 3 predicted boxes for 4 annotated frames; convention '.*' expects as many$"
-    for name, family in (("matlab", "lasot"), ("pysot", "otb"), ("pysot-toolkit", "otb"), ("stark", "lasot")):
+    for name, family in (("matlab", "lasot"), ("pysot", "otb"), ("stark", "lasot")):
         with pytest.raises(DataError, match=message):
             judge(convention(name, family), truth, short)
     assert judge(convention("got10k"), truth, short).mean().sr50 == 1

@@ -138,8 +138,8 @@ def _pysot(family: Family) -> Convention:
 
 
 def _pysot_toolkit(family: Family) -> Convention:
-    # Compiled by numba, masks are applied without a check: a longer file is cut. For a shorter one it reads memory
-    # past the end, a number that nobody can reproduce: refused.
+    # Compiled by numba, masks are applied without a check: a longer file is cut, and for a shorter one whatever lies
+    # past the end in memory is read. Boxes of zeros stand for that: they give the number it printed for OTB's MDNet.
     return Convention(
         "pysot-toolkit",
         first_frame="raw",
@@ -148,6 +148,7 @@ def _pysot_toolkit(family: Family) -> Convention:
         invalid_precision="centre",
         invalid_norm="centre",
         norm_divisor="size+epsilon",
+        shorter="pad",
     )
 
 
