@@ -92,6 +92,7 @@ def test_choice_of_trackers(workplace: Path) -> None:
     stored(dx=2)
     dataset = open_dataset("data")
     assert [score.tracker for score in score_runs(dataset, Path("runs"), ["Drift"])] == ["drift", "drift@dx=2"]
+    assert [score.tracker for score in score_runs(dataset, Path("runs"), ["drift"])] == ["drift"]
     assert [score.tracker for score in score_runs(dataset, Path("runs"), ["drift@dx=2"])] == ["drift@dx=2"]
     assert score_runs(dataset, Path("runs"), ["drift@dx=2"])[0].title == "Drift @dx=2"
     with pytest.raises(UsageError, match=r"no run of 'drfit' on data in runs; did you mean 'drift'\?"):

@@ -1,5 +1,6 @@
 import csv
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -118,3 +119,31 @@ def test_folder(tmp_path: Path, more: bool) -> None:
     expected = {"scores.csv", "scores.md", "scores.tex", "success.png", "success.pdf", "precision.png", "precision.pdf"}
     expected |= {"attributes.csv", "per_sequence.csv", "curves.csv"} if more else set()
     assert {path.name for path in written} == {path.name for path in tmp_path.iterdir()} == expected
+
+
+def test_radar(tmp_path: Path) -> None:
+    names = ("OCC", "SV", "LR")
+    drawn = [replace(s, attributes={n: {"sequences": 4, "success_auc": 0.4} for n in names}) for s in SCORES[:2]]
+    written = write_report(drawn, DATASET, tmp_path, attributes=True)
+    assert {"attributes.png", "attributes.pdf", "attributes.csv"} <= {path.name for path in written}
+    look = plots.styles([s.tracker for s in drawn])
+    (axes,) = plots.attribute_figure(drawn, "success_auc", "AUC", look).axes
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["OCC (4)", "SV (4)", "LR (4)"]
+    assert len(axes.lines) == 2
+
+
+def test_spread_over_runs() -> None:
+    several = [replace(SCORES[0], repetitions=3, spread={"success_auc": 0.0123})]
+    assert "50.0 ± 1.2" in tables.markdown_table(several)
+    assert "50.0 $\\pm$ 1.2" in tables.latex_table(several, "x")
+    assert "standard deviation over runs" in tables.markdown_table(several)
+    assert float(next(csv.DictReader(io.StringIO(tables.csv_table(several))))["success_auc_spread"]) == 0.0123
+
+
+def test_third_place_is_marked() -> None:
+    three = [score("a", 0.3), score("b", 0.2), score("c", 0.1)]
+    lines = tables.markdown_table(three).splitlines()
+    assert "| **30.0** |" in lines[2]
+    assert "| *20.0* |" in lines[3]
+    assert "| 10.0 ³ |" in lines[4]
+    assert r"\textit{10.0}" in tables.latex_table(three, "x")

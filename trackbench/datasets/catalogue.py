@@ -77,16 +77,22 @@ def select(dataset: Dataset, patterns: list[str] | None = None, limit: int | Non
     """
     chosen = list(dataset.sequences)
     if patterns:
-        folded = {sequence.name: fold_name(sequence.name) for sequence in chosen}
+        names = [sequence.name for sequence in chosen]
         kept: set[str] = set()
         for pattern in patterns:
-            hits = {n for n, f in folded.items() if fnmatchcase(n, pattern) or fnmatchcase(f, fold_name(pattern))}
+            hits = [name for name in names if fnmatchcase(name, pattern)]
+            # Only case, "-" and "_" may differ: car1_1 and car11 are two sequences.
+            hits = hits or [name for name in names if fnmatchcase(_unified(name), _unified(pattern))]
             if not hits:
-                hint = "; it is not on disk" if pattern in dataset.missing else suggestion(pattern, folded)
+                hint = "; it is not on disk" if pattern in dataset.missing else suggestion(pattern, names)
                 raise UsageError(f"--sequence '{pattern}': {dataset.name} has no such sequence{hint}")
-            kept |= hits
+            kept.update(hits)
         chosen = [sequence for sequence in chosen if sequence.name in kept]
     return replace(dataset, sequences=tuple(chosen[:limit]))
+
+
+def _unified(name: str) -> str:
+    return name.lower().replace("-", "_")
 
 
 def read_table(found: Found[DatasetDefinition]) -> list[dict[str, str]]:

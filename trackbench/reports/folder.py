@@ -27,7 +27,7 @@ def write_report(
         scores: of one data set, in the order of the tables.
         dataset: what they are about.
         folder: where to write.
-        attributes: also ``attributes.csv``.
+        attributes: also ``attributes.csv``, and a radar plot where there are three attributes.
         per_sequence: also ``per_sequence.csv``.
         curves: also ``curves.csv``.
 
@@ -55,6 +55,11 @@ def write_report(
             if any(plot.curve in score.curves for score in scores):
                 figure = plots.curve_figure(scores, plot, dataset.title, look)
                 written += plots.save(figure, folder / plot.curve)
+        # A radar needs three axes to enclose anything.
+        if attributes and any(len(score.attributes) >= 3 for score in scores):
+            column = tables.main_metric(scores)
+            title = f"{column.title} by attribute – {dataset.title}"
+            written += plots.save(plots.attribute_figure(scores, column.key, title, look), folder / "attributes")
     except OSError as error:
         raise UsageError(f"{folder}: cannot be written: {error.strerror}") from None
     return written

@@ -1,4 +1,4 @@
-"""Success and precision plots, drawn as the field's papers draw them, readable in grey and without a screen."""
+"""Success, precision and attribute plots as the field's papers draw them, readable in grey; no screen is needed."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import matplotlib as mpl
+import numpy as np
 from matplotlib.figure import Figure
 
 from trackbench.scores import Score
@@ -105,6 +106,34 @@ def curve_figure(scores: Sequence[Score], plot: CurvePlot, title: str, look: dic
             else:
                 axes.legend(loc=plot.legend, framealpha=0.9, handlelength=3)
         axes.set_ylim(0, 1)
+    return figure
+
+
+def attribute_figure(scores: Sequence[Score], metric: str, title: str, look: dict[str, dict[str, Any]]) -> Figure:
+    """Return a radar plot of one metric by attribute, an axis for each attribute with its number of sequences.
+
+    Args:
+        scores: of one data set, best first; those without attributes are left out.
+        metric: key of the metric.
+        title: what stands above it.
+        look: from :func:`styles`.
+    """
+    drawn = [score for score in scores if score.attributes]
+    attributes = list(dict.fromkeys(name for score in drawn for name in score.attributes))
+    angles = np.linspace(0, 2 * np.pi, len(attributes), endpoint=False)
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(4.6, 4.2))
+        axes = figure.add_subplot(projection="polar")
+        for score in drawn:
+            found = [score.attributes.get(name, {}).get(metric) for name in attributes]
+            values = np.array([math.nan if value is None else value for value in found])
+            closed = np.append(values, values[:1])
+            axes.plot(np.append(angles, angles[:1]), closed, linewidth=1.5, label=score.title, **look[score.tracker])
+        counts = [max(int(s.attributes.get(name, {}).get("sequences") or 0) for s in drawn) for name in attributes]
+        axes.set_xticks(angles, [f"{name} ({count})" for name, count in zip(attributes, counts, strict=True)])
+        axes.set_ylim(bottom=0)
+        axes.set_title(title, pad=18)
+        axes.legend(loc="upper left", bbox_to_anchor=(1.12, 1.05), borderaxespad=0, handlelength=3)
     return figure
 
 

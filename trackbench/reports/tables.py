@@ -94,6 +94,7 @@ def csv_table(scores: Sequence[Score]) -> str:
             "of": score.of,
             "repetitions": score.repetitions,
             **score.metrics,
+            **{f"{key}_spread": value for key, value in score.spread.items()},
         }
         for score in scores
     ]
@@ -135,7 +136,7 @@ def curve_csv(scores: Sequence[Score]) -> str:
 
 
 def markdown_table(scores: Sequence[Score]) -> str:
-    """Return the main table as Markdown: best bold, second italic."""
+    """Return the main table as Markdown: best bold, second italic, third marked ³."""
     columns = _used(scores)
     lines = [
         "| tracker | " + " | ".join(column.title for column in columns) + " | sequences |",
@@ -145,15 +146,16 @@ def markdown_table(scores: Sequence[Score]) -> str:
     for index, score in enumerate(scores):
         cells = []
         for column in columns:
-            wrap = {1: "**", 2: "*"}.get(marks[column.key].get(index, 0), "")
-            cells.append(f"{wrap}{_number(score, column)}{wrap}")
+            place = marks[column.key].get(index, 0)
+            wrap, end = {1: ("**", ""), 2: ("*", ""), 3: ("", " ³")}.get(place, ("", ""))
+            cells.append(f"{wrap}{_number(score, column)}{wrap}{end}")
         name = score.title.replace("|", "\\|")
         lines.append(f"| {name} | " + " | ".join(cells) + f" | {score.sequences} of {score.of} |")
     return "\n".join([*lines, "", _caption(scores), ""])
 
 
 def latex_table(scores: Sequence[Score], title: str) -> str:
-    """Return the main table as LaTeX (packages: booktabs): best bold, second underlined."""
+    """Return the main table as LaTeX (packages: booktabs): best bold, second underlined, third in italics."""
     columns = _used(scores)
     head = " & ".join(["Tracker", *(_latex_title(column.title) for column in columns)])
     lines = [
@@ -170,8 +172,8 @@ def latex_table(scores: Sequence[Score], title: str) -> str:
     for index, score in enumerate(scores):
         cells = []
         for column in columns:
-            command = {1: "\\textbf", 2: "\\underline"}.get(marks[column.key].get(index, 0))
-            number = _number(score, column).replace("-", "--")
+            command = {1: "\\textbf", 2: "\\underline", 3: "\\textit"}.get(marks[column.key].get(index, 0))
+            number = _number(score, column).replace("-", "--").replace("±", "$\\pm$")
             cells.append(f"{command}{{{number}}}" if command else number)
         lines.append("    " + " & ".join([_latex(score.title), *cells]) + " \\\\")
     return "\n".join([*lines, "    \\bottomrule", "  \\end{tabular}", "\\end{table}", ""])
@@ -208,14 +210,18 @@ def _used(scores: Sequence[Score]) -> list[Column]:
 
 def _caption(scores: Sequence[Score]) -> str:
     conventions = ", ".join(dict.fromkeys(score.convention for score in scores))
-    return f"Convention: {conventions}. Percent, except fps."
+    spread = " ± standard deviation over runs." if any(score.spread for score in scores) else ""
+    return f"Convention: {conventions}. Percent, except fps.{spread}"
 
 
 def _number(score: Score, column: Column) -> str:
+    """Return a metric as people read it, with its standard deviation where there are several runs."""
     value = score.metrics.get(column.key)
     if value is None or math.isnan(value):
         return "-"
-    return f"{100 * value:.1f}" if column.percent else f"{value:.1f}"
+    scale = 100 if column.percent else 1
+    spread = score.spread.get(column.key)
+    return f"{scale * value:.1f}" + ("" if spread is None else f" ± {scale * spread:.1f}")
 
 
 def _percent(value: float | None) -> str:

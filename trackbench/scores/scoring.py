@@ -26,7 +26,7 @@ def score_runs(
     Args:
         dataset: what they ran on; sequences that it lacks on disk are not scored.
         runs: the folder of all runs.
-        trackers: names or labels of trackers (``dcf`` means ``dcf@rate=0.05`` too); None means all that are stored.
+        trackers: labels, or names of trackers, which mean all their runs if no label is the same; None means all.
         protocol: default: the data set's.
         rules: name of the convention; default: the data set's.
 

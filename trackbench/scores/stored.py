@@ -52,7 +52,7 @@ def find_runs(dataset: Dataset, runs: Path, trackers: Several[str] | None, proto
     Args:
         dataset: what they ran on.
         runs: the folder of all runs.
-        trackers: names or labels (``dcf`` means ``dcf@rate=0.05`` too); None means all.
+        trackers: labels, or names of trackers, which mean all their runs if no label is the same; None means all.
         protocol: how they ran.
 
     Raises:
@@ -67,7 +67,11 @@ def find_runs(dataset: Dataset, runs: Path, trackers: Several[str] | None, proto
         return stored
     chosen: dict[Path, RunFolder] = {}
     for wanted in trackers:
-        hits = [f for f in stored if fold_name(wanted) in (fold_name(f.key.tracker), fold_name(_base(f.key.tracker)))]
+        hits = (
+            [f for f in stored if f.key.tracker == wanted]
+            or [f for f in stored if _base(f.key.tracker) == wanted]
+            or [f for f in stored if fold_name(_base(f.key.tracker)) == fold_name(wanted)]
+        )
         if not hits:
             labels = [folder.key.tracker for folder in stored]
             hint = suggestion(wanted, labels)

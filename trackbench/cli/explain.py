@@ -1,0 +1,99 @@
+"""``trackbench explain``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from trackbench.cli.shared import Debug, Json, Root, Runs, messages, output, print_json
+
+if TYPE_CHECKING:
+    from trackbench.scores.explain import Explanation, Step
+
+
+def explain(
+    tracker: Annotated[str, typer.Argument(help="A stored tracker.")],
+    dataset: Annotated[str, typer.Option("--dataset", "-d", help="Data set: a name or a folder.")],
+    convention: Annotated[list[str], typer.Option(help="Give it twice: the two to compare.")],
+    root: Root = None,
+    runs: Runs = Path("runs"),
+    top: Annotated[int, typer.Option(min=0, help="Sequences to name for each rule.")] = 3,
+    json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Show why two conventions give a tracker different scores: which rule, by how much, in which sequences.
+
+    [bold]Example[/bold]
+
+    trackbench explain siamrpnpp -d uav123 --convention matlab --convention got10k
+    """
+    from trackbench.datasets.catalogue import open_dataset
+    from trackbench.errors import UsageError
+    from trackbench.metrics.conventions import convention as rules
+    from trackbench.metrics.conventions import family_of
+    from trackbench.scores.explain import explain as compare
+    from trackbench.scores.stored import find_runs, read_run
+
+    if len(convention) != 2:
+        raise UsageError(f"--convention was given {len(convention)} times; expected two, to compare them")
+    found = open_dataset(dataset, root)
+    first, second = (rules(name, family_of(found.name)) for name in convention)
+    folders = find_runs(found, runs, [tracker], "one-pass")
+    if len(folders) > 1:
+        labels = ", ".join(folder.key.tracker for folder in folders)
+        raise UsageError(f"'{tracker}' means several runs on {found.name}: {labels}; name one of them")
+    explanation = compare(read_run(folders[0], found), first, second)
+    for line in explanation.problems:
+        messages().print(line)
+    if json:
+        print_json({"tracker": folders[0].key.tracker, "dataset": found.name, **_document(explanation, convention)})
+    else:
+        _show(explanation, convention, f"{folders[0].key.tracker} on {found.title}", top)
+
+
+def _document(explanation: Explanation, names: list[str]) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    return {
+        "conventions": names,
+        "sequences": explanation.sequences,
+        "scores": [explanation.first, explanation.second],
+        "steps": [asdict(step) for step in explanation.steps],
+        "problems": list(explanation.problems),
+    }
+
+
+def _show(explanation: Explanation, names: list[str], title: str, top: int) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    from trackbench.scores.explain import METRICS
+
+    idle = ", ".join(step.rule for step in explanation.steps if not step.sequences) or "none"
+    caption = (
+        f"{explanation.sequences} sequences. Percent; steps add up to the difference. Without effect here: {idle}."
+    )
+    table = Table("rule", "from", "to", title=title, caption=caption)
+    for metric in ("AUC", "P", "P_norm"):
+        table.add_column(metric, justify="right")
+    table.add_column("sequences", justify="right")
+    table.add_column("most in")
+    scores = (explanation.first, explanation.second)
+    rows = [[f"{100 * score.get(metric, float('nan')):.2f}" for metric in METRICS] for score in scores]
+    table.add_row("score", names[0], "", *rows[0], "", "", style="bold")
+    for step in (step for step in explanation.steps if step.sequences):
+        changes = [f"{100 * step.change[metric]:+.2f}" for metric in METRICS]
+        names_of = Text(_largest(step, top))
+        table.add_row(step.rule, str(step.before), str(step.after), *changes, str(len(step.sequences)), names_of)
+    table.add_row("score", "", names[1], *rows[1], "", "", style="bold")
+    output().print(table)
+
+
+def _largest(step: Step, top: int) -> str:
+    parts = []
+    for name, change in list(step.sequences.items())[:top]:
+        metric = max(change, key=lambda key: abs(change[key]))
+        parts.append(f"{name} ({metric} {100 * change[metric]:+.1f})")
+    return ", ".join(parts)
