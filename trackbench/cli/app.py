@@ -8,6 +8,9 @@ import typer
 
 from trackbench.cli.check import check
 from trackbench.cli.data import data_app
+from trackbench.cli.explain import explain
+from trackbench.cli.export import export
+from trackbench.cli.import_ import import_results
 from trackbench.cli.listing import list_app
 from trackbench.cli.report import report
 from trackbench.cli.run import run
@@ -46,6 +49,9 @@ def main(
 
 app.command("run")(guarded(run))
 app.command("report")(guarded(report))
+app.command("explain")(guarded(explain))
+app.command("import")(guarded(import_results))
+app.command("export")(guarded(export))
 app.command("check")(guarded(check))
 app.command("synthesize")(guarded(synthesize))
 app.add_typer(list_app, name="list")

@@ -1,0 +1,47 @@
+"""``trackbench export``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from trackbench.cli.shared import Debug, Json, Quiet, Runs, messages, print_json
+
+
+def export(
+    tracker: Annotated[str, typer.Argument(help="A tracker of `trackbench list runs`.")],
+    *,
+    dataset: Annotated[str, typer.Option("--dataset", "-d", help="A name of `trackbench list datasets`, or a folder.")],
+    to: Annotated[
+        str,
+        typer.Option(help="Whose layout to write: pytracking, ostrack, pysot, got10k, lasot, otb-mat or trackingnet."),
+    ],
+    out: Annotated[Path, typer.Option(help="The tool's folder of results.")],
+    runs: Runs = Path("runs"),
+    whole_numbers: Annotated[bool, typer.Option("--round", help="Write boxes as integers.")] = False,
+    repeat_last: Annotated[
+        bool, typer.Option("--repeat-last", help="Write the box before where the tool cannot read the answer.")
+    ] = False,
+    json: Json = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Write a stored run in the layout of another tool. Needs neither images nor annotations.
+
+    [bold]Examples[/bold]
+
+    trackbench export dcf -d otb100 --to got10k --out ~/got10k/results
+
+    trackbench export dcf -d lasot --to pytracking --out ~/pytracking/results --repeat-last
+    """
+    from trackbench.results.formats.exporting import export_run, find_run
+
+    done = export_run(find_run(runs, tracker, dataset), to, out, whole_numbers=whole_numbers, repeat_last=repeat_last)
+    if json:
+        print_json({"export": done.document()})
+    say = messages(quiet).print
+    for line in done.warnings:
+        say(line)
+    say(f"{done.run.key.tracker}: {done.files} files of {len(done.sequences)} sequences in {out} ({to})")

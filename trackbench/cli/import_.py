@@ -1,0 +1,97 @@
+"""``trackbench import``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from trackbench.cli.shared import Debug, Json, Quiet, Root, Runs, complain, messages, print_json
+
+if TYPE_CHECKING:
+    from trackbench.results.formats.importing import ImportPlan
+
+
+def import_results(
+    path: Annotated[Path, typer.Argument(help="Folder, zip archive or single file with one tracker's results.")],
+    *,
+    name: Annotated[str, typer.Option("--as", help="What the tracker is called here.")],
+    dataset: Annotated[str, typer.Option("--dataset", "-d", help="A name of `trackbench list datasets`, or a folder.")],
+    root: Root = None,
+    runs: Runs = Path("runs"),
+    tool: Annotated[
+        str | None,
+        typer.Option(
+            "--from",
+            help="Whose layout it is, where it is not recognised: pytracking, ostrack, pysot, got10k, lasot, otb-mat, "
+            "trackingnet or trackbench.",
+        ),
+    ] = None,
+    only: Annotated[str | None, typer.Option(help="Which tracker, where PATH holds several.")] = None,
+    boxes: Annotated[
+        Literal["xywh", "xyxy"], typer.Option(help="What four columns mean; corners are never guessed.")
+    ] = "xywh",
+    offset: Annotated[float, typer.Option(help="Added to every x and y, in pixels.")] = 0.0,
+    pad_missing: Annotated[
+        bool, typer.Option("--pad-missing", help="Count the frames that a short file lacks as failures.")
+    ] = False,
+    skip_faulty: Annotated[
+        bool, typer.Option("--skip-faulty", help="Store what fits although something does not.")
+    ] = False,
+    restart: Annotated[bool, typer.Option("--restart", help="Replace what is stored under this name.")] = False,
+    json: Json = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Bring in results of another tool: pytracking, OSTrack, pysot, got10k, LaSOT or OTB MATLAB, TrackingNet.
+
+    [bold]Examples[/bold]
+
+    trackbench import results/UAV123/ARCF --as arcf -d uav123
+
+    trackbench import otb100_results.zip --only MDNet --as mdnet -d otb100 --pad-missing
+    """
+    from trackbench.datasets.catalogue import open_dataset
+    from trackbench.results.formats.fitting import Reading
+    from trackbench.results.formats.importing import plan_import, store_import
+    from trackbench.results.formats.trees import listed
+
+    plan = plan_import(
+        path, name, open_dataset(dataset, root), tool=tool, only=only, how=Reading(boxes, offset, pad_missing)
+    )
+    refused = bool(plan.faults) and not skip_faulty
+    folder = None if refused else store_import(plan, runs, restart=restart, skip_faulty=skip_faulty).path
+    row = _summary(plan, folder)
+    if json:
+        print_json({"run": row})
+    say = messages(quiet).print
+    for line in plan.warnings:
+        say(line)
+    for fault in plan.faults:
+        complain(f"{fault.file}: {fault.reason}")
+    if folder is not None:
+        runs_of_each = f", {row['repetitions']} runs" if row["repetitions"] > 1 else ""
+        say(f"{name}: {row['sequences']} of {row['of']} sequences{runs_of_each} in {folder} ({plan.source['tool']})")
+        if plan.missing:
+            say(f"missing: {listed(plan.missing)}")
+    if plan.faults:
+        outcome = "nothing is stored; --skip-faulty stores the rest" if refused else "the rest is stored"
+        complain(f"{len(plan.faults)} {'file does' if len(plan.faults) == 1 else 'files do'} not fit, {outcome}")
+        raise typer.Exit(1)
+
+
+def _summary(plan: ImportPlan, folder: Path | None) -> dict[str, Any]:
+    return {
+        "tracker": plan.name,
+        "dataset": plan.dataset.name,
+        "protocol": plan.dataset.protocol,
+        "folder": folder,
+        "sequences": len(plan.sequences) if folder is not None else 0,
+        "of": plan.dataset.of,
+        "repetitions": max((repetition for _, repetition in plan.results), default=0),
+        "missing": plan.missing,
+        "warnings": plan.warnings,
+        "faults": [{"file": fault.file, "reason": fault.reason} for fault in plan.faults],
+        "source": plan.source,
+    }

@@ -1,0 +1,136 @@
+"""Sequence names: how each tool writes them, and which sequence a written name means.
+
+Our own names are pytracking's without its prefixes (``Jogging_1``, ``bike1``).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+
+from trackbench.errors import DataError
+
+#: Spellings that no rule below resolves -> our name: vot-toolkit's, and got10k's Human4, which has one target.
+ALIASES = {
+    "Jogging1": "Jogging_1",
+    "Jogging2": "Jogging_2",
+    "Skating21": "Skating2_1",
+    "Skating22": "Skating2_2",
+    "Human4": "Human4_2",
+}
+#: What the pytracking family puts before the names of some benchmarks.
+PREFIXES = ("uav_", "nfs_", "tpl_")
+#: Suffixes of the files that lie beside trajectories.
+SIDE = re.compile(r".+_(time|times|scores|all_scores|all_boxes|object_presence_scores|confidence)", re.DOTALL)
+
+#: Names of the OTB MATLAB toolkit with more than the first letter in lower case.
+_MATLAB_LOWER = {"FaceOcc1", "FaceOcc2", "FleetFace", "SUV"}
+_TARGETS = {"Jogging_1", "Jogging_2", "Skating2_1", "Skating2_2", "Human4_2"}
+
+
+class Names:
+    """The sequence names of one data set.
+
+    Args:
+        names: our names of its sequences.
+    """
+
+    def __init__(self, names: Iterable[str]) -> None:
+        self._names = list(names)
+        present = set(self._names)
+        aliases = {written.lower(): name for written, name in ALIASES.items() if name in present}
+        # In this order: as it is, by the table, in any case, with any of - _ and . between the parts.
+        self._steps: list[tuple[Callable[[str], str], dict[str, list[str]]]] = [
+            (str, _index(str, self._names)),
+            (str.lower, {written: [name] for written, name in aliases.items()}),
+            (str.lower, _index(str.lower, self._names)),
+            (_fold, _index(_fold, self._names)),
+        ]
+
+    def is_name(self, written: str) -> bool:
+        """Whether ``written`` is a sequence's name as it stands."""
+        return written in self._steps[0][1]
+
+    def hits(self, written: str) -> list[str]:
+        """Return the sequences that ``written`` can mean: none, one, or several that it does not tell apart."""
+        spellings = [written]
+        spellings += [written[len(prefix) :] for prefix in PREFIXES if written.lower().startswith(prefix)]
+        spellings += [prefix + written for prefix in PREFIXES]
+        for spelling in spellings:
+            for form, index in self._steps:
+                if found := index.get(form(spelling)):
+                    return found
+        return []
+
+    def match(self, written: str) -> str | None:
+        """Return the sequence that ``written`` means, or None.
+
+        Raises:
+            DataError: it can mean two.
+        """
+        found = self.hits(written)
+        if len(found) > 1:
+            raise DataError(f"'{written}' can mean {' or '.join(found)}; rename the file")
+        return found[0] if found else None
+
+
+def written_name(name: str, tool: str, dataset: str) -> str:
+    """Return how ``tool`` writes our sequence ``name`` of the data set ``dataset``."""
+    if tool in {"pytracking", "ostrack"}:
+        prefix = "uav_" if dataset == "uav123" else "nfs_" if dataset.startswith("nfs") else ""
+        return name if name.startswith(prefix) else prefix + name
+    if name in _TARGETS:
+        if tool == "got10k":
+            return "Human4" if name == "Human4_2" else name.replace("_", ".")
+        if tool in {"pysot", "otb-mat"}:
+            name = name.replace("_", "-")
+    if tool == "otb-mat" and dataset.startswith("otb"):
+        if name == "Human4-2":
+            return "human4.2"
+        return name.lower() if name in _MATLAB_LOWER else name[:1].lower() + name[1:]
+    return name
+
+
+def dataset_folder(dataset: str, tool: str) -> str:
+    """Return the folder in which pysot or the got10k toolkit keep results of the data set ``dataset``."""
+    if dataset.startswith("got10k"):
+        return "GOT-10k"
+    return _FOLDERS[tool].get(dataset, dataset)
+
+
+_FOLDERS = {
+    "pysot": {
+        "otb2013": "CVPR13",
+        "otb50": "OTB50",
+        "otb100": "OTB100",
+        "uav123": "UAV123",
+        "uav20l": "UAV20L",
+        "nfs30": "NFS30",
+        "nfs240": "NFS240",
+        "lasot": "LaSOT",
+        "trackingnet": "TrackingNet",
+    },
+    "got10k": {
+        "otb2013": "OTB2013",
+        "otb50": "OTBtb50",
+        "otb100": "OTBtb100",
+        "uav123": "UAV123",
+        "uav20l": "UAV20L",
+        "nfs30": "NfS/30",
+        "nfs240": "NfS/240",
+        "lasot": "LaSOT",
+        "dtb70": "DTB70",
+        "tc128": "TColor128",
+    },
+}
+
+
+def _fold(name: str) -> str:
+    return re.sub(r"[-_.]", "_", name.lower())
+
+
+def _index(form: Callable[[str], str], names: list[str]) -> dict[str, list[str]]:
+    index: dict[str, list[str]] = {}
+    for name in names:
+        index.setdefault(form(name), []).append(name)
+    return index
