@@ -34,7 +34,7 @@ def read_trajectory(path: Path) -> list[Region]:
     """Return the regions of a ``.bin`` file.
 
     Raises:
-        DataError: it cannot be read or is malformed; the file and the region (0-based) are named.
+        DataError: it cannot be read or is malformed; the file and the region (from 1) are named.
     """
     try:
         data = path.read_bytes()
@@ -65,9 +65,9 @@ def parse_trajectory(data: bytes) -> list[Region]:
         try:
             region, offset = _parse_region(data, offset)
         except struct.error:
-            raise DataError(f"ends within region {index} of {count}") from None
+            raise DataError(f"ends within region {index + 1} of {count}") from None
         except DataError as error:
-            raise DataError(f"region {index}: {error}") from None
+            raise DataError(f"region {index + 1}: {error}") from None
         regions.append(region)
     if offset != len(data):
         raise DataError(f"{len(data) - offset} bytes after the last of {count} regions")
@@ -78,14 +78,14 @@ def format_trajectory(regions: Iterable[Region]) -> bytes:
     """Return the binary form of a trajectory; coordinates are rounded to float32, masks cropped.
 
     Raises:
-        DataError: a number is outside the range of its type; the region (0-based) is named.
+        DataError: a number is outside the range of its type; the region (from 1) is named.
     """
     parts = []
     for index, region in enumerate(regions):
         try:
             parts.append(_format_region(region))
         except (struct.error, OverflowError):
-            raise DataError(f"region {index}: {type(region).__name__} has numbers beyond the binary form") from None
+            raise DataError(f"region {index + 1}: {type(region).__name__} has numbers beyond the binary form") from None
     return _HEADER.pack(VERSION, len(parts)) + b"".join(parts)
 
 

@@ -59,7 +59,7 @@ class Regions:
         """Pack regions.
 
         Raises:
-            DataError: a coordinate is not finite; the frame (0-based) is named.
+            DataError: a coordinate is not finite; the frame (from 1) is named.
         """
         if isinstance(regions, Regions):
             return regions
@@ -130,17 +130,24 @@ class Regions:
             np.concatenate([part.spans for part in parts]),
         )
 
-    def head(self, count: int) -> Regions:
-        """Return the first ``count`` regions."""
+    def take(self, frames: NDArray[np.int64]) -> Regions:
+        """Return the regions of the given frames, in that order; the rows of masks are shared, not copied."""
+        counts = np.diff(self.starts)[frames]
+        starts = np.concatenate([[0], np.cumsum(counts)])
+        places = np.repeat(self.starts[frames] - starts[:-1], counts) + np.arange(starts[-1])
         return Regions(
-            self.kinds[:count],
-            self.codes[:count],
-            self.numbers,
-            self.starts[: count + 1],
-            self.first_rows[:count],
+            self.kinds[frames],
+            self.codes[frames],
+            self.numbers[places],
+            starts,
+            self.first_rows[frames],
             self.row_starts,
             self.spans,
         )
+
+    def head(self, count: int) -> Regions:
+        """Return the first ``count`` regions."""
+        return self if count >= len(self) else self.take(np.arange(count))
 
 
 _KINDS = {Special: SPECIAL, Box: BOX, Polygon: POLYGON, Mask: MASK}
@@ -164,7 +171,7 @@ def _settle(flat: NDArray[np.float64], counts: NDArray[np.int64]) -> tuple[NDArr
     finite = np.isfinite(flat)
     if not finite.all():
         frame = int(np.searchsorted(starts, np.argmin(finite), side="right")) - 1
-        raise DataError(f"frame {frame}: a coordinate is {flat[np.argmin(finite)]}; expected finite numbers")
+        raise DataError(f"frame {frame + 1}: a coordinate is {flat[np.argmin(finite)]}; expected finite numbers")
     return np.clip(flat, -LARGEST, LARGEST), starts
 
 

@@ -80,7 +80,7 @@ def _polygons(
     """Return the corners of all regions, flat, and where each begins; a code has none."""
     if (regions.kinds == MASK).any():
         frame = int(np.argmax(regions.kinds == MASK))
-        raise DataError(f"frame {frame}: is a mask; '{rule}' compares boxes and polygons only, 'vot' also masks")
+        raise DataError(f"frame {frame + 1}: is a mask; '{rule}' compares boxes and polygons only, 'vot' also masks")
     boxes = regions.kinds == BOX
     counts = np.diff(regions.starts)
     if not boxes.any():

@@ -1,0 +1,96 @@
+"""The rules by which the toolkits judge the reset-based experiment of VOT2013-2019, each difference a field."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from trackbench.metrics.vot.raster import OverlapRule
+
+#: First and last length over which a year's EAO averages; VOT2020 and later are multi-start.
+EAO_INTERVALS: Mapping[int, tuple[int, int]] = {
+    2015: (108, 371),
+    2016: (108, 371),
+    2017: (100, 356),
+    2018: (100, 356),
+    2019: (46, 291),
+    2020: (115, 755),
+    2021: (115, 755),
+    2022: (115, 755),
+}
+
+
+@dataclass(frozen=True)
+class VotConvention:
+    """How accuracy, failures and expected average overlap are computed from the answers of a reset-based run."""
+
+    name: str
+    overlap: OverlapRule
+    average: Literal["frames", "sequences", "tags"]
+    """What the accuracy is averaged over: all frames; sequences by length; tags by number of frames."""
+    robustness: Literal["per-100", "count"]
+    """What is printed as R: failures per 100 frames; failures averaged as the accuracy is."""
+    eao_margin: int = 0
+    """How much smaller than the image the bounds are for EAO, in pixels; for the accuracy they are the image."""
+    unknown_is_miss: bool = False
+    """A code counts as overlap 0 in EAO; otherwise such a frame is left out of trajectories without a failure."""
+    repetitions_alike: bool = False
+    """A sequence's accuracy is the mean of its repetitions' accuracies; otherwise of its frames' mean overlaps."""
+    without_frames: float = 0.0
+    """Accuracy of a sequence (or of a repetition) in which no frame counts; NaN: it is left out of averages."""
+    required_repetitions: int | None = None
+    """With any other number of repetitions only the first counts; None: all of them count."""
+    near_end: Literal["failure", "success", "success-inside"] = "failure"
+    """What the last fragment is when no frame is left for a restart after its failure.
+
+    ``success-inside`` is pysot's: a failure whose restart would be the very first frame after the end still counts.
+    """
+    repetition_weights: bool = False
+    """A fragment weighs one over the number of its sequence's repetitions, otherwise one."""
+    open_curve: bool = False
+    """The curve ends with the longest fragment and is 0 at index 0; otherwise with the longest sequence, and 1."""
+    shift: int = 0
+    """Added to both ends of the interval when the curve is averaged; 0: lengths are counted from 1."""
+    tags_first: bool = False
+    """Frames are filtered by the tag before the burn-in is counted, otherwise after."""
+    burn_in: int = 10
+    """Frames from the initialisation on, itself included, that do not count for the accuracy."""
+    skip: int = 5
+    """Frames from a failure to the next initialisation."""
+    sensitivity: float = 30.0
+    """S in exp(-S·F), F the failures per frame."""
+
+
+PYSOT = VotConvention(
+    "pysot",
+    "pysot",
+    "frames",
+    "per-100",
+    eao_margin=1,
+    without_frames=math.nan,
+    required_repetitions=15,
+    near_end="success-inside",
+)
+MATLAB = VotConvention(
+    "matlab",
+    "matlab",
+    "tags",
+    "count",
+    eao_margin=1,
+    near_end="success",
+    repetition_weights=True,
+    tags_first=True,
+)
+VOT = VotConvention(
+    "vot",
+    "vot",
+    "sequences",
+    "count",
+    unknown_is_miss=True,
+    repetitions_alike=True,
+    open_curve=True,
+    shift=1,
+)
+CONVENTIONS: Mapping[str, VotConvention] = {c.name: c for c in (PYSOT, MATLAB, VOT)}

@@ -1,0 +1,104 @@
+"""Expected average overlap: what runs that are reset at failures would have scored as runs of one length.
+
+A run falls into fragments, each from an initialisation to a failure or to the end (VOT2015 report, section 5.2).
+"""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from trackbench.metrics.vot.conventions import VotConvention
+from trackbench.metrics.vot.tracks import FAILURE, INITIALISATION
+
+
+class Fragment(NamedTuple):
+    """Frames ``first`` to ``stop`` (exclusive) of a run."""
+
+    first: int
+    stop: int
+    failed: bool
+    """Whether it goes on as zeros."""
+    length: int
+    """By which its tagged frames are divided."""
+
+
+def cut(codes: NDArray[np.int64], convention: VotConvention) -> list[Fragment]:
+    """Return the fragments of a run with the codes (N,), -1 where a frame has a region."""
+    failures = np.flatnonzero(codes == FAILURE).tolist()
+    total = len(codes)
+    if convention.near_end == "failure":
+        starts = np.flatnonzero(codes == INITIALISATION).tolist()
+        if not failures:
+            return [Fragment(0, total, False, total)]
+        stops = [*failures, total][: len(starts)]
+        ends = zip(starts, stops, strict=True)
+        return [Fragment(a, b, i < len(failures), b - a) for i, (a, b) in enumerate(ends)]
+    last = total if convention.near_end == "success-inside" else total - 1
+    starts = [0, *(failure + convention.skip for failure in failures if failure + convention.skip <= last)]
+    # A failed fragment holds the next initialisation too, whose overlap is none.
+    closed = [Fragment(a, min(b + 1, total), True, b + 1 - a) for a, b in pairwise(starts)]
+    open_end = Fragment(starts[-1], total, False, total - starts[-1])
+    return [*closed, open_end] if open_end.length else closed
+
+
+@njit(cache=True)
+def _accumulate(
+    overlaps: NDArray[np.float64],
+    starts: NDArray[np.int64],
+    lengths: NDArray[np.int64],
+    failed: NDArray[np.bool_],
+    weights: NDArray[np.float64],
+    sums: NDArray[np.float64],
+    totals: NDArray[np.float64],
+) -> None:
+    sets, longest = sums.shape
+    for k in range(len(starts)):
+        run = 0.0
+        for j in range(1, longest if failed[k] else min(lengths[k], longest)):
+            value = overlaps[starts[k] + j] if j < lengths[k] else 0.0
+            run += value
+            if math.isnan(value):
+                continue
+            for t in range(sets):
+                sums[t, j] += weights[t, k] * (run / j)
+                totals[t, j] += weights[t, k]
+
+
+def mean_of_interval(curve: NDArray[np.float64], interval: tuple[int, int], shift: int) -> float:
+    """Return the mean of a curve from the first to the last length, without NaN; 0 where the curve ends before."""
+    low, high = interval
+    points = curve[low - 1 + shift : high + shift]
+    points = points[~np.isnan(points)]
+    return float(points.mean()) if len(points) else 0.0
+
+
+def expected_overlaps(
+    overlaps: NDArray[np.float64],
+    starts: NDArray[np.int64],
+    lengths: NDArray[np.int64],
+    failed: NDArray[np.bool_],
+    weights: NDArray[np.float64],
+    longest: int,
+) -> NDArray[np.float64]:
+    """Return curves of expected average overlap, float64 (T, ``longest``).
+
+    Point j averages the mean overlaps of frames 1 to j over the fragments that reach j; failed ones go on as zeros.
+    It is 0 where there is none, and NaN after a NaN among the overlaps of a fragment that counts.
+
+    Args:
+        overlaps: flat, of all fragments.
+        starts: (K,), where each fragment begins in ``overlaps``, its first frame an initialisation that is not used.
+        lengths: (K,).
+        failed: (K,).
+        weights: (T, K), a set for each curve.
+        longest: points of the curves.
+    """
+    sums, totals = np.zeros((len(weights), longest)), np.zeros((len(weights), longest))
+    _accumulate(overlaps, starts, lengths, failed, weights, sums, totals)
+    return np.divide(sums, totals, out=np.zeros_like(sums), where=totals > 0)

@@ -1,0 +1,203 @@
+"""Accuracy, failures and expected average overlap of the reset-based experiment, VOT2013 to VOT2019."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trackbench.errors import DataError
+from trackbench.metrics.vot.conventions import VotConvention
+from trackbench.metrics.vot.fragments import cut, expected_overlaps, mean_of_interval
+from trackbench.metrics.vot.packed import Regions
+from trackbench.metrics.vot.tracks import FAILURE, Track, VotSequence, make_tracks
+from trackbench.regions import Region
+
+#: Name of the frames that bear none of the tags.
+EMPTY = "empty"
+
+
+class Part(NamedTuple):
+    """The scores of one sequence or one tag."""
+
+    accuracy: float
+    """NaN where no frame counts."""
+    failures: float
+    """Mean over repetitions."""
+    frames: int
+    valid: int
+    """Frames that count for the accuracy in at least one repetition."""
+
+
+class Averages(NamedTuple):
+    """One quantity, averaged in four ways."""
+
+    frames: float
+    """Over all frames alike (for failures: their number)."""
+    sequences: float
+    """Over sequences, weighted by their lengths."""
+    unweighted: float
+    """Over sequences alike."""
+    tags: float
+    """Over tags and the frames without one, weighted by their numbers of frames."""
+
+
+@dataclass(frozen=True, eq=False)
+class SupervisedScores:
+    """What a tracker scored in the reset-based experiment; :class:`VotConvention` says which numbers are printed."""
+
+    accuracy: float
+    robustness: float
+    eao: float
+    accuracies: Averages
+    failures: Averages
+    failures_per_100: float
+    """100 · failures / frames: R of the papers' VOT2016 to VOT2019 tables."""
+    reliability: float
+    """exp(-S · failures / frames): the horizontal axis of the accuracy-robustness plot."""
+    frames: int
+    interval: tuple[int, int]
+    curve: NDArray[np.float64]
+    """Expected average overlap by length; index 0 is the initialisation."""
+    sequences: Mapping[str, Part]
+    tags: Mapping[str, Part]
+    """By tag, the frames without any last, as ``empty``."""
+    tag_eao: Mapping[str, float]
+    tag_curves: Mapping[str, NDArray[np.float64]]
+
+
+def supervised_scores(
+    sequences: Sequence[VotSequence],
+    runs: Sequence[Sequence[Iterable[Region] | Regions]],
+    convention: VotConvention,
+    interval: tuple[int, int],
+    truncate: bool = False,
+) -> SupervisedScores:
+    """Score the repetitions of a tracker on each sequence.
+
+    Args:
+        sequences: the sequences of the benchmark.
+        runs: for each sequence its repetitions, each with a region a frame and VOT's codes.
+        convention: the rules; :data:`~trackbench.metrics.vot.conventions.CONVENTIONS` has those of the toolkits.
+        interval: first and last length over which EAO averages, see
+            :data:`~trackbench.metrics.vot.conventions.EAO_INTERVALS`.
+        truncate: cut truth and answers to the shorter of both instead of refusing them.
+
+    Raises:
+        DataError: a sequence without repetitions, of another length than its truth, or with a code where none can be.
+    """
+    if len(sequences) != len(runs) or not sequences:
+        raise DataError(f"runs of {len(runs)} sequences; expected {len(sequences)}, at least 1")
+    tracks = make_tracks(sequences, runs, convention, truncate)
+    tags = sorted({tag for track in tracks for tag in track.sequence.tags})
+    by_sequence = {track.sequence.name: _part([track], [None], convention) for track in tracks}
+    by_tag = {
+        tag: _part(tracks, [_tagged(t.sequence, tag, tags) for t in tracks], convention) for tag in [*tags, EMPTY]
+    }
+    overall = _part(tracks, [None] * len(tracks), convention)
+    accuracies = _averages(overall, by_sequence, by_tag, "accuracy")
+    failures = _averages(overall, by_sequence, by_tag, "failures")
+    rate = overall.failures / overall.frames
+    # vot-toolkit divides the average by the mean length.
+    rate_of_plot = failures.sequences * len(tracks) / overall.frames if convention.average == "sequences" else rate
+    curves = _curves(tracks, tags, convention)
+    return SupervisedScores(
+        accuracy=getattr(accuracies, convention.average),
+        robustness=100 * rate if convention.robustness == "per-100" else getattr(failures, convention.average),
+        eao=mean_of_interval(curves[0], interval, convention.shift),
+        accuracies=accuracies,
+        failures=failures,
+        failures_per_100=100 * rate,
+        reliability=math.exp(-convention.sensitivity * rate_of_plot),
+        frames=overall.frames,
+        interval=interval,
+        curve=curves[0],
+        sequences=by_sequence,
+        tags=by_tag,
+        tag_eao={tag: mean_of_interval(c, interval, convention.shift) for tag, c in zip(tags, curves[1:], strict=True)},
+        tag_curves=dict(zip(tags, curves[1:], strict=True)),
+    )
+
+
+def _tagged(sequence: VotSequence, tag: str, tags: Sequence[str]) -> NDArray[np.bool_]:
+    """Return the frames of a sequence with the tag, (N,); for ``empty`` those without any."""
+    none = np.zeros(len(sequence.truth), bool)
+    if tag != EMPTY:
+        return sequence.tags.get(tag, none)
+    return ~np.logical_or.reduce([sequence.tags.get(other, none) for other in tags], axis=0) if tags else ~none
+
+
+def _part(tracks: Sequence[Track], chosen: Sequence[NDArray[np.bool_] | None], convention: VotConvention) -> Part:
+    """Score the chosen frames of some sequences together; None: all frames."""
+    means: list[NDArray[np.float64]] = []
+    failures, frames = 0.0, 0
+    for track, mask in zip(tracks, chosen, strict=True):
+        valid = track.valid(convention, mask)
+        overlaps = np.where(valid, track.overlaps, 0.0)
+        counts = valid.sum(0)
+        counted = counts > 0
+        means.append(overlaps[:, counted].sum(0) / counts[counted])
+        failed = track.codes == FAILURE
+        failures += float(np.count_nonzero(failed if mask is None else failed & mask)) / len(failed)
+        frames += len(counted) if mask is None else int(np.count_nonzero(mask))
+    values = np.concatenate(means)
+    accuracy = float(values.mean()) if len(values) else convention.without_frames
+    if convention.repetitions_alike and len(tracks) == 1:
+        accuracy = float(
+            np.mean(
+                [
+                    row[good].mean() if good.any() else convention.without_frames
+                    for row, good in zip(tracks[0].overlaps, valid, strict=True)
+                ]
+            )
+        )
+    return Part(accuracy, failures, frames, len(values))
+
+
+def _averages(overall: Part, by_sequence: Mapping[str, Part], by_tag: Mapping[str, Part], field: str) -> Averages:
+    return Averages(
+        getattr(overall, field),
+        _weighted(by_sequence.values(), field),
+        float(np.nanmean([getattr(part, field) for part in by_sequence.values()])),
+        _weighted(by_tag.values(), field),
+    )
+
+
+def _weighted(parts: Iterable[Part], field: str) -> float:
+    """Return the mean of the parts that have a number, weighted by frames."""
+    known = [
+        (getattr(part, field), part.frames) for part in parts if part.frames and not math.isnan(getattr(part, field))
+    ]
+    return sum(value * frames for value, frames in known) / sum(frames for _, frames in known) if known else math.nan
+
+
+def _curves(tracks: Sequence[Track], tags: Sequence[str], convention: VotConvention) -> NDArray[np.float64]:
+    """Return the curve of all fragments and one for each tag, by which the fragments are weighted."""
+    starts, lengths, failed = [], [], []
+    weights: list[NDArray[np.float64]] = []
+    begin = 0
+    for track in tracks:
+        # Tagged frames up to each frame, all frames first.
+        none = np.zeros(len(track.sequence.truth), bool)
+        counts = np.cumsum([~none, *(track.sequence.tags.get(tag, none) for tag in tags)], axis=1)
+        counts = np.concatenate([np.zeros((len(counts), 1), np.int64), counts], axis=1)
+        base = 1 / len(track.codes) if convention.repetition_weights else 1.0
+        for codes in track.codes:
+            for fragment in cut(codes, convention):
+                starts.append(begin + fragment.first)
+                lengths.append(fragment.stop - fragment.first)
+                failed.append(fragment.failed)
+                weights.append(base * (counts[:, fragment.stop] - counts[:, fragment.first]) / fragment.length)
+            begin += len(codes)
+    longest = max(lengths) if convention.open_curve else max(len(track.sequence.truth) for track in tracks)
+    flat = np.concatenate([track.eao_overlaps.ravel() for track in tracks])
+    curves = expected_overlaps(
+        flat, np.array(starts), np.array(lengths), np.array(failed), np.array(weights).T.copy(), longest
+    )
+    if not convention.open_curve:
+        curves[:, 0] = 1.0
+    return curves

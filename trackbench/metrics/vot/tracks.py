@@ -1,0 +1,158 @@
+"""The repetitions of a tracker on one sequence, checked and laid beside the truth."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trackbench.errors import DataError
+from trackbench.metrics.vot.conventions import VotConvention
+from trackbench.metrics.vot.packed import Regions
+from trackbench.metrics.vot.raster import raster_overlaps
+from trackbench.regions import Region
+
+INITIALISATION, FAILURE = 1, 2
+
+
+@dataclass(frozen=True, eq=False)
+class VotSequence:
+    """What a sequence's answers are compared with."""
+
+    name: str
+    truth: Regions
+    size: tuple[int, int]
+    """Width and height of its frames in pixels."""
+    tags: Mapping[str, NDArray[np.bool_]]
+    """Attributes of single frames, each (N,)."""
+
+    @classmethod
+    def of(
+        cls,
+        name: str,
+        truth: Iterable[Region] | Regions,
+        size: tuple[int, int],
+        tags: Mapping[str, NDArray[np.bool_]] | None = None,
+    ) -> VotSequence:
+        """Pack a sequence's truth.
+
+        Raises:
+            DataError: a tag has another number of frames than the truth.
+        """
+        regions = Regions.of(truth)
+        for tag, flags in (tags or {}).items():
+            if len(flags) != len(regions):
+                raise DataError(f"{name}: tag '{tag}' has {len(flags)} frames; expected {len(regions)}, as the truth")
+        return cls(name, regions, size, tags or {})
+
+    def head(self, count: int) -> VotSequence:
+        """Return its first ``count`` frames."""
+        tags = {tag: flags[:count] for tag, flags in self.tags.items()}
+        return VotSequence(self.name, self.truth.head(count), self.size, tags)
+
+
+@dataclass(frozen=True, eq=False)
+class Track:
+    """The answers of R repetitions on the N frames of a sequence."""
+
+    sequence: VotSequence
+    codes: NDArray[np.int64]
+    """(R, N): the code instead of an answer, -1 where there is one."""
+    overlaps: NDArray[np.float64]
+    """(R, N): with the truth, within the image; NaN as the convention's rule has it."""
+    eao_overlaps: NDArray[np.float64]
+    """(R, N): within the bounds of EAO; what a code is worth is settled."""
+
+    def valid(self, convention: VotConvention, chosen: NDArray[np.bool_] | None = None) -> NDArray[np.bool_]:
+        """Return which answers count for the accuracy, (R, N), of frames that are ``chosen`` (N,)."""
+        frames = np.arange(self.codes.shape[1]) if chosen is None else np.flatnonzero(chosen)
+        frames_of_burn_in = frames if convention.tags_first else np.arange(self.codes.shape[1])
+        out = np.zeros(self.codes.shape, bool)
+        out[:, frames] = (self.codes[:, frames] < 0) & ~np.isnan(self.overlaps[:, frames])
+        codes = self.codes[:, frames_of_burn_in]
+        for repetition, place in np.argwhere(codes == INITIALISATION).tolist():
+            out[repetition, frames_of_burn_in[place : place + convention.burn_in]] = False
+        return out
+
+
+def make_tracks(
+    sequences: Sequence[VotSequence],
+    runs: Sequence[Sequence[Iterable[Region] | Regions]],
+    convention: VotConvention,
+    truncate: bool,
+) -> list[Track]:
+    """Check the runs and compute all their overlaps at once.
+
+    Raises:
+        DataError: a sequence without repetitions, of another length than its truth, or with a code where none can be.
+    """
+    matched = [_match(s, r, convention, truncate) for s, r in zip(sequences, runs, strict=True)]
+    answers = Regions.concatenate([run for _, repetitions in matched for run in repetitions])
+    truths = Regions.concatenate([sequence.truth for sequence, repetitions in matched for _ in repetitions])
+    sizes = np.concatenate([np.tile(s.size, (len(s.truth) * len(r), 1)) for s, r in matched])
+    overlaps = raster_overlaps(answers, truths, convention.overlap, sizes)
+    eao_overlaps = overlaps
+    if convention.eao_margin:
+        eao_overlaps = raster_overlaps(answers, truths, convention.overlap, sizes - convention.eao_margin)
+    tracks, begin = [], 0
+    for sequence, repetitions in matched:
+        shape = len(repetitions), len(sequence.truth)
+        here = slice(begin, begin + shape[0] * shape[1])
+        codes = answers.codes[here].reshape(shape)
+        settled = eao_overlaps[here].reshape(shape).copy()
+        missed = (codes == FAILURE).any(1) | convention.unknown_is_miss
+        settled[missed] = np.nan_to_num(settled[missed], nan=0.0)
+        tracks.append(Track(sequence, codes, overlaps[here].reshape(shape), settled))
+        begin = here.stop
+    return tracks
+
+
+def _match(
+    sequence: VotSequence, runs: Sequence[Iterable[Region] | Regions], convention: VotConvention, truncate: bool
+) -> tuple[VotSequence, list[Regions]]:
+    if not runs:
+        raise DataError(f"{sequence.name}: no repetition; expected at least one")
+    if convention.required_repetitions not in (None, len(runs)):
+        runs = runs[:1]
+    repetitions = [Regions.of(run) for run in runs]
+    total = len(sequence.truth)
+    for number, run in enumerate(repetitions, 1):
+        if len(run) != total and not truncate:
+            raise DataError(
+                f"{sequence.name}: repetition {number} has {len(run)} answers; the truth has {total} frames"
+            )
+    shortest = min(total, *(len(run) for run in repetitions))
+    if shortest == 0:
+        raise DataError(f"{sequence.name}: a repetition has no answers; the truth has {total} frames")
+    for number, run in enumerate(repetitions, 1):
+        fault = _fault(run.codes[:shortest])
+        if fault is not None:
+            raise DataError(f"{sequence.name}: repetition {number}: {fault}")
+    return sequence.head(shortest), [run.head(shortest) for run in repetitions]
+
+
+def _fault(codes: NDArray[np.int64]) -> str | None:
+    """Return what is wrong with the codes of a reset-based run, None if nothing is."""
+    frames = np.flatnonzero(codes > 0)
+    expected = np.where(np.arange(len(frames)) % 2 == 0, INITIALISATION, FAILURE)
+    wrong = np.flatnonzero(codes[frames] != expected)
+    if codes[0] != INITIALISATION:
+        return f"frame 1 has {_name(int(codes[0]))}; expected {_name(INITIALISATION)}"
+    if len(wrong):
+        found, wanted = int(codes[frames[wrong[0]]]), int(expected[wrong[0]])
+        return f"frame {frames[wrong[0]] + 1} has {_name(found)}; expected {_name(wanted)} next"
+    answered = codes < 0
+    for failure, restart in zip(frames[1::2], [*frames[2::2], len(codes)], strict=False):
+        if answered[failure:restart].any():
+            frame = failure + int(np.argmax(answered[failure:restart]))
+            return (
+                f"frame {frame + 1} has a region between the failure at frame {failure + 1} and the next initialisation"
+            )
+    return None
+
+
+def _name(code: int) -> str:
+    names = {-1: "a region", INITIALISATION: "code 1 (initialisation)", FAILURE: "code 2 (failure)"}
+    return names.get(code, f"code {code}")
