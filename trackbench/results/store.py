@@ -9,6 +9,7 @@
         <sequence>.score    confidence a line, empty where there is none; no file when the tracker has none at all
         failures.json       sequences that could not be run, and why
         repetition-002/     the same files of a second run
+    .parsed.npz         cache of the parsed .txt files (see trackbench.results.cache)
 
 The ``.txt`` file of a sequence is written last: where it is, all is there.
 """
@@ -18,6 +19,7 @@ from __future__ import annotations
 import json
 import os
 import socket
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,6 +30,8 @@ from numpy.typing import NDArray
 from trackbench.errors import DataError, UsageError
 from trackbench.regions import Region, format_region, region_to_box
 from trackbench.regions.files import read_boxes, read_regions, read_text
+from trackbench.results.cache import FILE as CACHE
+from trackbench.results.cache import read_all
 
 MANIFEST, FAILURES = "manifest.json", "failures.json"
 _TEMPORARY = ".writing"
@@ -119,11 +123,13 @@ class RunFolder:
         Raises:
             DataError: the file is not there or holds something else; file and line are named.
         """
-        path = self.file(sequence, ".txt", repetition)
-        lines = read_text(path).split("\n", 2)[:2]
-        if all(line.count(",") == 3 and not line.startswith("m") for line in lines if line.strip()):
-            return read_boxes(path)
-        return np.array([region_to_box(region).numbers() for region in read_regions(path)], np.float64).reshape(-1, 4)
+        return _boxes(self.file(sequence, ".txt", repetition))
+
+    def all_boxes(self, sequences: Iterable[str], repetition: int = 1) -> dict[str, NDArray[np.float64] | DataError]:
+        """Return what :meth:`boxes` gives for each sequence, or the error that it raises; fast when asked again."""
+        paths = {name: self.file(name, ".txt", repetition) for name in sequences}
+        found = read_all(self.file("x", "", repetition).parent, paths.values(), _boxes)
+        return {name: found[path] for name, path in paths.items()}
 
     def seconds(self, sequence: str, repetition: int = 1) -> NDArray[np.float64] | None:
         """Return the seconds of each frame, float64 (N,), or None where no times are stored."""
@@ -161,6 +167,7 @@ class RunFolder:
             for sequence in self.sequences(repetition):
                 for suffix in (".txt", ".time", ".score"):
                     self.file(sequence, suffix, repetition).unlink(missing_ok=True)
+            (self.file("x", "", repetition).parent / CACHE).unlink(missing_ok=True)
         for name in (MANIFEST, FAILURES):
             (self.path / name).unlink(missing_ok=True)
 
@@ -172,6 +179,15 @@ class RunFolder:
             host, _, process = path.name.removesuffix(_TEMPORARY).rpartition(".")
             if host.endswith(f".{socket.gethostname()}") and process.isdigit() and not _is_running(int(process)):
                 path.unlink(missing_ok=True)
+
+
+def _boxes(path: Path) -> NDArray[np.float64]:
+    with path.open("rb") as file:
+        first, second = file.readline(), file.readline()
+    # The first line may be a code ("1") where the others are boxes.
+    if all(line.count(b",") == 3 and not line.startswith(b"m") for line in (first, second) if line.strip()):
+        return read_boxes(path)
+    return np.array([region_to_box(region).numbers() for region in read_regions(path)], np.float64).reshape(-1, 4)
 
 
 def stored_runs(runs: Path, dataset: str | None = None) -> list[RunFolder]:

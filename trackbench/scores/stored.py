@@ -85,18 +85,18 @@ def read_run(folder: RunFolder, dataset: Dataset) -> StoredRun:
     run = StoredRun(folder, folder.repetitions())
     for repetition in range(1, run.repetitions + 1):
         stored = folder.sequences(repetition)
-        for sequence in dataset.sequences:
-            if sequence.name not in stored or sequence.name in run.problems:
-                continue
+        wanted = {s.name: s for s in dataset.sequences if s.name in stored and s.name not in run.problems}
+        for name, boxes in folder.all_boxes(wanted, repetition).items():
             try:
-                if sequence.truth_is_initial_only:
-                    raise DataError(f"{sequence.name}: its truth is withheld, only the benchmark's server can score it")
-                boxes = folder.boxes(sequence.name, repetition)
+                if wanted[name].truth_is_initial_only:
+                    raise DataError(f"{name}: its truth is withheld, only the benchmark's server can score it")
+                if isinstance(boxes, DataError):
+                    raise boxes
             except DataError as error:
-                run.drop(sequence.name, str(error))
+                run.drop(name, str(error))
                 continue
-            run.sequences[sequence.name] = sequence
-            run.boxes.setdefault(sequence.name, []).append(boxes)
+            run.sequences[name] = wanted[name]
+            run.boxes.setdefault(name, []).append(boxes)
     return run
 
 
