@@ -87,7 +87,8 @@ class Fitter:
             skip = 0
         if found < expected and not self.how.pad_missing:
             raise DataError(
-                f"{name}: {found} lines, the truth has {expected}; --pad-missing counts the other frames as failures"
+                f"{name}: {found} lines, the truth has {expected}; "
+                "--pad-missing fills up the file with frames without an answer"
             )
         seconds, scores = self._seconds(entry, found, runs), self._scores(entry, found)
         if skip:

@@ -6,9 +6,13 @@ They hold a cell ``results`` with one struct: ``type`` ('rect'), ``res`` (N x 4)
 
 from __future__ import annotations
 
+import functools
 import io
+import multiprocessing
 import struct
 import zlib
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from typing import Any
 
 import numpy as np
@@ -29,8 +33,10 @@ def read_mat(data: bytes, where: str) -> NDArray[np.float64]:
     """
     _check_expansion(data, where)
     try:
-        file: Any = io.BytesIO(data)  # taken by scipy, not by its stubs
-        content = scipy.io.loadmat(file, simplify_cells=True, variable_names=["results"])
+        content = _reader().submit(_load, data).result()
+    except BrokenProcessPool:
+        _reader.cache_clear()
+        raise DataError(f"{where}: is not a readable MATLAB file: it makes the reader crash") from None
     except NotImplementedError:
         raise DataError(f"{where}: is a MATLAB 7.3 file; save it again with -v7") from None
     except Exception as error:  # a damaged file makes scipy fail in any way
@@ -56,6 +62,17 @@ def read_mat(data: bytes, where: str) -> NDArray[np.float64]:
     if np.ndim(length) or not isinstance(length, int | float | np.number) or float(length) != len(boxes):
         raise DataError(f"{where}: 'res' has {len(boxes)} lines, 'len' says {str(length)[:40]}")
     return boxes
+
+
+@functools.cache
+def _reader() -> ProcessPoolExecutor:
+    """Return a process for reading: scipy's compiled reader can crash on a damaged file, and take us with it."""
+    return ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"))
+
+
+def _load(data: bytes) -> dict[str, Any]:
+    file: Any = io.BytesIO(data)  # taken by scipy, not by its stubs
+    return scipy.io.loadmat(file, simplify_cells=True, variable_names=["results"])
 
 
 def mat_file(boxes: NDArray[np.float64], anno_begin: int, start_frame: int, fps: float | None) -> bytes:
