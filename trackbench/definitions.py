@@ -10,11 +10,13 @@ import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, Literal, TypeVar
+from typing import Any, Generic, Literal, TypeAlias, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from trackbench.errors import UsageError, fold_name, suggestion
+
+RegionKind: TypeAlias = Literal["box", "polygon", "mask"]
 
 
 class _Strict(BaseModel):
@@ -73,8 +75,10 @@ class DatasetDefinition(_Strict):
     revisions: str | None = None
     """Folder beside the sequences with annotations that replace the original ones (the table's column ``revised``)."""
     version: str = "1"
-    protocol: Literal["one-pass"] = "one-pass"
+    protocol: Literal["one-pass", "supervised", "multistart", "unsupervised"] = "one-pass"
     convention: str = "official"
+    regions: RegionKind | None = None
+    """In which kind of region trackers report; by default in that of the annotation."""
     attributes: dict[str, str] = {}
     """Abbreviation -> meaning, in the benchmark's order."""
     folders: tuple[str, ...] = ()

@@ -295,7 +295,7 @@ def test_got10k_labels(tmp_path: Path) -> None:
     dataset = open_dataset("got10k-val", tmp_path)
     assert dataset.root == tmp_path / "GOT-10k"
     sequence = dataset["GOT-10k_Val_000002"]
-    assert sequence.details == ((1280, 720), "sea lion")
+    assert sequence.details == ((1280, 720), "sea lion", None)
     assert (sequence.truth.values["cover"].tolist(), absent(sequence.truth)) == ([8, 0], 1)
     (path / "cover.label").write_text("8\n9\n")
     with pytest.raises(DataError, match=r"cover.label: line 2: '9'; expected whole numbers from 0 to 8"):

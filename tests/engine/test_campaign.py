@@ -39,7 +39,7 @@ def test_stores_and_resumes(workplace: Path) -> None:
     before = contents(folder)
     (folder / "s2.txt").unlink()
     again = make_plan(find_tracker("drift"), dataset, workplace / "runs")
-    assert [sequence.name for sequence, _ in again.missing] == ["s2"]
+    assert [task.run.name for task in again.missing] == ["s2"]
     execute([again], device="cpu")
     assert contents(folder) == before
     assert len(json.loads((folder / "manifest.json").read_text())["sessions"]) == 2

@@ -23,8 +23,20 @@ def run(
         list[str] | None, typer.Option("--sequence", "-s", help="Only this sequence (name or glob). Repeatable.")
     ] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Only the first N sequences.")] = None,
-    protocol: Annotated[str | None, typer.Option(help="Default: the data set's.")] = None,
-    repetitions: Annotated[int, typer.Option(min=1, help="Runs over each sequence, seeded one after the other.")] = 1,
+    protocol: Annotated[
+        str | None,
+        typer.Option(help="one-pass, supervised, multistart, unsupervised or realtime. Default: the data set's."),
+    ] = None,
+    repetitions: Annotated[
+        int | None,
+        typer.Option(min=1, help="Runs over each sequence, seeded one after the other. Default: the protocol's."),
+    ] = None,
+    convention: Annotated[
+        str | None, typer.Option(help="Whose overlap decides on failures of reset-based runs: pysot, matlab or vot.")
+    ] = None,
+    speed: Annotated[
+        float | None, typer.Option(help="For realtime: frames per second to assume instead of measuring.")
+    ] = None,
     runs: Runs = Path("runs"),
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
     batch: Annotated[int, typer.Option(min=1, help="Sequences at once; 1 for honest latency.")] = 1,
@@ -74,6 +86,8 @@ def run(
                 runs,
                 protocol=protocol,
                 repetitions=repetitions,
+                convention=convention,
+                speed=speed,
                 seed=seed,
                 restart=restart,
                 dry=dry_run,
@@ -114,8 +128,8 @@ def _show_plans(plans: list[Plan], json: bool) -> None:
             "dataset": plan.dataset.name,
             "protocol": plan.folder.key.protocol,
             "folder": str(plan.folder.path),
-            "stored": len(plan.dataset.sequences) * plan.repetitions - len(plan.missing),
-            "to_run": [sequence.name for sequence, _ in plan.missing],
+            "stored": len(plan.tasks) - len(plan.missing),
+            "to_run": [task.run.name for task in plan.missing],
         }
         for plan in plans
     ]

@@ -13,7 +13,7 @@ from types import ModuleType
 from trackbench.datasets.roots import candidate_roots
 from trackbench.datasets.sequence import Dataset, Sequence
 from trackbench.definitions import DATASETS, DatasetDefinition, Found
-from trackbench.errors import DataError, UsageError, fold_name, suggestion
+from trackbench.errors import DataError, UsageError, suggestion
 
 #: Layouts by which a folder is recognised, the most particular first.
 RECOGNISED = ("vot", "got10k", "lasot", "otb", "folder")
@@ -154,6 +154,7 @@ def _open_definition(found: Found[DatasetDefinition], root: Path | None) -> Data
         of=definition.count or len(sequences) + len(missing),
         protocol=definition.protocol,
         convention=definition.convention,
+        regions=definition.regions,
         attributes=tuple(definition.attributes),
         missing=tuple(missing),
         version=definition.version,

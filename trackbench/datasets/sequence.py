@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from trackbench.definitions import RegionKind
 from trackbench.errors import DataError
 from trackbench.regions import Box, Polygon, Region, Special, region_to_box
 
@@ -51,6 +52,8 @@ class Details(NamedTuple):
     """(width, height) of the frames in pixels; None where the data set does not say."""
     category: str | None = None
     """Class of the object, by which class-balanced scores average."""
+    fps: float | None = None
+    """Frames per second of the video, which a real-time protocol goes by."""
 
 
 @dataclass(eq=False)
@@ -129,23 +132,26 @@ class Sequence:
         regions = self.truth.regions
         return Box.of(self.truth.boxes[index]) if regions is None else regions[index]
 
+    def can_start(self, index: int) -> bool:
+        """Whether the truth of frame ``index`` is a region that a tracker can start on."""
+        region = self.region(index)
+        if isinstance(region, Special) or not region_to_box(region).is_valid:
+            return False
+        return not isinstance(region, Polygon) or bool(np.isfinite(region.points).all())
+
     def initial_region(self, index: int = 0) -> Region:
         """Return the region with which a tracker starts on frame ``index``.
 
         Raises:
             DataError: it has no area, or holds something that is not a finite number.
         """
-        region = self.region(index)
-        usable = not isinstance(region, Special) and region_to_box(region).is_valid
-        if usable and isinstance(region, Polygon):
-            usable = bool(np.isfinite(region.points).all())
-        if not usable:
+        if not self.can_start(index):
             box = self.truth.boxes[index].tolist()
             raise DataError(
                 f"{self.name}: the truth of frame {index + 1} is {box} (x, y, w, h); "
                 "expected finite numbers and a positive area to start a tracker on"
             )
-        return region
+        return self.region(index)
 
 
 @dataclass(frozen=True)
@@ -162,6 +168,8 @@ class Dataset:
     """How many sequences the benchmark has."""
     protocol: str = "one-pass"
     convention: str = "official"
+    regions: RegionKind | None = None
+    """The kind of region in which results are reported; None: that of the annotation."""
     attributes: tuple[str, ...] = ()
     """Attribute abbreviations in the benchmark's order."""
     missing: tuple[str, ...] = ()

@@ -6,19 +6,31 @@ import sys
 from collections.abc import Sequence as Several
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from trackbench.datasets.sequence import Dataset, Sequence
 from trackbench.engine.lockstep import Job, Outcome, Progress, run
-from trackbench.errors import DataError, TrackbenchError, UsageError, suggestion
-from trackbench.protocols import PROTOCOLS
+from trackbench.errors import DataError, TrackbenchError, UsageError
+from trackbench.protocols.base import STARTED, Protocol, Run, Script
+from trackbench.protocols.catalogue import find_protocol
+from trackbench.protocols.supervised import same_trajectories
 from trackbench.regions import format_region
 from trackbench.results.manifest import admit, session
 from trackbench.results.store import RunFolder, RunKey
+from trackbench.trackers.base import TrackerModel
 from trackbench.trackers.catalogue import TrackerSpec, resolve_device
+
+
+class Task(NamedTuple):
+    """One run over a sequence, to be done or stored."""
+
+    sequence: Sequence
+    run: Run
+    repetition: int = 1
 
 
 @dataclass
@@ -27,28 +39,48 @@ class Plan:
 
     spec: TrackerSpec
     dataset: Dataset
+    protocol: Protocol
     folder: RunFolder
     manifest: dict[str, Any]
     seed: int
     repetitions: int
-    missing: list[tuple[Sequence, int]] = field(default_factory=list)
-    """(sequence, repetition) to run, in order."""
+    equal_repetitions: int | None = None
+    """A run is not repeated any more once so many repetitions are the same."""
+    tasks: list[Task] = field(default_factory=list)
+    """All runs, repetition by repetition."""
+    missing: list[Task] = field(default_factory=list)
+    """Those that are not stored."""
     failed: dict[str, str] = field(default_factory=dict)
     """Sequences that could not be run -> reason."""
 
+    def has(self, task: Task) -> bool:
+        """Whether a task's result is stored."""
+        return self.folder.has(task.run.name, task.repetition)
+
+    def settled(self, task: Task) -> bool:
+        """Whether the repetitions before a task's were the same, so that it need not be done.
+
+        Raises:
+            DataError: a stored result cannot be read.
+        """
+        first = self.equal_repetitions
+        if first is None or task.repetition <= first:
+            return False
+        if not all(self.folder.has(task.run.name, repetition) for repetition in range(1, first + 1)):
+            return False
+        return same_trajectories([self.folder.regions(task.run.name, r) for r in range(1, first + 1)])
+
     def summary(self) -> dict[str, Any]:
         """Return what ``run --json`` tells of this run; frames and seconds are those of all that is stored."""
-        frames, tracked, seconds, stored = 0, 0, 0.0, 0
-        for sequence in self.dataset.sequences:
-            for repetition in range(1, self.repetitions + 1):
-                if not self.folder.has(sequence.name, repetition):
-                    continue
-                stored += repetition == 1
-                times = self.folder.seconds(sequence.name, repetition)
-                frames += 0 if times is None else len(times)
+        frames, tracked, seconds = 0, 0, 0.0
+        incomplete = {task.sequence.name for task in self.tasks if task.repetition == 1 and not self.has(task)}
+        stored = len(self.dataset.sequences) - len(incomplete)
+        for task in self.tasks:
+            times = self.folder.seconds(task.run.name, task.repetition) if self.has(task) else None
+            if times is not None:
                 # The first frame initialises; its time is another matter than tracking speed.
-                later = np.empty(0) if times is None else times[1:][np.isfinite(times[1:])]
-                tracked, seconds = tracked + later.size, seconds + float(later.sum())
+                later = times[1:][np.isfinite(times[1:])]
+                frames, tracked, seconds = frames + len(times), tracked + later.size, seconds + float(later.sum())
         return {
             "tracker": self.spec.label,
             "dataset": self.dataset.name,
@@ -69,41 +101,63 @@ def make_plan(
     runs: Path,
     *,
     protocol: str | None = None,
-    repetitions: int = 1,
+    repetitions: int | None = None,
+    convention: str | None = None,
+    speed: float | None = None,
     seed: int = 0,
     restart: bool = False,
     dry: bool = False,
 ) -> Plan:
     """Return what has to be done for one tracker over one data set.
 
+    Args:
+        spec: the tracker.
+        dataset: the sequences.
+        runs: the folder of all runs.
+        protocol: default: the data set's.
+        repetitions: default: 1 for a deterministic tracker, else the protocol's, which may end early where the first
+            few are the same.
+        convention: whose overlap decides on failures, see :func:`trackbench.protocols.catalogue.find_protocol`.
+        speed: for the protocol ``realtime``.
+        seed: of the first repetition; each later one has the next.
+        restart: throw away what is stored.
+        dry: change nothing on disk.
+
     Raises:
-        UsageError: unknown protocol, or the folder holds results of another identity.
+        UsageError: unknown protocol, an option that it has no use for, or the folder holds results of another identity.
         DataError: a stored result does not fit its sequence.
     """
-    protocol = protocol or dataset.protocol
-    if protocol not in PROTOCOLS:
-        known = ", ".join(PROTOCOLS)
-        raise UsageError(f"unknown protocol '{protocol}'{suggestion(protocol, PROTOCOLS)} (known: {known})")
-    folder = RunFolder(runs, RunKey(spec.label, dataset.name, protocol))
+    asked = find_protocol(protocol or dataset.protocol, dataset, convention=convention, speed=speed)
+    folder = RunFolder(runs, RunKey(spec.label, dataset.name, asked.name))
+    deterministic = spec.definition.value.deterministic
     identity = {
         **spec.identity(),
         "dataset": dataset.name,
         "dataset_version": dataset.version,
-        "protocol": protocol,
-        "seed": None if spec.definition.value.deterministic else seed,
+        "protocol": asked.name,
+        "seed": None if deterministic else seed,
     }
-    if restart and dry:
-        plan = Plan(spec, dataset, folder, {}, seed, repetitions)
-        plan.missing = [(s, r) for r in range(1, repetitions + 1) for s in dataset.sequences]
-        return plan
-    plan = Plan(spec, dataset, folder, admit(folder, identity, restart=restart), seed, repetitions)
+    if asked.rules:
+        identity["rules"] = dict(asked.rules)
+    fresh = restart and dry
+    plan = Plan(
+        spec,
+        dataset,
+        asked,
+        folder,
+        {} if fresh else admit(folder, identity, restart=restart),
+        seed,
+        repetitions or (1 if deterministic else asked.repetitions),
+        asked.equal_repetitions if repetitions is None else None,
+    )
     plan.manifest["title"] = spec.title
-    for repetition in range(1, repetitions + 1):
-        for sequence in dataset.sequences:
-            if folder.has(sequence.name, repetition):
-                _check_stored(folder, sequence, repetition)
-            else:
-                plan.missing.append((sequence, repetition))
+    all_runs = [(sequence, run) for sequence in dataset.sequences for run in _runs(asked, sequence)]
+    plan.tasks = [Task(*pair, repetition) for repetition in range(1, plan.repetitions + 1) for pair in all_runs]
+    for task in plan.tasks:
+        if not fresh and plan.has(task):
+            _check_stored(plan, task)
+        elif fresh or not plan.settled(task):
+            plan.missing.append(task)
     return plan
 
 
@@ -115,60 +169,92 @@ def execute(
     A sequence that cannot be run goes into its plan's ``failed`` and into ``failures.json``; the others go on.
 
     Raises:
+        UsageError: a protocol measures the time of each call, and the batch is larger than 1.
         TrackbenchError: a tracker cannot be built, or the store cannot be written.
     """
     plans = [plan for plan in plans if plan.missing]
     if not plans:
         return
+    if batch > 1 and any(plan.protocol.measures_time for plan in plans):
+        raise UsageError(f"--batch {batch}: real time is measured one call at a time; use --batch 1, or --speed FPS")
     device = resolve_device(device)
-    groups: dict[tuple[str, int], list[Job]] = {}
+    models = [plan.spec.build(device) for plan in plans]
     sessions = []
-    failures = []
-    for index, plan in enumerate(plans):
-        model = plan.spec.build(device)
-        script = PROTOCOLS[plan.folder.key.protocol]
-        for sequence, repetition in plan.missing:
-            job = Job((index, repetition), sequence, model, script, plan.seed + repetition - 1)
-            groups.setdefault((sequence.name, repetition), []).append(job)
+    for plan, model in zip(plans, models, strict=True):
         record = session(command=sys.argv, device=model.device, batch=batch, threads=threads)
         record["root"] = str(plan.dataset.root)
         plan.manifest["sessions"].append(record)
         plan.folder.sweep()
         plan.folder.write_manifest(plan.manifest)
         sessions.append(record)
-        failures.append(plan.folder.failures())
+    failures = [plan.folder.failures() for plan in plans]
     try:
-        for outcome in run(list(groups.values()), batch, threads, progress):
-            index, repetition = outcome.job.key  # type: ignore[misc]
-            _store(plans[index], outcome, repetition, failures[index])
-            sessions[index]["sequences"] += outcome.trajectory is not None
+        # What is repeated on depends on whether the first few repetitions were the same.
+        for late in (False, True):
+            groups: dict[str, list[Job]] = {}
+            for index, (plan, model) in enumerate(zip(plans, models, strict=True)):
+                for task in plan.missing:
+                    if (task.repetition > (plan.equal_repetitions or task.repetition)) is late and not plan.settled(
+                        task
+                    ):
+                        groups.setdefault(task.sequence.name, []).append(_job(index, plan, model, task))
+            for outcome in run(list(groups.values()), batch, threads, progress):
+                index, task = outcome.job.key  # type: ignore[misc]
+                _store(plans[index], outcome, task, failures[index])
+                sessions[index]["sequences"] += outcome.trajectory is not None
     finally:
         for plan in plans:
             plan.folder.write_manifest(plan.manifest)
 
 
-def _store(plan: Plan, outcome: Outcome, repetition: int, failures: dict[str, dict[str, Any]]) -> None:
-    name = outcome.job.sequence.name
-    key = name if repetition == 1 else f"{name} (repetition {repetition})"
+def _job(index: int, plan: Plan, model: TrackerModel[Any], task: Task) -> Job:
+    return Job(
+        (index, task),
+        task.sequence,
+        model,
+        task.run.script,
+        plan.seed + task.repetition - 1,
+        plan.protocol.exchange,
+        task.run.delay,
+    )
+
+
+def _runs(protocol: Protocol, sequence: Sequence) -> list[Run]:
+    """Return the runs over a sequence; where they cannot be told, one that fails with the reason."""
+    try:
+        return protocol.runs(sequence)
+    except TrackbenchError as error:
+        return [Run(sequence.name, partial(_refuse, error))]
+
+
+def _refuse(error: TrackbenchError, sequence: Sequence) -> Script:
+    raise error
+
+
+def _store(plan: Plan, outcome: Outcome, task: Task, failures: dict[str, dict[str, Any]]) -> None:
+    name = task.run.name
+    key = name if task.repetition == 1 else f"{name} (repetition {task.repetition})"
     if outcome.trajectory is None:
         plan.failed[key] = outcome.reason or "no reason given"
         failures[key] = {"reason": plan.failed[key], "traceback": outcome.trace}
         plan.folder.write_failures(failures)
         return
     trajectory = outcome.trajectory
-    plan.folder.write(name, trajectory.regions, trajectory.seconds, trajectory.scores, repetition)
+    plan.folder.write(name, trajectory.regions, trajectory.seconds, trajectory.scores, task.repetition)
     if failures.pop(key, None) is not None:
         plan.folder.write_failures(failures)
 
 
-def _check_stored(folder: RunFolder, sequence: Sequence, repetition: int) -> None:
+def _check_stored(plan: Plan, task: Task) -> None:
     """Refuse to continue beside results of other frames or another annotation."""
+    sequence, folder = task.sequence, plan.folder
     try:
-        length, first = len(sequence), sequence.initial_region()
+        length = task.run.length(sequence)
+        first = STARTED if plan.protocol.coded else sequence.initial_region()
     except TrackbenchError:
         return  # the sequence itself cannot be read; its result stays as it is
-    regions = folder.regions(sequence.name, repetition)
-    path = folder.file(sequence.name, ".txt", repetition)
+    regions = folder.regions(task.run.name, task.repetition)
+    path = folder.file(task.run.name, ".txt", task.repetition)
     if len(regions) != length:
         raise DataError(f"{path}: holds {len(regions)} frames, the sequence now has {length}; --restart runs it again")
     if format_region(regions[0]) != format_region(first):
@@ -182,7 +268,7 @@ def expected_frames(plans: Several[Plan]) -> int:
     """Return how many answers the plans still need, as far as the annotations can be read."""
     total = 0
     for plan in plans:
-        for sequence, _ in plan.missing:
+        for task in plan.missing:
             with suppress(TrackbenchError):  # the run itself reports it
-                total += len(sequence)
+                total += task.run.length(task.sequence)
     return total

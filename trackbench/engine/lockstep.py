@@ -2,16 +2,17 @@
 
 Each live generator has one open request. A round collects them all, decodes every frame that they name once, puts the
 requests of one tracker into one batch, and sends the answers back. Frames that the generators will probably ask for
-next are decoded meanwhile.
+next are decoded meanwhile. Runs over one sequence that start on different frames can wait for each other, so that they
+look at the same frame in the same round.
 """
 
 from __future__ import annotations
 
 import time
 import traceback
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Hashable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from trackbench.datasets.sequence import Sequence
 from trackbench.errors import TrackbenchError
 from trackbench.frames import Frame, FrameSource
 from trackbench.protocols.base import Answer, Init, Request, Script, Trajectory
+from trackbench.protocols.exchange import BOXES, Exchange
 from trackbench.trackers.base import TrackerModel
 
 #: How many frames ahead of each generator are decoded at most.
@@ -28,7 +30,7 @@ AHEAD = 4
 
 @dataclass(eq=False)
 class Job:
-    """One tracker over one sequence by one protocol."""
+    """One run of one tracker over one sequence."""
 
     key: Hashable
     """Handed back with the outcome."""
@@ -36,6 +38,9 @@ class Job:
     model: TrackerModel[Any]
     script: Callable[[Sequence], Script]
     seed: int = 0
+    exchange: Exchange = BOXES
+    delay: int = 0
+    """Rounds after the beginning of its group that it starts."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +75,21 @@ class _Live:
         return [frames[index] for index in indices if 0 <= index < len(frames)]
 
 
+@dataclass(eq=False)
+class _Group:
+    """Jobs over one sequence, of which some may still wait for their round."""
+
+    waiting: deque[Job]
+    live: list[_Live] = field(default_factory=list)
+    round: int = 0
+
+    def due(self) -> Job | None:
+        """Return the job whose turn it is."""
+        if self.waiting and not self.live:
+            self.round = max(self.round, self.waiting[0].delay)
+        return self.waiting[0] if self.waiting and self.waiting[0].delay <= self.round else None
+
+
 @dataclass
 class Progress:
     """What the engine reports while it works; subclass and override."""
@@ -92,9 +112,9 @@ def run(jobs: list[list[Job]], batch: int = 1, threads: int = 2, progress: Progr
     """Run jobs and yield their outcomes as they end.
 
     Args:
-        jobs: groups of jobs over the same sequence by different trackers; a group runs together and each of its frames
-            is decoded once.
-        batch: how many groups are under way at once; requests to the same model share one call.
+        jobs: groups of jobs over the same sequence; a group runs together, and a frame that several of its jobs look at
+            in one round is decoded once.
+        batch: how many jobs of a model are under way at once; their requests share one call.
         threads: threads that decode images.
         progress: is told how it goes.
 
@@ -113,30 +133,49 @@ def run(jobs: list[list[Job]], batch: int = 1, threads: int = 2, progress: Progr
 def _run(
     jobs: list[list[Job]], batch: int, source: FrameSource, progress: Progress, again: list[list[Job]]
 ) -> Iterator[Outcome]:
-    waiting = deque(jobs)
-    groups: list[list[_Live]] = []
+    waiting = deque(_Group(deque(sorted(group, key=lambda job: job.delay))) for group in jobs)
+    groups: list[_Group] = []
+    places: Counter[int] = Counter()  # model -> jobs under way
     while waiting or groups:
-        while waiting and len(groups) < batch:
-            group: list[_Live] = []
-            for job in waiting.popleft():
+        for group in _open(groups, waiting, batch):
+            while (job := group.due()) is not None and places[id(job.model)] < batch:
+                group.waiting.popleft()
                 progress.begin(job)
                 started = _start(job)
                 if isinstance(started, Outcome):
                     progress.end(started)
                     yield started
                 else:
-                    group.append(started)
-            if group:
-                groups.append(group)
-        live = [item for group in groups for item in group]
+                    group.live.append(started)
+                    places[id(job.model)] += 1
+        live = [item for group in groups for item in group.live]
         ended: set[int] = set()
         for item, outcome in _round(live, source, again):
             ended.add(id(item))
+            places[id(item.job.model)] -= 1
             if outcome is not None:
                 progress.end(outcome)
                 yield outcome
         progress.advance(len(live))
-        groups = [kept for group in groups if (kept := [item for item in group if id(item) not in ended])]
+        for group in groups:
+            group.live = [item for item in group.live if id(item) not in ended]
+            group.round += 1
+        groups = [group for group in groups if group.live or group.waiting]
+
+
+def _open(groups: list[_Group], waiting: deque[_Group], batch: int) -> Iterator[_Group]:
+    """Yield the groups under way, then new ones as long as some model has fewer jobs in them than fit into a batch.
+
+    Jobs that wait for their round count, so that there is room for them when it comes.
+    """
+    yield from groups
+    while waiting:
+        jobs = Counter(id(item.job.model) for group in groups for item in group.live)
+        jobs += Counter(id(job.model) for group in groups for job in group.waiting)
+        if max(jobs.values(), default=0) >= batch:
+            return
+        groups.append(waiting.popleft())
+        yield groups[-1]
 
 
 def _start(job: Job) -> _Live | Outcome:
@@ -182,8 +221,9 @@ def _call(call: list[tuple[_Live, Frame]]) -> list[Answer]:
     """Make one call to the model for all its open requests of one kind; a share of its time goes to each."""
     items, frames = [item for item, _ in call], [frame for _, frame in call]
     model = items[0].job.model
-    requests = [item.request for item in items]
-    regions = [request.region for request in requests if isinstance(request, Init)]
+    regions = [
+        item.job.exchange.target(item.request.region, model.takes) for item in items if isinstance(item.request, Init)
+    ]
     if regions:
         model.seed(items[0].job.seed)
     model.synchronize()
@@ -194,11 +234,18 @@ def _call(call: list[tuple[_Live, Frame]]) -> list[Answer]:
         seconds = (time.perf_counter() - before) / len(items)
         for item, state in zip(items, states, strict=True):
             item.state = state
-        return [Answer(None, seconds) for _ in items]
+        return [Answer(None, seconds, _size(frame)) for frame in frames]
     predictions = model.step(frames, [item.state for item in items])
     model.synchronize()
     seconds = (time.perf_counter() - before) / len(items)
-    return [Answer(prediction, seconds) for prediction in predictions]
+    return [
+        Answer(replace(prediction, region=item.job.exchange.report(prediction, _size(frame))), seconds, _size(frame))
+        for item, frame, prediction in zip(items, frames, predictions, strict=True)
+    ]
+
+
+def _size(frame: Frame) -> tuple[int, int]:
+    return frame.shape[1], frame.shape[0]
 
 
 def _advance(item: _Live, answer: Answer) -> Outcome | None:

@@ -1,17 +1,22 @@
 """The language between a protocol and the engine.
 
-A protocol is a generator over one sequence: it yields requests, is sent an :class:`Answer` for each, decides what to
-ask next, and returns the :class:`Trajectory` that is stored.
+A protocol says which runs there are over a sequence. Each run is a generator: it yields requests, is sent an
+:class:`Answer` for each, decides what to ask next, and returns the :class:`Trajectory` that is stored.
 """
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
-from trackbench.regions import Region
+from trackbench.datasets.sequence import Sequence
+from trackbench.protocols.exchange import BOXES, Exchange
+from trackbench.regions import Region, Special
 from trackbench.trackers.base import Prediction
+
+#: VOT's codes in the place of a region: the tracker was not asked; it was started here; it failed here.
+UNKNOWN, STARTED, FAILED = Special(0), Special(1), Special(2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +38,20 @@ Request: TypeAlias = Init | Track
 
 
 class Answer(NamedTuple):
-    """The tracker's prediction (None after an ``Init``) and the seconds it took."""
+    """What came of a request."""
 
     prediction: Prediction | None
+    """The tracker's prediction, its region as the benchmark wants it; None after an ``Init``."""
     seconds: float
+    """How long the tracker took; NaN where it was not asked."""
+    size: tuple[int, int]
+    """Width and height of the frame."""
+
+    @property
+    def region(self) -> Region:
+        """The predicted region."""
+        assert self.prediction is not None
+        return self.prediction.region
 
 
 @dataclass
@@ -56,3 +71,42 @@ class Trajectory:
 
 
 Script: TypeAlias = Generator[Request, Answer, Trajectory]
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run over a sequence, stored in files of its own."""
+
+    name: str
+    """What the files are called."""
+    script: Callable[[Sequence], Script]
+    start: int = 0
+    """Frame (0-based) on which it starts."""
+    step: int = 1
+    """1: it goes on to the last frame; -1: back to the first."""
+    delay: int = 0
+    """Frames after the sequence's first run that it starts, so that both look at the same frames at the same time."""
+
+    def length(self, sequence: Sequence) -> int:
+        """Return how many frames its trajectory has."""
+        return len(sequence) - self.start if self.step > 0 else self.start + 1
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """What is asked of a tracker over a data set."""
+
+    name: str
+    runs: Callable[[Sequence], list[Run]]
+    """The runs over a sequence; may raise DataError where its annotation cannot be read."""
+    exchange: Exchange = BOXES
+    repetitions: int = 1
+    """Of a tracker that is not deterministic; one that is runs once."""
+    equal_repetitions: int | None = None
+    """A sequence is not repeated any more once so many repetitions are the same."""
+    measures_time: bool = False
+    """Whether the trajectory depends on how long each call takes, so that no two targets may share a call."""
+    coded: bool = True
+    """The first region stored is the code of a start; otherwise the region that the tracker was given."""
+    rules: Mapping[str, Any] = field(default_factory=dict)
+    """What else decides the trajectories; part of a run's identity."""

@@ -16,6 +16,5 @@ def one_pass(sequence: Sequence) -> Script:
     trajectory.add(first, (yield Init(0, first)))
     for index in range(1, len(sequence)):
         answer = yield Track(index)
-        assert answer.prediction is not None
-        trajectory.add(answer.prediction.region, answer)
+        trajectory.add(answer.region, answer)
     return trajectory

@@ -66,13 +66,16 @@ def region_to_box(region: Region) -> Box:
             return Box(np.nan, np.nan, np.nan, np.nan)
 
 
-def region_to_mask(region: Region) -> Mask:
+def region_to_mask(region: Region, size: tuple[int, int] | None = None) -> Mask:
     """Return the pixels of any region in the smallest window that holds them.
 
     Boxes are painted as in the VOT mask challenges: corners rounded half to even, the far ones exclusive. Polygons
     are filled by OpenCV through their rounded corners. A special code, a box without area or with NaN gives an empty
-    mask.
+    mask. With ``size`` (width, height), pixels outside the image are left out.
     """
+    if size is not None:
+        mask = region_to_mask(_near(region, size))
+        return Mask(mask.window(0, 0, *size)).cropped()
     match region:
         case Mask():
             return region.cropped()
@@ -90,3 +93,12 @@ def region_to_mask(region: Region) -> Mask:
             canvas = np.zeros((h, w), np.uint8)
             cv2.fillPoly(canvas, [corners - np.array([x, y], np.int32)], (1,))
             return Mask(canvas, x, y).cropped()
+
+
+def _near(region: Region, size: tuple[int, int]) -> Region:
+    """Return a box cut a little outside the image, so that no more pixels are painted than there are."""
+    if not isinstance(region, Box) or not region.is_valid:
+        return region
+    x1, y1 = max(region.x, -2.0), max(region.y, -2.0)
+    x2, y2 = min(region.x + region.w, size[0] + 2.0), min(region.y + region.h, size[1] + 2.0)
+    return Box(x1, y1, x2 - x1, y2 - y1)

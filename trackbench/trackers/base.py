@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Generic, Protocol, TypeVar
 from pydantic import BaseModel, ConfigDict
 
 from trackbench.frames import Frame
-from trackbench.regions import Region
+from trackbench.regions import Box, Mask, Region
 
 __all__ = ["Frame", "InitTrack", "LoopedModel", "Options", "Prediction", "State", "Tracker", "TrackerModel"]
 
@@ -26,10 +26,13 @@ class Prediction:
     """What a tracker says about one frame."""
 
     region: Region
+    """The answer; of a tracker that also has masks, its box."""
     score: float | None = None
     """Confidence, higher is surer; None where the tracker has none."""
     extras: Mapping[str, Any] = field(default_factory=dict)
     """Whatever else the tracker can tell; nothing in the engine depends on it."""
+    mask: Mask | None = None
+    """The target's pixels, from a tracker or refiner that finds them; benchmarks of rotated boxes and masks ask."""
 
 
 class Options(BaseModel):
@@ -46,6 +49,8 @@ class TrackerModel(ABC, Generic[State]):
     """
 
     Options: ClassVar[type[Options]]
+    takes: ClassVar[tuple[type[Region], ...]] = (Box,)
+    """Kinds of region that it starts on; a target of another kind reaches it as a box, by the benchmark's rule."""
 
     def __init__(self, options: Any, device: str = "cpu") -> None:
         self.options = options

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from trackbench.regions import Region
+from trackbench.regions import Box, Mask, Polygon, Region
 from trackbench.trackers.base import Frame, Options, Prediction, TrackerModel
 
 
@@ -16,6 +16,7 @@ class Static(TrackerModel[Region]):
     """Keeps the first region."""
 
     Options: ClassVar[type[Options]] = StaticOptions
+    takes: ClassVar[tuple[type[Region], ...]] = (Box, Polygon, Mask)
 
     def start(self, frames: list[Frame], regions: list[Region]) -> list[Region]:
         """The state of a target is its first region."""

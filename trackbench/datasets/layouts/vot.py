@@ -3,7 +3,7 @@
 ============================  ==========================================================================================
 ``groundtruth.txt``           a region a line, in any of VOT's forms; a code (``0``) or an empty mask: no target
 ``color/%08d.jpg``            the frames; in older downloads they lie directly in the sequence's folder
-``sequence``                  ``key=value``: where the frames are, ``width``, ``height``, ``length``; may be missing
+``sequence``                  ``key=value``: where the frames are, ``width``, ``height``, ``length``, ``fps``; or none
 ``<tag>.tag``, ``.label``     an attribute of single frames: true where the line is ``1``; missing lines are false
 ``<name>.value``              a number a frame (``anchor``); missing lines are 0
 ============================  ==========================================================================================
@@ -14,6 +14,7 @@ where the toolkit pads it.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -44,6 +45,7 @@ class Metadata:
     """Where the frames are, such as ``color/%08d.jpg``, numbered from 1."""
     size: tuple[int, int] | None = None
     length: int | None = None
+    fps: float | None = None
 
 
 def recognise(folder: Path) -> bool:
@@ -92,7 +94,7 @@ def read_metadata(path: Path) -> Metadata:
     if not path.is_file():
         return Metadata()
     numbers: dict[str, int] = {}
-    pattern = None
+    pattern = fps = None
     for line, text in enumerate(read_text(path).splitlines(), 1):
         match = _KEY.fullmatch(text.strip())
         if match is None:
@@ -102,12 +104,24 @@ def read_metadata(path: Path) -> Metadata:
             if not value.isdecimal() or int(value) == 0:
                 raise DataError(f"{path}: line {line}: {key} is '{value}'; expected a whole number above 0")
             numbers[key] = int(value)
+        elif key == "fps":
+            fps = _rate(value)
+            if fps is None:
+                raise DataError(f"{path}: line {line}: fps is '{value}'; expected a number above 0")
         elif key == "channels.color":
             if not _PATTERN.fullmatch(value):
                 raise DataError(f"{path}: line {line}: {key} is '{value}'; expected a path such as color/%08d.jpg")
             pattern = value
     size = (numbers["width"], numbers["height"]) if {"width", "height"} <= numbers.keys() else None
-    return Metadata(pattern, size, numbers.get("length"))
+    return Metadata(pattern, size, numbers.get("length"), fps)
+
+
+def _rate(text: str) -> float | None:
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    return value if 0 < value < math.inf else None
 
 
 def _sequence(folder: Path) -> Sequence:
@@ -117,7 +131,7 @@ def _sequence(folder: Path) -> Sequence:
         read_frames=partial(_frames, folder, metadata),
         read_truth=partial(_truth, folder, metadata),
         attributes=tuple(sorted({path.stem for path in _frame_files(folder, TAG_SUFFIXES)})),
-        read_details=partial(Details, metadata.size),
+        read_details=partial(Details, metadata.size, fps=metadata.fps),
     )
 
 

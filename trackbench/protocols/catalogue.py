@@ -1,0 +1,139 @@
+"""From the name of a protocol to what is asked over a data set."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from typing import Literal
+
+from trackbench.datasets.sequence import Dataset, Sequence
+from trackbench.definitions import RegionKind
+from trackbench.errors import TrackbenchError, UsageError, suggestion
+from trackbench.protocols.base import Protocol, Run, Script
+from trackbench.protocols.exchange import Exchange
+from trackbench.protocols.multi_start import anchored_runs, from_anchor
+from trackbench.protocols.one_pass import one_pass
+from trackbench.protocols.real_time import FPS, GRACE, real_time
+from trackbench.protocols.supervised import SKIP, Loss, supervised
+from trackbench.regions import Mask, Polygon
+
+Rule = Literal["pysot", "matlab", "vot"]
+RULES: tuple[Rule, ...] = ("pysot", "matlab", "vot")
+REAL_TIME = "realtime"
+#: Runs of a stochastic tracker, and how many equal ones end them early (VOT2013 to VOT2019).
+REPETITIONS, EQUAL = 15, 3
+
+
+def find_protocol(
+    name: str, dataset: Dataset, *, convention: str | None = None, speed: float | None = None
+) -> Protocol:
+    """Return the protocol called ``name`` for ``dataset``.
+
+    Args:
+        name: ``one-pass``, ``supervised``, ``multistart``, ``unsupervised``, or ``realtime``, which is the data set's
+            own protocol with frames missed by a slow tracker.
+        dataset: what is run on.
+        convention: whose overlap decides on failures of ``supervised``: ``pysot``, ``matlab`` or ``vot``. Default: the
+            data set's; ``vot`` where the annotations are masks, which the others cannot compare.
+        speed: for ``realtime``: frames per second that the tracker is taken to do; default: as measured.
+
+    Raises:
+        UsageError: there is no such protocol or convention, or an option that the protocol has no use for.
+    """
+    if name not in NAMES:
+        raise UsageError(f"unknown protocol '{name}'{suggestion(name, NAMES)} (known: {', '.join(NAMES)})")
+    base = dataset.protocol if name == REAL_TIME else name
+    if convention is not None and base != "supervised":
+        raise UsageError(f"--convention decides on failures, and protocol '{name}' on {dataset.name} has none")
+    if convention is not None and convention not in RULES:
+        hint = suggestion(convention, RULES)
+        raise UsageError(f"unknown --convention '{convention}'{hint} (known: {', '.join(RULES)})")
+    if speed is not None and (name != REAL_TIME or not 0 < speed < float("inf")):
+        reason = f"it is for --protocol {REAL_TIME}" if name != REAL_TIME else "expected a number above 0"
+        raise UsageError(f"--speed {speed:g}: {reason}")
+    protocol = PROTOCOLS[base](dataset, convention)
+    return _in_real_time(protocol, speed) if name == REAL_TIME else protocol
+
+
+def region_kind(dataset: Dataset) -> RegionKind:
+    """Return the kind of region in which results on ``dataset`` are reported.
+
+    It is what the definition says, else the richest kind in the annotations that can be read.
+    """
+    if dataset.regions is not None:
+        return dataset.regions
+    found: RegionKind = "box"
+    for sequence in dataset.sequences:
+        try:
+            regions = sequence.truth.regions or ()
+        except TrackbenchError:  # the run itself reports it
+            continue
+        if any(isinstance(region, Mask) for region in regions):
+            return "mask"
+        if any(isinstance(region, Polygon) for region in regions):
+            found = "polygon"
+    return found
+
+
+def _one_pass(dataset: Dataset, convention: str | None) -> Protocol:
+    return Protocol("one-pass", _single(one_pass), coded=False)
+
+
+def _supervised(dataset: Dataset, convention: str | None) -> Protocol:
+    kind = region_kind(dataset)
+    own = "vot" if kind == "mask" else dataset.convention
+    rule: Rule = next((rule for rule in RULES if rule == (convention or own)), "pysot")
+    if kind == "mask" and rule != "vot":
+        raise UsageError(f"--convention {rule} compares boxes and polygons only; {dataset.name} has masks, use vot")
+    script = partial(supervised, lost=Loss(rule))
+    return Protocol(
+        "supervised",
+        _single(script),
+        Exchange(kind),
+        repetitions=REPETITIONS,
+        equal_repetitions=EQUAL,
+        rules={"regions": kind, "failure": rule, "skip": SKIP},
+    )
+
+
+def _multi_start(dataset: Dataset, convention: str | None) -> Protocol:
+    kind = region_kind(dataset)
+    return Protocol("multistart", anchored_runs, Exchange(kind), rules={"regions": kind})
+
+
+def _unsupervised(dataset: Dataset, convention: str | None) -> Protocol:
+    kind = region_kind(dataset)
+    return Protocol("unsupervised", _single(from_anchor), Exchange(kind), rules={"regions": kind})
+
+
+def _single(script: Callable[[Sequence], Script]) -> Callable[[Sequence], list[Run]]:
+    return lambda sequence: [Run(sequence.name, script)]
+
+
+def _in_real_time(protocol: Protocol, speed: float | None) -> Protocol:
+    def runs(sequence: Sequence) -> list[Run]:
+        return [replace(run, script=partial(script, run.script)) for run in protocol.runs(sequence)]
+
+    def script(inner: Callable[[Sequence], Script], sequence: Sequence) -> Script:
+        return real_time(inner(sequence), sequence.details.fps or FPS, speed)
+
+    return replace(
+        protocol,
+        name=REAL_TIME,
+        runs=runs,
+        repetitions=1,
+        equal_repetitions=None,
+        measures_time=speed is None,
+        rules={**protocol.rules, "of": protocol.name, "speed": speed or "measured", "grace": GRACE},
+    )
+
+
+#: Name -> what makes the protocol for a data set and, where it has a use for one, a convention.
+PROTOCOLS: dict[str, Callable[[Dataset, str | None], Protocol]] = {
+    "one-pass": _one_pass,
+    "supervised": _supervised,
+    "multistart": _multi_start,
+    "unsupervised": _unsupervised,
+}
+NAMES = (*PROTOCOLS, REAL_TIME)

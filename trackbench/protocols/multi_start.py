@@ -1,0 +1,71 @@
+"""VOT's runs without resets: one from each anchor (VOT2020 to VOT2022), or one from the first frame."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import NamedTuple
+
+import numpy as np
+
+from trackbench.datasets.sequence import Sequence
+from trackbench.errors import DataError
+from trackbench.protocols.base import STARTED, Init, Run, Script, Track, Trajectory
+
+#: The file ``anchor.value`` of a sequence, a number a frame.
+ANCHOR = "anchor"
+
+
+class Anchor(NamedTuple):
+    """A frame (0-based) on which a run starts, and its direction: 1 forwards, -1 backwards."""
+
+    frame: int
+    step: int
+
+
+def anchors(sequence: Sequence) -> list[Anchor]:
+    """Return the anchors of a sequence in the order of frames: values above 0 go forwards, those below backwards.
+
+    Raises:
+        DataError: it has none.
+    """
+    values = sequence.truth.values.get(ANCHOR)
+    found = [] if values is None else np.flatnonzero(values).tolist()
+    if values is None or not found:
+        raise DataError(f"{sequence.name}: has no anchors; expected a file {ANCHOR}.value with values other than 0")
+    return [Anchor(frame, 1 if values[frame] > 0 else -1) for frame in found]
+
+
+def anchored_runs(sequence: Sequence) -> list[Run]:
+    """Return a run for each anchor, called ``<sequence>_<frame, 8 digits>`` as in vot-toolkit's results.
+
+    Runs of one direction are delayed so that each starts when the first of them comes by.
+
+    Raises:
+        DataError: the sequence has no anchors.
+    """
+    found = anchors(sequence)
+    forwards = min((a.frame for a in found if a.step > 0), default=0)
+    backwards = max((a.frame for a in found if a.step < 0), default=0)
+    return [
+        Run(
+            f"{sequence.name}_{frame:08d}",
+            partial(from_anchor, first=frame, step=step),
+            start=frame,
+            step=step,
+            delay=frame - forwards if step > 0 else backwards - frame,
+        )
+        for frame, step in found
+    ]
+
+
+def from_anchor(sequence: Sequence, first: int = 0, step: int = 1) -> Script:
+    """Start on frame ``first`` (0-based) and track to the last frame, or to the first if ``step`` is -1.
+
+    The first line of the trajectory is the code of a start; line k belongs to the k-th frame that the tracker saw.
+    """
+    trajectory = Trajectory()
+    trajectory.add(STARTED, (yield Init(first, sequence.initial_region(first))))
+    for frame in range(first + step, len(sequence) if step > 0 else -1, step):
+        answer = yield Track(frame)
+        trajectory.add(answer.region, answer)
+    return trajectory

@@ -1,0 +1,93 @@
+"""VOT's reset-based protocol, VOT2013 to VOT2019: a tracker that has lost its target is started again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence as Several
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from trackbench.datasets.sequence import Sequence
+from trackbench.errors import DataError
+from trackbench.metrics.vot.raster import raster_overlaps
+from trackbench.protocols.base import FAILED, STARTED, UNKNOWN, Init, Script, Track, Trajectory
+from trackbench.regions import Box, Mask, Region, Special, region_to_box
+
+#: Frames from a failure to the next start.
+SKIP = 5
+#: Overlap above which two repetitions agree on a frame (the MATLAB toolkit).
+SAME = 0.999
+
+
+@dataclass(frozen=True)
+class Loss:
+    """When a target counts as lost: its region and the truth have no pixel of the image in common.
+
+    =========  =====================================================================================================
+    pysot      boxes end at x+w, y+h, annotated ones a pixel earlier; pixels 0 to width and 0 to height count
+    matlab     boxes end at x+w-1, y+h-1; pixels 0 to width-1 and 0 to height-1
+    vot        boxes of w x h whole pixels, masks; pixels 0 to width-1 and 0 to height-1
+    =========  =====================================================================================================
+
+    The rules differ in 2 to 4 of VOT2018's 21356 frames for a tracker of today, so a run belongs to its rule.
+    """
+
+    rule: Literal["pysot", "matlab", "vot"]
+
+    def __call__(self, answer: Region, truth: Region, size: tuple[int, int]) -> bool:
+        """Whether the target is lost; so it is where there is no answer or no truth.
+
+        Raises:
+            DataError: a mask, which only ``vot`` can compare.
+        """
+        # A code gives a box of NaN.
+        if not all(np.isfinite(region_to_box(region).numbers()).all() for region in (answer, truth)):
+            return True
+        if self.rule != "vot" and (isinstance(answer, Mask) or isinstance(truth, Mask)):
+            raise DataError(f"--convention {self.rule} compares boxes and polygons only; masks need --convention vot")
+        if self.rule == "pysot" and isinstance(truth, Box):
+            truth = Box(truth.x, truth.y, truth.w - 1, truth.h - 1).polygon()
+        bounds = np.subtract(size, 1) if self.rule == "matlab" else np.array(size)
+        overlap = float(raster_overlaps([answer], [truth], self.rule, bounds)[0])
+        return not overlap > 0
+
+
+def supervised(sequence: Sequence, lost: Loss, skip: int = SKIP) -> Script:
+    """Track from the first frame; after a failure start anew on the truth ``skip`` frames later.
+
+    The trajectory holds the code of a start on each frame that the tracker was given, the code of a failure where the
+    target was lost, and code 0 on the frames between: 2, 0, 0, 0, 0, 1. A restart that falls on a frame without a
+    target waits for the next one with it, where vot-toolkit ends with an error; VOT2016 to VOT2019 have no such frame.
+    """
+    trajectory = Trajectory()
+    total, index = len(sequence), 0
+    while index < total:
+        trajectory.add(STARTED, (yield Init(index, sequence.initial_region(index))))
+        index += 1
+        while index < total:
+            answer = yield Track(index)
+            if lost(answer.region, sequence.region(index), answer.size):
+                trajectory.add(FAILED, answer)
+                break
+            trajectory.add(answer.region, answer)
+            index += 1
+        index += skip
+        while index < total and not sequence.can_start(index):
+            index += 1
+        while len(trajectory.regions) < min(index, total):
+            trajectory.add(UNKNOWN)
+    return trajectory
+
+
+def same_trajectories(runs: Several[Several[Region]]) -> bool:
+    """Whether repetitions are the same, so that no more are needed: the same codes, and overlaps above 0.999."""
+    first = runs[0]
+    return all(len(other) == len(first) and _same(first, other) for other in runs[1:])
+
+
+def _same(a: Several[Region], b: Several[Region]) -> bool:
+    pairs = [(x, y) for x, y in zip(a, b, strict=True) if x != y]
+    if any(isinstance(x, Special) or isinstance(y, Special) for x, y in pairs):
+        return False
+    return not pairs or bool((raster_overlaps([x for x, _ in pairs], [y for _, y in pairs]) > SAME).all())
