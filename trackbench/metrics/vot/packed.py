@@ -70,7 +70,7 @@ class Regions:
         kinds = np.fromiter((_KINDS[type(region)] for region in regions), np.int8, len(regions))
         codes = np.fromiter((getattr(region, "code", -1) for region in regions), np.int64, len(regions))
         masks = [(i, region) for i, region in enumerate(regions) if isinstance(region, Mask)]
-        return cls(kinds, codes, *_settle(flat, counts), *_rows(masks, len(regions)))
+        return cls(kinds, codes, *_settle(flat, counts, kinds), *_rows(masks, len(regions)))
 
     @classmethod
     def read(cls, path: Path) -> Regions:
@@ -109,7 +109,7 @@ class Regions:
         flat = flat[np.repeat(~special, counts)]
         counts = np.where(special, 0, counts)
         codes = np.where(special, codes, -1).astype(np.int64)
-        return cls(kinds, codes, *_settle(flat, counts), *_rows([], len(kinds)))
+        return cls(kinds, codes, *_settle(flat, counts, kinds), *_rows([], len(kinds)))
 
     @classmethod
     def concatenate(cls, parts: Sequence[Regions]) -> Regions:
@@ -166,13 +166,19 @@ def _numbers(region: Region) -> Sequence[float]:
             return region.x, region.y, w, h
 
 
-def _settle(flat: NDArray[np.float64], counts: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+def _settle(
+    flat: NDArray[np.float64], counts: NDArray[np.int64], kinds: NDArray[np.int8]
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Check the numbers, cut them to what the compiled code can count with, and say where each region begins."""
     starts = np.concatenate([[0], np.cumsum(counts)])
     finite = np.isfinite(flat)
     if not finite.all():
         frame = int(np.searchsorted(starts, np.argmin(finite), side="right")) - 1
         raise DataError(f"frame {frame + 1}: a coordinate is {flat[np.argmin(finite)]}; expected finite numbers")
-    return np.clip(flat, -LARGEST, LARGEST), starts
+    settled = np.clip(flat, -LARGEST, LARGEST)
+    extents = starts[:-1][kinds == BOX][:, None] + [2, 3]
+    settled[extents] = np.clip(flat[extents], -LARGEST, 4 * LARGEST)  # A vast box still covers the image.
+    return settled, starts
 
 
 def _rows(masks: list[tuple[int, Mask]], count: int) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:

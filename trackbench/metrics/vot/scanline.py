@@ -248,8 +248,8 @@ def _reach(shapes: Shapes, k: int) -> tuple[int, int, int, int]:
         return 0, 0, 0, 0
     x, y = numbers[first], numbers[first + 1]
     if kind == BOX:
-        w, h = numbers[first + 2], numbers[first + 3]
-        return int(np.rint(x)), int(np.rint(y)), int(np.rint(x + w)), int(np.rint(y + h))
+        left, top = int(np.rint(x)), int(np.rint(y))
+        return left, top, left + int(np.rint(numbers[first + 2])) - 1, top + int(np.rint(numbers[first + 3])) - 1
     if kind == MASK:
         w, h = numbers[first + 2], numbers[first + 3]
         # A mask without pixels is placed at the origin.

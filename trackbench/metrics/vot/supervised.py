@@ -159,20 +159,16 @@ def _part(tracks: Sequence[Track], chosen: Sequence[NDArray[np.bool_] | None], c
 
 
 def _averages(overall: Part, by_sequence: Mapping[str, Part], by_tag: Mapping[str, Part], field: str) -> Averages:
-    return Averages(
-        getattr(overall, field),
-        _weighted(by_sequence.values(), field),
-        float(np.nanmean([getattr(part, field) for part in by_sequence.values()])),
-        _weighted(by_tag.values(), field),
-    )
+    sequences = [(getattr(part, field), part.frames) for part in by_sequence.values()]
+    tags = [(getattr(part, field), part.frames) for part in by_tag.values()]
+    unweighted = _mean([(value, 1) for value, _ in sequences])
+    return Averages(getattr(overall, field), _mean(sequences), unweighted, _mean(tags))
 
 
-def _weighted(parts: Iterable[Part], field: str) -> float:
-    """Return the mean of the parts that have a number, weighted by frames."""
-    known = [
-        (getattr(part, field), part.frames) for part in parts if part.frames and not math.isnan(getattr(part, field))
-    ]
-    return sum(value * frames for value, frames in known) / sum(frames for _, frames in known) if known else math.nan
+def _mean(pairs: Sequence[tuple[float, int]]) -> float:
+    """Return the mean of the values that are numbers, with their weights; NaN without any."""
+    known = [(value, weight) for value, weight in pairs if weight and not math.isnan(value)]
+    return sum(value * weight for value, weight in known) / sum(weight for _, weight in known) if known else math.nan
 
 
 def _curves(tracks: Sequence[Track], tags: Sequence[str], convention: VotConvention) -> NDArray[np.float64]:
