@@ -57,18 +57,22 @@ class Plan:
         """Whether a task's result is stored."""
         return self.folder.has(task.run.name, task.repetition)
 
-    def settled(self, task: Task) -> bool:
-        """Whether the repetitions before a task's were the same, so that it need not be done.
+    def is_late(self, task: Task) -> bool:
+        """Whether a task is left out where the repetitions before it turn out the same."""
+        return self.equal_repetitions is not None and task.repetition > self.equal_repetitions
+
+    def settled(self) -> set[str]:
+        """Return the names of the runs whose first repetitions are stored and the same.
 
         Raises:
             DataError: a stored result cannot be read.
         """
-        first = self.equal_repetitions
-        if first is None or task.repetition <= first:
-            return False
-        if not all(self.folder.has(task.run.name, repetition) for repetition in range(1, first + 1)):
-            return False
-        return same_trajectories([self.folder.regions(task.run.name, r) for r in range(1, first + 1)])
+        if self.equal_repetitions is None or self.repetitions <= self.equal_repetitions:
+            return set()
+        first = range(1, self.equal_repetitions + 1)
+        names = [task.run.name for task in self.tasks if task.repetition == 1]
+        stored = [name for name in names if all(self.folder.has(name, repetition) for repetition in first)]
+        return {name for name in stored if same_trajectories([self.folder.regions(name, r) for r in first])}
 
     def summary(self) -> dict[str, Any]:
         """Return what ``run --json`` tells of this run; frames and seconds are those of all that is stored."""
@@ -153,10 +157,11 @@ def make_plan(
     plan.manifest["title"] = spec.title
     all_runs = [(sequence, run) for sequence in dataset.sequences for run in _runs(asked, sequence)]
     plan.tasks = [Task(*pair, repetition) for repetition in range(1, plan.repetitions + 1) for pair in all_runs]
+    settled = set() if fresh else plan.settled()
     for task in plan.tasks:
         if not fresh and plan.has(task):
             _check_stored(plan, task)
-        elif fresh or not plan.settled(task):
+        elif not (plan.is_late(task) and task.run.name in settled):
             plan.missing.append(task)
     return plan
 
@@ -189,14 +194,12 @@ def execute(
         sessions.append(record)
     failures = [plan.folder.failures() for plan in plans]
     try:
-        # What is repeated on depends on whether the first few repetitions were the same.
         for late in (False, True):
             groups: dict[str, list[Job]] = {}
             for index, (plan, model) in enumerate(zip(plans, models, strict=True)):
+                settled = plan.settled() if late else set()
                 for task in plan.missing:
-                    if (task.repetition > (plan.equal_repetitions or task.repetition)) is late and not plan.settled(
-                        task
-                    ):
+                    if plan.is_late(task) is late and task.run.name not in settled:
                         groups.setdefault(task.sequence.name, []).append(_job(index, plan, model, task))
             for outcome in run(list(groups.values()), batch, threads, progress):
                 index, task = outcome.job.key  # type: ignore[misc]
@@ -241,7 +244,9 @@ def _store(plan: Plan, outcome: Outcome, task: Task, failures: dict[str, dict[st
         return
     trajectory = outcome.trajectory
     plan.folder.write(name, trajectory.regions, trajectory.seconds, trajectory.scores, task.repetition)
-    if failures.pop(key, None) is not None:
+    # Where the runs could not be told, the failure bears the sequence's name.
+    mended = [failures.pop(each, None) for each in {key, task.sequence.name}]
+    if any(mended):
         plan.folder.write_failures(failures)
 
 

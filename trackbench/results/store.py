@@ -4,7 +4,7 @@
 
     runs/<tracker>/<dataset>/<protocol>/
         manifest.json       what made these results (see trackbench.results.manifest)
-        <sequence>.txt      a region a line: x,y,w,h or another VOT text form
+        <sequence>.txt      a region a line: x,y,w,h or another VOT text form; of multi-start <sequence>_<anchor>.txt
         <sequence>.time     seconds a line, "nan" where the tracker was not asked
         <sequence>.score    confidence a line, empty where there is none; no file when the tracker has none at all
         failures.json       sequences that could not be run, and why
