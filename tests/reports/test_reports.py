@@ -46,9 +46,12 @@ def test_ranked_with_the_undefined_last() -> None:
 
 
 def test_places() -> None:
-    assert tables.places(SCORES, "success_auc") == {1: 1, 0: 2, 2: 2}
-    assert tables.places(SCORES, "fps") == {}
-    assert tables.places(SCORES[:1], "success_auc") == {}
+    columns = {column.key: column for column in tables.COLUMNS}
+    assert tables.places(SCORES, columns["success_auc"]) == {1: 1, 0: 2, 2: 2}
+    assert tables.places(SCORES, columns["fps"]) == {}
+    assert tables.places(SCORES[:1], columns["success_auc"]) == {}
+    failures = [replace(s, metrics={"failures": 3.0 + i}) for i, s in enumerate(SCORES)]
+    assert tables.places(failures, columns["failures"]) == {0: 1, 1: 2, 2: 3}
 
 
 def test_csv_is_exact() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from trackbench.datasets.sequence import Dataset
 from trackbench.errors import UsageError
-from trackbench.reports import plots, tables
+from trackbench.reports import plots, tables, vot_plots
 from trackbench.results.store import write_text
 from trackbench.scores import Score
 
@@ -55,6 +55,13 @@ def write_report(
             if any(plot.curve in score.curves for score in scores):
                 figure = plots.curve_figure(scores, plot, dataset.title, look)
                 written += plots.save(figure, folder / plot.curve)
+        if any("eao" in score.curves for score in scores):
+            for name, draw in (
+                ("accuracy_robustness", vot_plots.accuracy_robustness_figure),
+                ("expected_overlap", vot_plots.overlap_curve_figure),
+                ("ranking", vot_plots.ranking_figure),
+            ):
+                written += plots.save(draw(scores, dataset.title, look), folder / name)
         # A radar needs three axes to enclose anything.
         if attributes and any(len(score.attributes) >= 3 for score in scores):
             column = tables.main_metric(scores)

@@ -1,6 +1,6 @@
 """Tables of scores: terminal, CSV, Markdown, LaTeX.
 
-CSV and JSON hold fractions in full precision; what people read holds percentages, as the papers print them.
+CSV and JSON hold fractions in full precision; what people read is as the papers print it: percentages, but for VOT.
 """
 
 from __future__ import annotations
@@ -22,10 +22,19 @@ class Column:
 
     key: str
     title: str
-    percent: bool = True
+    scale: float = 100
+    """By what the number is multiplied; VOT's papers print fractions."""
+    digits: int = 1
+    higher_is_better: bool | None = True
+    """None: the metric says nothing of quality."""
 
 
 COLUMNS = (
+    Column("eao", "EAO", 1, 3),
+    Column("accuracy", "A", 1, 3),
+    Column("failures_per_100", "R", 1, 3, higher_is_better=False),
+    Column("robustness", "R", 1, 3),
+    Column("failures", "failures", 1, 1, higher_is_better=False),
     Column("success_auc", "AUC"),
     Column("ao", "AO"),
     Column("success", "Success"),
@@ -38,7 +47,7 @@ COLUMNS = (
     Column("sr50", "SR_0.5"),
     Column("sr75", "SR_0.75"),
     Column("mao", "mAO"),
-    Column("fps", "fps", percent=False),
+    Column("fps", "fps", 1, higher_is_better=None),
 )
 
 
@@ -52,15 +61,16 @@ def main_metric(scores: Sequence[Score]) -> Column:
     return next(iter(_used(scores)), COLUMNS[0])
 
 
-def places(scores: Sequence[Score], key: str) -> dict[int, int]:
+def places(scores: Sequence[Score], column: Column) -> dict[int, int]:
     """Return for one metric: index of a score -> its place (1, 2 or 3), with equal values sharing a place.
 
     Speed has no places, and neither has a table of one.
     """
-    values = [score.metrics.get(key) for score in scores]
-    order = sorted({value for value in values if value is not None and not math.isnan(value)}, reverse=True)
-    if key == "fps" or len(scores) < 2:
+    if column.higher_is_better is None or len(scores) < 2:
         return {}
+    values = [score.metrics.get(column.key) for score in scores]
+    known = {value for value in values if value is not None and not math.isnan(value)}
+    order = sorted(known, reverse=column.higher_is_better)
     rank = {value: place for place, value in enumerate(order[:3], 1)}
     return {index: rank[value] for index, value in enumerate(values) if value in rank}
 
@@ -73,7 +83,7 @@ def terminal_table(scores: Sequence[Score], title: str) -> RichTable:
         table.add_column(column.title, justify="right")
     table.add_column("sequences", justify="right")
     styles = {1: "bold green", 2: "blue", 3: "yellow"}
-    marks = {column.key: places(scores, column.key) for column in columns}
+    marks = {column.key: places(scores, column) for column in columns}
     for index, score in enumerate(scores):
         cells = [
             Text(_number(score, column), style=styles.get(marks[column.key].get(index, 0), "")) for column in columns
@@ -142,7 +152,7 @@ def markdown_table(scores: Sequence[Score]) -> str:
         "| tracker | " + " | ".join(column.title for column in columns) + " | sequences |",
         "| --- |" + " ---: |" * (len(columns) + 1),
     ]
-    marks = {column.key: places(scores, column.key) for column in columns}
+    marks = {column.key: places(scores, column) for column in columns}
     for index, score in enumerate(scores):
         cells = []
         for column in columns:
@@ -168,7 +178,7 @@ def latex_table(scores: Sequence[Score], title: str) -> str:
         f"    {head} \\\\",
         "    \\midrule",
     ]
-    marks = {column.key: places(scores, column.key) for column in columns}
+    marks = {column.key: places(scores, column) for column in columns}
     for index, score in enumerate(scores):
         cells = []
         for column in columns:
@@ -181,37 +191,46 @@ def latex_table(scores: Sequence[Score], title: str) -> str:
 
 def attribute_table(scores: Sequence[Score]) -> RichTable:
     """Return the main metric by attribute for a terminal, a column for each tracker."""
-    key, title = main_metric(scores).key, main_metric(scores).title
-    table = RichTable("attribute", "sequences", title=f"{title} by attribute")
+    column = main_metric(scores)
+    table = RichTable("attribute", "sequences", title=f"{column.title} by attribute")
     for score in scores:
         table.add_column(Text(score.title), justify="right")
     for attribute in dict.fromkeys(name for score in scores for name in score.attributes):
         values = [score.attributes.get(attribute, {}) for score in scores]
         count = max(int(value.get("sequences") or 0) for value in values)
-        table.add_row(attribute, str(count), *(_percent(value.get(key)) for value in values))
+        table.add_row(attribute, str(count or "-"), *(_scaled(value.get(column.key), column) for value in values))
     return table
 
 
 def sequence_table(scores: Sequence[Score]) -> RichTable:
     """Return the main metric by sequence for a terminal, a column for each tracker."""
-    key, title = main_metric(scores).key, main_metric(scores).title
-    table = RichTable("sequence", title=f"{title} by sequence")
+    keys = {key for score in scores for values in score.per_sequence.values() for key in values}
+    column = next((c for c in _used(scores) if c.key in keys), main_metric(scores))
+    table = RichTable("sequence", title=f"{column.title} by sequence")
     for score in scores:
         table.add_column(Text(score.title), justify="right")
     for sequence in dict.fromkeys(name for score in scores for name in score.per_sequence):
-        values = (score.per_sequence.get(sequence, {}).get(key) for score in scores)
-        table.add_row(Text(sequence), *(_percent(value) for value in values))
+        values = (score.per_sequence.get(sequence, {}).get(column.key) for score in scores)
+        table.add_row(Text(sequence), *(_scaled(value, column) for value in values))
     return table
 
 
 def _used(scores: Sequence[Score]) -> list[Column]:
-    return [column for column in COLUMNS if any(score.metrics.get(column.key) is not None for score in scores)]
+    used = [column for column in COLUMNS if any(score.metrics.get(column.key) is not None for score in scores)]
+    keys = {column.key for column in used}
+    # Where failures are counted, the papers' R is their rate.
+    return [column for column in used if column.key != "robustness" or "failures_per_100" not in keys]
 
 
 def _caption(scores: Sequence[Score]) -> str:
     conventions = ", ".join(dict.fromkeys(score.convention for score in scores))
+    keys = {column.key for column in _used(scores)}
+    unit = "R: failures per 100 frames." if "failures_per_100" in keys else "Percent, except fps."
+    if "eao" in keys:
+        intervals = ", ".join(dict.fromkeys(f"{s.interval[0]}-{s.interval[1]}" for s in scores if s.interval))
+        unit = f"EAO over lengths {intervals}." + (f" {unit}" if "failures_per_100" in keys else "")
     spread = " ± standard deviation over runs." if any(score.spread for score in scores) else ""
-    return f"Convention: {conventions}. Percent, except fps.{spread}"
+    return f"Convention: {conventions}. {unit}{spread}"
 
 
 def _number(score: Score, column: Column) -> str:
@@ -219,13 +238,15 @@ def _number(score: Score, column: Column) -> str:
     value = score.metrics.get(column.key)
     if value is None or math.isnan(value):
         return "-"
-    scale = 100 if column.percent else 1
     spread = score.spread.get(column.key)
-    return f"{scale * value:.1f}" + ("" if spread is None else f" ± {scale * spread:.1f}")
+    more = "" if spread is None else f" ± {_scaled(spread, column)}"
+    return f"{_scaled(value, column)}{more}"
 
 
-def _percent(value: float | None) -> str:
-    return "-" if value is None or math.isnan(value) else f"{100 * value:.1f}"
+def _scaled(value: float | None, column: Column) -> str:
+    if value is None or math.isnan(value):
+        return "-"
+    return f"{column.scale * value:.{column.digits}f}"
 
 
 def _sortable(value: float | None) -> float:

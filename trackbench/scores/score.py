@@ -41,6 +41,8 @@ class Score:
     """Attribute -> metrics, with ``sequences`` the number of sequences that carry it."""
     per_sequence: dict[str, Metrics] = field(default_factory=dict)
     curves: dict[str, Curve] = field(default_factory=dict)
+    interval: tuple[int, int] | None = None
+    """First and last length over which the curve of expected average overlap is averaged."""
     problems: tuple[str, ...] = ()
     """Stored results that could not be used, and why."""
 
@@ -60,5 +62,6 @@ class Score:
             "attributes": self.attributes,
             "per_sequence": self.per_sequence,
             "curves": {name: curve.values for name, curve in self.curves.items()},
+            "interval": self.interval,
             "problems": list(self.problems),
         }

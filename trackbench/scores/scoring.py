@@ -8,7 +8,8 @@ from typing import Any
 
 from trackbench.datasets.sequence import Dataset
 from trackbench.metrics.conventions import convention, family_of, resolve_name
-from trackbench.scores import got10k, one_pass, trackingnet
+from trackbench.results.store import RunFolder
+from trackbench.scores import got10k, one_pass, trackingnet, vot
 from trackbench.scores.score import Score
 from trackbench.scores.stored import StoredRun, find_runs, read_run
 
@@ -35,20 +36,32 @@ def score_runs(
     Raises:
         UsageError: nothing is stored, or not of a tracker that is asked for; no such convention.
     """
-    name = resolve_name(rules or dataset.convention, family_of(dataset.name))
-    folders = find_runs(dataset, runs, trackers, protocol or dataset.protocol)
-    return [score_run(read_run(folder, dataset), dataset, name) for folder in folders]
+    protocol = protocol or dataset.protocol
+    kind = vot.experiment(protocol, dataset)
+    if kind is None:
+        name = resolve_name(rules or dataset.convention, family_of(dataset.name))
+    else:
+        name = vot.resolve(rules, kind, dataset)
+    folders = find_runs(dataset, runs, trackers, protocol)
+    return [_score(folder, dataset, kind, name) for folder in folders]
 
 
-def score_run(run: StoredRun, dataset: Dataset, name: str) -> Score:
-    """Score one run by the convention called ``name``."""
+def _score(folder: RunFolder, dataset: Dataset, kind: str | None, name: str) -> Score:
     family = family_of(dataset.name)
+    if kind is not None:
+        run, parts = vot.score(folder, dataset, kind, name)
+        return _assemble(run, dataset, name, parts)
+    run = read_run(folder, dataset)
     if name == "trackingnet":
         parts = trackingnet.score(run)
     elif name == "got10k" and family == "got10k":
         parts = got10k.score(run)
     else:
         parts = one_pass.score(run, dataset, convention(name, family))
+    return _assemble(run, dataset, name, parts)
+
+
+def _assemble(run: StoredRun, dataset: Dataset, name: str, parts: dict[str, Any]) -> Score:
     manifest = run.folder.manifest() or {}
     return Score(
         tracker=run.folder.key.tracker,

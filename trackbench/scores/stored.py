@@ -35,10 +35,14 @@ class StoredRun:
         self.sequences.pop(name, None)
         self.boxes.pop(name, None)
 
-    def fps(self) -> float | None:
-        """Return frames per second of tracking: frames after the first, divided by their time; None without times."""
+    def fps(self, names: Several[str] | None = None) -> float | None:
+        """Return frames per second of tracking: frames after the first, divided by their time; None without times.
+
+        Args:
+            names: the results to count, by default those called as the sequences.
+        """
         frames, seconds = 0, 0.0
-        for name in self.sequences:
+        for name in self.sequences if names is None else names:
             times = self.folder.seconds(name)
             if times is not None:
                 known = times[1:][np.isfinite(times[1:])]
