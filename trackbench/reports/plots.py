@@ -119,7 +119,8 @@ def attribute_figure(scores: Sequence[Score], metric: str, title: str, look: dic
         look: from :func:`styles`.
     """
     drawn = [score for score in scores if score.attributes]
-    attributes = list(dict.fromkeys(name for score in drawn for name in score.attributes))
+    known = (name for score in drawn for name, row in score.attributes.items() if row.get(metric) is not None)
+    attributes = list(dict.fromkeys(known))
     angles = np.linspace(0, 2 * np.pi, len(attributes), endpoint=False)
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(4.6, 4.2))
@@ -131,6 +132,7 @@ def attribute_figure(scores: Sequence[Score], metric: str, title: str, look: dic
             axes.plot(np.append(angles, angles[:1]), closed, linewidth=1.5, label=score.title, **look[score.tracker])
         counts = [max(int(s.attributes.get(name, {}).get("sequences") or 0) for s in drawn) for name in attributes]
         axes.set_xticks(angles, [f"{name} ({count})" for name, count in zip(attributes, counts, strict=True)])
+        axes.tick_params(axis="x", pad=10)
         axes.set_ylim(bottom=0)
         axes.set_title(title, pad=18)
         axes.legend(loc="upper left", bbox_to_anchor=(1.12, 1.05), borderaxespad=0, handlelength=3)

@@ -83,6 +83,7 @@ def ranking_figure(scores: Sequence[Score], title: str, look: dict[str, dict[str
         axes.set_ylabel("EAO")
         axes.set_xlim(len(drawn) + 0.5, 0.5)
         axes.set_xticks(range(1, len(drawn) + 1))
+        axes.margins(y=0.15)
         axes.set_ylim(bottom=0)
         axes.legend(loc="upper left", bbox_to_anchor=(1.02, 1), borderaxespad=0)
     return figure
