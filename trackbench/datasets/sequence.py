@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from trackbench.definitions import RegionKind
 from trackbench.errors import DataError
-from trackbench.regions import Box, Polygon, Region, Special, region_to_box
+from trackbench.regions import Box, Mask, Polygon, Region, Special, region_to_box
 
 
 @dataclass(frozen=True)
@@ -182,3 +182,22 @@ class Dataset:
             if sequence.name == name:
                 return sequence
         raise KeyError(name)
+
+    def region_kind(self) -> RegionKind:
+        """Return the kind of region in which results are reported.
+
+        It is what the definition says, else the richest kind in the annotations that can be read.
+        """
+        if self.regions is not None:
+            return self.regions
+        found: RegionKind = "box"
+        for sequence in self.sequences:
+            try:
+                regions = sequence.truth.regions or ()
+            except DataError:  # a run over it reports that
+                continue
+            if any(isinstance(region, Mask) for region in regions):
+                return "mask"
+            if any(isinstance(region, Polygon) for region in regions):
+                found = "polygon"
+        return found

@@ -8,15 +8,13 @@ from functools import partial
 from typing import Literal
 
 from trackbench.datasets.sequence import Dataset, Sequence
-from trackbench.definitions import RegionKind
-from trackbench.errors import TrackbenchError, UsageError, suggestion
+from trackbench.errors import UsageError, suggestion
 from trackbench.protocols.base import Protocol, Run, Script
 from trackbench.protocols.exchange import Exchange
 from trackbench.protocols.multi_start import anchored_runs, from_anchor
 from trackbench.protocols.one_pass import one_pass
 from trackbench.protocols.real_time import FPS, GRACE, real_time
 from trackbench.protocols.supervised import SKIP, Loss, supervised
-from trackbench.regions import Mask, Polygon
 
 Rule = Literal["pysot", "matlab", "vot"]
 RULES: tuple[Rule, ...] = ("pysot", "matlab", "vot")
@@ -56,32 +54,12 @@ def find_protocol(
     return _in_real_time(protocol, speed) if name == REAL_TIME else protocol
 
 
-def region_kind(dataset: Dataset) -> RegionKind:
-    """Return the kind of region in which results on ``dataset`` are reported.
-
-    It is what the definition says, else the richest kind in the annotations that can be read.
-    """
-    if dataset.regions is not None:
-        return dataset.regions
-    found: RegionKind = "box"
-    for sequence in dataset.sequences:
-        try:
-            regions = sequence.truth.regions or ()
-        except TrackbenchError:  # the run itself reports it
-            continue
-        if any(isinstance(region, Mask) for region in regions):
-            return "mask"
-        if any(isinstance(region, Polygon) for region in regions):
-            found = "polygon"
-    return found
-
-
 def _one_pass(dataset: Dataset, convention: str | None) -> Protocol:
     return Protocol("one-pass", _single(one_pass), coded=False)
 
 
 def _supervised(dataset: Dataset, convention: str | None) -> Protocol:
-    kind = region_kind(dataset)
+    kind = dataset.region_kind()
     own = "vot" if kind == "mask" else dataset.convention
     rule: Rule = next((rule for rule in RULES if rule == (convention or own)), "pysot")
     if kind == "mask" and rule != "vot":
@@ -98,12 +76,12 @@ def _supervised(dataset: Dataset, convention: str | None) -> Protocol:
 
 
 def _multi_start(dataset: Dataset, convention: str | None) -> Protocol:
-    kind = region_kind(dataset)
+    kind = dataset.region_kind()
     return Protocol("multistart", anchored_runs, Exchange(kind), rules={"regions": kind})
 
 
 def _unsupervised(dataset: Dataset, convention: str | None) -> Protocol:
-    kind = region_kind(dataset)
+    kind = dataset.region_kind()
     return Protocol("unsupervised", _single(from_anchor), Exchange(kind), rules={"regions": kind})
 
 

@@ -17,7 +17,6 @@ from trackbench.metrics.vot.multistart import average_accuracy, multistart_score
 from trackbench.metrics.vot.packed import Regions
 from trackbench.metrics.vot.supervised import SupervisedScores, supervised_scores
 from trackbench.metrics.vot.tracks import VotSequence
-from trackbench.protocols.catalogue import REAL_TIME, region_kind
 from trackbench.results.store import RunFolder
 from trackbench.scores.score import Curve, Metrics
 from trackbench.scores.stored import StoredRun
@@ -28,7 +27,7 @@ EXPERIMENTS = (SUPERVISED, MULTISTART, UNSUPERVISED)
 
 def experiment(protocol: str, dataset: Dataset) -> str | None:
     """Return which of VOT's experiments a protocol is on ``dataset``; None for one-pass evaluation."""
-    base = dataset.protocol if protocol == REAL_TIME else protocol
+    base = dataset.protocol if protocol == "realtime" else protocol
     return base if base in EXPERIMENTS else None
 
 
@@ -44,7 +43,7 @@ def resolve(rules: str | None, kind: str, dataset: Dataset) -> str:
         return "vot"
     name = rules or dataset.convention
     if name == "official":
-        return "vot" if region_kind(dataset) == "mask" else "pysot"
+        return "vot" if dataset.region_kind() == "mask" else "pysot"
     if name not in CONVENTIONS:
         known = ", ".join(CONVENTIONS)
         raise UsageError(f"unknown VOT convention '{name}'{suggestion(name, CONVENTIONS)} (known: {known})")
