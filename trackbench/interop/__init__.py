@@ -1,0 +1,1 @@
+"""Working with other tools that run trackers: vot-toolkit."""
