@@ -92,6 +92,23 @@ def test_faulty_trajectories(published: Path, tmp_path: Path) -> None:
     assert "bag.txt: line 3: 'x' is not a number" in ocean.problems[1]
 
 
+def test_missing_repetitions(published: Path, tmp_path: Path) -> None:
+    import shutil
+
+    shutil.copytree(published / "runs/siamban", tmp_path / "runs/siamban")
+    run = RunFolder(tmp_path / "runs", RunKey("siamban", "vot2018", "supervised"))
+    for repetition in (2, 3):
+        for name in ("bag", "ball1"):
+            target = run.file(name, ".txt", repetition)
+            target.parent.mkdir(exist_ok=True)
+            shutil.copy(run.file(name), target)
+    run.file("bag", ".txt", 2).unlink()
+    (score,) = score_runs(open_dataset("vot2018", published / "truth"), tmp_path / "runs", rules="vot")
+    # A sequence may have fewer repetitions than others (an early stop), but none may lack one in between.
+    assert score.sequences == 59
+    assert "bag.txt: is missing, repetition 2 of bag; later ones are there" in score.problems[0]
+
+
 @pytest.mark.parametrize("protocol", ["supervised", "unsupervised", "multistart"])
 def test_from_run_to_report(workplace: Path, protocol: str) -> None:
     trackbench("synthesize", "vset", "--sequences", "3", "--frames", "40", "--layout", "vot")

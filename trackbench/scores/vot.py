@@ -170,7 +170,13 @@ def _defined(value: float) -> float | None:
 
 def _repeated(folder: RunFolder, sequence: Sequence) -> list[Regions]:
     files = [folder.file(sequence.name, ".txt", repetition) for repetition in range(1, folder.repetitions() + 1)]
-    return [Regions.read(file) for file in files if file.is_file()]
+    present = [file.is_file() for file in files]
+    if True in present and False in present[: sum(present)]:  # fewer at the end are an early stop
+        missing = present.index(False)
+        raise DataError(
+            f"{files[missing]}: is missing, repetition {missing + 1} of {sequence.name}; later ones are there"
+        )
+    return [Regions.read(file) for file in files[: sum(present)]]
 
 
 def _anchored(folder: RunFolder, sequence: Sequence) -> dict[int, Regions]:
