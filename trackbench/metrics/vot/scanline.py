@@ -3,12 +3,13 @@
 Counting on spans gives the same numbers as filling pixels and takes time in proportion to the height only.
 
 Everything compiled is in this one module on purpose: numba's cache of a function is renewed when its own file changes,
-not when that of a function which it calls does.
+not when that of a function or constant which it uses does.
 """
 
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 from numba import njit
@@ -16,124 +17,223 @@ from numpy.typing import NDArray
 
 from trackbench.metrics.vot.packed import BOX, MASK, POLYGON, SPECIAL, Shapes
 
-#: Of the areas of two boxes: one below this share of the other overlaps nothing.
+#: The C library takes boxes of which one is below this share of the other to overlap nothing.
 SMALLEST_RATIO = 1e-10
+#: Rows that are rasterised at a time.
+BLOCK = 256
 
-FloatRow = NDArray[np.float32]
-IntRow = NDArray[np.int64]
+#: A column beyond all others.
+FAR = np.int32(2**30)
+
+#: The rows of a block as float64.
+STEPS = np.arange(BLOCK, dtype=np.float64)
+
+Corners = NDArray[np.float32]
 
 
-@njit(cache=True)
-def _crossings(xs: FloatRow, ys: FloatRow, count: int, row: float, horizontal: bool, nodes: IntRow) -> int:
-    """Put the sorted columns at which the outline crosses a row into ``nodes`` and return how many they are.
+class Rows(NamedTuple):
+    """A block of rows, each with the spans of a region, from left to right and apart from each other."""
 
-    Both end rows of an edge count. A horizontal edge on the row gives its own column if ``horizontal``.
-    """
-    found = 0
-    y = float(row)  # Corners are whole numbers; the crossing is computed in double.
-    j = count - 1
-    for i in range(count):
-        yi, yj = np.float64(ys[i]), np.float64(ys[j])
-        if yi == yj:
-            if not (horizontal and yi == y):
-                j = i
-                continue
-            node = np.int64(xs[i])
-        elif (yi <= y and y <= yj) or (yj <= y and y <= yi):
-            node = np.int64(xs[i]) if xs[i] == xs[j] else np.int64(xs[i] + (y - yi) / (yj - yi) * (xs[j] - xs[i]))
-        else:
-            j = i
-            continue
-        place = found
-        while place > 0 and nodes[place - 1] > node:
-            nodes[place] = nodes[place - 1]
-            place -= 1
-        nodes[place] = node
-        found += 1
-        j = i
-    return found
+    first: NDArray[np.int32]
+    """(room, BLOCK): first column of each span, in the window."""
+    last: NDArray[np.int32]
+    """(room, BLOCK): last column."""
+    counts: NDArray[np.int32]
+    """(BLOCK,): how many spans a row has."""
+    nodes: NDArray[np.int32]
+    """(room, BLOCK): while a polygon is made: the columns at which its outline crosses, in order."""
 
 
 @njit(cache=True)
-def _cut_span(spans: IntRow, count: int, first: int, last: int, width: int) -> int:
-    """Add a span, cut to the window and to what the spans before it leave; return the new count."""
-    first = max(first, 0)
-    last = min(last, width - 1)
-    if count:
-        first = max(first, spans[count - 1, 1] + 1)
-    if first > last:
-        return count
-    spans[count, 0], spans[count, 1] = first, last
-    return count + 1
+def _make_rows(room: int) -> Rows:
+    return Rows(
+        np.empty((room, BLOCK), np.int32),
+        np.empty((room, BLOCK), np.int32),
+        np.zeros(BLOCK, np.int32),
+        np.empty((room, BLOCK), np.int32),
+    )
 
 
 @njit(cache=True)
-def _fill_library(nodes: IntRow, found: int, width: int, spans: IntRow) -> int:
-    """Pair nodes as the C library does: of equal neighbours one is skipped, wherever they are."""
-    count = 0
-    i = 0
-    while i < found - 1:
-        if nodes[i] == nodes[i + 1]:
-            i += 1
-            continue
-        if nodes[i] >= width:
-            break
-        if nodes[i + 1] >= 0:
-            count = _cut_span(spans, count, nodes[i], nodes[i + 1], width)
-        i += 2
-    return count
-
-
-@njit(cache=True)
-def _fill_toolkit(nodes: IntRow, found: int, width: int, spans: IntRow) -> int:
-    """Pair nodes as vot-toolkit does: the last two count as a span even if equal."""
-    count = 0
-    i = 0
-    while i < found - 1:
-        if nodes[i] >= width:
-            break
-        if nodes[i] == nodes[i + 1] and i < found - 2:
-            i += 1
-            continue
-        if nodes[i + 1] >= 0:
-            count = _cut_span(spans, count, nodes[i], nodes[i + 1], width)
-        i += 2
-    return count
-
-
-@njit(cache=True)
-def _length(spans: IntRow, count: int) -> int:
-    total = 0
-    for i in range(count):
-        total += spans[i, 1] - spans[i, 0] + 1
-    return total
-
-
-@njit(cache=True)
-def _intersect(a: IntRow, count_a: int, b: IntRow, count_b: int, out: IntRow) -> int:
-    """Put the columns that both have into ``out``; return how many spans they make."""
-    i = j = count = 0
-    while i < count_a and j < count_b:
-        first, last = max(a[i, 0], b[j, 0]), min(a[i, 1], b[j, 1])
-        if first <= last:
-            out[count, 0], out[count, 1] = first, last
-            count += 1
-        if a[i, 1] < b[j, 1]:
-            i += 1
-        else:
-            j += 1
-    return count
-
-
-@njit(cache=True)
-def _most(starts: IntRow, row_starts: IntRow) -> int:
-    """Return how many numbers, and so how many nodes or spans, a row of any of the regions can need."""
+def _room(starts: NDArray[np.int64], row_starts: NDArray[np.int64]) -> int:
+    """Return how many nodes or spans a row of any of the regions can need."""
     room = 4
     for k in range(len(starts) - 1):
-        room = max(room, starts[k + 1] - starts[k])
+        room = max(room, (starts[k + 1] - starts[k]) // 2 + 1)
     for k in range(len(row_starts) - 1):
         room = max(room, row_starts[k + 1] - row_starts[k])
     return room
+
+
+@njit(cache=True)
+def _add_span(rows: Rows, row: int, first: int, last: int, width: int) -> None:
+    """Add a span to a row, cut to the window and to what the spans before it leave."""
+    count = rows.counts[row]
+    first = max(first, 0)
+    last = min(last, width - 1)
+    if count:
+        first = max(first, rows.last[count - 1, row] + 1)
+    if first <= last:
+        rows.first[count, row], rows.last[count, row] = first, last
+        rows.counts[row] = count + 1
+
+
+@njit(cache=True)
+def _is_convex_quad(xs: Corners, ys: Corners, corners: int) -> bool:
+    """Whether a polygon has four corners and turns the same way at each of them."""
+    if corners != 4:
+        return False
+    turns = 0
+    for i in range(4):
+        j, k = (i + 1) % 4, (i + 2) % 4
+        # In double, in which the products are exact.
+        left = float(xs[j] - xs[i]) * float(ys[k] - ys[j])
+        right = float(ys[j] - ys[i]) * float(xs[k] - xs[j])
+        turns += 1 if left > right else -1 if left < right else 0
+    return abs(turns) == 4
+
+
+@njit(cache=True)
+def _fill_convex(xs: Corners, ys: Corners, top: int, bottom: int, width: int, vot: bool, rows: Rows) -> None:
+    """Do what :func:`_fill_polygon` does for a convex quadrilateral, which has one span from first to last node."""
+    first, last = rows.first[0], rows.last[0]
+    first[: bottom - top] = FAR
+    last[: bottom - top] = -FAR
+    for i in range(4):
+        j = (i + 3) % 4
+        xi, yi, xj, yj = float(xs[i]), float(ys[i]), float(xs[j]), float(ys[j])
+        if yi == yj:
+            continue
+        begin, end = max(int(min(yi, yj)), top), min(int(max(yi, yj)) + 1, bottom)
+        if begin >= end:
+            continue
+        low, high, rise, run = first[begin - top : end - top], last[begin - top : end - top], yj - yi, xj - xi
+        for row in range(len(low)):
+            node = np.int32(xi + (STEPS[row] + (begin - yi)) / rise * run)
+            low[row] = min(low[row], node)
+            high[row] = max(high[row], node)
+    edge, none = np.int32(width - 1), np.int32(-1)
+    for row in range(bottom - top):
+        filled = first[row] <= last[row] if vot else first[row] < last[row]
+        first[row] = max(first[row], np.int32(0))
+        last[row] = min(last[row], edge) if filled else none
+        rows.counts[row] = first[row] <= last[row]
+
+
+@njit(cache=True)
+def _fill_polygon(
+    xs: Corners, ys: Corners, corners: int, top: int, bottom: int, width: int, vot: bool, rows: Rows
+) -> bool:
+    """Put a polygon's rows ``top`` to ``bottom`` (exclusive) into ``rows``; its corners are whole numbers.
+
+    Returns whether each row has a span or an empty one, no more; so do the other functions that fill.
+
+    The outline crosses both end rows of an edge. For vot-toolkit a horizontal edge counts once, with its own corner,
+    and a row with a single column is filled; for the C library neither is.
+    """
+    if _is_convex_quad(xs, ys, corners):
+        _fill_convex(xs, ys, top, bottom, width, vot, rows)
+        return True
+    rows.counts[: bottom - top] = 0
+    j = corners - 1
+    for i in range(corners):
+        xi, yi, xj, yj = float(xs[i]), float(ys[i]), float(xs[j]), float(ys[j])
+        j = i
+        if yi == yj and not vot:
+            continue
+        for y in range(max(int(min(yi, yj)), top), min(int(max(yi, yj)) + 1, bottom)):
+            node = int(xi) if yi == yj else int(xi + (y - yi) / (yj - yi) * (xj - xi))
+            row = y - top
+            place = rows.counts[row]
+            rows.counts[row] = place + 1
+            while place > 0 and rows.nodes[place - 1, row] > node:
+                rows.nodes[place, row] = rows.nodes[place - 1, row]
+                place -= 1
+            rows.nodes[place, row] = node
+    for row in range(bottom - top):
+        found = rows.counts[row]
+        rows.counts[row] = 0
+        i = 0
+        # Nodes are paired; of equal neighbours one is skipped.
+        while i < found - 1 and rows.nodes[i, row] < width:
+            first, last = rows.nodes[i, row], rows.nodes[i + 1, row]
+            if first == last and not (vot and i == found - 2):
+                i += 1
+                continue
+            _add_span(rows, row, first, last, width)
+            i += 2
+    return False
+
+
+@njit(cache=True)
+def _fill_box(first: int, last: int, begin: int, end: int, top: int, bottom: int, width: int, rows: Rows) -> None:
+    """Put rows of a box from column ``first`` to ``last`` and row ``begin`` to ``end`` into ``rows``."""
+    rows.counts[: bottom - top] = 0
+    rows.first[0, : bottom - top] = 0
+    rows.last[0, : bottom - top] = -1
+    first, last, begin, end = max(first, 0), min(last, width - 1), max(begin, top), min(end + 1, bottom)
+    if first <= last and begin < end:
+        rows.first[0, begin - top : end - top] = first
+        rows.last[0, begin - top : end - top] = last
+        rows.counts[begin - top : end - top] = 1
+
+
+@njit(cache=True)
+def _fill_mask(
+    row_starts: NDArray[np.int64],
+    spans: NDArray[np.int64],
+    first_row: int,
+    begin: int,
+    end: int,
+    x: int,
+    top: int,
+    bottom: int,
+    width: int,
+    rows: Rows,
+) -> None:
+    """Put rows of a mask, which reaches from row ``begin`` to ``end``, into ``rows``."""
+    rows.counts[: bottom - top] = 0
+    for y in range(max(begin, top), min(end + 1, bottom)):
+        line = first_row + y - begin
+        for i in range(row_starts[line], row_starts[line + 1]):
+            _add_span(rows, y - top, spans[i, 0] - x, spans[i, 1] - x, width)
+
+
+@njit(cache=True)
+def _count(a: Rows, b: Rows, both: Rows, height: int) -> tuple[int, int, int]:
+    """Return the pixels of two regions in a block and of what they share, which goes into ``both``."""
+    total_a = total_b = total = 0
+    for row in range(height):
+        i = j = count = 0
+        count_a, count_b = a.counts[row], b.counts[row]
+        for k in range(count_a):
+            total_a += a.last[k, row] - a.first[k, row] + 1
+        for k in range(count_b):
+            total_b += b.last[k, row] - b.first[k, row] + 1
+        while i < count_a and j < count_b:
+            first, last = max(a.first[i, row], b.first[j, row]), min(a.last[i, row], b.last[j, row])
+            if first <= last:
+                both.first[count, row], both.last[count, row] = first, last
+                count += 1
+                total += last - first + 1
+            if a.last[i, row] < b.last[j, row]:
+                i += 1
+            else:
+                j += 1
+        both.counts[row] = count
+    return total_a, total_b, total
+
+
+@njit(cache=True)
+def _count_plain(a: Rows, b: Rows, height: int) -> tuple[int, int, int]:
+    """Do what :func:`_count` does where no row has more than one span, without writing what they share."""
+    first_a, last_a, first_b, last_b = a.first[0, :height], a.last[0, :height], b.first[0, :height], b.last[0, :height]
+    total_a = total_b = total = 0
+    for row in range(height):
+        total_a += max(last_a[row] - first_a[row] + 1, 0)
+        total_b += max(last_b[row] - first_b[row] + 1, 0)
+        total += max(min(last_a[row], last_b[row]) - max(first_a[row], first_b[row]) + 1, 0)
+    return total_a, total_b, total
 
 
 @njit(cache=True)
@@ -144,52 +244,33 @@ def _away(value: np.float32) -> np.float32:
 
 
 @njit(cache=True)
-def _extent(
-    numbers: NDArray[np.float32], first: int, count: int, bound_x: np.float32, bound_y: np.float32, bounded: bool
+def _widened(
+    numbers: Corners, first: int, last: int, bounds: Corners, bounded: bool
 ) -> tuple[np.float32, np.float32, np.float32, np.float32]:
     """Return left, top, right and bottom of a polygon, widened to whole pixels and cut to the bounds."""
     left = right = numbers[first]
     top = bottom = numbers[first + 1]
-    for i in range(1, count):
-        x, y = numbers[first + 2 * i], numbers[first + 2 * i + 1]
-        left, right = min(left, x), max(right, x)
-        top, bottom = min(top, y), max(bottom, y)
+    for i in range(first + 2, last, 2):
+        left, right = min(left, numbers[i]), max(right, numbers[i])
+        top, bottom = min(top, numbers[i + 1]), max(bottom, numbers[i + 1])
     left, top, right, bottom = np.floor(left), np.floor(top), np.ceil(right), np.ceil(bottom)
     if bounded:
         zero = np.float32(0)
-        left, top = max(left, zero), max(top, zero)
-        right, bottom = min(right, bound_x), min(bottom, bound_y)
+        left, top, right, bottom = max(left, zero), max(top, zero), min(right, bounds[0]), min(bottom, bounds[1])
     return left, top, right, bottom
 
 
 @njit(cache=True)
-def _place(
-    numbers: NDArray[np.float32],
-    first: int,
-    count: int,
-    x: np.float32,
-    y: np.float32,
-    xs: NDArray[np.float32],
-    ys: NDArray[np.float32],
-) -> tuple[int, int]:
-    """Move a polygon to the window's origin and round its corners; return its first and last row."""
-    for i in range(count):
-        xs[i] = _away(numbers[first + 2 * i] - x)
-        ys[i] = _away(numbers[first + 2 * i + 1] - y)
-    return int(ys[:count].min()), int(ys[:count].max())
-
-
-@njit(cache=True)
 def library_overlaps(
-    numbers_a: NDArray[np.float32],
+    numbers_a: Corners,
     starts_a: NDArray[np.int64],
-    numbers_b: NDArray[np.float32],
+    numbers_b: Corners,
     starts_b: NDArray[np.int64],
-    bounds: NDArray[np.float32],
+    bounds: Corners,
     bounded: bool,
     out: NDArray[np.float64],
 ) -> None:
-    """Put the overlaps of N pairs of polygons into ``out``.
+    """Put the overlaps of N pairs of polygons, by the C library of pysot and the MATLAB toolkit, into ``out``.
 
     Args:
         numbers_a: flat x1, y1, x2, .. of the first polygons; nothing for a special code, which gives NaN.
@@ -200,19 +281,17 @@ def library_overlaps(
         bounded: whether they count.
         out: (N,).
     """
-    room = max(_most(starts_a, starts_a[:1]), _most(starts_b, starts_b[:1]))
-    ax, ay = np.empty(room, np.float32), np.empty(room, np.float32)
-    bx, by = np.empty(room, np.float32), np.empty(room, np.float32)
-    nodes = np.empty(room, np.int64)
-    spans_a, spans_b, both = np.empty((room, 2), np.int64), np.empty((room, 2), np.int64), np.empty((room, 2), np.int64)
+    room = max(_room(starts_a, starts_a[:1]), _room(starts_b, starts_b[:1]))
+    ax, ay, bx, by = np.empty((4, room), np.float32)
+    a, b, both = _make_rows(room), _make_rows(room), _make_rows(2 * room)
     for k in range(len(out)):
         na, nb = (starts_a[k + 1] - starts_a[k]) // 2, (starts_b[k + 1] - starts_b[k]) // 2
         if na == 0 or nb == 0:
             out[k] = math.nan
             continue
         out[k] = 0.0
-        al, at, ar, ab = _extent(numbers_a, starts_a[k], na, bounds[k, 0], bounds[k, 1], bounded)
-        bl, bt, br, bb = _extent(numbers_b, starts_b[k], nb, bounds[k, 0], bounds[k, 1], bounded)
+        al, at, ar, ab = _widened(numbers_a, starts_a[k], starts_a[k + 1], bounds[k], bounded)
+        bl, bt, br, bb = _widened(numbers_b, starts_b[k], starts_b[k + 1], bounds[k], bounded)
         x, y = min(al, bl), min(at, bt)
         width, height = int(max(ar, br) - x) + 1, int(max(ab, bb) - y) + 1
         area_a, area_b = (ar - al) * (ab - at), (br - bl) * (bb - bt)
@@ -222,19 +301,20 @@ def library_overlaps(
             continue
         if min(ar, br) <= max(al, bl) or min(ab, bb) <= max(at, bt):
             continue
-        first_a, last_a = _place(numbers_a, starts_a[k], na, x, y, ax, ay)
-        first_b, last_b = _place(numbers_b, starts_b[k], nb, x, y, bx, by)
+        for i in range(na):
+            ax[i], ay[i] = _away(numbers_a[starts_a[k] + 2 * i] - x), _away(numbers_a[starts_a[k] + 2 * i + 1] - y)
+        for i in range(nb):
+            bx[i], by[i] = _away(numbers_b[starts_b[k] + 2 * i] - x), _away(numbers_b[starts_b[k] + 2 * i + 1] - y)
         total_a = total_b = total = 0
-        for row in range(max(0, min(first_a, first_b)), min(height, max(last_a, last_b) + 1)):
-            count_a = count_b = 0
-            if first_a <= row <= last_a:
-                count_a = _fill_library(nodes, _crossings(ax, ay, na, row, False, nodes), width, spans_a)
-                total_a += _length(spans_a, count_a)
-            if first_b <= row <= last_b:
-                count_b = _fill_library(nodes, _crossings(bx, by, nb, row, False, nodes), width, spans_b)
-                total_b += _length(spans_b, count_b)
-            if count_a and count_b:
-                total += _length(both, _intersect(spans_a, count_a, spans_b, count_b, both))
+        for top in range(0, height, BLOCK):
+            bottom = min(top + BLOCK, height)
+            plain_a = _fill_polygon(ax, ay, na, top, bottom, width, False, a)
+            plain_b = _fill_polygon(bx, by, nb, top, bottom, width, False, b)
+            if plain_a and plain_b:
+                in_a, in_b, in_both = _count_plain(a, b, bottom - top)
+            else:
+                in_a, in_b, in_both = _count(a, b, both, bottom - top)
+            total_a, total_b, total = total_a + in_a, total_b + in_b, total + in_both
         union = total_a + total_b - total
         if union > 0:
             out[k] = total / union
@@ -242,88 +322,48 @@ def library_overlaps(
 
 @njit(cache=True)
 def _reach(shapes: Shapes, k: int) -> tuple[int, int, int, int]:
-    """Return left, top, right and bottom of what region k is said to reach."""
+    """Return first and last column and row that vot-toolkit takes region k to reach, as left, top, right, bottom."""
     kind, numbers, first, last = shapes.kinds[k], shapes.numbers, shapes.starts[k], shapes.starts[k + 1]
-    if kind == SPECIAL:
+    if kind == SPECIAL or (kind == MASK and (numbers[first + 2] == 0 or numbers[first + 3] == 0)):
         return 0, 0, 0, 0
-    x, y = numbers[first], numbers[first + 1]
-    if kind == BOX:
-        left, top = int(np.rint(x)), int(np.rint(y))
+    if kind != POLYGON:
+        left, top = int(np.rint(numbers[first])), int(np.rint(numbers[first + 1]))
         return left, top, left + int(np.rint(numbers[first + 2])) - 1, top + int(np.rint(numbers[first + 3])) - 1
-    if kind == MASK:
-        w, h = numbers[first + 2], numbers[first + 3]
-        # A mask without pixels is placed at the origin.
-        return (int(x), int(y), int(x + w) - 1, int(y + h) - 1) if w > 0 and h > 0 else (0, 0, 0, 0)
-    left = right = x
-    top = bottom = y
+    low_x = high_x = numbers[first]
+    low_y = high_y = numbers[first + 1]
     for i in range(first + 2, last, 2):
-        left, right = min(left, numbers[i]), max(right, numbers[i])
-        top, bottom = min(top, numbers[i + 1]), max(bottom, numbers[i + 1])
-    return int(np.rint(left)), int(np.rint(top)), int(np.rint(right)), int(np.rint(bottom))
+        low_x, high_x = min(low_x, numbers[i]), max(high_x, numbers[i])
+        low_y, high_y = min(low_y, numbers[i + 1]), max(high_y, numbers[i + 1])
+    return int(np.rint(low_x)), int(np.rint(low_y)), int(np.rint(high_x)), int(np.rint(high_y))
 
 
 @njit(cache=True)
-def _place_region(
-    shapes: Shapes, k: int, x: int, y: int, xs: NDArray[np.float32], ys: NDArray[np.float32]
-) -> tuple[int, int]:
-    """Move region k to the window's origin; return its first and last row.
-
-    ``xs`` and ``ys`` get the corners of a polygon; ``xs`` first and last column of a box.
-    """
-    kind, numbers, first, last = shapes.kinds[k], shapes.numbers, shapes.starts[k], shapes.starts[k + 1]
-    if kind == SPECIAL:
-        return 0, -1
-    if kind == MASK:
-        top = int(numbers[first + 1]) - y
-        return top, top + int(numbers[first + 3]) - 1
-    if kind == BOX:
-        xs[0] = np.rint(numbers[first]) - x
-        xs[1] = xs[0] + np.rint(numbers[first + 2]) - 1
-        top = int(np.rint(numbers[first + 1])) - y
-        return top, top + int(np.rint(numbers[first + 3])) - 1
-    count = (last - first) // 2
-    for i in range(count):
-        xs[i] = np.rint(numbers[first + 2 * i]) - x
-        ys[i] = np.rint(numbers[first + 2 * i + 1]) - y
-    return int(ys[:count].min()), int(ys[:count].max())
-
-
-@njit(cache=True)
-def _row(
-    shapes: Shapes,
-    k: int,
-    row: int,
-    top: int,
-    xs: NDArray[np.float32],
-    ys: NDArray[np.float32],
-    x: int,
-    width: int,
-    nodes: NDArray[np.int64],
-    spans: NDArray[np.int64],
-) -> int:
-    """Put the columns of region k in one row of the window into ``spans``; return how many spans they make."""
-    if shapes.kinds[k] == BOX:
-        return _cut_span(spans, 0, int(xs[0]), int(xs[1]), width)
-    if shapes.kinds[k] == POLYGON:
-        count = (shapes.starts[k + 1] - shapes.starts[k]) // 2
-        return _fill_toolkit(nodes, _crossings(xs, ys, count, row, True, nodes), width, spans)
-    found = 0
-    line = shapes.first_rows[k] + row - top
-    for i in range(shapes.row_starts[line], shapes.row_starts[line + 1]):
-        found = _cut_span(spans, found, shapes.spans[i, 0] - x, shapes.spans[i, 1] - x, width)
-    return found
+def _fill(
+    shapes: Shapes, k: int, x: int, y: int, top: int, bottom: int, width: int, xs: Corners, ys: Corners, rows: Rows
+) -> bool:
+    """Put rows ``top`` to ``bottom`` of region k in the window that begins at ``x, y`` into ``rows``."""
+    kind, numbers, start = shapes.kinds[k], shapes.numbers, shapes.starts[k]
+    if kind == POLYGON:
+        corners = (shapes.starts[k + 1] - start) // 2
+        for i in range(corners):
+            xs[i], ys[i] = np.rint(numbers[start + 2 * i]) - x, np.rint(numbers[start + 2 * i + 1]) - y
+        return _fill_polygon(xs, ys, corners, top, bottom, width, True, rows)
+    left, begin, right, end = _reach(shapes, k)
+    if kind == MASK and numbers[start + 2] > 0 and numbers[start + 3] > 0:
+        lines, spans = shapes.row_starts, shapes.spans
+        _fill_mask(lines, spans, shapes.first_rows[k], begin - y, end - y, x, top, bottom, width, rows)
+        return False
+    if kind != BOX:
+        right = left - 1
+    _fill_box(left - x, right - x, begin - y, end - y, top, bottom, width, rows)
+    return True
 
 
 @njit(cache=True)
 def toolkit_overlaps(
-    a: Shapes,
-    b: Shapes,
-    ignored: Shapes,
-    sizes: NDArray[np.int64],
-    bounded: bool,
-    out: NDArray[np.float64],
+    a: Shapes, b: Shapes, ignored: Shapes, sizes: NDArray[np.int64], bounded: bool, out: NDArray[np.float64]
 ) -> None:
-    """Put the overlaps of N pairs of regions into ``out``.
+    """Put the overlaps of N pairs of regions, by vot-toolkit 0.9.0, into ``out``.
 
     Args:
         a: the first regions, coordinates rounded to float32.
@@ -333,20 +373,11 @@ def toolkit_overlaps(
         bounded: whether the window is cut to the image.
         out: (N,).
     """
-    room = max(
-        _most(a.starts, a.row_starts),
-        _most(b.starts, b.row_starts),
-        _most(ignored.starts, ignored.row_starts),
-    )
-    ax, ay = np.empty(room, np.float32), np.empty(room, np.float32)
-    bx, by = np.empty(room, np.float32), np.empty(room, np.float32)
-    nodes = np.empty(room, np.int64)
-    spans_a, spans_b = np.empty((room, 2), np.int64), np.empty((room, 2), np.int64)
-    spans_i, both, part = (
-        np.empty((room, 2), np.int64),
-        np.empty((2 * room, 2), np.int64),
-        np.empty((3 * room, 2), np.int64),
-    )
+    room_a, room_b = _room(a.starts, a.row_starts), _room(b.starts, b.row_starts)
+    room_i = _room(ignored.starts, ignored.row_starts)
+    xs, ys = np.empty((2, max(room_a, room_b, room_i)), np.float32)
+    rows_a, rows_b, both = _make_rows(room_a), _make_rows(room_b), _make_rows(room_a + room_b)
+    rows_i, part = _make_rows(room_i), _make_rows(room_a + room_b + room_i)
     for k in range(len(out)):
         al, at, ar, ab = _reach(a, k)
         bl, bt, br, bb = _reach(b, k)
@@ -365,28 +396,21 @@ def toolkit_overlaps(
         if left >= right or top >= bottom:
             continue
         width, height = right - left + 1, bottom - top + 1
-        first_a, last_a = _place_region(a, k, left, top, ax, ay)
-        first_b, last_b = _place_region(b, k, left, top, bx, by)
-        first_i, last_i = 0, -1
-        if ignored.kinds[k] == MASK:
-            first_i, last_i = _place_region(ignored, k, left, top, ax, ay)
         total_a = total_b = total = 0
-        for row in range(max(0, min(first_a, first_b)), min(height, max(last_a, last_b) + 1)):
-            count_a = count_b = count = 0
-            if first_a <= row <= last_a:
-                count_a = _row(a, k, row, first_a, ax, ay, left, width, nodes, spans_a)
-                total_a += _length(spans_a, count_a)
-            if first_b <= row <= last_b:
-                count_b = _row(b, k, row, first_b, bx, by, left, width, nodes, spans_b)
-                total_b += _length(spans_b, count_b)
-            if count_a and count_b:
-                count = _intersect(spans_a, count_a, spans_b, count_b, both)
-                total += _length(both, count)
-            if first_i <= row <= last_i:
-                count_i = _row(ignored, k, row, first_i, ax, ay, left, width, nodes, spans_i)
-                total_a -= _length(part, _intersect(spans_a, count_a, spans_i, count_i, part))
-                total_b -= _length(part, _intersect(spans_b, count_b, spans_i, count_i, part))
-                total -= _length(part, _intersect(both, count, spans_i, count_i, part))
+        for begin in range(0, height, BLOCK):
+            end = min(begin + BLOCK, height)
+            plain_a = _fill(a, k, left, top, begin, end, width, xs, ys, rows_a)
+            plain_b = _fill(b, k, left, top, begin, end, width, xs, ys, rows_b)
+            if plain_a and plain_b and ignored.kinds[k] != MASK:
+                in_a, in_b, in_both = _count_plain(rows_a, rows_b, end - begin)
+            else:
+                in_a, in_b, in_both = _count(rows_a, rows_b, both, end - begin)
+            if ignored.kinds[k] == MASK:
+                _fill(ignored, k, left, top, begin, end, width, xs, ys, rows_i)
+                in_a -= _count(rows_a, rows_i, part, end - begin)[2]
+                in_b -= _count(rows_b, rows_i, part, end - begin)[2]
+                in_both -= _count(both, rows_i, part, end - begin)[2]
+            total_a, total_b, total = total_a + in_a, total_b + in_b, total + in_both
         union = total_a + total_b - total
         if union > 0:
             out[k] = total / union

@@ -94,11 +94,7 @@ def supervised_scores(
         raise DataError(f"runs of {len(runs)} sequences; expected {len(sequences)}, at least 1")
     tracks = make_tracks(sequences, runs, convention, truncate)
     tags = sorted({tag for track in tracks for tag in track.sequence.tags})
-    by_sequence = {track.sequence.name: _part([track], [None], convention) for track in tracks}
-    by_tag = {
-        tag: _part(tracks, [_tagged(t.sequence, tag, tags) for t in tracks], convention) for tag in [*tags, EMPTY]
-    }
-    overall = _part(tracks, [None] * len(tracks), convention)
+    by_sequence, by_tag, overall = _parts(tracks, tags, convention)
     accuracies = _averages(overall, by_sequence, by_tag, "accuracy")
     failures = _averages(overall, by_sequence, by_tag, "failures")
     rate = overall.failures / overall.frames
@@ -123,39 +119,46 @@ def supervised_scores(
     )
 
 
-def _tagged(sequence: VotSequence, tag: str, tags: Sequence[str]) -> NDArray[np.bool_]:
-    """Return the frames of a sequence with the tag, (N,); for ``empty`` those without any."""
-    none = np.zeros(len(sequence.truth), bool)
-    if tag != EMPTY:
-        return sequence.tags.get(tag, none)
-    return ~np.logical_or.reduce([sequence.tags.get(other, none) for other in tags], axis=0) if tags else ~none
+def _parts(
+    tracks: Sequence[Track], tags: Sequence[str], convention: VotConvention
+) -> tuple[dict[str, Part], dict[str, Part], Part]:
+    """Score each sequence, each tag with the frames that bear it, and everything."""
+    means = [track.frame_means(convention) for track in tracks]
+    failures = [(track.codes == FAILURE).mean(0) for track in tracks]
+    by_sequence = {
+        track.sequence.name: _part(overlaps, failed, convention)
+        for track, overlaps, failed in zip(tracks, means, failures, strict=True)
+    }
+    if convention.repetitions_alike:
+        for track in tracks:
+            accuracy = float(track.repetition_means(convention).mean())
+            by_sequence[track.sequence.name] = by_sequence[track.sequence.name]._replace(accuracy=accuracy)
+    flags = [_flags(track.sequence, tags) for track in tracks]
+    overlaps, failed = np.concatenate(means), np.concatenate(failures)
+    by_tag: dict[str, Part] = {}
+    for row, tag in enumerate([*tags, EMPTY]):
+        chosen = np.concatenate([of_sequence[row] for of_sequence in flags])
+        tagged = overlaps[chosen]
+        if convention.tags_first:
+            tagged = np.concatenate([t.frame_means(convention, f[row]) for t, f in zip(tracks, flags, strict=True)])
+        by_tag[tag] = _part(tagged, failed[chosen], convention)
+    return by_sequence, by_tag, _part(overlaps, failed, convention)
 
 
-def _part(tracks: Sequence[Track], chosen: Sequence[NDArray[np.bool_] | None], convention: VotConvention) -> Part:
-    """Score the chosen frames of some sequences together; None: all frames."""
-    means: list[NDArray[np.float64]] = []
-    failures, frames = 0.0, 0
-    for track, mask in zip(tracks, chosen, strict=True):
-        valid = track.valid(convention, mask)
-        overlaps = np.where(valid, track.overlaps, 0.0)
-        counts = valid.sum(0)
-        counted = counts > 0
-        means.append(overlaps[:, counted].sum(0) / counts[counted])
-        failed = track.codes == FAILURE
-        failures += float(np.count_nonzero(failed if mask is None else failed & mask)) / len(failed)
-        frames += len(counted) if mask is None else int(np.count_nonzero(mask))
-    values = np.concatenate(means)
+def _flags(sequence: VotSequence, tags: Sequence[str]) -> NDArray[np.bool_]:
+    """Return which frames bear each tag, the frames without any last: (tags + 1, N)."""
+    out = np.zeros((len(tags) + 1, len(sequence.truth)), bool)
+    for row, tag in enumerate(tags):
+        out[row] = sequence.tags.get(tag, False)
+    out[-1] = ~out.any(0)
+    return out
+
+
+def _part(overlaps: NDArray[np.float64], failed: NDArray[np.float64], convention: VotConvention) -> Part:
+    """Score frames by their mean overlaps, NaN where they do not count, and by the share of failures."""
+    values = overlaps[~np.isnan(overlaps)]
     accuracy = float(values.mean()) if len(values) else convention.without_frames
-    if convention.repetitions_alike and len(tracks) == 1:
-        accuracy = float(
-            np.mean(
-                [
-                    row[good].mean() if good.any() else convention.without_frames
-                    for row, good in zip(tracks[0].overlaps, valid, strict=True)
-                ]
-            )
-        )
-    return Part(accuracy, failures, frames, len(values))
+    return Part(accuracy, float(failed.sum()), len(overlaps), len(values))
 
 
 def _averages(overall: Part, by_sequence: Mapping[str, Part], by_tag: Mapping[str, Part], field: str) -> Averages:
@@ -177,10 +180,10 @@ def _curves(tracks: Sequence[Track], tags: Sequence[str], convention: VotConvent
     weights: list[NDArray[np.float64]] = []
     begin = 0
     for track in tracks:
-        # Tagged frames up to each frame, all frames first.
-        none = np.zeros(len(track.sequence.truth), bool)
-        counts = np.cumsum([~none, *(track.sequence.tags.get(tag, none) for tag in tags)], axis=1)
-        counts = np.concatenate([np.zeros((len(counts), 1), np.int64), counts], axis=1)
+        # How many frames there are before each, all of them and those with each tag.
+        counts = np.zeros((len(tags) + 1, len(track.sequence.truth) + 1), np.int64)
+        counts[0] = np.arange(counts.shape[1])
+        counts[1:, 1:] = np.cumsum(_flags(track.sequence, tags)[:-1], axis=1)
         base = 1 / len(track.codes) if convention.repetition_weights else 1.0
         for codes in track.codes:
             for fragment in cut(codes, convention):

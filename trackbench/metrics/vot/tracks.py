@@ -65,16 +65,36 @@ class Track:
     eao_overlaps: NDArray[np.float64]
     """(R, N): within the bounds of EAO; what a code is worth is settled."""
 
-    def valid(self, convention: VotConvention, chosen: NDArray[np.bool_] | None = None) -> NDArray[np.bool_]:
-        """Return which answers count for the accuracy, (R, N), of frames that are ``chosen`` (N,)."""
-        frames = np.arange(self.codes.shape[1]) if chosen is None else np.flatnonzero(chosen)
-        frames_of_burn_in = frames if convention.tags_first else np.arange(self.codes.shape[1])
-        out = np.zeros(self.codes.shape, bool)
-        out[:, frames] = (self.codes[:, frames] < 0) & ~np.isnan(self.overlaps[:, frames])
-        codes = self.codes[:, frames_of_burn_in]
-        for repetition, place in np.argwhere(codes == INITIALISATION).tolist():
-            out[repetition, frames_of_burn_in[place : place + convention.burn_in]] = False
-        return out
+    def frame_means(self, convention: VotConvention, chosen: NDArray[np.bool_] | None = None) -> NDArray[np.float64]:
+        """Return the mean overlap of each frame over the repetitions in which it counts, NaN where it does in none.
+
+        Only ``chosen`` frames (N,) are there if they are given; the burn-in is counted among them.
+        """
+        valid, overlaps = self._valid(convention, chosen)
+        counts = valid.sum(0)
+        sums = np.where(valid, overlaps, 0.0).sum(0)
+        means = np.full(len(sums), np.nan)
+        np.divide(sums, counts, out=means, where=counts > 0)
+        return means
+
+    def repetition_means(self, convention: VotConvention) -> NDArray[np.float64]:
+        """Return the mean overlap of each repetition, (R,)."""
+        valid, overlaps = self._valid(convention, None)
+        return np.array(
+            [o[v].mean() if v.any() else convention.without_frames for o, v in zip(overlaps, valid, strict=True)]
+        )
+
+    def _valid(
+        self, convention: VotConvention, chosen: NDArray[np.bool_] | None
+    ) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
+        """Return which answers count for the accuracy, and the overlaps, both (R, chosen frames)."""
+        codes, overlaps = self.codes, self.overlaps
+        if chosen is not None:
+            codes, overlaps = codes[:, chosen], overlaps[:, chosen]
+        valid = (codes < 0) & ~np.isnan(overlaps)
+        for repetition, frame in np.argwhere(codes == INITIALISATION).tolist():
+            valid[repetition, frame : frame + convention.burn_in] = False
+        return valid, overlaps
 
 
 def make_tracks(
