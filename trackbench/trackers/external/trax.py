@@ -157,7 +157,7 @@ class Program:
             raise TrackerError(f"trax:{options.name} cannot be started: {error} (command: {options.command})") from None
         try:
             self._connect()
-        except TrackerError:
+        except BaseException:
             self.close()
             raise
 
@@ -165,8 +165,8 @@ class Program:
         """Tell the program of its target."""
         from trackbench.trackers.external.trax_regions import to_trax
 
-        images, objects = self._images(frame), [(to_trax(region), {})]
-        self._ask("start", lambda: self._client.initialize(images, objects, self._options.arguments))
+        images, target = self._images(frame), to_trax(region)
+        self._ask("start", lambda: self._client.initialize(images, [(target, {})], self._options.arguments))
 
     def track(self, frame: Frame) -> Prediction:
         """Ask about the next frame."""
@@ -174,7 +174,7 @@ class Program:
 
         self._frame += 1
         images = self._images(frame)
-        answer: tuple[list[Any], float] = self._ask(f"frame {self._frame}", lambda: self._client.frame(images, {}))
+        answer: tuple[list[Any], float] = self._ask(f"frame {self._frame}", lambda: self._client.frame(images, {}, []))
         objects = answer[0]
         if len(objects) != 1:
             raise TrackerError(
@@ -207,7 +207,7 @@ class Program:
         stdin, stdout = self._process.stdin, self._process.stdout
         assert stdin is not None
         assert stdout is not None
-        self._client = self._ask("its greeting", lambda: Client(stream=(stdin.fileno(), stdout.fileno())))
+        self._client = self._ask("its greeting", lambda: Client((stdin.fileno(), stdout.fileno()), log=_ignore))
         if extra := [channel for channel in self._client.channels if channel != "color"]:
             raise TrackerError(f"trax:{self._options.name} wants images of {', '.join(extra)}; here are only colours")
 
@@ -257,10 +257,14 @@ class Program:
         else:
             reason = f"the program ended with exit code {code} ({' '.join(str(error).split())})"
         said = (self._folder / "stderr").read_text(errors="replace").split("\n")
-        last = [line.strip() for line in said if line.strip()][-3:]
+        last = [line.strip() for line in said if line.strip(" ^~")][-3:]
         return (
             f"{reason}; its last words: {' | '.join(last)[-400:]}" if last else f"{reason}; it wrote no error message"
         )
+
+
+def _ignore(text: str) -> None:
+    """Take what passes over the wire: vot-trax 4.0.2 fails without somebody who does."""
 
 
 def _png(frame: Frame) -> bytes:
