@@ -3,7 +3,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from trackbench.errors import DataError
@@ -232,3 +232,17 @@ def test_the_file_reader_raises_only_its_own_error(tmp_path_factory: pytest.Temp
     assert boxes.ndim == 2
     assert boxes.shape[1] == 4
     assert len(boxes) == len(text.rstrip().splitlines())
+
+
+small = st.integers(0, 4).map(float)
+outlines = st.builds(Box, small, small, small, small) | st.lists(small, min_size=6, max_size=10).filter(
+    lambda n: len(n) % 2 == 0
+).map(Polygon)
+
+
+@given(outlines, outlines, st.sampled_from([None, (3, 2)]))
+@example(Polygon([48, 0, 32, 0, 0, 58, 31, -2]), Box(-4, -17, 0, 18), (40, 30))
+def test_overlap_of_flat_and_crossing_outlines(a: Region, b: Region, size: tuple[int, int] | None) -> None:
+    found = overlap(a, b, size)
+    assert 0 <= found <= 1 + 1e-9
+    assert overlap(b, a, size) == pytest.approx(found)

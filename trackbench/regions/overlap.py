@@ -70,5 +70,10 @@ def _geometry(region: Box | Polygon, size: tuple[int, int] | None) -> shapely.Ge
     if not np.isfinite(polygon.points).all():
         return shapely.Polygon()
     # Self-crossing outlines count by their filled parts.
-    geometry = shapely.make_valid(shapely.Polygon(polygon.points))
-    return geometry if size is None else geometry.intersection(shapely.box(0, 0, *size))
+    geometry = _area_of(shapely.make_valid(shapely.Polygon(polygon.points)))
+    return geometry if size is None else _area_of(geometry.intersection(shapely.box(0, 0, *size)))
+
+
+def _area_of(geometry: shapely.Geometry) -> shapely.Geometry:
+    """Return the geometry without points and lines, which flat regions leave and which GEOS cannot intersect."""
+    return geometry if geometry.geom_type in ("Polygon", "MultiPolygon") else geometry.buffer(0)

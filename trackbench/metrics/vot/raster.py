@@ -108,7 +108,15 @@ def _geometries(regions: Regions) -> NDArray[Any]:
     if len(shapes):
         owners = np.repeat(np.arange(len(shapes)), corners[shapes])
         rings = shapely.linearrings(numbers.reshape(-1, 2), indices=owners)
-        out[shapes] = shapely.make_valid(shapely.polygons(rings))
+        out[shapes] = _areas_only(shapely.make_valid(shapely.polygons(rings)))
+    return out
+
+
+def _areas_only(geometries: NDArray[Any]) -> NDArray[Any]:
+    """Return the geometries without points and lines, which flat regions leave and which GEOS cannot intersect."""
+    out = geometries.copy()
+    mixed = ~np.isin(shapely.get_type_id(out), (-1, shapely.GeometryType.POLYGON, shapely.GeometryType.MULTIPOLYGON))
+    out[mixed] = shapely.buffer(out[mixed], 0)
     return out
 
 
@@ -116,7 +124,7 @@ def _analytic(a: Regions, b: Regions, bounds: NDArray[Any] | None) -> NDArray[np
     first, second = _geometries(a), _geometries(b)
     if bounds is not None:
         images = shapely.box(0, 0, bounds[:, 0], bounds[:, 1])
-        first, second = shapely.intersection(first, images), shapely.intersection(second, images)
+        first, second = (_areas_only(shapely.intersection(each, images)) for each in (first, second))
     common = shapely.area(shapely.intersection(first, second))
     union = shapely.area(first) + shapely.area(second) - common
     missing = shapely.is_missing(first) | shapely.is_missing(second)
