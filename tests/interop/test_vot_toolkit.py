@@ -146,6 +146,12 @@ def test_toolkit_and_engine_agree(place: Path, truth: str) -> None:
     files = list((place / "ws" / "results").rglob("*.bin"))
     assert len(files) == len(trackers) * 2 * (2 + 2)  # two repetitions, two anchors of each sequence
 
+    words = ("-d", "./set", "--runs", "imported", "-q")
+    call("import", "ws", "--only", "colours", "--as", "colours", "--protocol", "supervised", *words)
+    call("import", "ws/results/colours/anchored", "--as", "colours", "--protocol", "multistart", *words)
+    for ours in sorted((place / "runs" / "colours" / "set").rglob("synth*.txt")):
+        assert_same(read_regions(place / "imported" / ours.relative_to(place / "runs")), read_regions(ours))
+
     toolkit(place / "ws", "analysis", "--format", "json", *trackers)
     (report,) = (place / "ws" / "analysis").glob("*.json")
     assert {"baseline", "anchored"} <= set(json.dumps(json.loads(report.read_text())).replace('"', " ").split())

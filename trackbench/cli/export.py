@@ -16,7 +16,9 @@ def export(
     dataset: Annotated[str, typer.Option("--dataset", "-d", help="A name of `trackbench list datasets`, or a folder.")],
     to: Annotated[
         str,
-        typer.Option(help="Whose layout to write: pytracking, ostrack, pysot, got10k, lasot, otb-mat or trackingnet."),
+        typer.Option(
+            help="Whose layout to write: pytracking, ostrack, pysot, got10k, lasot, otb-mat, trackingnet, or vot."
+        ),
     ],
     out: Annotated[Path, typer.Option(help="The tool's folder of results.")],
     runs: Runs = Path("runs"),
@@ -24,6 +26,9 @@ def export(
     repeat_last: Annotated[
         bool, typer.Option("--repeat-last", help="Write the box before where the tool cannot read the answer.")
     ] = False,
+    protocol: Annotated[str | None, typer.Option(help="vot: which run, where several are stored.")] = None,
+    experiment: Annotated[str | None, typer.Option(help="vot: the experiment's name in the stack.")] = None,
+    binary: Annotated[bool, typer.Option("--binary", help="vot: write .bin files, of float32.")] = False,
     json: Json = False,
     quiet: Quiet = False,
     debug: Debug = False,
@@ -35,10 +40,23 @@ def export(
     trackbench export dcf -d otb100 --to got10k --out ~/got10k/results
 
     trackbench export dcf -d lasot --to pytracking --out ~/pytracking/results --repeat-last
-    """
-    from trackbench.results.formats.exporting import export_run, find_run
 
-    done = export_run(find_run(runs, tracker, dataset), to, out, whole_numbers=whole_numbers, repeat_last=repeat_last)
+    trackbench export dcf -d vot2018 --to vot --out workspace/results
+    """
+    from trackbench.errors import UsageError
+    from trackbench.results.formats.exporting import export_run, find_run
+    from trackbench.results.formats.vot import EXPERIMENTS, export_vot
+
+    if to == "vot":
+        if whole_numbers or repeat_last:
+            raise UsageError("--to vot writes results as they are, without --round and --repeat-last")
+        found = find_run(runs, tracker, dataset, list(EXPERIMENTS) if protocol is None else [protocol])
+        done = export_vot(found, out, experiment=experiment, binary=binary)
+    elif protocol is not None or experiment is not None or binary:
+        raise UsageError(f"--protocol, --experiment and --binary are for --to vot, not for '{to}'")
+    else:
+        run = find_run(runs, tracker, dataset)
+        done = export_run(run, to, out, whole_numbers=whole_numbers, repeat_last=repeat_last)
     if json:
         print_json({"export": done.document()})
     say = messages(quiet).print

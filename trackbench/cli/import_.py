@@ -10,6 +10,8 @@ import typer
 from trackbench.cli.shared import Debug, Json, Quiet, Root, Runs, complain, messages, print_json
 
 if TYPE_CHECKING:
+    from trackbench.datasets.sequence import Dataset
+    from trackbench.results.formats.fitting import Reading
     from trackbench.results.formats.importing import ImportPlan
 
 
@@ -25,16 +27,25 @@ def import_results(
         typer.Option(
             "--from",
             help="Whose layout it is, where it is not recognised: pytracking, ostrack, pysot, got10k, lasot, otb-mat, "
-            "trackingnet or trackbench.",
+            "trackingnet, vot or trackbench.",
         ),
     ] = None,
     only: Annotated[str | None, typer.Option(help="Which tracker, where PATH holds several.")] = None,
+    protocol: Annotated[
+        str | None,
+        typer.Option(
+            help="Of vot-toolkit's results: supervised, multistart, unsupervised or realtime. Default: the data set's."
+        ),
+    ] = None,
     boxes: Annotated[
         Literal["xywh", "xyxy"], typer.Option(help="What four columns mean; corners are never guessed.")
     ] = "xywh",
     offset: Annotated[float, typer.Option(help="Added to every x and y, in pixels.")] = 0.0,
     pad_missing: Annotated[
-        bool, typer.Option("--pad-missing", help="Count the frames that a short file lacks as failures.")
+        bool,
+        typer.Option(
+            "--pad-missing", help="Fill up a short file with frames without an answer: misses in most conventions."
+        ),
     ] = False,
     skip_faulty: Annotated[
         bool, typer.Option("--skip-faulty", help="Store what fits although something does not.")
@@ -44,22 +55,26 @@ def import_results(
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
-    """Bring in results of another tool: pytracking, OSTrack, pysot, got10k, LaSOT or OTB MATLAB, TrackingNet.
+    """Bring in results of another tool: pytracking, OSTrack, pysot, got10k, LaSOT, OTB MATLAB, TrackingNet, VOT.
 
     [bold]Examples[/bold]
 
     trackbench import results/UAV123/ARCF --as arcf -d uav123
 
     trackbench import otb100_results.zip --only MDNet --as mdnet -d otb100 --pad-missing
+
+    trackbench import workspace/results/CSRDCF --as csrdcf -d vot2018
     """
     from trackbench.datasets.catalogue import open_dataset
     from trackbench.results.formats.fitting import Reading
     from trackbench.results.formats.importing import plan_import, store_import
     from trackbench.results.formats.trees import listed
 
-    plan = plan_import(
-        path, name, open_dataset(dataset, root), tool=tool, only=only, how=Reading(boxes, offset, pad_missing)
-    )
+    found, how = open_dataset(dataset, root), Reading(boxes, offset, pad_missing)
+    if tool == "vot" or protocol is not None or (tool is None and found.protocol != "one-pass"):
+        plan = _plan_vot(path, name, found, tool, protocol, only, how)
+    else:
+        plan = plan_import(path, name, found, tool=tool, only=only, how=how)
     refused = bool(plan.faults) and not skip_faulty
     folder = None if refused else store_import(plan, runs, restart=restart, skip_faulty=skip_faulty).path
     row = _summary(plan, folder)
@@ -79,6 +94,20 @@ def import_results(
         outcome = "nothing is stored; --skip-faulty stores the rest" if refused else "the rest is stored"
         complain(f"{len(plan.faults)} {'file does' if len(plan.faults) == 1 else 'files do'} not fit, {outcome}")
         raise typer.Exit(1)
+
+
+def _plan_vot(
+    path: Path, name: str, dataset: Dataset, tool: str | None, protocol: str | None, only: str | None, how: Reading
+) -> ImportPlan:
+    from trackbench.errors import UsageError
+    from trackbench.results.formats.vot import plan_vot_import
+
+    if tool not in (None, "vot"):
+        raise UsageError(f"--protocol is for results of vot-toolkit, not for --from {tool}")
+    if how.boxes != "xywh" or how.offset:
+        raise UsageError("results of vot-toolkit need no --boxes or --offset")
+    chosen = protocol or dataset.protocol
+    return plan_vot_import(path, name, dataset, chosen, only=only, pad_missing=how.pad_missing)
 
 
 def _summary(plan: ImportPlan, folder: Path | None) -> dict[str, Any]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import configparser
 import io
 import json
-import re
 import shlex
 import sys
 from collections.abc import Iterable
@@ -15,6 +14,7 @@ from pathlib import Path
 from trackbench.datasets.catalogue import open_dataset
 from trackbench.definitions import DATASETS, RegionKind
 from trackbench.errors import UsageError, suggestion
+from trackbench.results.formats.vot import folder_name
 from trackbench.results.store import write_text
 from trackbench.trackers.catalogue import TrackerSpec
 
@@ -64,16 +64,6 @@ class Service:
         return shlex.join(words)
 
 
-def identifier(label: str) -> str:
-    """Return the name of a tracker as the toolkit takes it, of letters, digits, ``_`` and ``-``.
-
-    Example:
-        >>> identifier("opencv:mil"), identifier("dcf@learning_rate=0.05")
-        ('opencv-mil', 'dcf-learning_rate-0-05')
-    """
-    return re.sub(r"[^A-Za-z0-9_-]", "-", label)
-
-
 def write_workspace(
     folder: Path,
     stack: str,
@@ -112,7 +102,7 @@ def write_workspace(
             dataset, kind = found.name, kind or found.region_kind()
     registry = configparser.ConfigParser(interpolation=None)
     for spec in trackers:
-        name = identifier(spec.label)
+        name = folder_name(spec.label)
         if name in registry:
             raise UsageError(f"two trackers are called '{name}' in vot-toolkit; give each once")
         # The toolkit's parser takes % for the start of a reference.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence as Several
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -50,11 +51,17 @@ class Export:
         }
 
 
-def find_run(runs: Path, tracker: str, dataset: str) -> RunFolder:
-    """Return the stored one-pass run of ``tracker`` on ``dataset`` (a name, or the path of a folder of sequences).
+def find_run(runs: Path, tracker: str, dataset: str, protocols: Several[str] = ("one-pass",)) -> RunFolder:
+    """Return the stored run of ``tracker`` on ``dataset`` (a name, or the path of a folder of sequences).
+
+    Args:
+        runs: the folder of all runs.
+        tracker: its label.
+        dataset: what it ran on.
+        protocols: those that count.
 
     Raises:
-        UsageError: there is none; the message suggests the nearest.
+        UsageError: there is none, and the message suggests the nearest; or there are several.
     """
     try:
         name = DATASETS.get(dataset).name
@@ -62,12 +69,16 @@ def find_run(runs: Path, tracker: str, dataset: str) -> RunFolder:
         if not Path(dataset).is_dir():
             raise
         name = re.sub(r"[^\w.+-]", "_", Path(dataset).resolve().name)
-    found = [run for run in stored_runs(runs, name) if run.key.protocol == "one-pass"]
-    for run in found:
-        if fold_name(file_name(run.key.tracker)) == fold_name(file_name(tracker)):
-            return run
+    found = [run for run in stored_runs(runs, name) if run.key.protocol in protocols]
+    chosen = [run for run in found if fold_name(file_name(run.key.tracker)) == fold_name(file_name(tracker))]
+    if len(chosen) > 1:
+        stored = ", ".join(run.key.protocol for run in chosen)
+        raise UsageError(f"{runs}: holds results of '{tracker}' on {name} of {stored}; --protocol takes one")
+    if chosen:
+        return chosen[0]
     hint = suggestion(tracker, [run.key.tracker for run in found])
-    raise UsageError(f"{runs}: holds no one-pass results of '{tracker}' on {name}{hint} (`trackbench list runs`)")
+    wanted = " or ".join(protocols)
+    raise UsageError(f"{runs}: holds no {wanted} results of '{tracker}' on {name}{hint} (`trackbench list runs`)")
 
 
 def export_run(
@@ -88,7 +99,7 @@ def export_run(
     """
     if target not in TARGETS:
         raise UsageError(f"--to '{target}'{suggestion(target, TARGETS)} (known: {', '.join(TARGETS)})")
-    rows, of = _benchmark(run.key.dataset)
+    rows, of = benchmark_rows(run.key.dataset)
     stored = run.sequences()
     names = [name for name in rows if name in stored] + sorted(stored - rows.keys())
     if not names:
@@ -118,7 +129,7 @@ def export_run(
     if existing is not None:
         raise UsageError(f"{out / existing}: exists; remove it, or give another --out")
     for path, content in contents.items():
-        _write(out / path, content)
+        write_file(out / path, content)
     missing = [name for name in rows if name not in stored]
     export = Export(run, target, out, len(contents), names, missing, of)
     if of is not None and len(names) < of:
@@ -126,7 +137,7 @@ def export_run(
     return export
 
 
-def _benchmark(dataset: str) -> tuple[dict[str, dict[str, str]], int | None]:
+def benchmark_rows(dataset: str) -> tuple[dict[str, dict[str, str]], int | None]:
     """Return the rows of the benchmark's table by sequence, and its number of sequences; a folder has neither."""
     if dataset not in DATASETS.names():
         return {}, None
@@ -163,7 +174,12 @@ def _scores(run: RunFolder, name: str, repetition: int) -> list[float | None]:
     return read_confidences(path.read_bytes(), str(path)) if path.is_file() else []
 
 
-def _write(path: Path, content: bytes) -> None:
+def write_file(path: Path, content: bytes) -> None:
+    """Write a file and the folders above it.
+
+    Raises:
+        UsageError: it cannot be written.
+    """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
