@@ -1,0 +1,1 @@
+"""A discriminative correlation filter on hand-made features: no weights, no training."""

@@ -1,0 +1,1 @@
+"""Network and filter parts that several trackers share."""
