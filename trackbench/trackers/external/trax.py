@@ -15,7 +15,8 @@ import sys
 import tempfile
 import threading
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
@@ -114,7 +115,8 @@ class TraxTarget:
         """
         program = self._program = Program(self._options)
         weakref.finalize(self, program.close)
-        program.start(frame, region)
+        with self._ending(program):
+            program.start(frame, region)
 
     def track(self, frame: Frame) -> Prediction:
         """Return what the program says about ``frame``, with its property ``confidence`` as the score.
@@ -124,7 +126,17 @@ class TraxTarget:
         """
         if self._program is None:
             raise RuntimeError("track() was called before init()")
-        return self._program.track(frame)
+        with self._ending(self._program):
+            return self._program.track(frame)
+
+    @contextmanager
+    def _ending(self, program: Program) -> Iterator[None]:
+        """End the program as soon as something fails."""
+        try:
+            yield
+        except BaseException:
+            program.close()
+            raise
 
 
 class Program:
@@ -186,8 +198,12 @@ class Program:
     def close(self) -> None:
         """End the program, by force if it does not by itself, and remove its folder."""
         client, self._client = self._client, None
-        if client is not None and self._process.poll() is None:
-            client.quit()
+        if client is not None:
+            if self._process.poll() is None:
+                client.quit()
+            # libtrax talks to the client's log while it lets go of the process. Left to itself, vot-trax 4.0.2 frees
+            # the log first, and Python crashes.
+            client._handle = None
         for end in (None, self._process.terminate, self._process.kill):
             if end is not None:
                 end()
