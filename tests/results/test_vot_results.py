@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from zipfile import ZipFile
 
 import numpy as np
 import pytest
@@ -10,7 +11,8 @@ from typer.testing import CliRunner, Result
 
 from trackbench.cli.app import app
 from trackbench.regions import Box, Mask, Region, Special
-from trackbench.regions.binary import write_trajectory
+from trackbench.regions.binary import read_trajectory, write_trajectory
+from trackbench.regions.files import read_regions
 from trackbench.results.store import RunFolder, RunKey
 
 FRAMES = 12
@@ -183,3 +185,33 @@ def test_an_anchor_that_is_none(place: Path) -> None:
     write_trajectory(folder / "a_00000003.bin", trajectory(9))
     done = trackbench("import", "x", "--as", "x", "-d", "./set", "--protocol", "multistart", code=1)
     assert "a has no anchor on frame 3" in done.stderr
+
+
+def test_published_results(place: Path, reference: Path) -> None:
+    """OceanOnline on VOT2018, whose paper prints 25 failures in 21356 frames; one file was written for a sequence."""
+    folder = reference / "evaluation" / "vot"
+    with ZipFile(folder / "groundtruth" / "VOT2018.zip") as archive:
+        archive.extractall(place / "vot2018")
+    words = ("--as", "ocean", "-d", "vot2018", "--root", "vot2018")
+    done = trackbench("import", str(folder / "results" / "VOT2018_OceanOnline.zip"), *words)
+    assert "ocean: 60 of 60 sequences" in done.stderr
+    run = RunFolder(place / "runs", RunKey("ocean", "vot2018", "supervised"))
+    regions = [region for name in run.sequences() for region in run.regions(name)]
+    assert (len(regions), regions.count(FAILED)) == (21356, 25)
+
+
+@pytest.mark.parametrize("tracker", ["MaskA", "PolyC", "RectB"])
+def test_a_workspace_of_anchored_runs(place: Path, reference: Path, tracker: str) -> None:
+    """The toolkit's own results come in from its zipped workspace, and go out with the same regions."""
+    archive = reference / "evaluation" / "vot" / "multistart_workspace.zip"
+    with ZipFile(archive) as opened:
+        opened.extractall(place / "ws")
+    words = ("--as", tracker, "-d", "ws/sequences", "--protocol", "multistart")
+    done = trackbench("import", str(archive), "--only", tracker, *words)
+    assert "4 of 4 sequences" in done.stderr
+    trackbench("export", tracker, "-d", "ws/sequences", "--to", "vot", "--out", "back")
+    files = sorted((place / "ws" / "results" / tracker / "baseline").glob("*/*.bin"))
+    assert len(files) > 4
+    for file in files:
+        back = place / "back" / tracker / "baseline" / file.parent.name / f"{file.stem}.txt"
+        assert read_regions(back) == read_trajectory(file)
