@@ -98,7 +98,8 @@ def export_run(
         DataError: a stored result is not one that the tool would read rightly; the message names the way out.
     """
     if target not in TARGETS:
-        raise UsageError(f"--to '{target}'{suggestion(target, TARGETS)} (known: {', '.join(TARGETS)})")
+        known = (*TARGETS, "vot")
+        raise UsageError(f"--to '{target}'{suggestion(target, known)} (known: {', '.join(known)})")
     rows, of = benchmark_rows(run.key.dataset)
     stored = run.sequences()
     names = [name for name in rows if name in stored] + sorted(stored - rows.keys())

@@ -81,7 +81,8 @@ def plan_import(
         DataError: a damaged archive, or none of the files fits.
     """
     if tool is not None and tool not in trees.TOOLS:
-        raise UsageError(f"--from '{tool}'{suggestion(tool, trees.TOOLS)} (known: {', '.join(trees.TOOLS)})")
+        known = (*trees.TOOLS, "vot")
+        raise UsageError(f"--from '{tool}'{suggestion(tool, known)} (known: {', '.join(known)})")
     if not name.strip() or not name.isprintable() or name.startswith("."):
         raise UsageError(f"--as '{name}': expected a name that can be a folder's")
     if dataset.protocol != "one-pass":
