@@ -6,7 +6,7 @@ asks for a filter that is zero outside of the target, which turns every shift of
     minimise  sum_p (sum_c (h_c ⋆ f_c)(p) - y(p))^2   with   h_c = P h_c,
 
 P the mask of the target. The alternating direction method of multipliers splits it into a filter g without the mask,
-solved frequency by frequency in closed form, and its masked copy h (the paper's eq. 5 to 14).
+solved frequency by frequency in closed form, and its masked copy h (the paper's section on the method).
 """
 
 from __future__ import annotations
@@ -27,8 +27,9 @@ def constrained_filter(sample: Tensor, label: Tensor, support: Tensor, penalties
 
         (x x^H + mu I) g = b,   b = conj(y) x + mu (h - s),   so   g = (b - x (x^H b) / (mu + x^H x)) / mu
 
-    by the Sherman-Morrison formula (eq. 11 and 12). Then h is ``P (g + s)`` (eq. 8, whose shrinkage by lambda = 0.001
-    is left out) and s grows by g - h (eq. 13). The first step is the plain filter with lambda = mu.
+    by the Sherman-Morrison formula (the paper's subproblem g). Then h is ``P (g + s)`` (subproblem h, whose shrinkage by
+    lambda = 0.001 is left out) and s grows by g - h (the update of the Lagrangian). The first step is the plain filter
+    with lambda = mu.
 
     Args:
         sample: x, spectra of the windowed features, complex (B, C, n, n // 2 + 1).

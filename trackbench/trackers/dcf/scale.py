@@ -1,6 +1,6 @@
 """How much the target has grown: a one-dimensional correlation filter over samples of it at many sizes.
 
-DSST (Danelljan et al., BMVC 2014, Sec. 3.2; TPAMI 2017, Sec. 4): the features of the target at S sizes are the samples
+DSST (Danelljan et al., BMVC 2014 and TPAMI 2017, the sections on scale): the features of the target at S sizes are the samples
 of one signal over scale, whose channels are all the features; the filter's response peaks at the change of scale.
 """
 
@@ -14,7 +14,7 @@ from trackbench.trackers.dcf.features import gradient_histograms
 from trackbench.trackers.layers.correlation_filter import Filter, gaussian_label, respond, train
 
 _FINE = 8
-"""Points a scale step at which the response is evaluated: Fourier interpolation as in fDSST, TPAMI 2017, Sec. 5.1."""
+"""Points a scale step at which the response is evaluated: Fourier interpolation as in fDSST, TPAMI 2017."""
 
 
 class ScaleSpace:

@@ -8,9 +8,9 @@ together.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -28,9 +28,6 @@ from trackbench.trackers.dcf.filter import constrained_filter, target_support
 from trackbench.trackers.dcf.scale import ScaleSpace
 from trackbench.trackers.layers.correlation_filter import Filter, blend, correlate, gaussian_label, hann_window
 from trackbench.trackers.layers.response import find_peak
-
-#: Fewer targets than this share one thread.
-FEW = 4
 
 
 class DCFOptions(Options):
@@ -126,6 +123,12 @@ class DCF(TrackerModel[DCFState]):
         self._penalties = tuple(
             options.penalty * n * n * options.penalty_growth**step for step in range(options.iterations)
         )
+        # On a CPU the targets are spread over threads that work each alone. Torch's own threads would meet after every
+        # operation; these are so short that they mostly wait for each other, forty times as long on a busy machine.
+        self._parts = torch.get_num_threads()
+        self._workers: ThreadPoolExecutor | None = None
+        if device == "cpu":
+            self._workers = ThreadPoolExecutor(self._parts, "dcf", torch.set_num_threads, (1,))
         self._scales: ScaleSpace | None = None
         if options.scales > 1:
             self._scales = ScaleSpace(
@@ -155,12 +158,17 @@ class DCF(TrackerModel[DCFState]):
             for i, ((x, y), (w, h)) in enumerate(zip(centres.tolist(), sizes.tolist(), strict=True))
         ]
 
-    @torch.no_grad()
     def step(self, frames: list[Frame], states: list[DCFState]) -> list[Prediction]:
         """Follow each target into its next frame. The score is the response's peak-to-sidelobe ratio."""
-        with _threads_for(len(states)):
+        if self._workers is None:
             return self._step(frames, states)
+        parts = min(self._parts, len(states))
+        bounds = [len(states) * part // parts for part in range(parts + 1)]
+        spans = [slice(first, end) for first, end in pairwise(bounds)]
+        done = self._workers.map(self._step, [frames[span] for span in spans], [states[span] for span in spans])
+        return [prediction for part in done for prediction in part]
 
+    @torch.no_grad()
     def _step(self, frames: list[Frame], states: list[DCFState]) -> list[Prediction]:
         options = self.options
         first = np.array([(s.w, s.h) for s in states])
@@ -242,23 +250,6 @@ class DCF(TrackerModel[DCFState]):
         """Return width and height over the side of the search window with ``margin`` more pixels, (B, 2)."""
         side = _side(sizes, self.options.search_factor) * (self._pixels + margin) / self._pixels
         return torch.from_numpy((sizes / side).astype(np.float32)).to(self.device)
-
-
-@contextmanager
-def _threads_for(targets: int) -> Iterator[None]:
-    """Let one thread do the work of few targets: its pieces are so short that threads only wait for each other.
-
-    On a busy machine they wait for each other's turn on a processor, which has been seen to cost a factor of forty.
-    """
-    threads = torch.get_num_threads()
-    if targets < FEW and threads > 1:
-        torch.set_num_threads(1)
-        try:
-            yield
-        finally:
-            torch.set_num_threads(threads)
-    else:
-        yield
 
 
 def _side(sizes: NDArray[np.float64], factor: float) -> NDArray[np.float64]:

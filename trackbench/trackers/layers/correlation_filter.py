@@ -6,8 +6,8 @@ frequency by frequency,
 
     H_c = conj(Y) F_c / (sum_d |F_d|^2 + lambda)
 
-(Bolme et al. 2010, eq. 5; Danelljan et al., DSST, BMVC 2014, eq. 3; with a linear kernel also Henriques et al., KCF,
-TPAMI 2015, eq. 22), and its response to a new sample X is the inverse transform of ``sum_c conj(H_c) X_c``, whose peak
+(one channel: Bolme et al., MOSSE, CVPR 2010, Sec. 3; several: Danelljan et al., DSST, BMVC 2014, Sec. 3; the same as a
+dual filter with a linear kernel: Henriques et al., KCF, TPAMI 2015), and its response to a new sample X is the inverse transform of ``sum_c conj(H_c) X_c``, whose peak
 lies where the target has moved. Capital letters are discrete Fourier transforms, unscaled forward.
 
 All functions take spectra of shape (B, C, ...): B targets, C channels, then the frequencies of one or more axes as
@@ -57,7 +57,7 @@ def train(sample: Tensor, label: Tensor) -> Filter:
 
 
 def respond(search: Tensor, model: Filter, regularisation: float | Tensor) -> Tensor:
-    """Return the spectrum of the response, ``sum_c conj(A_c) X_c / (D + lambda)``, complex (B, ...): DSST eq. 6.
+    """Return the spectrum of the response, ``sum_c conj(A_c) X_c / (D + lambda)``, complex (B, ...): DSST, Sec. 3.
 
     Args:
         search: X, spectra of the features around where the target was, (B, C, ...).
@@ -68,7 +68,7 @@ def respond(search: Tensor, model: Filter, regularisation: float | Tensor) -> Te
 
 
 def blend(old: Tensor, new: Tensor, rate: float | Tensor) -> Tensor:
-    """Return the running average ``(1 - rate) * old + rate * new``: DSST eq. 5.
+    """Return the running average ``(1 - rate) * old + rate * new``: DSST, Sec. 3.
 
     Args:
         old: what has been learned, (B, ...), real or complex.
