@@ -27,9 +27,9 @@ def constrained_filter(sample: Tensor, label: Tensor, support: Tensor, penalties
 
         (x x^H + mu I) g = b,   b = conj(y) x + mu (h - s),   so   g = (b - x (x^H b) / (mu + x^H x)) / mu
 
-    by the Sherman-Morrison formula (the paper's subproblem g). Then h is ``P (g + s)`` (subproblem h, whose shrinkage by
-    lambda = 0.001 is left out) and s grows by g - h (the update of the Lagrangian). The first step is the plain filter
-    with lambda = mu.
+    by the Sherman-Morrison formula (the paper's subproblem g). Then h is ``P (g + s)`` (subproblem h, whose shrinkage
+    by lambda = 0.001 is left out) and s grows by g - h (the update of the Lagrangian). The first step is the plain
+    filter with lambda = mu.
 
     Args:
         sample: x, spectra of the windowed features, complex (B, C, n, n // 2 + 1).

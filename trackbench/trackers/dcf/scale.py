@@ -1,7 +1,8 @@
 """How much the target has grown: a one-dimensional correlation filter over samples of it at many sizes.
 
-DSST (Danelljan et al., BMVC 2014 and TPAMI 2017, the sections on scale): the features of the target at S sizes are the samples
-of one signal over scale, whose channels are all the features; the filter's response peaks at the change of scale.
+DSST (Danelljan et al., BMVC 2014 and TPAMI 2017, the sections on scale): the features of the target at S sizes are the
+samples of one signal over scale, whose channels are all the features; the filter's response peaks at the change of
+scale.
 """
 
 from __future__ import annotations

@@ -7,8 +7,9 @@ frequency by frequency,
     H_c = conj(Y) F_c / (sum_d |F_d|^2 + lambda)
 
 (one channel: Bolme et al., MOSSE, CVPR 2010, Sec. 3; several: Danelljan et al., DSST, BMVC 2014, Sec. 3; the same as a
-dual filter with a linear kernel: Henriques et al., KCF, TPAMI 2015), and its response to a new sample X is the inverse transform of ``sum_c conj(H_c) X_c``, whose peak
-lies where the target has moved. Capital letters are discrete Fourier transforms, unscaled forward.
+dual filter with a linear kernel: Henriques et al., KCF, TPAMI 2015), and its response to a new sample X is the inverse
+transform of ``sum_c conj(H_c) X_c``, whose peak lies where the target has moved. Capital letters are
+discrete Fourier transforms, unscaled forward.
 
 All functions take spectra of shape (B, C, ...): B targets, C channels, then the frequencies of one or more axes as
 ``torch.fft.rfft`` or ``rfft2`` give them. Nothing here keeps state, and a batch gives what its targets give alone.
