@@ -154,7 +154,13 @@ def test_toolkit_and_engine_agree(place: Path, truth: str) -> None:
 
     toolkit(place / "ws", "analysis", "--format", "json", *trackers)
     (report,) = (place / "ws" / "analysis").glob("*.json")
-    assert {"baseline", "anchored"} <= set(json.dumps(json.loads(report.read_text())).replace('"', " ").split())
+    found = json.loads(report.read_text())["results"]
+    for experiment, protocol in (("baseline", "supervised"), ("anchored", "multistart")):
+        accuracy, robustness = found[experiment]["results"][0][trackers.index("colours")][:2]
+        words = ("--protocol", protocol, "--convention", "vot", "--runs", "imported", "--json")
+        metrics = json.loads(call("report", "colours", "-d", "./set", *words))["rows"][0]["metrics"]
+        assert metrics["accuracy"] == pytest.approx(accuracy, abs=1e-9)
+        assert metrics["robustness"] == pytest.approx(robustness, abs=1e-9)
 
 
 def test_a_failing_tracker_shows_its_traceback(place: Path) -> None:
