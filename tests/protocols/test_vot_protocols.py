@@ -516,14 +516,8 @@ def test_measured_real_time_needs_calls_of_their_own(votplace: Path) -> None:
     plan = make_plan(find_tracker("drift"), open_dataset("vot"), votplace / "runs", protocol="realtime")
     with pytest.raises(UsageError, match="real time is measured one call at a time; use --batch 1, or --speed FPS"):
         execute([plan], device="cpu", batch=2)
-    slow = find_tracker("drift", options={"sleep": 0.05})
     dataset = select(open_dataset("vot"), ["v1"])
-    timed = make_plan(slow, dataset, votplace / "runs", protocol="realtime")
-    execute([timed], device="cpu")
-    seconds = timed.folder.seconds("v1")
-    assert seconds is not None
-    # 50 ms of 33: after three graced frames every answer leaves 17 ms, which is less than a frame and forgotten.
-    assert np.isfinite(seconds).all()
+    # At least 80 ms of 33, whatever else the machine does: after three graced frames every other one is missed.
     slower = make_plan(find_tracker("drift", options={"sleep": 0.08}), dataset, votplace / "runs", protocol="realtime")
     execute([slower], device="cpu")
     seconds = slower.folder.seconds("v1")

@@ -136,7 +136,15 @@ class _Zip:
             with self._archive.open(info) as member:
                 # A bounded read: the size in the header may be a lie.
                 return member.read(info.file_size + 1)
-        except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError, OSError) as error:
+        except (
+            zipfile.BadZipFile,
+            zlib.error,
+            ValueError,
+            NotImplementedError,
+            RuntimeError,
+            EOFError,
+            OSError,
+        ) as error:
             raise DataError(f"{self.where(name)}: cannot be unpacked: {error}") from None
 
     def where(self, name: str) -> str:
