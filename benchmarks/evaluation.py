@@ -1,8 +1,9 @@
 """Time to score LaSOT's 280 test sequences: ``python benchmarks/evaluation.py``.
 
 Prints, for every tracker whose raw results are in the reference material (``TRACKBENCH_REFERENCE``), the CPU time of
-scoring from text files, and again when the cache of parsed files is there, as ratios to the got10k toolkit's own
-``report`` on the same files in the same process. Reading is included on both sides, plots are on neither.
+scoring from text files, again when the cache of parsed files is there, and again when nothing has changed since the
+last time, as ratios to the got10k toolkit's own ``report`` on the same files in the same process. Reading is included
+on both sides, plots are on neither.
 """
 
 from __future__ import annotations
@@ -83,6 +84,13 @@ def prepare(dataset: Dataset, tracker: str, source: Path, folder: Path) -> None:
         (folder / "results" / tracker / file.name).write_text(text)
 
 
+def forget(folder: Path, *names: str) -> None:
+    """Delete what earlier evaluations have kept."""
+    for name in names:
+        for path in (folder / "runs").rglob(name):
+            path.unlink()
+
+
 def main() -> None:
     reference = Path(os.environ.get("TRACKBENCH_REFERENCE", Path(__file__).parents[2] / "shared"))
     with tempfile.TemporaryDirectory() as name:
@@ -97,10 +105,11 @@ def main() -> None:
             score_runs(fresh, folder / "runs")
 
         ours_first = cpu_seconds(ours)  # with imports; not reported
-        for cache in (folder / "runs").rglob(".parsed.npz"):
-            cache.unlink()
+        forget(folder, ".parsed.npz", ".scores.json")
         cold = cpu_seconds(ours)
+        forget(folder, ".scores.json")
         warm = cpu_seconds(ours)
+        again = cpu_seconds(ours)
         toolkit = cpu_seconds(lambda: Experiment(Annotations(dataset, folder / "truth"), folder).report([*trackers]))
         parse = cpu_seconds(lambda: [read_boxes(f) for path in trackers.values() for f in sorted(path.glob("*.txt"))])
         count = len(trackers)
@@ -109,6 +118,7 @@ def main() -> None:
         print(f"trackbench, from text:      {cold / count:.2f}   1/{toolkit / cold:.1f} of it")
         print(f"  of which parsing results: {parse / count:.2f}")
         print(f"trackbench, parsed before:  {warm / count:.2f}   1/{toolkit / warm:.1f} of it")
+        print(f"trackbench, nothing new:    {again / count:.3f}  1/{toolkit / again:.1f} of it")
         print(f"(first call in a process, imports included: {ours_first / count:.2f})")
 
 

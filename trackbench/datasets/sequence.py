@@ -67,6 +67,8 @@ class Sequence:
         attributes: the sequence's attributes, in the benchmark's abbreviations.
         read_details: gives the metadata; raises DataError where they are there and cannot be read.
         truth_is_withheld: the benchmark publishes the box of the first frame only (a test split with a server).
+        sources: the files that the annotation and the metadata are read from, where listing knows them all; while they
+            are unchanged, so is the truth.
     """
 
     name: str
@@ -75,6 +77,7 @@ class Sequence:
     attributes: tuple[str, ...] = ()
     read_details: Callable[[], Details] = Details
     truth_is_withheld: bool = False
+    sources: tuple[Path, ...] = ()
 
     @cached_property
     def frames(self) -> list[Path]:

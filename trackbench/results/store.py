@@ -10,6 +10,7 @@
         failures.json       sequences that could not be run, and why
         repetition-002/     the same files of a second run
     .parsed.npz         cache of the parsed .txt files (see trackbench.results.cache)
+    .scores.json        cache of scores (see trackbench.scores.cache)
 
 The ``.txt`` file of a sequence is written last: where it is, all is there.
 """
@@ -168,7 +169,7 @@ class RunFolder:
                 for suffix in (".txt", ".time", ".score"):
                     self.file(sequence, suffix, repetition).unlink(missing_ok=True)
             (self.file("x", "", repetition).parent / CACHE).unlink(missing_ok=True)
-        for name in (MANIFEST, FAILURES):
+        for name in (MANIFEST, FAILURES, ".scores.json"):
             (self.path / name).unlink(missing_ok=True)
 
     def sweep(self) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from trackbench.datasets.sequence import Dataset
 from trackbench.metrics.conventions import convention, family_of, resolve_name
 from trackbench.results.store import RunFolder
-from trackbench.scores import got10k, one_pass, trackingnet, vot
+from trackbench.scores import cache, got10k, one_pass, trackingnet, vot
 from trackbench.scores.score import Score
 from trackbench.scores.stored import StoredRun, find_runs, read_run
 
@@ -51,14 +51,21 @@ def _score(folder: RunFolder, dataset: Dataset, kind: str | None, name: str) -> 
     if kind is not None:
         run, parts = vot.score(folder, dataset, kind, name)
         return _assemble(run, dataset, name, parts)
+    own = name == "trackingnet" or (name == "got10k" and family == "got10k")
+    rules = name if own else convention(name, family)
+    key = cache.fingerprint(folder, dataset, rules)
+    kept = cache.load(folder, key) if key else None
+    if kept is not None:
+        return kept
     run = read_run(folder, dataset)
-    if name == "trackingnet":
-        parts = trackingnet.score(run)
-    elif name == "got10k" and family == "got10k":
-        parts = got10k.score(run)
+    if isinstance(rules, str):
+        parts = trackingnet.score(run) if rules == "trackingnet" else got10k.score(run)
     else:
-        parts = one_pass.score(run, dataset, convention(name, family))
-    return _assemble(run, dataset, name, parts)
+        parts = one_pass.score(run, dataset, rules)
+    score = _assemble(run, dataset, name, parts)
+    if key:
+        cache.store(folder, key, score)
+    return score
 
 
 def _assemble(run: StoredRun, dataset: Dataset, name: str, parts: dict[str, Any]) -> Score:

@@ -72,6 +72,7 @@ def read(
             read_truth=partial(_truth, listed[name]),
             attributes=known[name] if name in known else _attributes(folder, name, order),
             read_details=partial(Details, None, _category(name)),
+            sources=(listed[name].truth, *listed[name].flags),
         )
         for name in names
         if name in listed

@@ -47,6 +47,7 @@ def read(
                 read_frames=partial(window_frames, folder / row["folder"] / "img", row),
                 read_truth=partial(window_truth, truth, row),
                 attributes=tuple(row["attributes"].split()),
+                sources=(truth,),
             )
         )
     return found, missing

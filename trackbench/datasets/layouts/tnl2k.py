@@ -54,6 +54,7 @@ def read(folder: Path, definition: DatasetDefinition, table: list[dict[str, str]
             read_frames=partial(_frames, name, folder / name / "imgs"),
             read_truth=partial(_truth, truth, flags and flags / f"{name}.txt"),
             attributes=tuple(row["attributes"].split()),
+            sources=(truth, *([flags / f"{name}.txt"] if flags else [])),
         )
         found.append(sequence)
     return found, missing

@@ -28,6 +28,7 @@ def read(folder: Path, definition: DatasetDefinition, table: list[dict[str, str]
             read_frames=partial(window_frames, videos / row["folder"], row),
             read_truth=partial(window_truth, truths / f"{row['name']}.txt", row),
             attributes=tuple(row["attributes"].split()),
+            sources=(truths / f"{row['name']}.txt",),
         )
         for row in table
         if f"{row['name']}.txt" in present

@@ -1,0 +1,94 @@
+"""Scores kept beside the run, so that a report asked for again costs no evaluation.
+
+A kept score is used only while everything it depends on is as it was: the size and time of modification of every file
+of the run, the annotations, the rules, the data set's list of sequences and attributes, and trackbench's version. The
+cache may be deleted at any time.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+from dataclasses import asdict
+from typing import Any
+
+import trackbench
+from trackbench.datasets.sequence import Dataset, Sequence
+from trackbench.errors import DataError
+from trackbench.metrics.conventions import Convention
+from trackbench.results.store import RunFolder
+from trackbench.scores.score import Curve, Score
+
+FILE = ".scores.json"
+
+
+def fingerprint(folder: RunFolder, dataset: Dataset, rules: Convention | str) -> str | None:
+    """Return what a score depends on, as a hash; None where an annotation cannot be read.
+
+    Args:
+        folder: the run.
+        dataset: what it is judged by.
+        rules: the convention, or the name of a benchmark's own metric.
+    """
+    digest = hashlib.blake2b(digest_size=16)
+    digest.update(repr((trackbench.__version__, rules, dataset.of, dataset.attributes)).encode())
+    for path in sorted(folder.path.rglob("*")):
+        if path.suffix in {".txt", ".time"} or path.name == "manifest.json":
+            digest.update(_stamp(path).encode())
+    try:
+        for sequence in dataset.sequences:
+            digest.update(repr((sequence.name, sequence.attributes)).encode())
+            digest.update(_truth(sequence))
+    except (DataError, OSError):
+        return None
+    return digest.hexdigest()
+
+
+def load(folder: RunFolder, key: str) -> Score | None:
+    """Return the kept score of this fingerprint, or None."""
+    kept = _read(folder).get(key)
+    if kept is None:
+        return None
+    with contextlib.suppress(TypeError, KeyError):  # written by another version: no score of ours
+        curves = {name: Curve(*curve) for name, curve in kept.pop("curves").items()}
+        interval = kept.pop("interval")
+        problems = tuple(kept.pop("problems"))
+        return Score(**kept, curves=curves, interval=interval and tuple(interval), problems=problems)
+    return None
+
+
+def store(folder: RunFolder, key: str, score: Score) -> None:
+    """Keep a score, and the few before it (other conventions)."""
+    kept = dict(list(_read(folder).items())[-4:])
+    kept[key] = asdict(score)
+    path = folder.path / FILE
+    temporary = path.with_name(f"{FILE}.{os.getpid()}")
+    # Where nobody can write, scores are computed every time.
+    with contextlib.suppress(OSError):
+        temporary.write_text(json.dumps(kept), encoding="utf-8")
+        temporary.replace(path)
+
+
+def _read(folder: RunFolder) -> dict[str, Any]:
+    with contextlib.suppress(OSError, ValueError):
+        kept = json.loads((folder.path / FILE).read_text(encoding="utf-8"))
+        if isinstance(kept, dict):
+            return kept
+    return {}
+
+
+def _stamp(path: os.PathLike[str]) -> str:
+    status = os.stat(path)
+    return f"{os.fspath(path)} {status.st_size} {status.st_mtime_ns}\n"
+
+
+def _truth(sequence: Sequence) -> bytes:
+    """Return what tells a sequence's annotation from any other, without reading it where its files are known."""
+    if sequence.sources:
+        return "".join(map(_stamp, sequence.sources)).encode()
+    truth = sequence.truth
+    parts = [truth.boxes.tobytes(), b"" if truth.absent is None else truth.absent.tobytes()]
+    parts += [name.encode() + values.tobytes() for name, values in sorted(truth.values.items())]
+    return b"".join([*parts, repr(sequence.details).encode()])
