@@ -3,18 +3,11 @@ from pathlib import Path
 from zipfile import ZipFile
 
 import pytest
-from typer.testing import CliRunner, Result
+from command import trackbench
 
-from trackbench.cli import app
 from trackbench.datasets.catalogue import open_dataset
 from trackbench.results.store import RunFolder, RunKey
 from trackbench.scores import score_runs
-
-
-def trackbench(*arguments: str, code: int = 0) -> Result:
-    result = CliRunner().invoke(app, list(arguments))
-    assert result.exit_code == code, result.output
-    return result
 
 
 @pytest.fixture(scope="module")

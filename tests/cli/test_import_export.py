@@ -1,22 +1,7 @@
-import json
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner, Result
-
-from trackbench.cli import app
-
-
-def trackbench(*arguments: str, code: int = 0) -> Result:
-    result = CliRunner().invoke(app, list(arguments))
-    assert result.exit_code == code, result.output
-    return result
-
-
-def document(*arguments: str, code: int = 0) -> dict:
-    parsed = json.loads(trackbench(*arguments, "--json", code=code).stdout)
-    assert parsed["schema"] == 1
-    return parsed
+from command import document, trackbench
 
 
 @pytest.fixture

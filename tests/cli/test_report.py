@@ -2,15 +2,7 @@ import json
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner, Result
-
-from trackbench.cli import app
-
-
-def trackbench(*arguments: str, code: int = 0) -> Result:
-    result = CliRunner().invoke(app, list(arguments))
-    assert result.exit_code == code, result.output
-    return result
+from command import trackbench
 
 
 @pytest.fixture

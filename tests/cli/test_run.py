@@ -1,25 +1,13 @@
-import json
 import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner, Result
+from command import document, trackbench
+from typer.testing import CliRunner
 
 from trackbench.cli import app
-
-
-def trackbench(*arguments: str, code: int = 0) -> Result:
-    result = CliRunner().invoke(app, list(arguments))
-    assert result.exit_code == code, result.output
-    return result
-
-
-def document(*arguments: str, code: int = 0) -> dict:
-    parsed = json.loads(trackbench(*arguments, "--json", code=code).stdout)
-    assert parsed["schema"] == 1
-    return parsed
 
 
 def test_run(workplace: Path) -> None:

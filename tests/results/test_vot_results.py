@@ -7,9 +7,8 @@ from zipfile import ZipFile
 
 import numpy as np
 import pytest
-from typer.testing import CliRunner, Result
+from command import trackbench
 
-from trackbench.cli.app import app
 from trackbench.regions import Box, Mask, Region, Special
 from trackbench.regions.binary import read_trajectory, write_trajectory
 from trackbench.regions.files import read_regions
@@ -17,12 +16,6 @@ from trackbench.results.store import RunFolder, RunKey
 
 FRAMES = 12
 STARTED, UNKNOWN, FAILED = Special(1), Special(0), Special(2)
-
-
-def trackbench(*words: str, code: int = 0) -> Result:
-    done = CliRunner().invoke(app, list(words))
-    assert done.exit_code == code, done.output
-    return done
 
 
 @pytest.fixture
