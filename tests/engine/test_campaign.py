@@ -103,7 +103,7 @@ def test_repetitions_are_seeded_one_after_the_other(workplace: Path) -> None:
 
 
 def start(workplace: Path, *arguments: str) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "trackbench", "run", "drift", "-d", "data", "--set", "sleep=0.03", *arguments]
+    command = [sys.executable, "-m", "trackbench", "run", "drift", "-d", "data", "--set", "sleep=0.1", *arguments]
     return subprocess.Popen(command, cwd=workplace, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
 
