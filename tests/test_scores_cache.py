@@ -64,6 +64,13 @@ def test_anything_new_is_evaluated(evaluations: list[str], workplace: Path, chan
     assert evaluations == ["matlab", "matlab"]
 
 
+def test_changed_code_is_noticed(evaluations: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    first = score()
+    monkeypatch.setattr("trackbench.scores.cache._code", lambda: "another")
+    assert score() == first
+    assert evaluations == ["matlab", "matlab"]
+
+
 @pytest.mark.parametrize("content", ["", "no json", "[]", "{}"])
 def test_a_broken_cache_is_no_cache(evaluations: list[str], workplace: Path, content: str) -> None:
     first = score()

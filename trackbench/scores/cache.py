@@ -1,7 +1,7 @@
 """Scores kept beside the run, so that a report asked for again costs no evaluation.
 
 A kept score is used only while everything it depends on is as it was: the size and time of modification of every file
-of the run, the annotations, the rules, the data set's list of sequences and attributes, and trackbench's version. The
+of the run, the annotations, the rules, the data set's list of sequences and attributes, and the code that scores. The
 cache may be deleted at any time.
 """
 
@@ -12,6 +12,8 @@ import hashlib
 import json
 import os
 from dataclasses import asdict
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 import trackbench
@@ -33,7 +35,7 @@ def fingerprint(folder: RunFolder, dataset: Dataset, rules: Convention | str) ->
         rules: the convention, or the name of a benchmark's own metric.
     """
     digest = hashlib.blake2b(digest_size=16)
-    digest.update(repr((trackbench.__version__, rules, dataset.of, dataset.attributes)).encode())
+    digest.update(repr((_code(), rules, dataset.of, dataset.attributes)).encode())
     for path in sorted(folder.path.rglob("*")):
         if path.suffix in {".txt", ".time"} or path.name == "manifest.json":
             digest.update(_stamp(path).encode())
@@ -77,6 +79,17 @@ def _read(folder: RunFolder) -> dict[str, Any]:
         if isinstance(kept, dict):
             return kept
     return {}
+
+
+@cache
+def _code() -> str:
+    """Return a hash of the modules that a score comes from: a version number would not notice every change of them."""
+    package = Path(trackbench.__file__).parent
+    digest = hashlib.blake2b(digest_size=16)
+    for room in ("metrics", "regions", "scores"):
+        for path in sorted((package / room).rglob("*.py")):
+            digest.update(path.read_bytes())
+    return digest.hexdigest()
 
 
 def _stamp(path: os.PathLike[str]) -> str:

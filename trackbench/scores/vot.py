@@ -66,17 +66,30 @@ def score(folder: RunFolder, dataset: Dataset, kind: str, rules: str) -> tuple[S
     for sequence in dataset.sequences:
         try:
             found = _anchored(folder, sequence) if kind == MULTISTART else _repeated(folder, sequence)
-            if not found:
-                continue
-            packed[sequence.name] = vot_sequence(sequence)
-            answers[sequence.name] = found
-            run.sequences[sequence.name] = sequence
-            _parts(run, packed, answers, kind, rules, (1, 2), only=sequence.name)
+            if found:
+                packed[sequence.name], answers[sequence.name] = vot_sequence(sequence), found
+                run.sequences[sequence.name] = sequence
         except DataError as error:
             run.drop(sequence.name, str(error))
-    if not run.sequences:
-        return run, {"metrics": dict.fromkeys(("eao", "accuracy", "robustness", "fps"))}
-    return run, _parts(run, packed, answers, kind, rules, interval_of(dataset))
+    if run.sequences:
+        try:
+            return run, _parts(run, packed, answers, kind, rules, interval_of(dataset))
+        except DataError:
+            _drop_unfit(run, packed, answers, kind, rules)
+    if run.sequences:
+        return run, _parts(run, packed, answers, kind, rules, interval_of(dataset))
+    return run, {"metrics": dict.fromkeys(("eao", "accuracy", "robustness", "fps"))}
+
+
+def _drop_unfit(
+    run: StoredRun, packed: Mapping[str, VotSequence], answers: Mapping[str, Any], kind: str, rules: str
+) -> None:
+    """Leave out the sequences whose results the metrics refuse; the interval plays no part in that."""
+    for name in list(run.sequences):
+        try:
+            _parts(run, packed, answers, kind, rules, (1, 2), only=name)
+        except DataError as error:
+            run.drop(name, str(error))
 
 
 def vot_sequence(sequence: Sequence) -> VotSequence:
