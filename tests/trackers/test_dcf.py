@@ -16,7 +16,7 @@ from trackbench.metrics.ope import SequenceTruth, evaluate
 from trackbench.regions import Box, Mask, region_to_box
 from trackbench.trackers.base import Frame, Tracker
 from trackbench.trackers.catalogue import find_tracker, load_model
-from trackbench.trackers.crops import crop
+from trackbench.trackers.crops.window import crop
 from trackbench.trackers.dcf.features import colour_corners, gradient_histograms
 from trackbench.trackers.dcf.filter import constrained_filter, target_support
 from trackbench.trackers.layers.correlation_filter import gaussian_label, respond, train

@@ -22,7 +22,7 @@ from torch import Tensor
 from trackbench.errors import TrackerError
 from trackbench.regions import Box, Region, region_to_box
 from trackbench.trackers.base import Frame, Options, Prediction, TrackerModel
-from trackbench.trackers.crops import crop
+from trackbench.trackers.crops.window import crop
 from trackbench.trackers.dcf.features import colour_corners, gradient_histograms
 from trackbench.trackers.dcf.filter import constrained_filter, target_support
 from trackbench.trackers.dcf.scale import ScaleSpace

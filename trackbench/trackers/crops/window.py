@@ -1,4 +1,4 @@
-"""Crops around targets: windows of frames of any size, resampled to one size and stacked."""
+"""Windows of frames of any size and shape, resampled to one size and stacked, at sub-pixel places."""
 
 from __future__ import annotations
 

@@ -1,0 +1,1 @@
+"""Checkpoints: read without executing anything, matched name by name, kept in the user's cache."""

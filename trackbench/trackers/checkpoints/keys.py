@@ -1,0 +1,87 @@
+"""From the names of an official checkpoint to those of our networks, strictly: every key is accounted for."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from torch import Tensor
+
+Convert = Callable[[dict[str, Tensor]], dict[str, Tensor]]
+
+
+@dataclass(frozen=True)
+class KeyMap:
+    """How an official state dict becomes that of our network.
+
+    The steps, in order: a prefix ``module.`` on every name goes; names that match ``unused`` are set aside; each
+    ``rename`` is substituted in every name; ``convert`` may then split, join or transpose tensors.
+    """
+
+    rename: tuple[tuple[str, str], ...] = ()
+    """Regular expressions and what takes the place of each (``re.sub``)."""
+    unused: tuple[str, ...] = ()
+    """Regular expressions that match whole official names: known, and not needed by the network."""
+    convert: Convert | None = None
+    """For what a change of names cannot say; gets and returns all tensors under our names."""
+
+    def apply(self, official: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], list[str]]:
+        """Return the tensors under our names, and the official names that were set aside."""
+        ours: dict[str, Tensor] = {}
+        unused: list[str] = []
+        for name, tensor in without_prefix(official).items():
+            if any(re.fullmatch(pattern, name) for pattern in self.unused):
+                unused.append(name)
+                continue
+            for pattern, replacement in self.rename:
+                name = re.sub(pattern, replacement, name)
+            ours[name] = tensor
+        return (self.convert(ours) if self.convert else ours), unused
+
+
+@dataclass(frozen=True)
+class Match:
+    """How a checkpoint fits a network."""
+
+    weights: dict[str, Tensor]
+    """The tensors that fit, under our names."""
+    unused: list[str] = field(default_factory=list)
+    """Official names that are known and not needed."""
+    unknown: list[str] = field(default_factory=list)
+    """Names that the network does not have."""
+    missing: list[str] = field(default_factory=list)
+    """Names that the network needs and the checkpoint lacks."""
+    misshapen: list[str] = field(default_factory=list)
+    """``name: has (1, 2), needs (3, 2)``."""
+
+    @property
+    def complete(self) -> bool:
+        """Whether every name is accounted for."""
+        return not (self.unknown or self.missing or self.misshapen)
+
+
+def match(official: Mapping[str, Tensor], keys: KeyMap, wanted: Mapping[str, Tensor]) -> Match:
+    """Return how ``official`` fits a network with the state dict ``wanted``.
+
+    A batch counter (``num_batches_tracked``) may be absent: networks do not need it, and older files have none.
+    """
+    ours, unused = keys.apply(official)
+    weights = {name: tensor for name, tensor in ours.items() if name in wanted}
+    misshapen = [
+        f"{name}: has {tuple(tensor.shape)}, needs {tuple(wanted[name].shape)}"
+        for name, tensor in weights.items()
+        if tensor.shape != wanted[name].shape
+    ]
+    missing = [name for name in wanted if name not in ours and not name.endswith("num_batches_tracked")]
+    for name in wanted:
+        if name not in ours and name not in missing:
+            weights[name] = wanted[name]
+    return Match(weights, unused, [name for name in ours if name not in wanted], missing, misshapen)
+
+
+def without_prefix(state: Mapping[str, Tensor], prefix: str = "module.") -> dict[str, Tensor]:
+    """Return a state dict without the prefix that wrappers for several GPUs put before every name."""
+    while state and all(name.startswith(prefix) for name in state):
+        state = {name.removeprefix(prefix): tensor for name, tensor in state.items()}
+    return dict(state)

@@ -1,0 +1,1 @@
+"""Crops around targets, one module for each way in which the field cuts them."""

@@ -1,0 +1,59 @@
+"""Trackers whose numbers come from the weights of a network."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from trackbench.trackers.base import Options, State, TrackerModel
+from trackbench.trackers.checkpoints.keys import KeyMap
+
+
+class NetworkOptions(Options):
+    """Options that every tracker with a network has."""
+
+
+class NetworkModel(TrackerModel[State]):
+    """A tracker with a network: subclasses say how it is built and how official files name its parameters.
+
+    Args:
+        options: an instance of the class's ``Options``.
+        device: torch device.
+        weights: the network's state dict under our names; None draws random weights.
+        seed: of the random weights.
+    """
+
+    def __init__(
+        self, options: Any, device: str = "cpu", *, weights: Mapping[str, Tensor] | None = None, seed: int = 0
+    ) -> None:
+        super().__init__(options, device)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            network = self.build_network(options)
+        if weights is not None:
+            network.load_state_dict(weights)
+        if device.startswith("cuda"):
+            # Published numbers are those of float32; TF32 keeps ten bits of a product.
+            torch.backends.cudnn.allow_tf32 = False
+        self.network = self.prepare(network.eval().requires_grad_(False)).to(device)
+
+    @classmethod
+    @abstractmethod
+    def build_network(cls, options: Any) -> nn.Module:
+        """Return the network with its initial weights, on the CPU; checkpoints are matched to its state dict."""
+
+    @classmethod
+    @abstractmethod
+    def key_map(cls, options: Any) -> KeyMap:
+        """Return how the names of an official checkpoint become ours."""
+
+    def prepare(self, network: Any) -> Any:
+        """Return the network as tracking uses it: what inference can fold together is folded here, in evaluation mode.
+
+        The network still has float32 parameters on the CPU.
+        """
+        return network
