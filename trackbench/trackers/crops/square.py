@@ -1,0 +1,150 @@
+"""Square crops around targets, as STARK and the trackers that follow it cut them.
+
+The side of a crop is ``ceil(factor * sqrt(w * h))``, its corner is rounded half to even, and what lies outside of the
+frame is black. Of a crop that reaches the last column (row) of the frame, that column (row) counts as outside: the
+official code pads one pixel more than needed, and the published weights were trained with it.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from trackbench.errors import TrackerError
+from trackbench.trackers.base import Frame
+
+
+class SquareCrops(NamedTuple):
+    """N crops of one size."""
+
+    images: NDArray[np.uint8]
+    """(N, size, size, 3)."""
+    factors: NDArray[np.float64]
+    """(N,): pixels of the crop for each pixel of the frame."""
+    padded_rows: NDArray[np.bool_]
+    """(N, size): whether a row of the crop shows anything from above or below the frame."""
+    padded_columns: NDArray[np.bool_]
+    """(N, size): the same of columns. A pixel is padding where its row or its column is."""
+
+
+def square_crop(frames: list[Frame], boxes: NDArray[np.float64], factor: float, size: int) -> SquareCrops:
+    """Cut a square around each box and resample it bilinearly.
+
+    Args:
+        frames: N images, uint8 (H, W, 3), of any sizes.
+        boxes: (N, 4) float64, x, y, w, h in pixels.
+        factor: side of the square over ``sqrt(w * h)``.
+        size: side of the crops.
+
+    Raises:
+        TrackerError: a box that is not finite, has no area, or whose square sees nothing of its frame.
+    """
+    count = len(frames)
+    images = np.empty((count, size, size, 3), np.uint8)
+    factors = np.empty(count)
+    rows, columns = np.zeros((count, size), bool), np.zeros((count, size), bool)
+    for index, (frame, box) in enumerate(zip(frames, boxes.tolist(), strict=True)):
+        x, y, w, h = box
+        area = w * h
+        side = math.ceil(math.sqrt(area) * factor) if math.isfinite(sum(box)) and area > 0 else 0
+        if side < 1:
+            raise TrackerError(f"cannot cut a crop around box x={x:g} y={y:g} w={w:g} h={h:g}: it has no area")
+        left, top = round(x + 0.5 * w - 0.5 * side), round(y + 0.5 * h - 0.5 * side)
+        window = cut_window(frame, left, top, side, side)
+        cv2.resize(window.image, (size, size), dst=images[index], interpolation=cv2.INTER_LINEAR)
+        factors[index] = size / side
+        rows[index] = _resized_padding(window.above, window.below, side, size)
+        columns[index] = _resized_padding(window.left, window.right, side, size)
+    return SquareCrops(images, factors, rows, columns)
+
+
+class Window(NamedTuple):
+    """A rectangle of pixels cut from a frame, and how many on each side of it are black padding."""
+
+    image: NDArray[np.uint8]
+    """(height, width, 3)."""
+    left: int
+    right: int
+    above: int
+    below: int
+
+
+def cut_window(frame: Frame, x: int, y: int, width: int, height: int) -> Window:
+    """Cut ``width`` by ``height`` pixels with the top-left pixel at column ``x`` and row ``y``.
+
+    Raises:
+        TrackerError: nothing of the frame lies within.
+    """
+    rows, columns = frame.shape[:2]
+    left, right = max(0, -x), max(0, x + width - columns + 1)
+    above, below = max(0, -y), max(0, y + height - rows + 1)
+    if left + right >= width or above + below >= height:
+        raise TrackerError(
+            f"cannot cut a crop of {width}x{height} pixels at x={x} y={y}: "
+            f"it sees nothing of the {columns}x{rows} frame"
+        )
+    image = np.zeros((height, width, 3), np.uint8)
+    image[above : height - below, left : width - right] = frame[
+        y + above : y + height - below, x + left : x + width - right
+    ]
+    return Window(image, left, right, above, below)
+
+
+def _resized_padding(before: int, after: int, side: int, size: int) -> NDArray[np.bool_]:
+    """Return which of ``size`` cells show any padding; ``before`` and ``after`` of ``side`` pixels are padding.
+
+    The official code resamples a map of zeros and ones in two dimensions and counts every value that is not zero. The
+    padding is a union of bands, so the two dimensions part.
+    """
+    if not before and not after:
+        return np.zeros(size, bool)
+    line = np.zeros((1, side), np.float32)
+    line[0, :before] = 1
+    line[0, side - after :] = 1
+    return np.asarray(cv2.resize(line, (size, 1), interpolation=cv2.INTER_LINEAR)[0] != 0)
+
+
+def to_frame(
+    predicted: NDArray[np.float32], boxes: NDArray[np.float64], factors: NDArray[np.float64], size: int
+) -> NDArray[np.float64]:
+    """Return predictions within crops as boxes of the frames, (N, 4) float64, x, y, w, h in pixels.
+
+    The crop counts as centred on the box that it was cut around, although its corner was rounded: so does the
+    official code.
+
+    Args:
+        predicted: (N, 4) float32, centre x and y, width and height over the side of the crop.
+        boxes: (N, 4), the boxes that the crops were cut around.
+        factors: (N,), pixels of the crop for each pixel of the frame.
+        size: side of the crops in pixels.
+    """
+    # Scaled in float32, as the official code does on its tensors; everything after that is float64.
+    scaled = (predicted.astype(np.float32) * np.float32(size) / factors.astype(np.float32)[:, None]).astype(np.float64)
+    centres = scaled[:, :2] + (boxes[:, :2] + 0.5 * boxes[:, 2:] - (0.5 * size / factors)[:, None])
+    return np.concatenate([centres - 0.5 * scaled[:, 2:], scaled[:, 2:]], 1)
+
+
+def clip_box(
+    boxes: NDArray[np.float64], height: ArrayLike, width: ArrayLike, margin: float = 10
+) -> NDArray[np.float64]:
+    """Return boxes moved and cut so that at least ``margin`` pixels of each side lie within the frame.
+
+    Args:
+        boxes: (..., 4), x, y, w, h in pixels; widths and heights may be negative.
+        height: height of the frame or, (...), of each frame.
+        width: its width.
+        margin: smallest width and height of the result.
+
+    Example:
+        >>> clip_box(np.array([-30.0, 235.0, 100.0, 30.0]), 240, 320).tolist()
+        [0.0, 230.0, 70.0, 10.0]
+    """
+    limits = np.stack(np.broadcast_arrays(np.asarray(width, np.float64), np.asarray(height, np.float64)), -1)
+    first, last = boxes[..., :2], boxes[..., :2] + boxes[..., 2:]
+    first = np.minimum(np.maximum(0, first), limits - margin)
+    last = np.minimum(np.maximum(margin, last), limits)
+    return np.concatenate([first, np.maximum(margin, last - first)], -1)
