@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -43,6 +44,9 @@ Flags = NDArray[np.bool_]
 SUCCESS_THRESHOLDS: Floats = np.linspace(0, 1, 21)
 PRECISION_THRESHOLDS: Floats = np.arange(51.0)
 NORM_PRECISION_THRESHOLDS: Floats = np.arange(51) / 100
+
+#: Frames that are judged at a time: as many as the arrays of a block fit into a processor's cache.
+BLOCK = 32768
 
 # Errors below and above every threshold.
 _HIT, _MISS = -1.0, np.inf
@@ -101,6 +105,17 @@ class OpeResult:
         """Return the scores of one sequence."""
         return self._scores(OpeCurves(*(curve[index] for curve in self.curves)), float(self.mean_overlaps[index]))
 
+    def contributions(self) -> Floats:
+        """Return (S, 6): what each sequence brings to each of the `OpeScores`, whose means over S are :meth:`mean`.
+
+        NaN where a sequence does not count.
+        """
+        rows = np.array([self.sequence(index) for index in range(len(self.names))], np.float64).reshape(-1, 6)
+        for curve, columns in zip(self.curves, ((0, 3, 4), (1,), (2,)), strict=True):
+            if self.convention.drop_zero_sequences and np.nan_to_num(curve).any():
+                rows[np.ix_(~np.nan_to_num(curve).any(axis=1), columns)] = np.nan
+        return rows
+
     def attributes(self, members: Mapping[str, Iterable[str]]) -> dict[str, OpeScores]:
         """Return the scores of each attribute: those over the sequences that carry it.
 
@@ -155,6 +170,20 @@ def evaluate(truths: Sequence[SequenceTruth], predictions: Sequence[Floats], con
         >>> round(scores.success_auc, 4), round(scores.mean_overlap, 4)
         (0.881, 0.9091)
     """
+    # glibc keeps memory for later arrays up to the size of the largest one that was freed (mallopt(3)); to ask the
+    # system for every array anew takes longer than to compute it.
+    np.empty(30 << 20, np.uint8)
+    frames = np.cumsum([len(truth.boxes) for truth in truths])
+    cuts = [0, *(np.flatnonzero(np.diff(frames // BLOCK)) + 1).tolist(), None]
+    parts = [_judge(truths[a:b], predictions[a:b], convention) for a, b in pairwise(cuts)]
+    *curves, mean_overlaps = (np.concatenate(kind) for kind in zip(*parts, strict=True))
+    return OpeResult(convention, tuple(truth.name for truth in truths), OpeCurves(*curves), mean_overlaps)
+
+
+def _judge(
+    truths: Sequence[SequenceTruth], predictions: Sequence[Floats], convention: Convention
+) -> tuple[Floats, Floats, Floats, Floats]:
+    """Return the three curves and the mean overlap of each sequence."""
     frames = stack(truths, predictions, convention)
     valid = _valid(frames, convention)
     valid_frames = np.add.reduceat(valid, frames.starts, dtype=np.int64)
@@ -169,13 +198,12 @@ def evaluate(truths: Sequence[SequenceTruth], predictions: Sequence[Floats], con
     groups, total = frames.sequences, len(frames.lengths)
     defined = np.where(valid_frames > 0, valid_frames, np.nan)
     denominator = (defined if convention.denominator == "valid" else frames.lengths)[:, None]
-    curves = OpeCurves(
+    return (
         count_above(overlaps, SUCCESS_THRESHOLDS, groups, total) / denominator,
         count_within(errors, PRECISION_THRESHOLDS, groups, total) / denominator,
         count_within(norm_errors, NORM_PRECISION_THRESHOLDS, groups, total) / denominator,
+        np.add.reduceat(overlaps, frames.starts) / defined,
     )
-    mean_overlaps = np.add.reduceat(overlaps, frames.starts) / defined
-    return OpeResult(convention, tuple(truth.name for truth in truths), curves, mean_overlaps)
 
 
 def _valid(frames: Frames, convention: Convention) -> Flags:
