@@ -1,0 +1,1 @@
+"""SimTrack: one transformer for the exemplar and the search image together."""
