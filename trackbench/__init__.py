@@ -8,22 +8,34 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from trackbench.trackers.base import Tracker
 
 __version__ = "0.1.0"
 __all__ = ["__version__", "load"]
 
 
-def load(name: str, *, device: str = "auto", **options: object) -> Tracker:
+def load(
+    name: str,
+    *,
+    device: str = "auto",
+    weights: Path | None = None,
+    random_weights: bool = False,
+    **options: object,
+) -> Tracker:
     """Return the tracker called ``name``, ready for ``init`` and ``track``.
 
     Args:
         name: a name of ``trackbench list trackers``, or ``opencv:NAME``, ``got10k:MODULE:CLASS``.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+        weights: an official checkpoint to use instead of the one kept by ``trackbench weights add``.
+        random_weights: use random weights, for tests of speed and plumbing.
         options: options of the tracker's definition, as after ``--set``.
 
     Raises:
         trackbench.errors.UsageError: unknown name or option.
+        trackbench.errors.TrackerError: the tracker has no weights.
 
     Example:
         >>> import numpy as np, trackbench
@@ -37,4 +49,4 @@ def load(name: str, *, device: str = "auto", **options: object) -> Tracker:
     from trackbench.trackers.base import Tracker
     from trackbench.trackers.catalogue import load_model
 
-    return Tracker(load_model(name, device=device, options=options))
+    return Tracker(load_model(name, device=device, options=options, weights=weights, random_weights=random_weights))

@@ -33,6 +33,16 @@ class Card(_Strict):
     not_verified: str = ""
 
 
+class WeightsDefinition(_Strict):
+    """The official checkpoint of a tracker variant."""
+
+    files: tuple[str, ...] = ()
+    """Its published names, where they are known."""
+    source: str
+    """Where it is published: repository or page, by name, and the folder there."""
+    note: str = ""
+
+
 class TrackerDefinition(_Strict):
     """One tracker variant, ``trackers/NAME.toml``."""
 
@@ -51,6 +61,8 @@ class TrackerDefinition(_Strict):
     options: dict[str, Any] = {}
     datasets: dict[str, dict[str, Any]] = {}
     """Options that differ on a data set."""
+    weights: WeightsDefinition | None = None
+    """The checkpoint that it needs; None for a tracker without a network."""
     card: Card = Card()
 
 

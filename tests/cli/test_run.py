@@ -60,7 +60,7 @@ def test_failures_are_listed_and_the_exit_code_is_1(workplace: Path) -> None:
             "unknown protocol 'onepass'; did you mean 'one-pass'",
         ),
         (["run", "drift", "-d", "data", "--device", "tpu"], "--device 'tpu': expected auto, cpu, cuda or cuda:N"),
-        (["run", "drift", "-d", "data", "--weights", "x.pth"], "--weights: drift takes no checkpoint"),
+        (["run", "drift", "-d", "data", "--weights", "x.pth"], "--weights x.pth: drift takes no checkpoint"),
         (["run", "drift", "-d", "data", "-s", "zebra"], "--sequence 'zebra': data has no such sequence"),
         (["run", "drift", "-d", "otb100", "--root", "nowhere"], "--root nowhere: there is no such folder"),
         (["run", "drift:x", "-d", "data"], "'drift' takes nothing after a colon"),

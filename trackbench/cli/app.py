@@ -17,6 +17,7 @@ from trackbench.cli.run import run
 from trackbench.cli.shared import guarded
 from trackbench.cli.synthesize import synthesize
 from trackbench.cli.vot import vot_app
+from trackbench.cli.weights import weights_app
 
 app = typer.Typer(
     name="trackbench",
@@ -57,4 +58,5 @@ app.command("check")(guarded(check))
 app.command("synthesize")(guarded(synthesize))
 app.add_typer(list_app, name="list")
 app.add_typer(data_app, name="data")
+app.add_typer(weights_app, name="weights")
 app.add_typer(vot_app, name="vot")

@@ -16,7 +16,7 @@ list_app = typer.Typer(help="Show what exists, what is ready, and how to make th
 @guarded
 def trackers(json: Json = False, debug: Debug = False) -> None:
     """List the trackers."""
-    from trackbench.trackers.catalogue import list_trackers
+    from trackbench.trackers.listing import list_trackers
 
     rows = list_trackers()
     if json:

@@ -8,11 +8,26 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from trackbench.cli.shared import Datasets, Debug, Json, Quiet, Root, Runs, complain, messages, output, print_json
+from trackbench.cli.shared import (
+    Datasets,
+    Debug,
+    Json,
+    Quiet,
+    RandomWeights,
+    Root,
+    Runs,
+    Set,
+    Weights,
+    complain,
+    messages,
+    output,
+    print_json,
+)
 
 if TYPE_CHECKING:
     from trackbench.cli.progress import RunProgress
     from trackbench.engine.campaign import Plan
+    from trackbench.trackers.catalogue import TrackerSpec
 
 
 def run(
@@ -41,11 +56,9 @@ def run(
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
     batch: Annotated[int, typer.Option(min=1, help="Sequences at once; 1 for honest latency.")] = 1,
     threads: Annotated[int, typer.Option(min=1, help="Threads that decode images.")] = min(4, os.cpu_count() or 1),
-    weights: Annotated[Path | None, typer.Option(help="Checkpoint to use instead of the kept one.")] = None,
-    random_weights: Annotated[bool, typer.Option("--random-weights", help="Run without a checkpoint.")] = False,
-    set_: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Set a tracker's option. Repeatable.")
-    ] = None,
+    weights: Weights = None,
+    random_weights: RandomWeights = False,
+    set_: Set = None,
     seed: Annotated[int, typer.Option(min=0, help="For trackers that draw at random.")] = 0,
     restart: Annotated[bool, typer.Option("--restart", help="Throw away stored results of these runs first.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be done.")] = False,
@@ -64,15 +77,21 @@ def run(
     from trackbench.datasets.catalogue import open_dataset, select
     from trackbench.engine.campaign import execute, make_plan
     from trackbench.errors import UsageError
-    from trackbench.trackers.catalogue import find_tracker, parse_setting
+    from trackbench.trackers.catalogue import find_tracker
+    from trackbench.trackers.settings import parse_setting
 
-    if weights is not None or random_weights:
-        option = "--weights" if weights is not None else "--random-weights"
-        raise UsageError(f"{option}: {', '.join(trackers)} takes no checkpoint")
     options = dict(parse_setting(text) for text in set_ or [])
     say = messages(quiet).print
-    for tracker in trackers:  # a wrong name or option is said before any data set is looked for
-        find_tracker(tracker, None, options)
+
+    def find(tracker: str, dataset: str | None = None) -> TrackerSpec:
+        return find_tracker(tracker, dataset, options, weights=weights, random_weights=random_weights, seed=seed)
+
+    specs = [find(tracker) for tracker in trackers]  # faults are said before any data set is looked for
+    if random_weights:
+        drawn = [spec.name for spec in specs if spec.weights is not None]
+        if not drawn:
+            raise UsageError(f"--random-weights: {', '.join(trackers)} takes no checkpoint")
+        say(f"{', '.join(drawn)}: random weights; the numbers say nothing about the tracker")
     campaigns = []
     for name in dict.fromkeys(dataset):
         found = open_dataset(name, root)
@@ -81,7 +100,7 @@ def run(
             say(f"{found.name}: {len(found.sequences)} of {found.of} sequences are in {found.root}")
         plans = [
             make_plan(
-                find_tracker(tracker, found.name, options),
+                find(tracker, found.name),
                 chosen,
                 runs,
                 protocol=protocol,

@@ -27,6 +27,11 @@ Root = Annotated[
     Path | None, typer.Option(help="Folder that holds the data set. Default: `data add`, TRACKBENCH_DATA.")
 ]
 Runs = Annotated[Path, typer.Option(envvar="TRACKBENCH_RUNS", help="Folder of stored results.")]
+Set = Annotated[
+    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Set a tracker's option. Repeatable.")
+]
+Weights = Annotated[Path | None, typer.Option(help="Checkpoint to use instead of the kept one.")]
+RandomWeights = Annotated[bool, typer.Option("--random-weights", help="Run without a checkpoint.")]
 Json = Annotated[
     bool, typer.Option("--json", help="Print one JSON document on standard output and nothing else there.")
 ]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from trackbench.cli.shared import Debug, Json, Quiet, guarded, messages, print_json
+from trackbench.cli.shared import Debug, Json, Quiet, RandomWeights, Set, Weights, guarded, messages, print_json
 
 if TYPE_CHECKING:
     from trackbench.definitions import RegionKind
@@ -31,7 +31,6 @@ class WireRegion(StrEnum):
         return kinds[self.value]
 
 
-Set = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Set an option. Repeatable.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")]
 Seed = Annotated[
     int | None, typer.Option(min=0, help="Of the first target, each later one has the next. Default: drawn.")
@@ -54,6 +53,8 @@ def workspace(
     region: Annotated[
         WireRegion | None, typer.Option(help="What the benchmark works with. Default: as the sequences have it.")
     ] = None,
+    weights: Weights = None,
+    random_weights: RandomWeights = False,
     set_: Set = None,
     device: Device = "auto",
     seed: Seed = None,
@@ -71,12 +72,14 @@ def workspace(
     vot evaluate --workspace vot18 dcf && vot analysis --workspace vot18 dcf
     """
     from trackbench.interop.workspace import Service, write_workspace
-    from trackbench.trackers.catalogue import find_tracker, parse_setting
+    from trackbench.trackers.catalogue import find_tracker
+    from trackbench.trackers.settings import parse_setting
 
     settings = tuple(set_ or ())
     options = dict(parse_setting(text) for text in settings)
-    specs = [find_tracker(name, None, options) for name in dict.fromkeys(tracker)]
-    service = Service(Path.cwd(), device, settings, seed, timeout)
+    names = list(dict.fromkeys(tracker))
+    specs = [find_tracker(name, None, options, weights=weights, random_weights=random_weights) for name in names]
+    service = Service(Path.cwd(), device, settings, seed, timeout, weights, random_weights)
     kind = None if region is None else region.kind
     names = write_workspace(folder, stack, specs, service, sequences=sequences, kind=kind)
     if json:
@@ -91,6 +94,8 @@ def serve(
     tracker: Annotated[str, typer.Argument(help="A tracker's name.")],
     *,
     region: RegionOption = None,
+    weights: Weights = None,
+    random_weights: RandomWeights = False,
     set_: Set = None,
     device: Device = "auto",
     seed: Seed = None,
@@ -101,7 +106,8 @@ def serve(
     """Answer a TraX client on standard input and output; trackers.ini of a workspace calls this."""
     from trackbench.errors import UsageError
     from trackbench.interop.server import serve as answer
-    from trackbench.trackers.catalogue import find_tracker, parse_setting
+    from trackbench.trackers.catalogue import find_tracker
+    from trackbench.trackers.settings import parse_setting
 
     if folder is not None:
         try:
@@ -109,5 +115,5 @@ def serve(
         except OSError as error:
             raise UsageError(f"--folder {folder}: {error.strerror}") from None
     options = dict(parse_setting(text) for text in set_ or ())
-    spec = find_tracker(tracker, dataset, options)
+    spec = find_tracker(tracker, dataset, options, weights=weights, random_weights=random_weights)
     raise typer.Exit(answer(spec, None if region is None else region.kind, device=device, seed=seed))

@@ -22,7 +22,8 @@ from trackbench.regions import format_region
 from trackbench.results.manifest import admit, session
 from trackbench.results.store import RunFolder, RunKey
 from trackbench.trackers.base import TrackerModel
-from trackbench.trackers.catalogue import TrackerSpec, resolve_device
+from trackbench.trackers.catalogue import TrackerSpec
+from trackbench.trackers.devices import resolve_device
 
 
 class Task(NamedTuple):

@@ -48,6 +48,9 @@ class Service:
     seed: int | None = None
     timeout: int = 300
     """Seconds that the toolkit waits for an answer, loading a network among them."""
+    weights: Path | None = None
+    """Checkpoint to use instead of the kept one."""
+    random_weights: bool = False
 
     def command(self, spec: TrackerSpec, kind: RegionKind | None, dataset: str | None) -> str:
         """Return the command line that serves a tracker for a kind of benchmark, with its settings for a data set."""
@@ -57,6 +60,10 @@ class Service:
             words += ["--region", WIRE_NAMES[kind]]
         if dataset is not None:
             words += ["--dataset", dataset]
+        if self.weights is not None:
+            words += ["--weights", str(self.weights.resolve())]
+        if self.random_weights:
+            words.append("--random-weights")
         for setting in self.settings:
             words += ["--set", setting]
         if self.seed is not None:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+import torch
 from torch import Tensor
 
 Convert = Callable[[dict[str, Tensor]], dict[str, Tensor]]
@@ -65,9 +66,15 @@ def match(official: Mapping[str, Tensor], keys: KeyMap, wanted: Mapping[str, Ten
     """Return how ``official`` fits a network with the state dict ``wanted``.
 
     A batch counter (``num_batches_tracked``) may be absent: networks do not need it, and older files have none.
+    Floating-point tensors take the precision that the network has.
+
+    Args:
+        official: names and tensors of a checkpoint.
+        keys: how its names become ours.
+        wanted: of the network; only shapes and types count, so that its tensors may be on the device ``meta``.
     """
     ours, unused = keys.apply(official)
-    weights = {name: tensor for name, tensor in ours.items() if name in wanted}
+    weights = {name: _cast(tensor, wanted[name].dtype) for name, tensor in ours.items() if name in wanted}
     misshapen = [
         f"{name}: has {tuple(tensor.shape)}, needs {tuple(wanted[name].shape)}"
         for name, tensor in weights.items()
@@ -76,8 +83,12 @@ def match(official: Mapping[str, Tensor], keys: KeyMap, wanted: Mapping[str, Ten
     missing = [name for name in wanted if name not in ours and not name.endswith("num_batches_tracked")]
     for name in wanted:
         if name not in ours and name not in missing:
-            weights[name] = wanted[name]
+            weights[name] = torch.zeros((), dtype=wanted[name].dtype)
     return Match(weights, unused, [name for name in ours if name not in wanted], missing, misshapen)
+
+
+def _cast(tensor: Tensor, dtype: torch.dtype) -> Tensor:
+    return tensor.to(dtype) if tensor.is_floating_point() and dtype.is_floating_point else tensor
 
 
 def without_prefix(state: Mapping[str, Tensor], prefix: str = "module.") -> dict[str, Tensor]:

@@ -23,7 +23,7 @@ from pydantic import Field, computed_field, model_validator
 from trackbench.errors import TrackerError, UsageError
 from trackbench.regions import Box, Region, region_to_box
 from trackbench.trackers.base import Frame, LoopedModel, Options, Prediction
-from trackbench.trackers.catalogue import load_object
+from trackbench.trackers.classes import load_object
 
 
 class Got10kOptions(Options):

@@ -1,0 +1,132 @@
+"""``trackbench weights``: official checkpoints, verified and kept."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from trackbench.cli.shared import Debug, Json, complain, guarded, output, print_json
+
+weights_app = typer.Typer(help="Verify, convert and keep official checkpoints.", no_args_is_help=True)
+
+
+@weights_app.command("add")
+@guarded
+def add(
+    tracker: Annotated[str, typer.Argument(help="A name of `trackbench list trackers`.")],
+    file: Annotated[Path, typer.Argument(help="The official file: .pth, .pth.tar, .pt, TorchScript or safetensors.")],
+    json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Keep FILE as the weights of TRACKER, if every name in it fits. Nothing in the file is executed.
+
+    A checkpoint of a changed network runs with `trackbench run TRACKER --weights FILE --set KEY=VALUE`, or under a
+    definition of its own in `trackers/`.
+
+    [bold]Example[/bold]
+
+    trackbench weights add aiatrack ~/Downloads/AIATRACK_ep0500.pth.tar
+    """
+    from trackbench.errors import UsageError
+    from trackbench.trackers.checkpoints.fitting import read_weights
+    from trackbench.trackers.checkpoints.library import keep, kept_file
+    from trackbench.trackers.classes import load_class
+    from trackbench.trackers.networks import NetworkModel
+    from trackbench.trackers.settings import settle
+
+    settings = settle(tracker)
+    model = load_class(settings.definition)
+    if settings.definition.value.weights is None or not issubclass(model, NetworkModel):
+        raise UsageError(f"{settings.name} takes no checkpoint")
+    found = read_weights(file, settings.name, model, settings.options)
+    made = keep(settings.name, found.weights, file)
+    path = kept_file(settings.name)
+    if json:
+        print_json(
+            {
+                "tracker": made.tracker,
+                "file": path,
+                "source": made.source,
+                "sha256": made.sha256,
+                "tensors": len(found.weights),
+                "unused": found.unused,
+            }
+        )
+        return
+    unused = f", {len(found.unused)} known and not needed" if found.unused else ""
+    typer.echo(f"{made.tracker}: {len(found.weights)} tensors{unused}; kept in {path}\nsha256 of {file}: {made.sha256}")
+
+
+@weights_app.command("list")
+@guarded
+def list_weights(json: Json = False, debug: Debug = False) -> None:
+    """List the weights that are kept."""
+    from dataclasses import asdict
+
+    from trackbench.trackers.checkpoints.library import kept_file, kept_trackers, origin
+
+    rows: list[dict[str, Any]] = []
+    for name in kept_trackers():
+        made = origin(name)
+        if made is not None:
+            rows.append({**asdict(made), "file": str(kept_file(name))})
+    if json:
+        print_json({"weights": rows})
+        return
+    from rich.table import Table
+
+    table = Table("tracker", "official file", "sha256", "added", "kept in")
+    for row in rows:
+        table.add_row(row["tracker"], row["source"], row["sha256"][:16], row["added"], row["file"])
+    output().print(table)
+
+
+@weights_app.command("check")
+@guarded
+def check(
+    trackers: Annotated[
+        list[str] | None, typer.Argument(metavar="[TRACKER...]", help="Default: all that are kept.")
+    ] = None,
+    json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Check that kept weights are undamaged and fit their trackers. The exit code is 1 where one does not."""
+    from trackbench.errors import TrackbenchError
+    from trackbench.trackers.checkpoints.library import is_intact, kept_trackers
+    from trackbench.trackers.settings import settle
+
+    names = [settle(name).name for name in trackers] if trackers else kept_trackers()
+    rows: list[dict[str, Any]] = []
+    for name in names:
+        try:
+            _check_fit(name)
+            reason = None if is_intact(name) else "damaged: the tensors are not those that were kept"
+        except TrackbenchError as error:
+            reason = str(error)
+        rows.append({"tracker": name, "ok": reason is None, "reason": reason})
+    if json:
+        print_json({"weights": rows})
+    else:
+        for row in rows:
+            if row["ok"]:
+                typer.echo(f"{row['tracker']}: undamaged, fits")
+            else:
+                complain(f"{row['tracker']}: {row['reason']}")
+    if not all(row["ok"] for row in rows):
+        raise typer.Exit(1)
+
+
+def _check_fit(name: str) -> None:
+    """Raise where the kept weights of a tracker are missing, unreadable or do not fit its network."""
+    from trackbench.trackers.classes import load_class
+    from trackbench.trackers.networks import NetworkModel
+    from trackbench.trackers.settings import settle
+    from trackbench.trackers.weights import choose_weights
+
+    settings = settle(name)
+    model = load_class(settings.definition)
+    weights = choose_weights(settings, None, random=False, seed=0)
+    if weights is not None and issubclass(model, NetworkModel):
+        weights.load(settings, model)

@@ -1,0 +1,56 @@
+"""All trackers there are, and which are ready to run; no network is built and torch is not needed for it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from trackbench.definitions import TRACKERS, TrackerDefinition
+from trackbench.errors import TrackbenchError, UsageError
+from trackbench.trackers.checkpoints.library import origin
+from trackbench.trackers.classes import load_object
+
+
+def list_trackers() -> list[dict[str, Any]]:
+    """Return every tracker with ``name``, ``title``, ``ready`` and ``why_not``, for ``trackbench list trackers``.
+
+    Those with a network also have ``weights``: None, or the ``source`` and ``sha256`` of what is kept.
+    """
+    rows: list[dict[str, Any]] = []
+    for name in TRACKERS.names():
+        try:
+            found = TRACKERS.get(name)
+        except UsageError as error:
+            rows.append({"name": name, "title": name, "ready": False, "why_not": str(error)})
+            continue
+        value = found.value
+        if value.weights is not None:
+            rows.append(_with_weights(name, value))
+        elif value.variants:
+            for variant, why_not in load_object(value.variants, f"{found.path}: key 'variants'")():
+                title = f"{value.title} {variant}"
+                rows.append({"name": f"{name}:{variant}", "title": title, "ready": not why_not, "why_not": why_not})
+        else:
+            why_not = f"{name}:{value.argument.upper()}: name one after the colon" if value.argument else None
+            rows.append({"name": name, "title": value.title, "ready": not why_not, "why_not": why_not})
+    return rows
+
+
+def _with_weights(name: str, value: TrackerDefinition) -> dict[str, Any]:
+    kept, why_not = None, None
+    try:
+        found = origin(name)
+        if found is None:
+            why_not = how_to_get_weights(name, value)
+        else:
+            kept = {"source": found.source, "sha256": found.sha256}
+    except TrackbenchError as error:
+        why_not = str(error)
+    return {"name": name, "title": value.title, "ready": not why_not, "why_not": why_not, "weights": kept}
+
+
+def how_to_get_weights(name: str, value: TrackerDefinition) -> str:
+    """Return in one line what to download for a tracker and where to put it."""
+    assert value.weights is not None
+    files = " or ".join(value.weights.files) or "its checkpoint"
+    note = f" ({value.weights.note})" if value.weights.note else ""
+    return f"get {files} from {value.weights.source}{note}, then `trackbench weights add {name} FILE`"

@@ -1,0 +1,98 @@
+"""The settings of a tracker: its definition's, those for the data set over them, the user's over both."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import ValidationError
+
+from trackbench.definitions import TRACKERS, Found, TrackerDefinition, describe_invalid
+from trackbench.errors import UsageError
+from trackbench.trackers.base import Options
+from trackbench.trackers.classes import load_class
+
+
+@dataclass(frozen=True)
+class Settings:
+    """A tracker's definition and its options, validated."""
+
+    name: str
+    """In canonical spelling: ``dcf``, ``opencv:mil``."""
+    definition: Found[TrackerDefinition]
+    options: Options
+    changed: Mapping[str, Any]
+    """The options that the user set, dotted name -> value."""
+
+
+def settle(name: str, dataset: str | None = None, options: Mapping[str, Any] | None = None) -> Settings:
+    """Return the settings of the tracker called ``name``.
+
+    Args:
+        name: a definition's name, or ``DEFINITION:ARGUMENT`` (``opencv:mil``, ``got10k:my_module:MyTracker``).
+        dataset: name of the data set whose settings count.
+        options: dotted option name -> value.
+
+    Raises:
+        UsageError: unknown name or option, or a value that does not fit.
+    """
+    head, colon, argument = name.partition(":")
+    found = TRACKERS.get(head)
+    definition = found.value
+    merged: dict[str, Any] = {}
+    for layer in (definition.options, definition.datasets.get(dataset or "", {})):
+        _merge(merged, layer)
+    if definition.argument:
+        if not argument:
+            raise UsageError(f"tracker '{name}' needs a name after a colon: {found.name}:{definition.argument.upper()}")
+        merged[definition.argument] = argument
+    elif colon:
+        raise UsageError(f"unknown tracker '{name}': '{found.name}' takes nothing after a colon")
+    changed = dict(options or {})
+    for key, value in changed.items():
+        _merge(merged, _nested(key, value))
+    schema = load_class(found).Options
+    try:
+        valid = schema.model_validate(merged)
+    except ValidationError as error:
+        known = [key for key in schema.model_fields if key != definition.argument]
+        raise UsageError(describe_invalid(error, f"options of tracker '{name}'", known)) from None
+    # The options know the argument's canonical spelling, so opencv:MIL and opencv:mil are one identity.
+    full = f"{found.name}:{getattr(valid, definition.argument)}" if definition.argument else found.name
+    return Settings(full, found, valid, changed)
+
+
+def parse_setting(text: str) -> tuple[str, Any]:
+    """Return key and value of one ``--set KEY=VALUE``; the value is read as TOML, or as a string where it is none.
+
+    Raises:
+        UsageError: there is no ``=``.
+
+    Example:
+        >>> parse_setting("scale.steps=3"), parse_setting("window=hann"), parse_setting("sizes=[1, 2]")
+        (('scale.steps', 3), ('window', 'hann'), ('sizes', [1, 2]))
+    """
+    key, equals, value = text.partition("=")
+    if not equals or not key.strip():
+        raise UsageError(f"--set '{text}': expected KEY=VALUE")
+    try:
+        return key.strip(), tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError:
+        return key.strip(), value
+
+
+def _nested(dotted: str, value: Any) -> dict[str, Any]:
+    for key in reversed(dotted.split(".")):
+        value = {key: value}
+    nested: dict[str, Any] = value
+    return nested
+
+
+def _merge(into: dict[str, Any], layer: Mapping[str, Any]) -> None:
+    for key, value in layer.items():
+        if isinstance(value, Mapping) and isinstance(into.get(key), dict):
+            _merge(into[key], value)
+        else:
+            into[key] = value

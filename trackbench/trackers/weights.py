@@ -1,0 +1,93 @@
+"""Which weights a run uses: those kept for the tracker, those of a file, or random ones."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from trackbench.errors import DataError, TrackerError, UsageError
+from trackbench.trackers.checkpoints.library import file_sha256, kept_file, load_kept, origin
+from trackbench.trackers.listing import how_to_get_weights
+from trackbench.trackers.settings import Settings
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from trackbench.trackers.networks import NetworkModel
+
+
+@dataclass(frozen=True)
+class Weights:
+    """The weights of one run; exactly one of ``sha256`` and ``seed`` is there."""
+
+    sha256: str | None = None
+    """Of the official file that they come from."""
+    seed: int | None = None
+    """Of random weights."""
+    file: Path | None = None
+    """The official file, where the user named one; otherwise they are the kept ones."""
+
+    @property
+    def mark(self) -> str:
+        """What a run's label says of weights other than the kept ones."""
+        if self.seed is not None:
+            return "random-weights"
+        return f"weights={(self.sha256 or '')[:8]}" if self.file else ""
+
+    def identity(self) -> dict[str, Any]:
+        """Return what the manifest says of the weights."""
+        return {"weights_sha256": self.sha256} | ({} if self.seed is None else {"random_weights": self.seed})
+
+    def load(self, settings: Settings, model: type[NetworkModel[Any]]) -> Mapping[str, Tensor] | None:
+        """Return the network's state dict under our names, or None for random weights.
+
+        Raises:
+            DataError: the file or what is kept does not fit the network.
+        """
+        from trackbench.trackers.checkpoints.fitting import describe, fit_kept, read_weights
+
+        if self.seed is not None:
+            return None
+        if self.file is not None:
+            return read_weights(self.file, settings.name, model, settings.options).weights
+        found = fit_kept(load_kept(settings.name), model, settings.options)
+        if not found.complete:
+            raise DataError(
+                f"{kept_file(settings.name)}: does not fit '{settings.name}' with these options: {describe(found)}"
+            )
+        return found.weights
+
+
+def choose_weights(settings: Settings, file: Path | None, random: bool, seed: int) -> Weights | None:
+    """Return the weights for a tracker, or None for one without a network.
+
+    Args:
+        settings: the tracker.
+        file: an official file to use instead of the kept weights.
+        random: use random weights.
+        seed: of the random weights.
+
+    Raises:
+        UsageError: a file and random weights at once, or a file for a tracker that takes none.
+        TrackerError: no weights are kept, and neither a file nor random weights were asked for.
+        DataError: the file, or what is kept, cannot be read.
+    """
+    definition = settings.definition.value
+    if file is not None and random:
+        raise UsageError("--weights and --random-weights: only one of them can be")
+    if definition.weights is None:
+        if file is not None:
+            raise UsageError(f"--weights {file}: {settings.name} takes no checkpoint")
+        return None
+    if random:
+        return Weights(seed=seed)
+    kept = origin(settings.name)
+    if file is not None:
+        sha256 = file_sha256(file)
+        return Weights(sha256, file=None if kept and kept.sha256 == sha256 else file)
+    if kept is None:
+        how = how_to_get_weights(settings.name, definition)
+        raise TrackerError(f"{settings.name} has no weights: {how}, or run it with --random-weights")
+    return Weights(kept.sha256)
