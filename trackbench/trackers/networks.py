@@ -1,8 +1,8 @@
-"""Trackers whose numbers come from the weights of a network."""
+"""Trackers and refiners whose numbers come from the weights of a network."""
 
 from __future__ import annotations
 
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,8 +17,8 @@ class NetworkOptions(Options):
     """Options that every tracker with a network has."""
 
 
-class NetworkModel(TrackerModel[State]):
-    """A tracker with a network: subclasses say how it is built and how official files name its parameters.
+class Networked(ABC):
+    """What has a network: subclasses say how it is built and how official files name its parameters.
 
     Args:
         options: an instance of the class's ``Options``.
@@ -30,7 +30,8 @@ class NetworkModel(TrackerModel[State]):
     def __init__(
         self, options: Any, device: str = "cpu", *, weights: Mapping[str, Tensor] | None = None, seed: int = 0
     ) -> None:
-        super().__init__(options, device)
+        self.options = options
+        self.device = device
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             network = self.build_network(options)
@@ -57,3 +58,7 @@ class NetworkModel(TrackerModel[State]):
         The network still has float32 parameters on the CPU.
         """
         return network
+
+
+class NetworkModel(Networked, TrackerModel[State]):
+    """A tracker with a network."""

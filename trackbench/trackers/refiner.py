@@ -1,0 +1,31 @@
+"""Refiners: from the box of any tracker to the target's pixels."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import ClassVar, Generic
+
+from trackbench.regions import Box, Mask
+from trackbench.trackers.base import Frame, Options, State
+
+
+class Refiner(ABC, Generic[State]):
+    """Finds the pixels of targets whose boxes are known.
+
+    What it knows of a target it learns on the first frame; a call changes nothing, so that frames can be refined in any
+    order.
+    """
+
+    Options: ClassVar[type[Options]]
+
+    @abstractmethod
+    def start(self, frames: list[Frame], boxes: list[Box]) -> list[State]:
+        """Return what is known of each target, given its first frame and box there.
+
+        Raises:
+            trackbench.errors.TrackerError: a box that the refiner cannot take.
+        """
+
+    @abstractmethod
+    def refine(self, frames: list[Frame], boxes: list[Box], states: list[State]) -> list[Mask | None]:
+        """Return the pixels of each target near its box; None where the box leaves nothing to look at."""
