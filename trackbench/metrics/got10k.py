@@ -65,6 +65,8 @@ class Got10kResult:
     """(101,): success over `THRESHOLDS` of the pooled frames."""
     per_sequence: Floats
     """(S, 3): AO, SR at 0.5 and SR at 0.75 of each sequence; NaN where no frame counts."""
+    frames: NDArray[np.int64]
+    """(S,): how many frames of each sequence count, over its repetitions."""
 
 
 def evaluate(truths: Sequence[Got10kTruth], repetitions: Sequence[Sequence[Floats]]) -> Got10kResult:
@@ -115,7 +117,7 @@ def evaluate(truths: Sequence[Got10kTruth], repetitions: Sequence[Sequence[Float
         msr75=float(balanced[2]),
         sequence_ao=float(np.nanmean(per_sequence[:, 0])),
     )
-    return Got10kResult(tuple(truth.name for truth in truths), scores, success, per_sequence)
+    return Got10kResult(tuple(truth.name for truth in truths), scores, success, per_sequence, lengths)
 
 
 def clip_boxes(boxes: Floats, sizes: Floats) -> Floats:

@@ -105,17 +105,6 @@ class OpeResult:
         """Return the scores of one sequence."""
         return self._scores(OpeCurves(*(curve[index] for curve in self.curves)), float(self.mean_overlaps[index]))
 
-    def contributions(self) -> Floats:
-        """Return (S, 6): what each sequence brings to each of the `OpeScores`, whose means over S are :meth:`mean`.
-
-        NaN where a sequence does not count.
-        """
-        rows = np.array([self.sequence(index) for index in range(len(self.names))], np.float64).reshape(-1, 6)
-        for curve, columns in zip(self.curves, ((0, 3, 4), (1,), (2,)), strict=True):
-            if self.convention.drop_zero_sequences and np.nan_to_num(curve).any():
-                rows[np.ix_(~np.nan_to_num(curve).any(axis=1), columns)] = np.nan
-        return rows
-
     def attributes(self, members: Mapping[str, Iterable[str]]) -> dict[str, OpeScores]:
         """Return the scores of each attribute: those over the sequences that carry it.
 

@@ -57,6 +57,7 @@ def load(folder: RunFolder, key: str) -> Score | None:
         curves = {name: Curve(*curve) for name, curve in kept.pop("curves").items()}
         interval = kept.pop("interval")
         problems = tuple(kept.pop("problems"))
+        kept["intervals"] = {key: (low, high) for key, (low, high) in kept["intervals"].items()}
         return Score(**kept, curves=curves, interval=interval and tuple(interval), problems=problems)
     return None
 

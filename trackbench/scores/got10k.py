@@ -8,7 +8,8 @@ import numpy as np
 
 from trackbench.errors import DataError
 from trackbench.metrics import got10k
-from trackbench.scores.one_pass import spread
+from trackbench.metrics.statistics import bootstrap_intervals
+from trackbench.scores.one_pass import intervals, spread
 from trackbench.scores.score import Curve, Metrics
 from trackbench.scores.stored import StoredRun
 
@@ -37,12 +38,20 @@ def score(run: StoredRun) -> dict[str, Any]:
     return {
         "metrics": {**_metrics(result), "fps": run.fps()},
         "spread": spread(alone),
+        "intervals": _intervals(result),
         "per_sequence": {
             name: dict(zip(("ao", "sr50", "sr75"), row, strict=True))
             for name, row in zip(names, result.per_sequence.tolist(), strict=True)
         },
         "curves": {"success": Curve(got10k.THRESHOLDS.tolist(), result.success.tolist())},
     }
+
+
+def _intervals(result: got10k.Got10kResult) -> dict[str, tuple[float, float]]:
+    """Return the intervals of the pooled scores: sequences weigh by their frames."""
+    weights = np.repeat(result.frames[:, None], 3, axis=1).astype(np.float64)
+    bounds = bootstrap_intervals(result.per_sequence * weights, weights)
+    return intervals(("ao", "sr50", "sr75"), bounds)
 
 
 def _metrics(result: got10k.Got10kResult) -> Metrics:

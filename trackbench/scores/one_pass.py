@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence as Several
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from trackbench.datasets.sequence import Dataset
 from trackbench.errors import DataError
 from trackbench.metrics import ope
 from trackbench.metrics.conventions import Convention
+from trackbench.metrics.statistics import bootstrap_intervals
 from trackbench.scores.score import Curve, Metrics
 from trackbench.scores.stored import StoredRun
 
@@ -33,6 +36,7 @@ def score(run: StoredRun, dataset: Dataset, rules: Convention) -> dict[str, Any]
     return {
         "metrics": {**merged.mean()._asdict(), "fps": run.fps()},
         "spread": spread([dict(result.mean()._asdict()) for result in results]),
+        "intervals": intervals(ope.OpeScores._fields, bootstrap_intervals(contributions(merged))),
         "attributes": {
             attribute: {"sequences": len(members[attribute]), **scores._asdict()}
             for attribute, scores in merged.attributes(members).items()
@@ -79,6 +83,30 @@ def spread(runs: Several[Metrics]) -> Metrics:
     if len(runs) < 2:
         return {}
     return {key: float(np.std([run[key] or 0.0 for run in runs], ddof=1)) for key in runs[0]}
+
+
+def contributions(result: ope.OpeResult) -> NDArray[np.float64]:
+    """Return (S, 6): what each sequence brings to each of the `OpeScores`, whose means over S are the scores.
+
+    NaN where a sequence does not count.
+    """
+    rows = np.array([result.sequence(index) for index in range(len(result.names))], np.float64).reshape(-1, 6)
+    for curve, columns in zip(result.curves, ([0, 3, 4], [1], [2]), strict=True):
+        zero = ~np.nan_to_num(curve).any(axis=1)
+        if result.convention.drop_zero_sequences and not zero.all():
+            rows[np.flatnonzero(zero)[:, None], columns] = np.nan
+    return rows
+
+
+def intervals(names: Several[str], bounds: NDArray[np.float64]) -> dict[str, tuple[float, float]]:
+    """Return the intervals that are known by the names of their metrics.
+
+    Args:
+        names: K names.
+        bounds: (K, 2).
+    """
+    rows = zip(names, bounds.tolist(), strict=True)
+    return {name: (low, high) for name, (low, high) in rows if math.isfinite(low) and math.isfinite(high)}
 
 
 def _evaluate(run: StoredRun, rules: Convention) -> list[ope.OpeResult]:

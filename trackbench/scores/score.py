@@ -37,6 +37,8 @@ class Score:
     metrics: Metrics
     spread: Metrics = field(default_factory=dict)
     """Standard deviation of each metric over repetitions (divided by n - 1); empty for a single run."""
+    intervals: dict[str, tuple[float, float]] = field(default_factory=dict)
+    """Bootstrap interval (95 %, over sequences) of each metric that has one; see trackbench.metrics.statistics."""
     attributes: dict[str, Metrics] = field(default_factory=dict)
     """Attribute -> metrics, with ``sequences`` the number of sequences that carry it."""
     per_sequence: dict[str, Metrics] = field(default_factory=dict)
@@ -45,6 +47,8 @@ class Score:
     """First and last length over which the curve of expected average overlap is averaged."""
     problems: tuple[str, ...] = ()
     """Stored results that could not be used, and why."""
+    manifest: dict[str, Any] = field(default_factory=dict)
+    """What made the results: see trackbench.results.manifest."""
 
     def document(self) -> dict[str, Any]:
         """Return the score as a row of ``report --json``."""
@@ -59,6 +63,7 @@ class Score:
             "run": self.run,
             "metrics": self.metrics,
             "spread": self.spread,
+            "intervals": self.intervals,
             "attributes": self.attributes,
             "per_sequence": self.per_sequence,
             "curves": {name: curve.values for name, curve in self.curves.items()},

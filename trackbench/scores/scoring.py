@@ -80,6 +80,7 @@ def _assemble(run: StoredRun, dataset: Dataset, name: str, parts: dict[str, Any]
         of=dataset.of,
         repetitions=run.repetitions,
         run=_origin(manifest),
+        manifest=manifest,
         problems=tuple(run.problems[s.name] for s in dataset.sequences if s.name in run.problems),
         **parts,
     )

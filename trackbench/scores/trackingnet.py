@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from trackbench.metrics import trackingnet
+from trackbench.metrics.statistics import bootstrap_intervals
 from trackbench.metrics.trackingnet import TrackingNetScores, TrackingNetTruth
-from trackbench.scores.one_pass import spread
+from trackbench.scores.one_pass import intervals, spread
 from trackbench.scores.score import Metrics
 from trackbench.scores.stored import StoredRun
 
@@ -26,14 +29,14 @@ def score(run: StoredRun) -> dict[str, Any]:
     for result in results:
         for name, row in zip(result.names, result.per_sequence.tolist(), strict=True):
             rows.setdefault(name, []).append(row)
+    per_sequence = {
+        name: [sum(column) / len(column) for column in zip(*runs, strict=True)] for name, runs in rows.items()
+    }
+    keys = TrackingNetScores._fields
     return {
         "metrics": {key: sum(m[key] or 0.0 for m in metrics) / len(metrics) for key in metrics[0]} | {"fps": run.fps()},
         "spread": spread(metrics),
-        "per_sequence": {
-            name: {
-                key: sum(column) / len(column)
-                for key, column in zip(TrackingNetScores._fields, zip(*runs, strict=True), strict=True)
-            }
-            for name, runs in rows.items()
-        },
+        # The server prints coverage of the whole, which a sequence's own does not average to.
+        "intervals": intervals(keys[:3], bootstrap_intervals(np.array(list(per_sequence.values()))[:, :3])),
+        "per_sequence": {name: dict(zip(keys, row, strict=True)) for name, row in per_sequence.items()},
     }

@@ -12,12 +12,14 @@ from PIL import Image
 
 from trackbench.datasets.sequence import Dataset, Sequence
 from trackbench.errors import DataError, UsageError, suggestion
-from trackbench.metrics.vot.conventions import CONVENTIONS, EAO_INTERVALS
+from trackbench.metrics.statistics import bootstrap_intervals
+from trackbench.metrics.vot.conventions import CONVENTIONS, EAO_INTERVALS, VotConvention
 from trackbench.metrics.vot.multistart import average_accuracy, multistart_scores
 from trackbench.metrics.vot.packed import Regions
-from trackbench.metrics.vot.supervised import SupervisedScores, supervised_scores
+from trackbench.metrics.vot.supervised import Part, SupervisedScores, supervised_scores
 from trackbench.metrics.vot.tracks import VotSequence
 from trackbench.results.store import RunFolder
+from trackbench.scores.one_pass import intervals
 from trackbench.scores.score import Curve, Metrics
 from trackbench.scores.stored import StoredRun
 
@@ -114,7 +116,8 @@ def _parts(
     names = [only] if only else list(run.sequences)
     sequences, runs = [packed[name] for name in names], [answers[name] for name in names]
     if kind == SUPERVISED:
-        return _supervised(run, supervised_scores(sequences, runs, CONVENTIONS[rules], interval), sequences)
+        convention = CONVENTIONS[rules]
+        return _supervised(run, supervised_scores(sequences, runs, convention, interval), sequences, convention)
     if kind == UNSUPERVISED:
         mean, means = average_accuracy(sequences, [repetitions[0] for repetitions in runs])
         return {
@@ -135,10 +138,19 @@ def _parts(
         },
         "curves": {"eao": _curve(scores.curve.tolist())},
         "interval": interval,
+        "intervals": {
+            **intervals(("eao",), bootstrap_intervals(*scores.eao_parts, mean_of_columns=True)),
+            **_ratios(
+                accuracy=[(part.accuracy, part.tracked) for part in scores.sequences.values()],
+                robustness=[(part.robustness, part.frames) for part in scores.sequences.values()],
+            ),
+        },
     }
 
 
-def _supervised(run: StoredRun, scores: SupervisedScores, sequences: list[VotSequence]) -> dict[str, Any]:
+def _supervised(
+    run: StoredRun, scores: SupervisedScores, sequences: list[VotSequence], rules: VotConvention
+) -> dict[str, Any]:
     tagged = {tag: sum(bool(s.tags[tag].any()) for s in sequences if tag in s.tags) for tag in scores.tags}
     tags: dict[str, Metrics] = {
         tag: {
@@ -152,6 +164,7 @@ def _supervised(run: StoredRun, scores: SupervisedScores, sequences: list[VotSeq
         for tag, part in scores.tags.items()
         if part.frames
     }
+    parts = scores.sequences.values()
     return {
         "metrics": {
             "eao": scores.eao,
@@ -169,7 +182,27 @@ def _supervised(run: StoredRun, scores: SupervisedScores, sequences: list[VotSeq
         },
         "curves": {"eao": _curve(scores.curve.tolist())},
         "interval": scores.interval,
+        "intervals": {
+            **intervals(("eao",), bootstrap_intervals(*scores.eao_parts, mean_of_columns=True)),
+            **_ratios(
+                accuracy=[(part.accuracy, _weight(part, rules)) for part in scores.sequences.values()],
+                failures_per_100=[
+                    (100 * part.failures / part.frames, part.frames) for part in scores.sequences.values()
+                ],
+            ),
+        },
     }
+
+
+def _weight(part: Part, rules: VotConvention) -> float:
+    """Return by what a sequence counts in the accuracy; where that averages over tags, its frames come nearest."""
+    return part.frames if rules.average == "sequences" else part.valid
+
+
+def _ratios(**pairs: list[tuple[float, float]]) -> dict[str, tuple[float, float]]:
+    """Return the intervals of averages of (value, weight) over sequences."""
+    values, weights = (np.array([[pair[i] for pair in column] for column in pairs.values()], float).T for i in (0, 1))
+    return intervals(tuple(pairs), bootstrap_intervals(values * weights, weights))
 
 
 def _curve(values: list[float]) -> Curve:

@@ -102,3 +102,25 @@ def expected_overlaps(
     sums, totals = np.zeros((len(weights), longest)), np.zeros((len(weights), longest))
     _accumulate(overlaps, starts, lengths, failed, weights, sums, totals)
     return np.divide(sums, totals, out=np.zeros_like(sums), where=totals > 0)
+
+
+def sequence_sums(
+    overlaps: NDArray[np.float64],
+    starts: NDArray[np.int64],
+    lengths: NDArray[np.int64],
+    failed: NDArray[np.bool_],
+    weights: NDArray[np.float64],
+    owners: NDArray[np.int64],
+    sequences: int,
+    longest: int,
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return what each sequence adds to the numerators and denominators of a curve, (S, ``longest``) each.
+
+    Args as in :func:`expected_overlaps`, with one set of weights (K,), and the sequence of each fragment (K,) in
+    ``owners``.
+    """
+    sums, totals = np.zeros((sequences, longest)), np.zeros((sequences, longest))
+    for owner in range(sequences):
+        own, one = owners == owner, slice(owner, owner + 1)
+        _accumulate(overlaps, starts[own], lengths[own], failed[own], weights[None, own], sums[one], totals[one])
+    return sums, totals

@@ -48,6 +48,9 @@ class MultistartScores:
     curve: NDArray[np.float64]
     """Expected average overlap by length, as many points as the interval's end; 0 where no run counts."""
     sequences: Mapping[str, MultistartPart]
+    eao_parts: tuple[NDArray[np.float64], NDArray[np.float64]]
+    """(S, L) each: what every sequence adds to the numerators and to the denominators of the curve's points, for the L
+    lengths of the interval."""
 
 
 class _Run(NamedTuple):
@@ -77,8 +80,8 @@ def multistart_scores(
     if not len(sequences) == len(anchors) == len(runs) or not sequences:
         raise DataError(f"runs of {len(runs)} sequences; expected {len(sequences)}, at least 1")
     parts: dict[str, MultistartPart] = {}
-    everything: list[_Run] = []
-    for sequence, values, answers in zip(sequences, anchors, runs, strict=True):
+    sums, counts = np.zeros((len(sequences), interval[1])), np.zeros((len(sequences), interval[1]))
+    for row, (sequence, values, answers) in enumerate(zip(sequences, anchors, runs, strict=True)):
         of_sequence = _runs(sequence, values, answers)
         tracked = sum(run.progress for run in of_sequence)
         overlap = sum(float(run.overlaps[: run.progress].sum()) for run in of_sequence)
@@ -86,10 +89,11 @@ def multistart_scores(
         parts[sequence.name] = MultistartPart(
             overlap / tracked if tracked else 0.0, tracked / asked, tracked, len(sequence.truth)
         )
-        everything += of_sequence
+        _accumulate(of_sequence, sums[row], counts[row])
     tracked = sum(part.tracked for part in parts.values())
     frames = sum(part.frames for part in parts.values())
-    curve = _curve(everything, interval[1])
+    total = counts.sum(axis=0)
+    curve = np.divide(sums.sum(axis=0), total, out=np.zeros(interval[1]), where=total > 0)
     return MultistartScores(
         accuracy=sum(part.accuracy * part.tracked for part in parts.values()) / tracked if tracked else 0.0,
         robustness=sum(part.robustness * part.frames for part in parts.values()) / frames,
@@ -97,6 +101,7 @@ def multistart_scores(
         interval=interval,
         curve=curve,
         sequences=parts,
+        eao_parts=(sums[:, interval[0] :], counts[:, interval[0] :]),
     )
 
 
@@ -183,12 +188,12 @@ def _progress(bad: NDArray[np.bool_]) -> int:
     return int(np.argmax(lost)) if lost.any() else len(bad)
 
 
-def _curve(runs: Iterable[_Run], length: int) -> NDArray[np.float64]:
-    """Return the mean over runs of the mean overlap of frames 1 to j, for j below ``length``.
+def _accumulate(runs: Iterable[_Run], sums: NDArray[np.float64], counts: NDArray[np.float64]) -> None:
+    """Add to ``sums`` the mean overlap of frames 1 to j of every run that reaches j, and to ``counts`` their number.
 
     A run that lost its target goes on as zeros after its end, where its sum is divided by j - 1, as in vot-toolkit.
     """
-    sums, counts = np.zeros(length), np.zeros(length)
+    length = len(sums)
     j = np.arange(length)
     for overlaps, progress in runs:
         total = len(overlaps)
@@ -201,4 +206,3 @@ def _curve(runs: Iterable[_Run], length: int) -> NDArray[np.float64]:
         if progress < total < length:
             sums[total:] += run[-1] / (j[total:] - 1)
             counts[total:] += 1
-    return np.divide(sums, counts, out=np.zeros(length), where=counts > 0)

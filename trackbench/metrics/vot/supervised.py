@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from trackbench.errors import DataError
 from trackbench.metrics.vot.conventions import VotConvention
-from trackbench.metrics.vot.fragments import cut, expected_overlaps, mean_of_interval
+from trackbench.metrics.vot.fragments import cut, expected_overlaps, mean_of_interval, sequence_sums
 from trackbench.metrics.vot.packed import Regions
 from trackbench.metrics.vot.tracks import FAILURE, Track, VotSequence, make_tracks
 from trackbench.regions import Region
@@ -68,6 +68,9 @@ class SupervisedScores:
     """By tag, the frames without any last, as ``empty``."""
     tag_eao: Mapping[str, float]
     tag_curves: Mapping[str, NDArray[np.float64]]
+    eao_parts: tuple[NDArray[np.float64], NDArray[np.float64]]
+    """(S, L) each: what every sequence adds to the numerators and to the denominators of the curve's points, for the L
+    lengths of the interval that the curve has."""
 
 
 def supervised_scores(
@@ -100,7 +103,8 @@ def supervised_scores(
     rate = overall.failures / overall.frames
     # vot-toolkit divides the average by the mean length.
     rate_of_plot = failures.sequences * len(tracks) / overall.frames if convention.average == "sequences" else rate
-    curves = _curves(tracks, tags, convention)
+    curves, eao_parts = _curves(tracks, tags, convention)
+    first, last = interval[0] - 1 + convention.shift, interval[1] + convention.shift
     return SupervisedScores(
         accuracy=getattr(accuracies, convention.average),
         robustness=100 * rate if convention.robustness == "per-100" else getattr(failures, convention.average),
@@ -116,6 +120,7 @@ def supervised_scores(
         tags=by_tag,
         tag_eao={tag: mean_of_interval(c, interval, convention.shift) for tag, c in zip(tags, curves[1:], strict=True)},
         tag_curves=dict(zip(tags, curves[1:], strict=True)),
+        eao_parts=(eao_parts[0][:, first:last], eao_parts[1][:, first:last]),
     )
 
 
@@ -174,12 +179,17 @@ def _mean(pairs: Sequence[tuple[float, int]]) -> float:
     return sum(value * weight for value, weight in known) / sum(weight for _, weight in known) if known else math.nan
 
 
-def _curves(tracks: Sequence[Track], tags: Sequence[str], convention: VotConvention) -> NDArray[np.float64]:
-    """Return the curve of all fragments and one for each tag, by which the fragments are weighted."""
-    starts, lengths, failed = [], [], []
+def _curves(
+    tracks: Sequence[Track], tags: Sequence[str], convention: VotConvention
+) -> tuple[NDArray[np.float64], tuple[NDArray[np.float64], NDArray[np.float64]]]:
+    """Return the curve of all fragments and one for each tag, by which the fragments are weighted.
+
+    Also the parts of the first: each sequence's sums and weights, (S, longest).
+    """
+    starts, lengths, failed, owners = [], [], [], []
     weights: list[NDArray[np.float64]] = []
     begin = 0
-    for track in tracks:
+    for owner, track in enumerate(tracks):
         # How many frames there are before each, all of them and those with each tag.
         counts = np.zeros((len(tags) + 1, len(track.sequence.truth) + 1), np.int64)
         counts[0] = np.arange(counts.shape[1])
@@ -190,13 +200,15 @@ def _curves(tracks: Sequence[Track], tags: Sequence[str], convention: VotConvent
                 starts.append(begin + fragment.first)
                 lengths.append(fragment.stop - fragment.first)
                 failed.append(fragment.failed)
+                owners.append(owner)
                 weights.append(base * (counts[:, fragment.stop] - counts[:, fragment.first]) / fragment.length)
             begin += len(codes)
     longest = max(lengths) if convention.open_curve else max(len(track.sequence.truth) for track in tracks)
     flat = np.concatenate([track.eao_overlaps.ravel() for track in tracks])
-    curves = expected_overlaps(
-        flat, np.array(starts), np.array(lengths), np.array(failed), np.array(weights).T.copy(), longest
-    )
+    fragments = np.array(starts), np.array(lengths), np.array(failed)
+    sets = np.array(weights).T.copy()
+    curves = expected_overlaps(flat, *fragments, sets, longest)
+    parts = sequence_sums(flat, *fragments, sets[0], np.array(owners), len(tracks), longest)
     if not convention.open_curve:
         curves[:, 0] = 1.0
-    return curves
+    return curves, parts
