@@ -1,7 +1,8 @@
 """Parsed results beside the store, so that the text of a run is read once.
 
 One file holds the boxes of all sequences of a run, with the size and time of modification that each text file had; a
-file that differs from them is parsed again. The cache may be deleted at any time.
+file that differs from them is parsed again. Its first line is JSON, file -> size, time, first and last row; then come
+the rows, float64. The cache may be deleted at any time.
 """
 
 from __future__ import annotations
@@ -9,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import zipfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -19,48 +19,51 @@ from numpy.typing import NDArray
 from trackbench.errors import DataError
 
 Boxes = NDArray[np.float64]
+Stamp = tuple[int, int]
 
-FILE = ".parsed.npz"
+FILE = ".parsed"
 
 
-def read_all(folder: Path, paths: Iterable[Path], parse: Callable[[Path], Boxes]) -> dict[Path, Boxes | DataError]:
+def read_all(folder: Path, names: Iterable[str], parse: Callable[[Path], Boxes]) -> dict[str, Boxes | DataError]:
     """Return the boxes of each file, float64 (N, 4), or the error that parsing it raised.
 
     Args:
-        folder: where the cache lies, beside the files.
-        paths: the files, all of them in ``folder``.
+        folder: where the files lie, and the cache.
+        names: the files.
         parse: reads one of them.
     """
     known = _load(folder / FILE)
-    found: dict[Path, Boxes | DataError] = {}
-    stamps: dict[str, tuple[int, int]] = {}
-    for path in paths:
+    found: dict[str, Boxes | DataError] = {}
+    stamps: dict[str, Stamp] = {}
+    root = os.fspath(folder)
+    for name in names:
         try:
-            status = path.stat()
-            stamps[path.name] = stamp = (status.st_size, status.st_mtime_ns)
-            old = known.get(path.name)
-            found[path] = old[1] if old is not None and old[0] == stamp else parse(path)
+            status = os.stat(f"{root}{os.sep}{name}")
+            stamps[name] = stamp = (status.st_size, status.st_mtime_ns)
+            old = known.get(name)
+            found[name] = old[1] if old is not None and old[0] == stamp else parse(folder / name)
         except OSError as error:
-            found[path] = DataError(f"{path}: cannot be read: {error.strerror}")
+            found[name] = DataError(f"{folder / name}: cannot be read: {error.strerror}")
         except DataError as error:
-            found[path] = error
-    fresh = {path.name: boxes for path, boxes in found.items() if not isinstance(boxes, DataError)}
+            found[name] = error
+    fresh = {name: boxes for name, boxes in found.items() if not isinstance(boxes, DataError)}
     if any(name not in known or known[name][0] != stamps[name] for name in fresh):
         _store(folder / FILE, fresh, stamps)
     return found
 
 
-def _load(path: Path) -> dict[str, tuple[tuple[int, int], Boxes]]:
+def _load(path: Path) -> dict[str, tuple[Stamp, Boxes]]:
     # A cache that is not there, or broken, is no cache.
-    with contextlib.suppress(OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile):
-        with np.load(path, allow_pickle=False) as file:
-            boxes, index = file["boxes"], json.loads(file["index"].tobytes())
-        if boxes.ndim == 2 and boxes.shape[1] == 4 and boxes.dtype == np.float64:
+    with contextlib.suppress(OSError, ValueError, TypeError, AttributeError):
+        with path.open("rb") as file:
+            index = json.loads(file.readline())
+            boxes = np.fromfile(file, np.float64).reshape(-1, 4)
+        if max((end for _, _, _, end in index.values()), default=0) == len(boxes):
             return {name: ((size, time), boxes[start:end]) for name, (size, time, start, end) in index.items()}
     return {}
 
 
-def _store(path: Path, boxes: dict[str, Boxes], stamps: dict[str, tuple[int, int]]) -> None:
+def _store(path: Path, boxes: dict[str, Boxes], stamps: dict[str, Stamp]) -> None:
     index, start = {}, 0
     for name, rows in boxes.items():
         index[name] = (*stamps[name], start, start + len(rows))
@@ -69,9 +72,7 @@ def _store(path: Path, boxes: dict[str, Boxes], stamps: dict[str, tuple[int, int
     # Results may lie where nobody can write; they are then parsed every time.
     with contextlib.suppress(OSError):
         with temporary.open("wb") as file:
-            np.savez(
-                file,
-                boxes=np.concatenate(list(boxes.values())),
-                index=np.frombuffer(json.dumps(index).encode(), np.uint8),
-            )
+            file.write(json.dumps(index).encode() + b"\n")
+            for rows in boxes.values():
+                file.write(np.ascontiguousarray(rows))
         temporary.replace(path)

@@ -9,7 +9,7 @@
         <sequence>.score    confidence a line, empty where there is none; no file when the tracker has none at all
         failures.json       sequences that could not be run, and why
         repetition-002/     the same files of a second run
-    .parsed.npz         cache of the parsed .txt files (see trackbench.results.cache)
+    .parsed             cache of the parsed .txt files (see trackbench.results.cache)
     .scores.json        cache of scores (see trackbench.scores.cache)
 
 The ``.txt`` file of a sequence is written last: where it is, all is there.
@@ -30,7 +30,7 @@ from numpy.typing import NDArray
 
 from trackbench.errors import DataError, UsageError
 from trackbench.regions import Region, format_region, region_to_box
-from trackbench.regions.files import read_boxes, read_regions, read_text
+from trackbench.regions.files import parse_plain, read_boxes, read_bytes, read_regions, read_text
 from trackbench.results.cache import FILE as CACHE
 from trackbench.results.cache import read_all
 
@@ -128,9 +128,9 @@ class RunFolder:
 
     def all_boxes(self, sequences: Iterable[str], repetition: int = 1) -> dict[str, NDArray[np.float64] | DataError]:
         """Return what :meth:`boxes` gives for each sequence, or the error that it raises; fast when asked again."""
-        paths = {name: self.file(name, ".txt", repetition) for name in sequences}
-        found = read_all(self.file("x", "", repetition).parent, paths.values(), _boxes)
-        return {name: found[path] for name, path in paths.items()}
+        files = {f"{name}.txt": name for name in sequences}
+        found = read_all(self.file("x", "", repetition).parent, files, _boxes)
+        return {files[file]: boxes for file, boxes in found.items()}
 
     def seconds(self, sequence: str, repetition: int = 1) -> NDArray[np.float64] | None:
         """Return the seconds of each frame, float64 (N,), or None where no times are stored."""
@@ -183,8 +183,11 @@ class RunFolder:
 
 
 def _boxes(path: Path) -> NDArray[np.float64]:
-    with path.open("rb") as file:
-        first, second = file.readline(), file.readline()
+    data = read_bytes(path)
+    boxes = parse_plain(data)
+    if boxes is not None:
+        return boxes
+    first, second, *_ = (*data.split(b"\n", 2), b"", b"")
     # The first line may be a code ("1") where the others are boxes.
     if all(line.count(b",") == 3 and not line.startswith(b"m") for line in (first, second) if line.strip()):
         return read_boxes(path)
