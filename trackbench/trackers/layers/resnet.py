@@ -16,7 +16,6 @@ Norm = Callable[[int], nn.Module]
 """Makes a normalisation of so many channels: ``nn.BatchNorm2d`` or ``FrozenBatchNorm2d``."""
 
 _DEPTHS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 6, 3), 101: (3, 4, 23, 3)}
-_WIDTHS = (64, 128, 256, 512)
 
 
 @dataclass(frozen=True)
@@ -49,6 +48,7 @@ class ResNet(nn.Module):
         norm: which normalisation.
         stages: how the four stages convolve.
         stem_padding: padding of the first, 7x7 convolution.
+        width: channels of the stem; all others are multiples of it.
     """
 
     def __init__(
@@ -58,23 +58,25 @@ class ResNet(nn.Module):
         norm: Norm = FrozenBatchNorm2d,
         stages: tuple[Stage, ...] = STANDARD,
         stem_padding: int = 3,
+        width: int = 64,
     ) -> None:
         super().__init__()
         block = _BasicBlock if depth < 50 else _Bottleneck
         self.outputs = outputs
-        self.conv1 = nn.Conv2d(3, 64, 7, stride=2, padding=stem_padding, bias=False)
-        self.bn1 = norm(64)
+        self.conv1 = nn.Conv2d(3, width, 7, stride=2, padding=stem_padding, bias=False)
+        self.bn1 = norm(width)
         self.relu = nn.ReLU(inplace=True)
         self.maxpool = nn.MaxPool2d(3, stride=2, padding=1)
-        channels = 64
+        channels = width
         self._names = tuple(f"layer{number}" for number in range(1, max(map(_number, outputs)) + 1))
-        for name, count, width, stage in zip(self._names, _DEPTHS[depth], _WIDTHS, stages, strict=False):
+        for name, count, stage in zip(self._names, _DEPTHS[depth], stages, strict=False):
             rest = Stage(dilation=stage.dilation, first_dilation=stage.dilation)
             blocks: list[nn.Module] = []
             for index in range(count):
                 blocks.append(block(channels, width, stage if index == 0 else rest, norm))
                 channels = width * block.expansion
             self.add_module(name, nn.Sequential(*blocks))
+            width *= 2
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
