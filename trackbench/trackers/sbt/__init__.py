@@ -1,0 +1,1 @@
+"""SBT: Correlation-Aware Deep Tracking (Xie et al., CVPR 2022)."""
