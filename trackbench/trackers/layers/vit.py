@@ -1,8 +1,9 @@
 """Vision transformer: patch tokens, a class token, pre-norm blocks of self-attention and feed-forward network.
 
-Dosovitskiy et al., ICLR 2021. Parameters are named as in CLIP's image encoder (Radford et al., ICML 2021), which has a
-norm before the first block, no bias in the patch embedding and x·sigmoid(1.702 x) in its feed-forward networks; the
-transformers of DeiT, MoCo v3, SLIP and MAE are the other form (:data:`TIMM`). All tensors are batch first, (B, N, C).
+Dosovitskiy et al., ICLR 2021. Parameters are named as in CLIP's image encoder (Radford et al., ICML 2021; its
+``attn.in_proj_weight`` is ``attn.in_proj.weight`` here), which has a norm before the first block, no bias in the patch
+embedding and x·sigmoid(1.702 x) in its feed-forward networks; the transformers of DeiT, MoCo v3, SLIP and MAE are the
+other form (:data:`TIMM`). All tensors are batch first, (B, N, C).
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from typing import cast
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from trackbench.trackers.layers.packed_linear import PackedLinear, can_pack, pack_linears
 
 
 @dataclass(frozen=True)
@@ -42,20 +45,19 @@ class QuickGELU(nn.Module):
 
 
 class Attention(nn.Module):
-    """Multi-head self-attention; the rows of ``in_proj_weight`` make queries, keys and values, in this order."""
+    """Multi-head self-attention; ``in_proj`` makes queries, keys and values, in this order."""
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
         self.heads = heads
-        self.in_proj_weight = nn.Parameter(torch.empty(3 * width, width))
-        self.in_proj_bias = nn.Parameter(torch.zeros(3 * width))
+        self.in_proj = nn.Linear(width, 3 * width)
         self.out_proj = nn.Linear(width, width)
-        nn.init.xavier_uniform_(self.in_proj_weight)
+        nn.init.xavier_uniform_(self.in_proj.weight)
+        nn.init.zeros_(self.in_proj.bias)
 
     def keys_values(self, x: Tensor) -> Tensor:
         """Return the keys and values of tokens (B, N, C): (B, 2, heads, N, C / heads)."""
-        width = x.shape[2]
-        return self._project(x, slice(width, 3 * width))
+        return self._project(x)[:, 1:]
 
     def forward(self, x: Tensor, memory: Tensor | None = None, queries: int | None = None) -> Tensor:
         """Return what the first ``queries`` tokens (by default all) gather, (B, queries, C).
@@ -65,21 +67,16 @@ class Attention(nn.Module):
             memory: :meth:`keys_values` of further tokens that are attended to but do not ask.
             queries: how many of the tokens ask.
         """
-        batch, tokens, width = x.shape
-        if queries is None or queries == tokens:
-            q, k, v = self._project(x, slice(0, 3 * width)).unbind(1)
-        else:
-            q = self._project(x[:, :queries], slice(0, width))[:, 0]
-            k, v = self.keys_values(x).unbind(1)
+        q, k, v = self._project(x).unbind(1)
         if memory is not None:
             k, v = torch.cat([k, memory[:, 0]], 2), torch.cat([v, memory[:, 1]], 2)
-        gathered = F.scaled_dot_product_attention(q, k, v)
-        return cast(Tensor, self.out_proj(gathered.transpose(1, 2).reshape(batch, -1, width)))
+        gathered = F.scaled_dot_product_attention(q[:, :, :queries], k, v)
+        return cast(Tensor, self.out_proj(gathered.transpose(1, 2).flatten(2)))
 
-    def _project(self, x: Tensor, rows: slice) -> Tensor:
-        projected = F.linear(x, self.in_proj_weight[rows], self.in_proj_bias[rows])
+    def _project(self, x: Tensor) -> Tensor:
         batch, tokens, width = x.shape
-        return projected.view(batch, tokens, -1, self.heads, width // self.heads).permute(0, 2, 3, 1, 4)
+        projected = self.in_proj(x).view(batch, tokens, 3, self.heads, width // self.heads)
+        return cast(Tensor, projected.permute(0, 2, 3, 1, 4))
 
 
 class FeedForward(nn.Module):
@@ -87,13 +84,29 @@ class FeedForward(nn.Module):
 
     def __init__(self, width: int, form: ViTForm) -> None:
         super().__init__()
-        self.c_fc = nn.Linear(width, 4 * width)
-        self.activation = QuickGELU() if form.quick_gelu else nn.GELU()
+        self.c_fc: nn.Module = nn.Linear(width, 4 * width)
+        self.activation: nn.Module = QuickGELU() if form.quick_gelu else nn.GELU()
         self.c_proj = nn.Linear(4 * width, width)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, N, C) -> (B, N, C)."""
         return cast(Tensor, self.c_proj(self.activation(self.c_fc(x))))
+
+    @torch.no_grad()
+    def for_inference(self, rows: int) -> None:
+        """Fold the activation into the layer before it, on a CPU; the weights do not change any more.
+
+        x·sigmoid(1.702 x) is the SiLU of 1.702 x, over 1.702.
+        """
+        if not can_pack() or not isinstance(self.c_fc, nn.Linear):
+            return
+        quick = isinstance(self.activation, QuickGELU)
+        if quick:
+            for tensor in (self.c_fc.weight, self.c_fc.bias):
+                tensor.mul_(1.702)
+            self.c_proj.weight.div_(1.702)
+        self.c_fc = PackedLinear(self.c_fc, rows, "swish" if quick else "gelu")
+        self.activation = nn.Identity()
 
 
 class Block(nn.Module):
@@ -143,6 +156,16 @@ class VisionTransformer(nn.Module):
     def blocks(self) -> list[Block]:
         """The blocks, in the order in which tokens pass them."""
         return [cast(Block, block) for block in cast(nn.ModuleList, self.transformer["resblocks"])]
+
+    def for_inference(self, rows: int) -> None:
+        """Bring the weights into the form that is fastest on a CPU; they do not change any more.
+
+        Args:
+            rows: tokens that usually pass a block at once.
+        """
+        for block in self.blocks:
+            block.mlp.for_inference(rows)
+        pack_linears(self, rows)
 
     def patches(self, image: Tensor) -> Tensor:
         """Return one token for each patch of an image (B, 3, H, W), row by row: (B, H / patch · W / patch, C)."""

@@ -21,6 +21,8 @@ _TEXT_TOWER = (
 )
 """CLIP's text encoder; its transformer and positions are not below ``visual``."""
 
+_IN_PROJ = (r"\.attn\.in_proj_", ".attn.in_proj.")
+
 _TIMM = (
     (r"^cls_token$", "class_embedding"),
     (r"^pos_embed$", "positional_embedding"),
@@ -28,7 +30,7 @@ _TIMM = (
     (r"^norm\.", "ln_post."),
     (r"^blocks\.", "transformer.resblocks."),
     (r"\.norm([12])\.", r".ln_\1."),
-    (r"\.attn\.qkv\.", ".attn.in_proj_"),
+    (r"\.attn\.qkv\.", ".attn.in_proj."),
     (r"\.attn\.proj\.", ".attn.out_proj."),
     (r"\.mlp\.fc1\.", ".mlp.c_fc."),
     (r"\.mlp\.fc2\.", ".mlp.c_proj."),
@@ -40,6 +42,7 @@ def checkpoint_keys(options: SimTrackOptions) -> KeyMap:
     """Return how the names of a SimTrack checkpoint become ours."""
     return KeyMap(
         rename=(
+            _IN_PROJ,
             (r"^.*?\bvisual\.", "backbone.visual."),
             (r"^.*?\bpos_fc\.", "backbone.pos_fc."),
             (r"^.*?\b(conv[1-5]_(?:tl|br)\.)", r"box_head.\1"),
@@ -63,7 +66,7 @@ def pretrained_keys(pretraining: Pretraining, depth: int) -> KeyMap:
     match pretraining:
         case "clip":
             unused = (*_TEXT_TOWER, r"visual\.proj", "input_resolution", "context_length", "vocab_size")
-            rename = ((r"^visual\.", ""),)
+            rename = ((r"^visual\.", ""), _IN_PROJ)
             start = r"visual\.transformer\.resblocks"
         case "moco":
             unused = (r"(?:momentum_encoder|predictor|base_encoder\.head)\..*",)

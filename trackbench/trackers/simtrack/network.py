@@ -31,7 +31,7 @@ class Located(NamedTuple):
 
 
 class SimTrack(nn.Module):
-    """The network; parameters have the official names."""
+    """The network; parameters have the official names, ``attn.in_proj_weight`` apart."""
 
     def __init__(self, options: SimTrackOptions) -> None:
         super().__init__()

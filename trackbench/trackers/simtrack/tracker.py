@@ -61,8 +61,10 @@ class SimTrackTracker(NetworkModel[SimTrackState]):
         return checkpoint_keys(options)
 
     def prepare(self, network: SimTrack) -> nn.Module:
-        """Fold the predictor's norms."""
+        """Fold the predictor's norms; on a CPU bring the backbone's weights into its layout."""
         fold_batch_norms(network.box_head)
+        if self.device == "cpu":
+            network.backbone.for_inference()
         return network
 
     @torch.inference_mode()

@@ -40,6 +40,10 @@ class ViTBackbone(nn.Module):
         period = round(1 / options.interaction_ratio)
         self.interacting = [index % period == period - 1 for index in range(options.depth[0])]
 
+    def for_inference(self) -> None:
+        """Bring the weights into the form that is fastest on a CPU; they do not change any more."""
+        self.visual.for_inference(self.grid**2 + 1 + self.cells**2 + self.foveal_cells**2)
+
     def exemplar(self, image: Tensor, boxes: Tensor) -> Memory:
         """Return all of a target that no later frame changes.
 

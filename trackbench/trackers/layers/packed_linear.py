@@ -1,0 +1,58 @@
+"""Linear layers whose weights never change again, in the memory layout that a CPU's matrix products want.
+
+oneDNN multiplies with weights in blocks of its own; without this it, or MKL, rearranges them in every call, which costs
+10 to 20 % of a transformer on one target. The operators are those that torch's compiler puts in when it freezes a
+network; where they are missing, and on other devices, a layer stays as it is.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, cast
+
+import torch
+from torch import Tensor, nn
+
+Activation = Literal["none", "relu", "gelu", "swish"]
+
+
+class PackedLinear(nn.Module):
+    """A linear layer with an activation, for inference on a CPU in float32.
+
+    Args:
+        linear: the layer; it is not changed.
+        rows: how many tokens usually come in at once; the layout suits any number.
+        activation: applied to the result; ``swish`` is x·sigmoid(x), ``gelu`` the exact one.
+    """
+
+    def __init__(self, linear: nn.Linear, rows: int, activation: Activation = "none") -> None:
+        super().__init__()
+        self.activation = activation
+        self.packed = torch.ops.mkldnn._reorder_linear_weight(linear.weight.detach(), rows)
+        self.bias = None if linear.bias is None else linear.bias.detach()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(..., inputs) -> (..., outputs)."""
+        return cast(Tensor, torch.ops.mkldnn._linear_pointwise(x, self.packed, self.bias, self.activation, [], ""))
+
+
+def can_pack() -> bool:
+    """Whether this torch has the operators."""
+    names = ("_reorder_linear_weight", "_linear_pointwise")
+    available: bool = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
+    return available and all(hasattr(torch.ops.mkldnn, name) for name in names)
+
+
+def pack_linears(root: nn.Module, rows: int) -> int:
+    """Replace every linear layer below ``root`` by its packed form, in place; return how many were replaced.
+
+    Layers that are not float32 or not on a CPU stay, and so do all where :func:`can_pack` is false.
+    """
+    if not can_pack():
+        return 0
+    packed = 0
+    for parent in list(root.modules()):
+        for name, layer in list(parent.named_children()):
+            if type(layer) is nn.Linear and layer.weight.dtype == torch.float32 and layer.weight.device.type == "cpu":
+                setattr(parent, name, PackedLinear(layer, rows))
+                packed += 1
+    return packed
