@@ -1,0 +1,1 @@
+"""SparseTT (Fu et al., IJCAI 2022)."""

@@ -1,0 +1,90 @@
+"""The network of SparseTT: backbone, target focus network, double-head predictor (figure 2)."""
+
+from __future__ import annotations
+
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+
+from trackbench.trackers.layers.folding import fold_batch_norms
+from trackbench.trackers.layers.swin import SWIN_TINY, Swin, SwinSize
+from trackbench.trackers.sparsett.focus import Decoder, Encoder, FocusSize
+from trackbench.trackers.sparsett.head import DoubleHead, Heads, Responses
+
+
+class Adjuster(nn.Module):
+    """From the backbone's channels to those of the target focus network: a 1x1 convolution and a batch norm."""
+
+    def __init__(self, channels: int, width: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(channels, width, 1)
+        self.bn = nn.BatchNorm2d(width, eps=1e-3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, H, W) -> (B, H·W, width)."""
+        return cast(Tensor, self.bn(self.conv(x))).flatten(2).transpose(1, 2)
+
+
+class SparseTTNetwork(nn.Module):
+    """The whole network.
+
+    The head sees the decoder's output next to the adjusted features of the search region, as in the official code.
+
+    Args:
+        swin: size of the backbone; its stages after ``stage`` are built for their weights and never computed.
+        stage: of the backbone whose map is used, with a stride of 4 · 2^stage pixels.
+        focus: size of the target focus network.
+        template: side of the template in pixels.
+        search: side of the search region in pixels.
+        head_width: channels of both heads' features.
+        bottlenecks: of the convolutional head.
+        heads: which heads there are.
+    """
+
+    def __init__(
+        self,
+        focus: FocusSize,
+        heads: Heads = "double",
+        *,
+        swin: SwinSize = SWIN_TINY,
+        stage: int = 2,
+        template: int = 127,
+        search: int = 289,
+        head_width: int = 1024,
+        bottlenecks: int = 7,
+    ) -> None:
+        super().__init__()
+        stride = 4 * 2**stage
+        self.template_side, self.search_side = -(-template // stride), -(-search // stride)
+        self.backbone = Swin(swin, outputs=(stage,))
+        channels = swin.width * 2**stage
+        self.feat_adjuster_z = Adjuster(channels, focus.width)
+        self.feat_adjuster_x = Adjuster(channels, focus.width)
+        self.encoder = Encoder(focus, self.template_side)
+        self.decoder = Decoder(focus, self.search_side)
+        self.head = DoubleHead(2 * focus.width, head_width, bottlenecks, self.search_side, stride, heads)
+
+    def encode(self, template: Tensor) -> Tensor:
+        """Return what tracking needs of normalised templates (B, 3, 127, 127): (B, M, 2, heads, 64, C / heads)."""
+        return self.decoder.memory(self.encoder(self.feat_adjuster_z(self.backbone(template)[0])))
+
+    def focused(self, search: Tensor, memory: Tensor) -> Tensor:
+        """Return the head's input for normalised search regions (B, 3, 289, 289) and what :meth:`encode` returned."""
+        adjusted = self.feat_adjuster_x(self.backbone(search)[0])
+        both = torch.cat([self.decoder(adjusted, memory), adjusted], 2)
+        return both.view(len(both), self.search_side, self.search_side, -1).permute(0, 3, 1, 2)
+
+    def forward(self, template: Tensor, search: Tensor) -> dict[str, Responses]:
+        """Return what each head says of each cell of the search regions, as training needs it."""
+        return cast(dict[str, Responses], self.head(self.focused(search, self.encode(template))))
+
+    def track(self, search: Tensor, memory: Tensor) -> tuple[Tensor, Tensor]:
+        """Return each cell's score (B, 361) and box (B, 361, 4), corners in pixels of the search region."""
+        return self.head.scores_and_boxes(self.focused(search, memory))
+
+    def for_inference(self) -> SparseTTNetwork:
+        """Fold batch norms and drop what tracking never computes; in evaluation mode, and the weights stay."""
+        self.backbone.for_inference()
+        fold_batch_norms(self)
+        return self
