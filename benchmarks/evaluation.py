@@ -105,7 +105,7 @@ def main() -> None:
             score_runs(fresh, folder / "runs")
 
         ours_first = cpu_seconds(ours)  # with imports; not reported
-        forget(folder, ".parsed", ".scores.json")
+        forget(folder, ".parsed", ".scores.json", ".lasot.truth")
         cold = cpu_seconds(ours)
         forget(folder, ".scores.json")
         warm = cpu_seconds(ours)

@@ -105,6 +105,13 @@ class OpeResult:
         """Return the scores of one sequence."""
         return self._scores(OpeCurves(*(curve[index] for curve in self.curves)), float(self.mean_overlaps[index]))
 
+    def per_sequence(self) -> Floats:
+        """Return (S, 6): the scores of each sequence, in the order of `OpeScores`."""
+        success, precision, norm = self.curves
+        norm_score = norm.mean(axis=1) if self.convention.norm_score == "mean" else norm[:, 20]
+        columns = [success.mean(axis=1), precision[:, 20], norm_score, success[:, 10], success[:, 15]]
+        return np.column_stack([*columns, self.mean_overlaps])
+
     def attributes(self, members: Mapping[str, Iterable[str]]) -> dict[str, OpeScores]:
         """Return the scores of each attribute: those over the sequences that carry it.
 

@@ -6,7 +6,7 @@ paired; the frames of one sequence depend on each other and are never resampled 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -140,14 +140,17 @@ def holm(p: Floats) -> Floats:
     return corrected
 
 
-def _draws(total: int, resamples: int) -> Iterator[Floats]:
-    """Yield how often each of ``total`` sequences is in each resample, (batch, total)."""
+@lru_cache(maxsize=1)
+def _draws(total: int, resamples: int) -> list[Floats]:
+    """Return how often each of ``total`` sequences is in each resample, in batches (rows, total)."""
     rng = np.random.default_rng(_SEED)
     batch = max(1, _BATCH // total)
+    batches = []
     for begin in range(0, resamples, batch):
         rows = min(batch, resamples - begin)
         drawn = rng.integers(0, total, (rows, total)) + np.arange(rows)[:, None] * total
-        yield np.bincount(drawn.ravel(), minlength=rows * total).reshape(rows, total).astype(np.float64)
+        batches.append(np.bincount(drawn.ravel(), minlength=rows * total).reshape(rows, total).astype(np.float64))
+    return batches
 
 
 def _bca(whole: float, drawn: Floats, without: Floats, confidence: float) -> tuple[float, float]:

@@ -11,6 +11,7 @@
         repetition-002/     the same files of a second run
     .parsed             cache of the parsed .txt files (see trackbench.results.cache)
     .scores.json        cache of scores (see trackbench.scores.cache)
+    runs/.<dataset>.truth   cache of the parsed annotations (see trackbench.scores.truths)
 
 The ``.txt`` file of a sequence is written last: where it is, all is there.
 """
@@ -57,6 +58,7 @@ class RunFolder:
 
     def __init__(self, runs: Path, key: RunKey) -> None:
         self.key = key
+        self.runs = runs
         self.path = runs / file_name(key.tracker) / file_name(key.dataset) / key.protocol
 
     def file(self, sequence: str, suffix: str = ".txt", repetition: int = 1) -> Path:
@@ -74,10 +76,11 @@ class RunFolder:
         """Whether a result of ``sequence`` is stored."""
         return self.file(sequence, ".txt", repetition).is_file()
 
-    def sequences(self, repetition: int = 1) -> set[str]:
-        """Return the names of the sequences that are stored."""
+    def sequences(self, repetition: int = 1, suffix: str = ".txt") -> set[str]:
+        """Return the names of the sequences that are stored, those with times for the suffix ``.time``."""
         folder = self.file("x", "", repetition).parent
-        return {path.stem for path in folder.glob("*.txt")} if folder.is_dir() else set()
+        names = os.listdir(folder) if folder.is_dir() else []
+        return {name.removesuffix(suffix) for name in names if name.endswith(suffix)}
 
     def repetitions(self) -> int:
         """Return the highest repetition that is stored; 0 when nothing is."""

@@ -11,7 +11,7 @@ import contextlib
 import hashlib
 import json
 import os
-from dataclasses import asdict
+from dataclasses import fields
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -26,25 +26,31 @@ from trackbench.scores.score import Curve, Score
 FILE = ".scores.json"
 
 
-def fingerprint(folder: RunFolder, dataset: Dataset, rules: Convention | str) -> str | None:
-    """Return what a score depends on, as a hash; None where an annotation cannot be read.
+def rules_hash(dataset: Dataset, rules: Convention | str) -> bytes | None:
+    """Return what the scores of all runs depend on, as a hash; None where an annotation cannot be read.
 
     Args:
-        folder: the run.
-        dataset: what it is judged by.
+        dataset: what they are judged by.
         rules: the convention, or the name of a benchmark's own metric.
     """
     digest = hashlib.blake2b(digest_size=16)
     digest.update(repr((_code(), rules, dataset.of, dataset.attributes)).encode())
-    for path in sorted(folder.path.rglob("*")):
-        if path.suffix in {".txt", ".time"} or path.name == "manifest.json":
-            digest.update(_stamp(path).encode())
     try:
         for sequence in dataset.sequences:
             digest.update(repr((sequence.name, sequence.attributes)).encode())
             digest.update(_truth(sequence))
     except (DataError, OSError):
         return None
+    return digest.digest()
+
+
+def fingerprint(folder: RunFolder, rules: bytes) -> str:
+    """Return what the score of one run depends on, as a hash, from that of `rules_hash`."""
+    digest = hashlib.blake2b(rules, digest_size=16)
+    for place, _, names in sorted(os.walk(folder.path)):
+        for name in sorted(names):
+            if name.endswith((".txt", ".time")) or name == "manifest.json":
+                digest.update(stamp(os.path.join(place, name)).encode())
     return digest.hexdigest()
 
 
@@ -65,7 +71,7 @@ def load(folder: RunFolder, key: str) -> Score | None:
 def store(folder: RunFolder, key: str, score: Score) -> None:
     """Keep a score, and the few before it (other conventions)."""
     kept = dict(list(_read(folder).items())[-4:])
-    kept[key] = asdict(score)
+    kept[key] = {field.name: getattr(score, field.name) for field in fields(score)}
     path = folder.path / FILE
     temporary = path.with_name(f"{FILE}.{os.getpid()}")
     # Where nobody can write, scores are computed every time.
@@ -93,7 +99,12 @@ def _code() -> str:
     return digest.hexdigest()
 
 
-def _stamp(path: os.PathLike[str]) -> str:
+def stamp(path: str | os.PathLike[str]) -> str:
+    """Return what changes with a file.
+
+    Raises:
+        OSError: it is not there.
+    """
     status = os.stat(path)
     return f"{os.fspath(path)} {status.st_size} {status.st_mtime_ns}\n"
 
@@ -101,7 +112,7 @@ def _stamp(path: os.PathLike[str]) -> str:
 def _truth(sequence: Sequence) -> bytes:
     """Return what tells a sequence's annotation from any other, without reading it where its files are known."""
     if sequence.sources:
-        return "".join(map(_stamp, sequence.sources)).encode()
+        return "".join(map(stamp, sequence.sources)).encode()
     truth = sequence.truth
     parts = [truth.boxes.tobytes(), b"" if truth.absent is None else truth.absent.tobytes()]
     parts += [name.encode() + values.tobytes() for name, values in sorted(truth.values.items())]

@@ -41,7 +41,10 @@ def score(run: StoredRun, dataset: Dataset, rules: Convention) -> dict[str, Any]
             attribute: {"sequences": len(members[attribute]), **scores._asdict()}
             for attribute, scores in merged.attributes(members).items()
         },
-        "per_sequence": {name: merged.sequence(index)._asdict() for index, name in enumerate(merged.names)},
+        "per_sequence": {
+            name: dict(zip(ope.OpeScores._fields, row, strict=True))
+            for name, row in zip(merged.names, merged.per_sequence().tolist(), strict=True)
+        },
         "curves": {
             name: Curve(grid.tolist(), curve.tolist())
             for name, grid, curve in zip(mean._fields, THRESHOLDS, mean, strict=True)
@@ -90,7 +93,7 @@ def contributions(result: ope.OpeResult) -> NDArray[np.float64]:
 
     NaN where a sequence does not count.
     """
-    rows = np.array([result.sequence(index) for index in range(len(result.names))], np.float64).reshape(-1, 6)
+    rows = result.per_sequence()
     for curve, columns in zip(result.curves, ([0, 3, 4], [1], [2]), strict=True):
         zero = ~np.nan_to_num(curve).any(axis=1)
         if result.convention.drop_zero_sequences and not zero.all():

@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from trackbench.datasets.sequence import Dataset
-from trackbench.metrics.conventions import convention, family_of, resolve_name
-from trackbench.results.store import RunFolder
+from trackbench.metrics.conventions import Convention, convention, family_of, resolve_name
+from trackbench.results.store import RunFolder, file_name
 from trackbench.scores import cache, got10k, one_pass, trackingnet, vot
 from trackbench.scores.score import Score
 from trackbench.scores.stored import StoredRun, find_runs, read_run
+from trackbench.scores.truths import read_truths
 
 
 def score_runs(
@@ -43,32 +44,33 @@ def score_runs(
     else:
         name = vot.resolve(rules, kind, dataset)
     folders = find_runs(dataset, runs, trackers, protocol)
-    return [_score(folder, dataset, kind, name) for folder in folders]
-
-
-def _score(folder: RunFolder, dataset: Dataset, kind: str | None, name: str) -> Score:
-    family = family_of(dataset.name)
     if kind is not None:
-        run, parts = vot.score(folder, dataset, kind, name)
-        return _assemble(run, dataset, name, parts)
+        return [_assemble(*vot.score(folder, dataset, kind, name), dataset, name) for folder in folders]
+    family = family_of(dataset.name)
     own = name == "trackingnet" or (name == "got10k" and family == "got10k")
-    rules = name if own else convention(name, family)
-    key = cache.fingerprint(folder, dataset, rules)
+    judge = name if own else convention(name, family)
+    common = cache.rules_hash(dataset, judge)
+    return [_score(folder, dataset, judge, name, common) for folder in folders]
+
+
+def _score(folder: RunFolder, dataset: Dataset, rules: Convention | str, name: str, common: bytes | None) -> Score:
+    key = cache.fingerprint(folder, common) if common else None
     kept = cache.load(folder, key) if key else None
     if kept is not None:
         return kept
     run = read_run(folder, dataset)
+    read_truths(run.sequences.values(), folder.runs / f".{file_name(dataset.name)}.truth")
     if isinstance(rules, str):
         parts = trackingnet.score(run) if rules == "trackingnet" else got10k.score(run)
     else:
         parts = one_pass.score(run, dataset, rules)
-    score = _assemble(run, dataset, name, parts)
+    score = _assemble(run, parts, dataset, name)
     if key:
         cache.store(folder, key, score)
     return score
 
 
-def _assemble(run: StoredRun, dataset: Dataset, name: str, parts: dict[str, Any]) -> Score:
+def _assemble(run: StoredRun, parts: dict[str, Any], dataset: Dataset, name: str) -> Score:
     manifest = run.folder.manifest() or {}
     return Score(
         tracker=run.folder.key.tracker,
