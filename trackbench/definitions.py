@@ -49,7 +49,7 @@ class TrackerDefinition(_Strict):
     title: str
     """The name as papers print it."""
     model: str = Field(alias="class")
-    """``module:Class`` of a TrackerModel."""
+    """``module:Class`` of a TrackerModel, or of a Refiner."""
     version: int = 1
     """Raised whenever the tracker's numbers change; part of a run's identity."""
     argument: str | None = None
@@ -58,6 +58,8 @@ class TrackerDefinition(_Strict):
     """``module:function`` that names what can stand after the colon and why some of it is not ready."""
     deterministic: bool = True
     """Whether every run gives the same boxes."""
+    refiner: bool = False
+    """Whether it refines other trackers' boxes (``dcf+alpharefine``) and is no tracker by itself."""
     options: dict[str, Any] = {}
     datasets: dict[str, dict[str, Any]] = {}
     """Options that differ on a data set."""

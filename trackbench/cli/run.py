@@ -56,6 +56,9 @@ def run(
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
     batch: Annotated[int, typer.Option(min=1, help="Sequences at once; 1 for honest latency.")] = 1,
     threads: Annotated[int, typer.Option(min=1, help="Threads that decode images.")] = min(4, os.cpu_count() or 1),
+    refine: Annotated[
+        str | None, typer.Option(metavar="REFINER", help="Refine the boxes of all trackers to masks: alpharefine.")
+    ] = None,
     weights: Weights = None,
     random_weights: RandomWeights = False,
     set_: Set = None,
@@ -81,6 +84,8 @@ def run(
     from trackbench.trackers.settings import parse_setting
 
     options = dict(parse_setting(text) for text in set_ or [])
+    if refine is not None:
+        trackers = [f"{tracker}+{refine}" for tracker in trackers]
     say = messages(quiet).print
 
     def find(tracker: str, dataset: str | None = None) -> TrackerSpec:
@@ -88,7 +93,7 @@ def run(
 
     specs = [find(tracker) for tracker in trackers]  # faults are said before any data set is looked for
     if random_weights:
-        drawn = [spec.name for spec in specs if spec.weights is not None]
+        drawn = [spec.name for spec in specs if spec.has_network]
         if not drawn:
             raise UsageError(f"--random-weights: {', '.join(trackers)} takes no checkpoint")
         say(f"{', '.join(drawn)}: random weights; the numbers say nothing about the tracker")

@@ -33,12 +33,12 @@ def add(
     from trackbench.trackers.checkpoints.fitting import read_weights
     from trackbench.trackers.checkpoints.library import keep, kept_file
     from trackbench.trackers.classes import load_class
-    from trackbench.trackers.networks import NetworkModel
+    from trackbench.trackers.networks import Networked
     from trackbench.trackers.settings import settle
 
     settings = settle(tracker)
     model = load_class(settings.definition)
-    if settings.definition.value.weights is None or not issubclass(model, NetworkModel):
+    if settings.definition.value.weights is None or not issubclass(model, Networked):
         raise UsageError(f"{settings.name} takes no checkpoint")
     found = read_weights(file, settings.name, model, settings.options)
     made = keep(settings.name, found.weights, file)
@@ -121,12 +121,12 @@ def check(
 def _check_fit(name: str) -> None:
     """Raise where the kept weights of a tracker are missing, unreadable or do not fit its network."""
     from trackbench.trackers.classes import load_class
-    from trackbench.trackers.networks import NetworkModel
+    from trackbench.trackers.networks import Networked
     from trackbench.trackers.settings import settle
     from trackbench.trackers.weights import choose_weights
 
     settings = settle(name)
     model = load_class(settings.definition)
     weights = choose_weights(settings, None, random=False, seed=0)
-    if weights is not None and issubclass(model, NetworkModel):
+    if weights is not None and issubclass(model, Networked):
         weights.load(settings, model)

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from trackbench.definitions import Found, TrackerDefinition
-from trackbench.errors import UsageError
+from trackbench.definitions import TRACKERS, Found, TrackerDefinition
+from trackbench.errors import UsageError, fold_name
 from trackbench.trackers.base import Options, TrackerModel
 from trackbench.trackers.classes import load_class
 from trackbench.trackers.devices import resolve_device
@@ -18,17 +18,12 @@ from trackbench.trackers.weights import Weights, choose_weights
 
 
 @dataclass(frozen=True)
-class TrackerSpec:
-    """A tracker with everything decided, before any network is built."""
+class Part:
+    """A tracker or a refiner with everything decided, before any network is built."""
 
     settings: Settings
     weights: Weights | None
-    """None for a tracker without a network."""
-
-    @property
-    def name(self) -> str:
-        """As typed, in canonical spelling: ``dcf``, ``opencv:mil``."""
-        return self.settings.name
+    """None where there is no network."""
 
     @property
     def definition(self) -> Found[TrackerDefinition]:
@@ -40,14 +35,87 @@ class TrackerSpec:
         """Its options, validated."""
         return self.settings.options
 
+    def identity(self) -> dict[str, Any]:
+        """Return what decides its numbers, for the manifest."""
+        options = self.options.model_dump(mode="json")
+        files = {
+            key: hashlib.sha256(value.read_bytes()).hexdigest()
+            for key, value in self.options.model_dump().items()
+            if isinstance(value, Path) and value.is_file()
+        }
+        value = self.definition.value
+        # A file is known by what it holds, not by where it lies.
+        kept = {key: option for key, option in options.items() if key not in files}
+        identity = {
+            "tracker": self.settings.name,
+            "class": value.model,
+            "version": value.version,
+            "options": kept,
+            "files_sha256": files,
+        }
+        return identity | (self.weights.identity() if self.weights else {})
+
+    def build(self, device: str) -> Any:
+        """Build it on ``device``.
+
+        Raises:
+            UsageError: the class is not what its definition says.
+            DataError: the weights do not fit.
+        """
+        loaded: Any = load_class(self.definition)
+        if self.weights is None:
+            return loaded(self.options, device)
+        from trackbench.trackers.networks import Networked
+
+        if not issubclass(loaded, Networked):
+            raise UsageError(f"{self.definition.path}: table 'weights': class '{loaded.__name__}' has no network")
+        weights = self.weights.load(self.settings, loaded)
+        return loaded(self.options, device, weights=weights, seed=self.weights.seed or 0)
+
+
+@dataclass(frozen=True)
+class TrackerSpec:
+    """A tracker, and the refiner behind it if there is one."""
+
+    tracker: Part
+    refiner: Part | None = None
+
+    @property
+    def parts(self) -> list[Part]:
+        """The tracker, then the refiner."""
+        return [self.tracker] if self.refiner is None else [self.tracker, self.refiner]
+
+    @property
+    def name(self) -> str:
+        """As typed, in canonical spelling: ``dcf``, ``opencv:mil``, ``dcf+alpharefine``."""
+        return "+".join(part.settings.name for part in self.parts)
+
+    @property
+    def definition(self) -> Found[TrackerDefinition]:
+        """The tracker's definition and where it lies."""
+        return self.tracker.definition
+
+    @property
+    def options(self) -> Options:
+        """The tracker's options, validated."""
+        return self.tracker.options
+
+    @property
+    def has_network(self) -> bool:
+        """Whether its numbers come from weights."""
+        return any(part.weights is not None for part in self.parts)
+
     @property
     def label(self) -> str:
         """The name of this identity: ``dcf``, ``dcf@learning_rate=0.05``, ``aiatrack@random-weights``.
 
         Long or odd settings become a short hash; the manifest holds them in full.
         """
-        changed = self.settings.changed
-        marks = [self.weights.mark] if self.weights and self.weights.mark else []
+        changed = dict(self.tracker.settings.changed)
+        if self.refiner is not None:
+            settings = self.refiner.settings
+            changed |= {f"{settings.name}.{key}": value for key, value in settings.changed.items()}
+        marks = list(dict.fromkeys(part.weights.mark for part in self.parts if part.weights and part.weights.mark))
         if changed:
             text = ",".join(f"{key}={value}" for key, value in sorted(changed.items()))
             plain = all(c.isalnum() or c in "=,._-+" for c in text) and len(text) <= 60
@@ -59,47 +127,31 @@ class TrackerSpec:
         """The name as tables print it; of random weights it says so."""
         title = self.definition.value.title
         if self.definition.value.argument:
-            title = f"{title} {self.name.partition(':')[2]}"
+            title = f"{title} {self.tracker.settings.name.partition(':')[2]}"
+        if self.refiner is not None:
+            title = f"{title}+{self.refiner.definition.value.title}"
         marks = self.label.removeprefix(self.name)
         return f"{title} {marks}" if marks else title
 
     def identity(self) -> dict[str, Any]:
         """Return what decides the tracker's numbers, for the manifest: no two identities may share stored results."""
-        options = self.options.model_dump(mode="json")
-        files = {
-            key: hashlib.sha256(value.read_bytes()).hexdigest()
-            for key, value in self.options.model_dump().items()
-            if isinstance(value, Path) and value.is_file()
-        }
-        value = self.definition.value
-        # A file is known by what it holds, not by where it lies.
-        kept = {key: option for key, option in options.items() if key not in files}
-        identity = {
-            "tracker": self.name,
-            "class": value.model,
-            "version": value.version,
-            "options": kept,
-            "files_sha256": files,
-        }
-        return identity | (self.weights.identity() if self.weights else {})
+        identity = self.tracker.identity()
+        return identity if self.refiner is None else identity | {"refiner": self.refiner.identity()}
 
     def build(self, device: str = "cpu") -> TrackerModel[Any]:
         """Build the model on ``device``.
 
         Raises:
-            UsageError: the class is not what its definition says.
+            UsageError: a class is not what its definition says.
             DataError: the weights do not fit.
         """
-        loaded = load_class(self.definition)
-        if self.weights is None:
-            model: TrackerModel[Any] = loaded(self.options, resolve_device(device))
+        device = resolve_device(device)
+        model: TrackerModel[Any] = self.tracker.build(device)
+        if self.refiner is None:
             return model
-        from trackbench.trackers.networks import NetworkModel
+        from trackbench.trackers.refined import RefinedModel
 
-        if not issubclass(loaded, NetworkModel):
-            raise UsageError(f"{self.definition.path}: table 'weights': class '{loaded.__name__}' has no network")
-        weights = self.weights.load(self.settings, loaded)
-        return loaded(self.options, resolve_device(device), weights=weights, seed=self.weights.seed or 0)
+        return RefinedModel(model, self.refiner.build(device))
 
 
 def find_tracker(
@@ -114,11 +166,13 @@ def find_tracker(
     """Return the tracker called ``name`` with its settings for ``dataset`` and the user's ``options`` over them.
 
     Args:
-        name: a definition's name, or ``DEFINITION:ARGUMENT`` (``opencv:mil``, ``got10k:my_module:MyTracker``).
+        name: a definition's name, or ``DEFINITION:ARGUMENT`` (``opencv:mil``, ``got10k:my_module:MyTracker``), and
+            ``+REFINER`` after either (``dcf+alpharefine``).
         dataset: name of the data set whose settings count.
-        options: dotted option name -> value.
-        weights: an official checkpoint to use instead of the kept weights.
-        random_weights: use random weights; trackers without a network do not mind.
+        options: dotted option name -> value; a refiner's begin with its name (``alpharefine.threshold``).
+        weights: an official checkpoint to use instead of the kept weights, the tracker's; behind a tracker without a
+            network the refiner's.
+        random_weights: use random weights; what has no network does not mind.
         seed: of the random weights.
 
     Raises:
@@ -126,8 +180,48 @@ def find_tracker(
         TrackerError: there are no weights.
         DataError: the checkpoint cannot be read.
     """
-    settings = settle(name, dataset, options)
-    return TrackerSpec(settings, choose_weights(settings, weights, random_weights, seed))
+    head, tail = _split(name)
+    own, refining = dict(options or {}), {}
+    if tail is not None:
+        prefix = f"{tail}."
+        refining = {key.removeprefix(prefix): value for key, value in own.items() if key.startswith(prefix)}
+        own = {key: value for key, value in own.items() if not key.startswith(prefix)}
+    settings = settle(head, dataset, own)
+    if settings.definition.value.refiner:
+        raise UsageError(
+            f"'{settings.name}' is no tracker, it refines one's boxes: name it behind a tracker, as in "
+            f"dcf+{settings.name}"
+        )
+    if tail is None:
+        return TrackerSpec(Part(settings, choose_weights(settings, weights, random_weights, seed)))
+    refiner = settle(tail, dataset, refining)
+    first = settings.definition.value.weights is not None
+    return TrackerSpec(
+        Part(settings, choose_weights(settings, weights if first else None, random_weights, seed)),
+        Part(refiner, choose_weights(refiner, None if first else weights, random_weights, seed)),
+    )
+
+
+def _split(name: str) -> tuple[str, str | None]:
+    """Return the tracker's name and the refiner's, in canonical spelling; None where there is none.
+
+    What follows a colon may hold a plus of its own (``trax:SiamRPN++``): there, only a refiner's name is one.
+
+    Raises:
+        UsageError: there is something after the plus, but no refiner of that name.
+    """
+    head, plus, tail = name.rpartition("+")
+    names = {fold_name(known): known for known in TRACKERS.names()}
+    if not plus or fold_name(name) in names:
+        return name, None
+    known = names.get(fold_name(tail))
+    if known is not None and TRACKERS.get(known).value.refiner:
+        if _split(head)[1] is not None:
+            raise UsageError(f"tracker '{name}' has two refiners; expected one")
+        return head, known
+    if ":" in head:
+        return name, None
+    raise UsageError(f"tracker '{name}': unknown refiner '{tail}' (`trackbench list trackers` shows all)")
 
 
 def load_model(

@@ -10,20 +10,23 @@ from typing import Any
 from trackbench.definitions import Found, TrackerDefinition
 from trackbench.errors import UsageError, suggestion
 from trackbench.trackers.base import TrackerModel
+from trackbench.trackers.refiner import Refiner
 
 
-def load_class(found: Found[TrackerDefinition]) -> type[TrackerModel[Any]]:
+def load_class(found: Found[TrackerDefinition]) -> type[TrackerModel[Any]] | type[Refiner[Any]]:
     """Import the class that a definition names; a definition in the working folder may name a module that lies there.
 
     Raises:
-        UsageError: no such module or class, or not a TrackerModel.
+        UsageError: no such module or class, or neither a TrackerModel nor, of a refiner's definition, a Refiner.
     """
     if not found.builtin and str(Path.cwd()) not in sys.path:
         sys.path.insert(0, str(Path.cwd()))
     loaded = load_object(found.value.model, f"{found.path}: key 'class'")
-    if not (isinstance(loaded, type) and issubclass(loaded, TrackerModel)):
-        raise UsageError(f"{found.path}: key 'class' is '{found.value.model}': expected a subclass of TrackerModel")
-    return loaded
+    base: type[Any] = Refiner if found.value.refiner else TrackerModel
+    if not (isinstance(loaded, type) and issubclass(loaded, base)):
+        raise UsageError(f"{found.path}: key 'class' is '{found.value.model}': expected a subclass of {base.__name__}")
+    fitting: type[TrackerModel[Any]] | type[Refiner[Any]] = loaded
+    return fitting
 
 
 def load_object(path: str, where: str) -> Any:

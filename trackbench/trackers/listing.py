@@ -23,6 +23,8 @@ def list_trackers() -> list[dict[str, Any]]:
             rows.append({"name": name, "title": name, "ready": False, "why_not": str(error)})
             continue
         value = found.value
+        if value.refiner:
+            value = value.model_copy(update={"title": f"{value.title} (masks for any tracker: NAME+{name})"})
         if value.weights is not None:
             rows.append(_with_weights(name, value))
         elif value.variants:

@@ -12,8 +12,8 @@ from trackbench.trackers.base import Frame, Options, State
 class Refiner(ABC, Generic[State]):
     """Finds the pixels of targets whose boxes are known.
 
-    What it knows of a target it learns on the first frame; a call changes nothing, so that frames can be refined in any
-    order.
+    Subclasses take ``(options, device)`` in their constructor, as trackers do. What is known of a target is learned on
+    its first frame; refining changes nothing, so that frames can come in any order.
     """
 
     Options: ClassVar[type[Options]]

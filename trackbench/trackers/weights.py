@@ -15,7 +15,7 @@ from trackbench.trackers.settings import Settings
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from trackbench.trackers.networks import NetworkModel
+    from trackbench.trackers.networks import Networked
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Weights:
         """Return what the manifest says of the weights."""
         return {"weights_sha256": self.sha256} | ({} if self.seed is None else {"random_weights": self.seed})
 
-    def load(self, settings: Settings, model: type[NetworkModel[Any]]) -> Mapping[str, Tensor] | None:
+    def load(self, settings: Settings, model: type[Networked]) -> Mapping[str, Tensor] | None:
         """Return the network's state dict under our names, or None for random weights.
 
         Raises:

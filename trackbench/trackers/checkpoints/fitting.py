@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -14,7 +13,7 @@ from trackbench.trackers.base import Options
 from trackbench.trackers.checkpoints.keys import KeyMap, Match, match
 from trackbench.trackers.checkpoints.reader import read_state
 from trackbench.trackers.classes import load_class
-from trackbench.trackers.networks import NetworkModel
+from trackbench.trackers.networks import Networked
 from trackbench.trackers.settings import settle
 
 _SHOWN = 8
@@ -22,7 +21,7 @@ _RELATED = 0.1
 """A file of which less than this share fits a tracker has nothing to do with it."""
 
 
-def read_weights(path: Path, name: str, model: type[NetworkModel[Any]], options: Options) -> Match:
+def read_weights(path: Path, name: str, model: type[Networked], options: Options) -> Match:
     """Return the weights in an official file for one tracker.
 
     Args:
@@ -47,12 +46,12 @@ def read_weights(path: Path, name: str, model: type[NetworkModel[Any]], options:
     raise DataError(f"{path}: does not fit '{name}': {describe(found)}")
 
 
-def fit(state: dict[str, Tensor], model: type[NetworkModel[Any]], options: Options) -> Match:
+def fit(state: dict[str, Tensor], model: type[Networked], options: Options) -> Match:
     """Return how an official state dict fits the network of a tracker's class with ``options``."""
     return match(state, model.key_map(options), _wanted(model, options))
 
 
-def fit_kept(weights: dict[str, Tensor], model: type[NetworkModel[Any]], options: Options) -> Match:
+def fit_kept(weights: dict[str, Tensor], model: type[Networked], options: Options) -> Match:
     """Return how kept weights, under our names, fit the network of a tracker's class with ``options``."""
     return match(weights, KeyMap(), _wanted(model, options))
 
@@ -78,7 +77,7 @@ def trackers_with_weights() -> list[str]:
     return names
 
 
-def _wanted(model: type[NetworkModel[Any]], options: Options) -> dict[str, Tensor]:
+def _wanted(model: type[Networked], options: Options) -> dict[str, Tensor]:
     with torch.device("meta"):  # names and shapes are all that is wanted
         state: dict[str, Tensor] = model.build_network(options).state_dict()
     return state
@@ -87,7 +86,7 @@ def _wanted(model: type[NetworkModel[Any]], options: Options) -> dict[str, Tenso
 def _fits(state: dict[str, Tensor], name: str) -> bool:
     settings = settle(name)
     model = load_class(settings.definition)
-    return issubclass(model, NetworkModel) and fit(state, model, settings.options).complete
+    return issubclass(model, Networked) and fit(state, model, settings.options).complete
 
 
 def _few(names: list[str]) -> str:

@@ -1,0 +1,62 @@
+"""Any tracker with a refiner behind it: the tracker's boxes and scores as they are, and a mask beside each box."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from trackbench.regions import Box, Polygon, Region, polygon_to_box_vot, region_to_box
+from trackbench.trackers.base import Frame, Prediction, TrackerModel
+from trackbench.trackers.refiner import Refiner
+
+
+@dataclass
+class RefinedState:
+    """One target, as the tracker and as the refiner know it; neither sees the other's."""
+
+    tracker: Any
+    refiner: Any
+
+
+class RefinedModel(TrackerModel[RefinedState]):
+    """A tracker that answers with masks too.
+
+    Args:
+        tracker: gives the boxes, and takes the kinds of region that it takes alone.
+        refiner: finds the pixels near each box; on the same device.
+    """
+
+    def __init__(self, tracker: TrackerModel[Any], refiner: Refiner[Any]) -> None:
+        super().__init__(tracker.options, tracker.device)
+        self.tracker = tracker
+        self.refiner = refiner
+        # Of a class, this is known once and for all; of this one, when its tracker is.
+        self.takes = tracker.takes  # type: ignore[misc]
+
+    def start(self, frames: list[Frame], regions: list[Region]) -> list[RefinedState]:
+        """Start the tracker on the regions, the refiner on their boxes; of a polygon by VOT's rule."""
+        boxes = [_box(region) for region in regions]
+        trackers, refiners = self.tracker.start(frames, regions), self.refiner.start(frames, boxes)
+        return [RefinedState(*both) for both in zip(trackers, refiners, strict=True)]
+
+    def step(self, frames: list[Frame], states: list[RefinedState]) -> list[Prediction]:
+        """Track, then find the pixels near each box; an answer without a usable box stays as it is."""
+        predictions = self.tracker.step(frames, [state.tracker for state in states])
+        boxes = [region_to_box(prediction.region) for prediction in predictions]
+        masks = self.refiner.refine(frames, boxes, [state.refiner for state in states])
+        return [
+            prediction if mask is None else replace(prediction, mask=mask)
+            for prediction, mask in zip(predictions, masks, strict=True)
+        ]
+
+    def seed(self, seed: int) -> None:
+        """Set the tracker's seed."""
+        self.tracker.seed(seed)
+
+    def synchronize(self) -> None:
+        """Wait until both have finished, which use one device."""
+        self.tracker.synchronize()
+
+
+def _box(region: Region) -> Box:
+    return polygon_to_box_vot(region) if isinstance(region, Polygon) else region_to_box(region)
