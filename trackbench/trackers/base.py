@@ -40,6 +40,15 @@ class Options(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, protected_namespaces=())
 
+    @classmethod
+    def implied(cls, settings: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return options that others imply, as a configuration file does; what the user sets himself still wins.
+
+        Args:
+            settings: all options so far, not validated.
+        """
+        return {}
+
 
 class TrackerModel(ABC, Generic[State]):
     """A tracker without memory.

@@ -51,9 +51,12 @@ def settle(name: str, dataset: str | None = None, options: Mapping[str, Any] | N
     elif colon:
         raise UsageError(f"unknown tracker '{name}': '{found.name}' takes nothing after a colon")
     changed = dict(options or {})
+    schema = load_class(found).Options
     for key, value in changed.items():
         _merge(merged, _nested(key, value))
-    schema = load_class(found).Options
+    _merge(merged, schema.implied(merged))
+    for key, value in changed.items():
+        _merge(merged, _nested(key, value))
     try:
         valid = schema.model_validate(merged)
     except ValidationError as error:

@@ -56,10 +56,10 @@ def bilinear_sums(features: Tensor, points: Points) -> Tensor:
     weight = torch.stack(weights, -1)
     if points.share is not None:
         weight = weight * points.share.unsqueeze(-1)
-    table = features.permute(0, 2, 3, 1).reshape(-1, features.shape[1]).to(weight.dtype)
-    sums: Tensor = F.embedding_bag(
-        torch.stack(rows, -1).flatten(1), table, mode="sum", per_sample_weights=weight.flatten(1)
-    )
+    dtype = torch.promote_types(features.dtype, weight.dtype)
+    table = features.permute(0, 2, 3, 1).reshape(-1, features.shape[1]).to(dtype)
+    index = torch.stack(rows, -1).flatten(1)
+    sums: Tensor = F.embedding_bag(index, table, mode="sum", per_sample_weights=weight.flatten(1).to(dtype))
     return sums
 
 

@@ -6,7 +6,9 @@ read the mask of the smoothed box. State is float64; the network sees BGR values
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
@@ -25,6 +27,7 @@ from trackbench.trackers.networks import NetworkModel, NetworkOptions
 from trackbench.trackers.siamattn.anchors import anchor_boxes, apply_deltas, choose_proposals, hanning_window
 from trackbench.trackers.siamattn.attention import Side
 from trackbench.trackers.siamattn.checkpoint import official_keys
+from trackbench.trackers.siamattn.configuration import options_from_yaml
 from trackbench.trackers.siamattn.masks import paste_mask
 from trackbench.trackers.siamattn.network import MIDDLE, Parts, Proposals, SiamAttn, map_sizes, stack_sides
 
@@ -35,6 +38,8 @@ SMALLEST = 10.0
 class SiamAttnOptions(NetworkOptions):
     """Options of :class:`SiamAttnTracker`; the values of the published configuration for VOT2018."""
 
+    config: Path | None = None
+    """An experiment file of the pysot family, whose values take the place of the definition's."""
     penalty_k: float = Field(0.10, ge=0.0)
     """Strength of the penalty for changes of size and ratio."""
     window_influence: float = Field(0.25, ge=0.0, le=1.0)
@@ -76,6 +81,15 @@ class SiamAttnOptions(NetworkOptions):
     """Channels of the neck and of all that follows."""
     backbone_width: int = Field(64, ge=8)
     """Channels of the backbone's first convolution."""
+
+    @classmethod
+    def implied(cls, settings: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return what the file ``config`` says; a tracker of boxes stays one, whatever heads the file's network has."""
+        path = settings.get("config")
+        if not path:
+            return {}
+        implied = options_from_yaml(Path(path))
+        return implied | {"mask": implied["mask"] and settings.get("mask", True)}
 
     @model_validator(mode="after")
     def _sizes_fit(self) -> SiamAttnOptions:
