@@ -3,6 +3,16 @@
 Notation: B items, h heads of d channels, R reference frames of L keys each, L queries. The correlations of one head
 with one reference frame are a map M = Q K^T / sqrt(d), (L queries, L keys). What refines it works on each of these maps
 alone, so that references do not meet before the softmax over all keys of all references.
+
+In evaluation the maps are never made. M has rank d, and layer norm, aggregation and the output map of the inner
+attention keep that: with Q' = Q / sqrt(d), centred over the queries to Q_c, s_k the standard deviation of the
+correlations of key k, g and b scale and shift of their layer norm, A the inner weights, the residual of equation 2 is
+
+    InnerAttn(M)^T = A diag(1 / s) K Q_c^T diag(g) (1 + Wo)  +  a term for each query,
+
+and what is the same for all keys of a query cancels in the softmax over the keys. So the refined correlations are a
+product of 2 d channels, [Q', (1 + Wo)^T diag(g) Q_c] with [K, A diag(1 / s) K]: two ordinary attentions, a third of the
+multiplications, and no map in memory.
 """
 
 from __future__ import annotations
@@ -56,6 +66,36 @@ class InnerAttention(nn.Module):
         aggregated = weights @ self.feat_norm2(vectors)
         residual: Tensor = self.dropout(aggregated + self.out_proj(aggregated))
         return residual
+
+    def factors(self, queries: Tensor, keys: Tensor, positions: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the residual for correlation vectors of keys as a product, as in the module's text; no dropout.
+
+        Args:
+            queries: Q', (B, h, L, d).
+            keys: K, (B, h, R, L, d).
+            positions: sine encodings of the keys' places, (B, R, L, D).
+
+        Returns:
+            (1 + Wo)^T diag(g) Q_c, (B, h, L, d), and A diag(1 / s) K, (B, h, R, L, d): the residual is the product of
+            the second with the transpose of the first, up to a number for each query.
+        """
+        weight = self.corr_proj.weight @ queries
+        reduced = self.feat_norm1(keys @ weight.transpose(-1, -2)[:, :, None] + self.corr_proj.bias)
+        if self.positions:
+            reduced = reduced + positions[:, None]
+        centred = queries - queries.mean(2, keepdim=True)
+        # The variance of a key's correlations is a quadratic form of the queries' covariance. Where keys avoid the
+        # directions in which queries spread, single precision would lose it.
+        spread = centred.double()
+        covariance = (spread.transpose(2, 3) @ spread / spread.shape[2])[:, :, None]
+        doubled = keys.double()
+        variance = ((doubled @ covariance) * doubled).sum(-1, keepdim=True)
+        normalised = keys * (variance + self.feat_norm2.eps).rsqrt().to(keys.dtype)
+        aggregated = F.scaled_dot_product_attention(
+            self.q_proj(reduced).flatten(1, 2), self.k_proj(reduced).flatten(1, 2), normalised.flatten(1, 2)
+        ).view_as(keys)
+        scaled = self.feat_norm2.weight[:, None] * centred
+        return scaled + self.out_proj.weight @ scaled, aggregated
 
 
 class ConvBottleneck(nn.Module):
@@ -147,24 +187,41 @@ class Attention(nn.Module):
                 differ within an item.
         """
         keys, values = references.unbind(1)
-        scale = 1 / math.sqrt(keys.shape[-1])
-        projected = self._split(
-            F.linear(queries, *(part.chunk(3)[0] for part in (self.in_proj_weight, self.in_proj_bias)))
-        )
-        attended = (
-            self._conventional(projected, keys, values, log_counts)
-            if self.inner_attn is None
-            else self._refined(projected * scale, keys, values, reference_positions, query_positions, log_counts)
-        )
+        weight, bias = self.in_proj_weight.chunk(3)[0], self.in_proj_bias.chunk(3)[0]
+        projected = self._split(F.linear(queries, weight, bias))
+        scaled = projected * (1 / math.sqrt(keys.shape[-1]))
+        inner = self.inner_attn
+        if inner is None:
+            attended = self._conventional(projected, keys, values, log_counts)
+        elif isinstance(inner, InnerAttention) and self.perspective == "keys" and not self.training:
+            attended = self._factored(inner, scaled, keys, values, reference_positions, log_counts)
+        else:
+            attended = self._refined(scaled, keys, values, reference_positions, query_positions, log_counts)
         out: Tensor = self.out_proj(attended.transpose(1, 2).flatten(2))
         return out
 
     def _conventional(self, queries: Tensor, keys: Tensor, values: Tensor, log_counts: Tensor | None) -> Tensor:
-        bias = None
-        if log_counts is not None:
-            bias = log_counts.repeat_interleave(keys.shape[3], 1)[:, None, None]
         dropout = self.dropout if self.training else 0.0
+        bias = _key_bias(log_counts, keys)
         return F.scaled_dot_product_attention(queries, keys.flatten(2, 3), values.flatten(2, 3), bias, dropout)
+
+    def _factored(
+        self,
+        inner: InnerAttention,
+        queries: Tensor,
+        keys: Tensor,
+        values: Tensor,
+        reference_positions: Tensor,
+        log_counts: Tensor | None,
+    ) -> Tensor:
+        """Return what :meth:`_refined` returns in evaluation, without making maps."""
+        left, right = inner.factors(queries, keys, reference_positions)
+        queries, keys = torch.cat([queries, left], -1), torch.cat([keys, right], -1)
+        # Fused kernels want values as wide as keys.
+        width = values.shape[-1]
+        padded = F.pad(values, (0, width)).flatten(2, 3)
+        bias = _key_bias(log_counts, keys)
+        return F.scaled_dot_product_attention(queries, keys.flatten(2, 3), padded, bias, scale=1.0)[..., :width]
 
     def _refined(
         self,
@@ -199,3 +256,8 @@ class Attention(nn.Module):
     def _split(self, x: Tensor) -> Tensor:
         """Return (B, L, C) as (B, h, L, d)."""
         return x.view(*x.shape[:2], self.heads, -1).transpose(1, 2)
+
+
+def _key_bias(log_counts: Tensor | None, keys: Tensor) -> Tensor | None:
+    """Return what is added to the correlations of each key, (B, 1, 1, R * L), or None."""
+    return None if log_counts is None else log_counts.repeat_interleave(keys.shape[3], 1)[:, None, None]
