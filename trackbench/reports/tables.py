@@ -58,7 +58,7 @@ def ranked(scores: Sequence[Score]) -> list[Score]:
 
 def main_metric(scores: Sequence[Score]) -> Column:
     """Return the metric by which trackers are ranked: the first that the scores have."""
-    return next(iter(_used(scores)), COLUMNS[0])
+    return next(iter(used_columns(scores)), COLUMNS[0])
 
 
 def places(scores: Sequence[Score], column: Column) -> dict[int, int]:
@@ -77,8 +77,8 @@ def places(scores: Sequence[Score], column: Column) -> dict[int, int]:
 
 def terminal_table(scores: Sequence[Score], title: str) -> RichTable:
     """Return the main table for a terminal: best bold green, second blue, third yellow."""
-    columns = _used(scores)
-    table = RichTable("tracker", title=title, caption=_caption(scores))
+    columns = used_columns(scores)
+    table = RichTable("tracker", title=title, caption=caption(scores))
     for column in columns:
         table.add_column(column.title, justify="right")
     table.add_column("sequences", justify="right")
@@ -147,7 +147,7 @@ def curve_csv(scores: Sequence[Score]) -> str:
 
 def markdown_table(scores: Sequence[Score]) -> str:
     """Return the main table as Markdown: best bold, second italic, third marked ³."""
-    columns = _used(scores)
+    columns = used_columns(scores)
     lines = [
         "| tracker | " + " | ".join(column.title for column in columns) + " | sequences |",
         "| --- |" + " ---: |" * (len(columns) + 1),
@@ -161,18 +161,18 @@ def markdown_table(scores: Sequence[Score]) -> str:
             cells.append(f"{wrap}{_number(score, column)}{wrap}{end}")
         name = score.title.replace("|", "\\|")
         lines.append(f"| {name} | " + " | ".join(cells) + f" | {score.sequences} of {score.of} |")
-    return "\n".join([*lines, "", _caption(scores), ""])
+    return "\n".join([*lines, "", caption(scores), ""])
 
 
 def latex_table(scores: Sequence[Score], title: str) -> str:
     """Return the main table as LaTeX (packages: booktabs): best bold, second underlined, third in italics."""
-    columns = _used(scores)
+    columns = used_columns(scores)
     head = " & ".join(["Tracker", *(_latex_title(column.title) for column in columns)])
     lines = [
         "% needs \\usepackage{booktabs}",
         "\\begin{table}",
         "  \\centering",
-        f"  \\caption{{{_latex(title)}. {_latex(_caption(scores))}}}",
+        f"  \\caption{{{_latex(title)}. {_latex(caption(scores))}}}",
         f"  \\begin{{tabular}}{{l{'r' * len(columns)}}}",
         "    \\toprule",
         f"    {head} \\\\",
@@ -205,7 +205,7 @@ def attribute_table(scores: Sequence[Score]) -> RichTable:
 def sequence_table(scores: Sequence[Score]) -> RichTable:
     """Return the main metric by sequence for a terminal, a column for each tracker."""
     keys = {key for score in scores for values in score.per_sequence.values() for key in values}
-    column = next((c for c in _used(scores) if c.key in keys), main_metric(scores))
+    column = next((c for c in used_columns(scores) if c.key in keys), main_metric(scores))
     table = RichTable("sequence", title=f"{column.title} by sequence")
     for score in scores:
         table.add_column(Text(score.title), justify="right")
@@ -215,16 +215,18 @@ def sequence_table(scores: Sequence[Score]) -> RichTable:
     return table
 
 
-def _used(scores: Sequence[Score]) -> list[Column]:
+def used_columns(scores: Sequence[Score]) -> list[Column]:
+    """Return the metrics that the scores have, in the order of tables."""
     used = [column for column in COLUMNS if any(score.metrics.get(column.key) is not None for score in scores)]
     keys = {column.key for column in used}
     # Where failures are counted, the papers' R is their rate.
     return [column for column in used if column.key != "robustness" or "failures_per_100" not in keys]
 
 
-def _caption(scores: Sequence[Score]) -> str:
+def caption(scores: Sequence[Score]) -> str:
+    """Return what the numbers of a table are: convention, unit, what stands behind ±."""
     conventions = ", ".join(dict.fromkeys(score.convention for score in scores))
-    keys = {column.key for column in _used(scores)}
+    keys = {column.key for column in used_columns(scores)}
     unit = "R: failures per 100 frames." if "failures_per_100" in keys else "Percent, except fps."
     if "eao" in keys:
         intervals = ", ".join(dict.fromkeys(f"{s.interval[0]}-{s.interval[1]}" for s in scores if s.interval))

@@ -1,0 +1,142 @@
+"""What the page shows, as one JSON document: everything that is drawn or sorted in the browser is in it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from trackbench.datasets.sequence import Dataset
+from trackbench.metrics.statistics import CONFIDENCE, RESAMPLES, compare_all
+from trackbench.reports import plots, tables
+from trackbench.scores import Score
+
+#: Curve -> what stands beside it, as the plots on paper have it.
+_CURVES = {
+    **{
+        plot.curve: {"title": plot.title, "x": plot.x, "y": plot.y, "metrics": list(plot.metrics)}
+        for plot in plots.CURVES
+    },
+    "eao": {
+        "title": "Expected overlap curves",
+        "x": "Sequence length [frames]",
+        "y": "Expected overlap",
+        "metrics": ["eao"],
+    },
+}
+
+
+def dataset_document(dataset: Dataset, scores: Sequence[Score]) -> dict[str, Any]:
+    """Return what the page says about one data set.
+
+    Args:
+        dataset: what the scores are about.
+        scores: in the order of the tables.
+    """
+    columns = tables.used_columns(scores)
+    names = [s.name for s in dataset.sequences if any(s.name in score.per_sequence for score in scores)]
+    keys = {key for score in scores for row in score.per_sequence.values() for key in row}
+    by_sequence = [column for column in tables.COLUMNS if column.key in keys]
+    per_sequence = {
+        column.key: [[rounded(score.per_sequence.get(name, {}).get(column.key)) for score in scores] for name in names]
+        for column in by_sequence
+    }
+    return {
+        "name": dataset.name,
+        "title": dataset.title,
+        "of": dataset.of,
+        "missing": len(dataset.missing),
+        "protocol": scores[0].protocol,
+        "convention": ", ".join(dict.fromkeys(score.convention for score in scores)),
+        "caption": tables.caption(scores),
+        "columns": [_column(column) for column in columns],
+        "main": tables.main_metric(scores).key,
+        "rows": [_row(score) for score in scores],
+        "curves": {name: curve for name in _CURVES if (curve := _curve(name, scores)) is not None},
+        "interval": next((score.interval for score in scores if score.interval), None),
+        "attributes": _attributes(dataset, scores),
+        "sequences": names,
+        "sequence_attributes": [list(dataset[name].attributes) for name in names],
+        "sequence_columns": [_column(column) for column in by_sequence],
+        "per_sequence": per_sequence,
+        "tests": {key: _tests(values) for key, values in per_sequence.items()},
+        "confidence": CONFIDENCE,
+        "resamples": RESAMPLES,
+    }
+
+
+def rounded(value: Any) -> Any:
+    """Return numbers with six significant digits, None for NaN and infinity; anything else as it is, to any depth."""
+    if isinstance(value, float):
+        return float(f"{value:.6g}") if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {str(key): rounded(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [rounded(item) for item in value]
+    return value
+
+
+def _column(column: tables.Column) -> dict[str, Any]:
+    return {
+        "key": column.key,
+        "title": column.title,
+        "scale": column.scale,
+        "digits": column.digits,
+        "higher": column.higher_is_better,
+    }
+
+
+def _row(score: Score) -> dict[str, Any]:
+    return {
+        "tracker": score.tracker,
+        "title": score.title,
+        "sequences": score.sequences,
+        "of": score.of,
+        "repetitions": score.repetitions,
+        "metrics": rounded(score.metrics),
+        "spread": rounded(score.spread),
+        "intervals": rounded(score.intervals),
+        "attributes": rounded(score.attributes),
+        "problems": list(score.problems),
+        "manifest": rounded(score.manifest),
+    }
+
+
+def _curve(name: str, scores: Sequence[Score]) -> dict[str, Any] | None:
+    drawn = {score.tracker: score.curves[name] for score in scores if name in score.curves}
+    if not drawn:
+        return None
+    longest = max(drawn.values(), key=lambda curve: len(curve.thresholds))
+    # More points than a screen has columns are not seen.
+    step = max(1, len(longest.thresholds) // 600)
+    return {
+        **_CURVES[name],
+        "thresholds": [rounded(float(x)) for x in longest.thresholds[::step]],
+        "values": {label: [rounded(float(y)) for y in curve.values[::step]] for label, curve in drawn.items()},
+    }
+
+
+def _attributes(dataset: Dataset, scores: Sequence[Score]) -> list[dict[str, Any]]:
+    names = dict.fromkeys(name for score in scores for name in score.attributes)
+    order = {name: place for place, name in enumerate(dataset.attributes)}
+    found = []
+    for name in sorted(names, key=lambda name: order.get(name, len(order))):
+        rows = [score.attributes.get(name, {}) for score in scores]
+        found.append(
+            {
+                "name": name,
+                "sequences": max(int(row.get("sequences") or 0) for row in rows),
+                "frames": max(int(row.get("frames") or 0) for row in rows),
+            }
+        )
+    return found
+
+
+def _tests(values: list[list[float | None]]) -> list[list[Any]]:
+    """Return the comparisons of all pairs, each as a list in the order of `Comparison`."""
+    if not values:
+        return []
+    array = np.array([[math.nan if value is None else value for value in row] for row in values], np.float64)
+    return [rounded(list(comparison)) for comparison in compare_all(array)]

@@ -1,0 +1,204 @@
+"""Stored runs frame by frame: what each tracker answered beside the truth, and how far the two overlap.
+
+For looking at, not for scoring: overlaps are those that the protocol's scores are made of, without a convention's rules
+for frames that are left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from collections.abc import Sequence as Several
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from trackbench.datasets.sequence import Dataset, Sequence
+from trackbench.errors import DataError
+from trackbench.metrics.vot.conventions import CONVENTIONS
+from trackbench.metrics.vot.packed import SPECIAL, Regions
+from trackbench.metrics.vot.raster import OverlapRule, raster_overlaps
+from trackbench.metrics.vot.tracks import FAILURE, VotSequence
+from trackbench.regions import Box, Mask, Polygon, Region, Special, box_iou
+from trackbench.results.store import RunFolder
+from trackbench.scores.score import Score
+from trackbench.scores.stored import find_runs
+from trackbench.scores.vot import MULTISTART, SUPERVISED, experiment, vot_sequence
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Outlines:
+    """The shapes of N frames."""
+
+    counts: NDArray[np.int32]
+    """(N,): how many numbers each frame has: 0 for none, 4 for a box, an even number from 6 on for an outline."""
+    numbers: Floats
+    """Flat: x, y, w, h of a box or x1, y1, x2, y2, ... of an outline in pixels; two NaN between the rings of a mask."""
+
+    @classmethod
+    def of_boxes(cls, boxes: Floats) -> Outlines:
+        """Take boxes (N, 4); one that is not finite is none."""
+        known = np.isfinite(boxes).all(axis=1)
+        return cls(np.where(known, 4, 0).astype(np.int32), boxes[known].ravel())
+
+    @classmethod
+    def of_regions(cls, regions: Several[Region]) -> Outlines:
+        """Take regions of any kind; masks become the outlines of their parts."""
+        shapes = [_outline(region) for region in regions]
+        counts = np.array([len(shape) for shape in shapes], np.int32)
+        return cls(counts, np.concatenate(shapes) if shapes else np.zeros(0))
+
+
+@dataclass(frozen=True, eq=False)
+class Trace:
+    """What one tracker did on the N frames of a sequence."""
+
+    outlines: Outlines
+    overlaps: Floats
+    """(N,): NaN where there is no valid truth, or where the protocol did not ask."""
+    failed: NDArray[np.bool_]
+    """(N,): the frames in which the target was lost: by the protocol where it resets, else where the overlap falls to
+    0."""
+
+
+@dataclass(frozen=True, eq=False)
+class TracedSequence:
+    """All trackers on one sequence."""
+
+    name: str
+    sequence: Sequence
+    truth: Outlines
+    traces: Mapping[str, Trace] = field(default_factory=dict)
+    """By label of the tracker."""
+
+
+def read_traces(dataset: Dataset, runs: Path, scores: Several[Score]) -> Iterator[TracedSequence]:
+    """Yield the scored sequences of a data set, one after the other; of several repetitions the first.
+
+    Args:
+        dataset: what the trackers ran on.
+        runs: the folder of all runs.
+        scores: of that data set, all by one protocol; they name the trackers.
+
+    A multi-start experiment gives an entry for each anchor. Files that cannot be used are left out: the scores'
+    ``problems`` name them.
+    """
+    if not scores:
+        return
+    protocol = scores[0].protocol
+    folders = find_runs(dataset, runs, [score.tracker for score in scores], protocol)
+    kind = experiment(protocol, dataset)
+    rule: OverlapRule = CONVENTIONS[scores[0].convention].overlap if kind == SUPERVISED else "vot"
+    for sequence in dataset.sequences:
+        if sequence.truth_is_initial_only:
+            continue
+        if kind is None:
+            found = _boxes(sequence, folders)
+            traced = [TracedSequence(sequence.name, sequence, _truth(sequence), found)]
+        elif kind == MULTISTART:
+            traced = list(_anchored(sequence, folders))
+        else:
+            packed = vot_sequence(sequence)
+            found = {}
+            for folder in folders:
+                answers = _answers(folder, sequence.name)
+                if answers is not None and len(answers[1]) == len(sequence):
+                    found[folder.key.tracker] = _judge(*answers, packed, rule)
+            traced = [TracedSequence(sequence.name, sequence, _truth(sequence), found)]
+        yield from (entry for entry in traced if entry.traces)
+
+
+def _boxes(sequence: Sequence, folders: Several[RunFolder]) -> dict[str, Trace]:
+    """Compare boxes, as one-pass scores do."""
+    truth = sequence.truth.boxes
+    valid = np.isfinite(truth).all(axis=1) & (truth[:, 2:] > 0).all(axis=1)
+    if sequence.truth.absent is not None:
+        valid &= ~sequence.truth.absent
+    found = {}
+    for folder in folders:
+        stored = folder.all_boxes([sequence.name])[sequence.name] if folder.has(sequence.name) else None
+        if stored is None or isinstance(stored, DataError):
+            continue
+        boxes = np.full(truth.shape, np.nan)
+        boxes[: len(stored)] = stored[: len(truth)]
+        overlaps = np.where(valid, np.nan_to_num(box_iou(boxes, truth)), np.nan)
+        found[folder.key.tracker] = Trace(Outlines.of_boxes(boxes), overlaps, _falls(overlaps))
+    return found
+
+
+def _judge(regions: list[Region], answers: Regions, packed: VotSequence, rule: OverlapRule) -> Trace:
+    """Compare regions as VOT's scores do; frames with a code or without a truth have no overlap."""
+    overlaps = raster_overlaps(answers, packed.truth, rule, packed.size)
+    asked = (answers.kinds != SPECIAL) & (packed.truth.kinds != SPECIAL)
+    overlaps = np.where(asked, overlaps, np.nan)
+    failed = answers.codes == FAILURE
+    overlaps[failed] = 0
+    return Trace(Outlines.of_regions(regions), overlaps, failed if failed.any() else _falls(overlaps))
+
+
+def _anchored(sequence: Sequence, folders: Several[RunFolder]) -> Iterator[TracedSequence]:
+    packed, total = vot_sequence(sequence), len(sequence)
+    values = sequence.truth.values.get("anchor", np.zeros(0))
+    for anchor in np.flatnonzero(values).tolist():
+        frames = np.arange(anchor, total) if values[anchor] > 0 else np.arange(anchor, -1, -1)
+        found = {}
+        for folder in folders:
+            answers = _answers(folder, f"{sequence.name}_{anchor:08d}")
+            if answers is None or len(answers[1]) != len(frames):
+                continue
+            everywhere: list[Region] = [Special(0)] * total
+            for frame, region in zip(frames.tolist(), answers[0], strict=True):
+                everywhere[frame] = region
+            found[folder.key.tracker] = _judge(everywhere, Regions.of(everywhere), packed, "vot")
+        direction = "forward" if values[anchor] > 0 else "backward"
+        name = f"{sequence.name}, {direction} from frame {anchor + 1}"
+        yield TracedSequence(name, sequence, _truth(sequence), found)
+
+
+def _answers(folder: RunFolder, name: str) -> tuple[list[Region], Regions] | None:
+    try:
+        regions = folder.regions(name)
+        return regions, Regions.of(regions)
+    except DataError:
+        return None
+
+
+def _truth(sequence: Sequence) -> Outlines:
+    regions = sequence.truth.regions
+    return Outlines.of_boxes(sequence.truth.boxes) if regions is None else Outlines.of_regions(regions)
+
+
+def _falls(overlaps: Floats) -> NDArray[np.bool_]:
+    """Return where an overlap of 0 follows one above 0; frames without an overlap are passed over."""
+    failed = np.zeros(len(overlaps), bool)
+    known = np.flatnonzero(~np.isnan(overlaps))
+    lost = overlaps[known] == 0
+    failed[known[1:]] = lost[1:] & ~lost[:-1]
+    return failed
+
+
+def _outline(region: Region) -> Floats:
+    match region:
+        case Special():
+            return np.zeros(0)
+        case Box():
+            return region.array() if np.isfinite(region.array()).all() else np.zeros(0)
+        case Polygon():
+            return region.points.ravel() if np.isfinite(region.points).all() else np.zeros(0)
+        case Mask():
+            return _rings(region)
+
+
+def _rings(mask: Mask) -> Floats:
+    """Return the outer contours of a mask's parts, through the centres of their pixels."""
+    contours, _ = cv2.findContours(mask.array.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+    parts: list[Floats] = []
+    for contour in contours:
+        points = cv2.approxPolyDP(contour, 0.75, closed=True).reshape(-1, 2)
+        if len(points) >= 3:
+            parts += [np.full(2, np.nan), np.add(points, (mask.x + 0.5, mask.y + 0.5)).ravel()]
+    return np.concatenate(parts[1:]) if parts else np.zeros(0)
