@@ -83,7 +83,8 @@ def test_merging_of_other_flavours():
         torch.testing.assert_close(merged, expected, rtol=1e-5, atol=1e-5)
 
 
-def test_stages_behind_the_last_output_are_built_and_not_computed():
+@pytest.mark.parametrize("cpu", [False, True])
+def test_stages_behind_the_last_output_are_built_and_not_computed(cpu):
     torch.manual_seed(0)
     swin = Swin(SMALL, outputs=(0, 1), drop_path=0.0)
     image = torch.randn(2, 3, 37, 30)
@@ -92,7 +93,7 @@ def test_stages_behind_the_last_output_are_built_and_not_computed():
     sum(m.sum() for m in maps).backward()
     idle = {name for name, parameter in swin.named_parameters() if parameter.grad is None}
     assert idle == {name for name, _ in swin.named_parameters() if name.startswith(("stages.2", "stages.1.downsample"))}
-    lean = swin.eval().requires_grad_(False).for_inference()
+    lean = swin.eval().requires_grad_(False).for_inference(cpu)
     assert not any(name in idle for name, _ in lean.named_parameters())
     for expected, found in zip(maps, lean(image), strict=True):
         torch.testing.assert_close(found, expected)

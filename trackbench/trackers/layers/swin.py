@@ -23,9 +23,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from trackbench.trackers.layers.drop_path import DropPath
+from trackbench.trackers.layers.packed_linear import PackedLinear, can_pack, pack_linears
 
 MASKED = -100.0
 """Added to the similarity of tokens that are neighbours in a shifted window but not in the map."""
+ROWS = 400
+"""Tokens that usually come to a linear layer at once, roughly."""
 
 
 @dataclass(frozen=True)
@@ -53,11 +56,11 @@ class WindowPlan:
 
     windows: int
     gather: Tensor
-    """int64 (windows · window²,): the token of each place of each window; ``H·W`` for padding."""
+    """int64 (windows · window²,): the token of each place of each window, any one for padding."""
+    padding: Tensor
+    """int64: the places that are padding."""
     back: Tensor
     """int64 (H·W,): the place of each token."""
-    padded: bool
-    """Whether any place is padding."""
     mask: Tensor | None
     """float32 (windows, 1, window², window²), 0 or ``MASKED``; None without a shift."""
 
@@ -69,11 +72,11 @@ def window_plan(size: tuple[int, int], window: int, shift: int, device: torch.de
     with torch.inference_mode(False):
         height, width = size
         rows, columns = (-(-side // window) for side in size)
-        tokens = torch.full((rows * window, columns * window), height * width)
+        tokens = torch.full((rows * window, columns * window), -1)
         tokens[:height, :width] = torch.arange(height * width).view(height, width)
         gather = _cut(tokens.roll((-shift, -shift), (0, 1)), window).flatten()
-        back = torch.empty(height * width + 1, dtype=torch.int64)
-        back[gather] = torch.arange(len(gather))
+        padding = (gather < 0).nonzero().flatten()
+        back = gather.argsort()[len(padding) :]
         mask = None
         if shift:
             # The last window of a shifted row or column holds two parts that lie at opposite ends of the map.
@@ -83,9 +86,7 @@ def window_plan(size: tuple[int, int], window: int, shift: int, device: torch.de
             )
             part = _cut(down[:, None] * 3 + right, window)
             mask = torch.where(part[:, :, None] == part[:, None], 0.0, MASKED)[:, None].to(device)
-        return WindowPlan(
-            rows * columns, gather.to(device), back[:-1].to(device), tokens.numel() > height * width, mask
-        )
+        return WindowPlan(rows * columns, gather.clamp(0).to(device), padding.to(device), back.to(device), mask)
 
 
 def _cut(plane: Tensor, window: int) -> Tensor:
@@ -133,12 +134,10 @@ class WindowAttention(nn.Module):
         batch, _, width = x.shape
         area = self.window**2
         plan = window_plan(size, self.window, self.shift, x.device)
-        projected = self.qkv(x)
-        if plan.padded:
+        windows = self.qkv(x).index_select(1, plan.gather)
+        if len(plan.padding):
             # A token of zeros becomes the bias.
-            padding = self.qkv.bias.to(projected.dtype).expand(batch, 1, -1)
-            projected = torch.cat([projected, padding], 1)
-        windows = projected.index_select(1, plan.gather)
+            windows[:, plan.padding] = self.qkv.bias.to(windows.dtype)
         q, k, v = windows.view(-1, area, 3, self.heads, width // self.heads).permute(2, 0, 3, 1, 4).unbind(0)
         biases = self._biases(size, plan)
         if len(biases) > 1 and batch > 1:
@@ -163,12 +162,18 @@ class FeedForward(nn.Module):
 
     def __init__(self, width: int, hidden: int) -> None:
         super().__init__()
-        self.fc1 = nn.Linear(width, hidden)
+        self.fc1: nn.Module = nn.Linear(width, hidden)
+        self.activation: nn.Module = nn.GELU()
         self.fc2 = nn.Linear(hidden, width)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, N, C) -> (B, N, C)."""
-        return cast(Tensor, self.fc2(F.gelu(self.fc1(x))))
+        return cast(Tensor, self.fc2(self.activation(self.fc1(x))))
+
+    def pack(self, rows: int) -> None:
+        """Make the activation a part of the layer before it, where torch can."""
+        if can_pack() and isinstance(self.fc1, nn.Linear):
+            self.fc1, self.activation = PackedLinear(self.fc1, rows, "gelu"), nn.Identity()
 
 
 class SwinBlock(nn.Module):
@@ -295,14 +300,22 @@ class Swin(nn.Module):
                 if module.bias is not None:
                     nn.init.zeros_(module.bias)
 
-    def for_inference(self) -> Swin:
-        """Drop the stages that are never computed and compute biases once; the weights do not change any more."""
+    def for_inference(self, cpu: bool) -> Swin:
+        """Drop the stages that are never computed and compute biases once; from here on weights stay.
+
+        Args:
+            cpu: whether to rearrange the linear layers as a CPU wants them; the network then stays there.
+        """
         last = self.outputs[-1]
         self.stages = self.stages[: last + 1]
         cast(Stage, self.stages[last]).downsample = None
         for module in self.modules():
             if isinstance(module, WindowAttention):
                 module.keep_biases()
+            elif cpu and isinstance(module, FeedForward):
+                module.pack(ROWS)
+        if cpu:
+            pack_linears(self, ROWS)
         return self
 
     def forward(self, image: Tensor) -> list[Tensor]:

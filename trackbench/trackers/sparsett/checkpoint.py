@@ -20,9 +20,20 @@ BACKBONE = (
 )
 
 
-def reorder_mergings(
-    tensors: dict[str, Tensor], flavour: Literal["unfold", "original"] = "unfold"
-) -> dict[str, Tensor]:
+def split_projections(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Return all tensors, with the packed projections of attention split into queries' and keys' and values'."""
+    split = {}
+    for name, tensor in tensors.items():
+        block, packed, kind = name.rpartition(".in_proj_")
+        if packed:
+            width = len(tensor) // 3
+            split[f"{block}.query.{kind}"], split[f"{block}.key_value.{kind}"] = tensor[:width], tensor[width:]
+        else:
+            split[name] = tensor
+    return split
+
+
+def reorder_mergings(tensors: dict[str, Tensor], flavour: Literal["unfold", "original"]) -> dict[str, Tensor]:
     """Return all tensors, those of patch mergings in the order of channels that :class:`PatchMerging` has."""
     return {
         name: merging_order(tensor, flavour) if ".downsample." in name else tensor for name, tensor in tensors.items()
@@ -41,7 +52,7 @@ OFFICIAL = KeyMap(
     ),
     # Both are constants: the places in a window, and the centres of the cells.
     unused=(r".*\.relative_position_index", r"head\.fm_ctr"),
-    convert=reorder_mergings,
+    convert=lambda tensors: reorder_mergings(split_projections(tensors), "unfold"),
 )
 """The checkpoints of the official code."""
 

@@ -8,6 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from trackbench.trackers.layers.folding import fold_batch_norms
+from trackbench.trackers.layers.packed_conv import pack_convolutions
+from trackbench.trackers.layers.packed_linear import pack_linears
 from trackbench.trackers.layers.swin import SWIN_TINY, Swin, SwinSize
 from trackbench.trackers.sparsett.focus import Decoder, Encoder, FocusSize
 from trackbench.trackers.sparsett.head import DoubleHead, Heads, Responses
@@ -83,8 +85,15 @@ class SparseTTNetwork(nn.Module):
         """Return each cell's score (B, 361) and box (B, 361, 4), corners in pixels of the search region."""
         return self.head.scores_and_boxes(self.focused(search, memory))
 
-    def for_inference(self) -> SparseTTNetwork:
-        """Fold batch norms and drop what tracking never computes; in evaluation mode, and the weights stay."""
-        self.backbone.for_inference()
+    def for_inference(self, cpu: bool) -> SparseTTNetwork:
+        """Fold batch norms and drop what tracking never computes, in evaluation mode; from here on weights stay.
+
+        Args:
+            cpu: whether to rearrange all weights as a CPU wants them; the network then stays there.
+        """
+        self.backbone.for_inference(cpu)
         fold_batch_norms(self)
+        if cpu:
+            pack_linears(self, self.search_side**2)
+            pack_convolutions(self, self.search_side)
         return self

@@ -98,7 +98,7 @@ class SparseTT(NetworkModel[SparseTTState]):
 
     def prepare(self, network: SparseTTNetwork) -> SparseTTNetwork:
         """Fold batch norms, drop what tracking never computes."""
-        return network.for_inference()
+        return network.for_inference(cpu=self.device == "cpu")
 
     @torch.inference_mode()
     def start(self, frames: list[Frame], regions: list[Region]) -> list[SparseTTState]:
