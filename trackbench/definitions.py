@@ -37,8 +37,8 @@ class WeightsDefinition(_Strict):
     """The official checkpoint of a tracker variant."""
 
     files: tuple[str, ...] = ()
-    """Its published names, where they are known."""
-    source: str
+    """Its published names; none where it is not published."""
+    source: str = ""
     """Where it is published: repository or page, by name, and the folder there."""
     note: str = ""
 

@@ -53,6 +53,9 @@ def _with_weights(name: str, value: TrackerDefinition) -> dict[str, Any]:
 def how_to_get_weights(name: str, value: TrackerDefinition) -> str:
     """Return in one line what to download for a tracker and where to put it."""
     assert value.weights is not None
-    files = " or ".join(value.weights.files) or "its checkpoint"
-    note = f" ({value.weights.note})" if value.weights.note else ""
-    return f"get {files} from {value.weights.source}{note}, then `trackbench weights add {name} FILE`"
+    wanted = value.weights
+    note = f" ({wanted.note})" if wanted.note else ""
+    add = f"`trackbench weights add {name} FILE`"
+    if not wanted.files:
+        return f"no checkpoint of it is published{note}; {add} takes one of your own"
+    return f"get {' or '.join(wanted.files)} from {wanted.source}{note}, then {add}"

@@ -16,7 +16,7 @@ from trackbench.trackers.classes import load_class
 from trackbench.trackers.networks import Networked
 from trackbench.trackers.settings import settle
 
-_SHOWN = 8
+_SHOWN = 5
 _RELATED = 0.1
 """A file of which less than this share fits a tracker has nothing to do with it."""
 

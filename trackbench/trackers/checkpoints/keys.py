@@ -35,9 +35,11 @@ class KeyMap:
             if any(re.fullmatch(pattern, name) for pattern in self.unused):
                 unused.append(name)
                 continue
+            ours_name = name
             for pattern, replacement in self.rename:
-                name = re.sub(pattern, replacement, name)
-            ours[name] = tensor
+                ours_name = re.sub(pattern, replacement, ours_name)
+            # Of two that would become the same, the second keeps its name and is reported as unknown.
+            ours[name if ours_name in ours else ours_name] = tensor
         return (self.convert(ours) if self.convert else ours), unused
 
 

@@ -7,8 +7,10 @@ archives as CLIP is published in, and safetensors.
 from __future__ import annotations
 
 import pickle
+import struct
 import sys
 import zipfile
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Any
@@ -31,6 +33,9 @@ from trackbench.trackers.checkpoints.unpickler import (
 _MAGIC = 0x1950A86A20F9469CFC6C
 _STREAM = 1001
 """First two pickles of a stream written before torch 1.6: magic number and version of the protocol."""
+
+_DAMAGED_ZIP = (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError, ValueError, struct.error)
+"""What :mod:`zipfile` raises on damaged, encrypted or oddly compressed members."""
 
 _WRAPPERS = ("net", "state_dict", "model_state_dict", "model", "network", "params", "module")
 """Keys under which training programs keep the weights, in the order in which they are looked for."""
@@ -134,7 +139,7 @@ def _read_zip(path: Path, file: IO[bytes]) -> Any:
 
             with archive.open(pickles[0]) as stream:
                 return _unpickle(path, CheckpointUnpickler(stream, storage))
-    except (zipfile.BadZipFile, NotImplementedError) as error:
+    except _DAMAGED_ZIP as error:
         raise DataError(f"{path}: damaged or cut off: {error}") from None
 
 

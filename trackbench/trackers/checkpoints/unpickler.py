@@ -126,7 +126,7 @@ class CheckpointUnpickler(pickle.Unpickler):
         """Return the flat tensor of a storage."""
         kind, storage_type, key, _, count = pid[:5]
         name = getattr(storage_type, "path", "").rpartition(".")[2]
-        if kind != "storage" or name not in _DTYPES or not isinstance(count, int):
+        if kind != "storage" or name not in _DTYPES or not isinstance(count, int) or count < 0:
             raise pickle.UnpicklingError(f"storage of an unknown kind: {name or kind}")
         elements = self._storage((str(key), _DTYPES[name], count))
         if len(pid) > 5 and pid[5] is not None:  # before torch 1.6: a view into a larger storage
