@@ -35,6 +35,7 @@ class SimTrack(nn.Module):
 
     def __init__(self, options: SimTrackOptions) -> None:
         super().__init__()
+        self.options = options
         self.grid = options.search_grid
         self.backbone = _backbone(options)
         self.bottleneck = nn.Linear(options.width[-1], HEAD_CHANNELS)

@@ -1,0 +1,108 @@
+"""The switches of the paper's tables: each network can be built and trained, and does what its switch says."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from small_simtrack import small
+from torch import Tensor, nn
+
+from trackbench.trackers.simtrack.network import SimTrack
+from trackbench.trackers.simtrack.vit_backbone import ViTBackbone
+
+SWITCHES: dict[str, dict[str, Any]] = {
+    "Table 1, Sim-B/16": {},
+    "Table 1, Sim-B/16*": {"depth": (2,)},
+    "Table 1, Sim-B/32 as coded": {"foveal_shift": False},
+    "Table 5, DeiT": {"pretraining": "deit"},
+    "Table 5, MoCo v3": {"pretraining": "moco"},
+    "Table 5, SLIP": {"pretraining": "slip"},
+    "Table 5, MAE": {"pretraining": "mae"},
+    "Table 8, +Sim": {"position_embedding": "pretrained", "foveal_size": 0},
+    "Table 8, +Sim without positions": {"position_embedding": "none", "foveal_size": 0},
+    "Table 8, +PosEm": {"foveal_size": 0},
+    "Table 9, 1": {"decoder_layers": 1},
+    "Table 9, 3": {"decoder_layers": 3},
+    "Table 9, 6": {"decoder_layers": 6},
+    "Table 10, 50 %": {"interaction_ratio": 0.5},
+    "Table 10, 25 %": {"interaction_ratio": 0.25},
+    "Table 11": {"search_size": 96},
+    "Sec. 4.3, asymmetric": {"asymmetric": True},
+    "asymmetric, with all else": {"asymmetric": True, "decoder_layers": 1, "interaction_ratio": 0.5},
+    "foveal positions, pre-trained": {"position_embedding": "pretrained"},
+}
+
+
+def inputs(network: SimTrack, batch: int = 2) -> tuple[Tensor, Tensor, Tensor]:
+    options = network.options
+    torch.manual_seed(0)
+    exemplar = torch.randn(batch, 3, options.template_size, options.template_size)
+    search = torch.randn(batch, 3, options.search_size, options.search_size)
+    return exemplar, torch.tensor([[0.25, 0.25, 0.5, 0.5]]).expand(batch, 4), search
+
+
+@pytest.mark.parametrize("switch", SWITCHES)
+def test_every_ablation_can_be_trained(switch: str) -> None:
+    network = SimTrack(small(**SWITCHES[switch])).train()
+    found = network(*inputs(network))
+    grid = network.options.search_grid
+    assert found.boxes.shape == (2, 4)
+    assert found.top_left.shape == found.bottom_right.shape == (2, grid, grid)
+    found.boxes.square().sum().backward()
+    silent = [name for name, parameter in network.named_parameters() if parameter.grad is None]
+    assert not silent
+    assert all(parameter.grad.isfinite().all() for parameter in network.parameters())
+
+
+def block_inputs(backbone: ViTBackbone, *given: Any) -> list[int]:
+    """Return how many tokens went through the blocks, call by call."""
+    seen: list[int] = []
+
+    def note(_: nn.Module, taken: tuple[Tensor, ...]) -> None:
+        seen.append(taken[0].shape[1])
+
+    hooks = [block.register_forward_pre_hook(note) for block in backbone.visual.blocks]
+    backbone(*given)
+    for hook in hooks:
+        hook.remove()
+    return seen
+
+
+def test_without_interaction_exemplar_and_search_stay_apart() -> None:
+    network = SimTrack(small(interaction_ratio=0.25)).eval()
+    exemplar, boxes, search = inputs(network)
+    memory = network.exemplar(exemplar, boxes)
+    # 64 search tokens and the class token apart from 16 + 4 of the exemplar, three times; then all together.
+    assert block_inputs(network.backbone, search, memory) == [65, 20, 65, 20, 65, 20, 85]
+    assert SimTrack(small(interaction_ratio=0.5)).backbone.interacting == [False, True, False, True]
+
+
+@torch.inference_mode()
+def test_asymmetric_attention_is_joint_attention_with_blind_exemplars() -> None:
+    network = SimTrack(small(asymmetric=True)).eval()
+    exemplar, boxes, search = inputs(network)
+    backbone = network.backbone
+    tokens = backbone.visual.ln_pre(backbone.search_tokens(search))
+    others = backbone.visual.ln_pre(backbone.exemplar_tokens(exemplar, boxes))
+    for block in backbone.visual.blocks:
+        tokens, others = block(torch.cat([tokens, others], 1), queries=tokens.shape[1]), block(others)
+    memory = network.exemplar(exemplar, boxes)
+    found, seen = backbone(search, memory, with_exemplar=True)
+    torch.testing.assert_close(found, backbone.visual.ln_post(tokens[:, :64]))
+    torch.testing.assert_close(seen, backbone.visual.ln_post(others[:, :16]))
+    # Per frame only the search tokens pass the blocks.
+    assert block_inputs(backbone, search, memory) == [65, 65, 65, 65]
+
+
+@torch.inference_mode()
+def test_positions_tell_the_target_from_its_surroundings() -> None:
+    network = SimTrack(small()).eval()
+    exemplar, boxes, search = inputs(network)
+    here = network(exemplar, boxes, search).top_left
+    elsewhere = network(exemplar, boxes + 0.2, search).top_left
+    assert not torch.allclose(here, elsewhere)
+    for kind in ("pretrained", "none"):
+        other = SimTrack(small(position_embedding=kind)).eval()
+        assert other(exemplar, boxes, search).top_left.equal(other(exemplar, boxes + 0.2, search).top_left)
