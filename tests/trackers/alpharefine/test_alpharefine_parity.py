@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 import zlib
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -44,7 +43,7 @@ class Subject(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def subject(reference: Path) -> Iterator[Subject]:
+def subject(reference: Path) -> Subject:
     found = match(
         official_state(reference, "alpharefine", "only_mask_384"),
         AlphaRefine.key_map(OPTIONS),
@@ -74,7 +73,7 @@ def subject(reference: Path) -> Iterator[Subject]:
             _watch(refiner, seen, only="logits")
     kernel = states[0].kernel.t().reshape(1024, 12, 12).numpy()
     recorded = np.load(reference / "parity" / "alpharefine_only_mask_384.npz")
-    yield Subject(refiner, recorded, frames, boxes, kernel, first, probabilities, masks)
+    return Subject(refiner, recorded, frames, boxes, kernel, first, probabilities, masks)
 
 
 def _watch(refiner: AlphaRefine, seen: dict[str, NDArray[np.float32]], only: str | None = None) -> list[Any]:
