@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from trackbench.trackers.layers.correlation import depthwise_correlation
 from trackbench.trackers.layers.correlation_filter import gaussian_label, train
 from trackbench.trackers.layers.pyramid import SpatialReductionAttention, TokenMap
 from trackbench.trackers.layers.resnet import ResNet, Stage
@@ -45,15 +46,10 @@ class DepthwiseCorrelation(nn.Module):
 
     def forward(self, search: Tensor, template: Tensor) -> Tensor:
         """Return the responses (B, C, H, W) of maps (B, C, H, W) and (B, C, h, w)."""
-        batch, channels = search.shape[:2]
         kernel = _centre(template, 7)
-        folded = F.conv2d(
-            search.reshape(1, batch * channels, *search.shape[2:]),
-            kernel.reshape(batch * channels, 1, *kernel.shape[2:]),
-            padding=kernel.shape[-1] // 2,
-            groups=batch * channels,
-        )
-        return folded.view(batch, channels, *folded.shape[2:])
+        above, left = ((length - 1) // 2 for length in kernel.shape[2:])
+        below, right = (length // 2 for length in kernel.shape[2:])
+        return depthwise_correlation(F.pad(search, (left, right, above, below)), kernel)
 
 
 class CrossAttention(nn.Module):

@@ -118,12 +118,10 @@ class SBTOptions(NetworkOptions):
             size, sides = getattr(self, name), backbone.sides(getattr(self, name))
             if size % backbone.stride:
                 raise ValueError(f"{name} {size} is no multiple of the network's stride {backbone.stride}")
-            if backbone.attention.endswith(("window", "window-srg")):
-                for side in sides:
-                    if side % backbone.window:
-                        raise ValueError(
-                            f"{name} {size} gives a map of {side}, no multiple of window {backbone.window}"
-                        )
+            if any(side < ratio for side, ratio in zip(sides, backbone.reductions, strict=True)):
+                raise ValueError(f"{name} {size} gives maps of {sides}, smaller than the cells of reductions")
+            if backbone.attention in ("shifted-window", "window-srg") and any(side % backbone.window for side in sides):
+                raise ValueError(f"{name} {size} gives maps of {sides}, no multiples of window {backbone.window}")
         if backbone.attention == "shifted-window" and any(backbone.cross) and self.template_size != self.search_size:
             raise ValueError("shifted windows attend across images of one size only: template_size is not search_size")
         if (self.correlation == "none") != (not self.levels):
