@@ -38,17 +38,19 @@ def _quotient(digits: np.uint64, power: float) -> float:
 
 
 @njit(cache=True)
-def parse(text: NDArray[np.uint8], boxes: NDArray[np.float64]) -> int:
-    """Write the numbers of each line into a row.
+def parse(text: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """Return the numbers of each line.
 
     Args:
         text: ASCII, ending with a line feed. A comma, a semicolon, a tab or blanks separate.
-        boxes: float64 (N, 4), with room for every line.
 
     Returns:
-        The number of lines; -1 where a line is not four plain numbers, or a number has too many digits for this way.
+        float64 (N, 4); of no rows where a line is not four plain numbers, or a number has too many digits for this way.
     """
-    end, at, row, column = len(text), 0, 0, 0
+    end, at, row, column, lines = len(text), 0, 0, 0, 0
+    for character in text:
+        lines += character == 10
+    boxes = np.empty((lines, 4))
     while at < end:
         while text[at] == 32 or text[at] == 9:
             at += 1
@@ -78,7 +80,7 @@ def parse(text: NDArray[np.uint8], boxes: NDArray[np.float64]) -> int:
             power = begin - at
             found, count = found - power, count + at - start
         if found == 0 or count > DIGITS:
-            return -1
+            return boxes[:0]
         if text[at] == 101 or text[at] == 69:
             at += 1
             down = text[at] == 45
@@ -88,14 +90,14 @@ def parse(text: NDArray[np.uint8], boxes: NDArray[np.float64]) -> int:
                 exponent = exponent * 10 + (text[at] - 48)
                 at += 1
             if at == begin:
-                return -1
+                return boxes[:0]
             power += -exponent if down else exponent
         if power <= 0 and -power < len(POWERS):
             value = _quotient(digits, POWERS[-power])
         elif 0 < power < len(POWERS) and digits <= WHOLE:
             value = float(digits) * POWERS[power]
         else:
-            return -1
+            return boxes[:0]
         boxes[row, column] = -value if negative else value
         column += 1
 
@@ -106,13 +108,13 @@ def parse(text: NDArray[np.uint8], boxes: NDArray[np.float64]) -> int:
             at += 1
         if text[at] == 10:
             if column != 4:
-                return -1
+                return boxes[:0]
             row, column = row + 1, 0
             at += 1
         elif column == 4:
-            return -1
+            return boxes[:0]
         elif text[at] == 44 or text[at] == 59:
             at += 1
         elif at == blanks:
-            return -1
-    return row
+            return boxes[:0]
+    return boxes

@@ -89,16 +89,23 @@ def _listed(folder: Path) -> dict[str, _Files]:
         if suffix == ".txt" and _NAME.fullmatch(name):
             images = (folder / _category(name) / name / "img", folder / name / "img")
             files[name] = _Files(annotations / entry.name, (annotations / "absent" / entry.name,), images)
-    for path in _sequence_folders(folder):
-        if (path / "groundtruth.txt").is_file():
+    for place in _sequence_folders(folder):
+        if os.path.isfile(f"{place}/groundtruth.txt"):
+            path = Path(place)
             files[path.name] = _Files(path / "groundtruth.txt", tuple(path / name for name in FLAGS), (path / "img",))
     return files
 
 
-def _sequence_folders(folder: Path) -> list[Path]:
-    """Return what is called ``<class>-<k>`` in ``folder``, or in a folder called ``<class>`` in it."""
-    nested = [path for path in folder.glob("*/*-*") if _category(path.name) == path.parent.name]
-    return [path for path in [*nested, *folder.glob("*-*")] if _NAME.fullmatch(path.name)]
+def _sequence_folders(folder: Path) -> list[str]:
+    """Return the paths called ``<class>-<k>`` in ``folder``, after those in a folder called ``<class>`` in it."""
+    entries = [entry for entry in os.scandir(folder) if entry.is_dir()]
+    nested = [
+        os.path.join(entry.path, name)
+        for entry in entries
+        for name in os.listdir(entry.path)
+        if _NAME.fullmatch(name) and _category(name) == entry.name
+    ]
+    return [*nested, *(entry.path for entry in entries if _NAME.fullmatch(entry.name))]
 
 
 def _category(name: str) -> str:
