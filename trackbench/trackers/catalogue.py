@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from trackbench.definitions import TRACKERS, Found, TrackerDefinition
-from trackbench.errors import UsageError, fold_name
+from trackbench.errors import UsageError, fold_name, suggestion
 from trackbench.trackers.base import Options, TrackerModel
 from trackbench.trackers.classes import load_class
 from trackbench.trackers.devices import resolve_device
@@ -205,23 +205,22 @@ def find_tracker(
 def _split(name: str) -> tuple[str, str | None]:
     """Return the tracker's name and the refiner's, in canonical spelling; None where there is none.
 
-    What follows a colon may hold a plus of its own (``trax:SiamRPN++``): there, only a refiner's name is one.
-
     Raises:
-        UsageError: there is something after the plus, but no refiner of that name.
+        UsageError: what follows the last plus is no refiner, or there are two of them.
     """
     head, plus, tail = name.rpartition("+")
     names = {fold_name(known): known for known in TRACKERS.names()}
     if not plus or fold_name(name) in names:
         return name, None
     known = names.get(fold_name(tail))
-    if known is not None and TRACKERS.get(known).value.refiner:
-        if _split(head)[1] is not None:
-            raise UsageError(f"tracker '{name}' has two refiners; expected one")
-        return head, known
-    if ":" in head:
-        return name, None
-    raise UsageError(f"tracker '{name}': unknown refiner '{tail}' (`trackbench list trackers` shows all)")
+    if known is None:
+        hint = suggestion(tail, names.values())
+        raise UsageError(f"tracker '{name}': unknown refiner '{tail}'{hint} (`trackbench list trackers` shows all)")
+    if not TRACKERS.get(known).value.refiner:
+        raise UsageError(f"tracker '{name}': '{known}' is a tracker, no refiner")
+    if _split(head)[1] is not None:
+        raise UsageError(f"tracker '{name}' has two refiners; expected one")
+    return head, known
 
 
 def load_model(
