@@ -16,7 +16,8 @@ def test_files_and_table(runs: Path) -> None:
     assert "95.2" in result.stdout
     assert "3 of 3" in result.stdout
     names = {path.name for path in (runs / "report/data").iterdir()}
-    plots = {f"{curve}.{kind}" for curve in ("success", "precision", "norm_precision") for kind in ("png", "pdf")}
+    stems = ("success", "precision", "norm_precision", "plots")
+    plots = {f"{stem}.{kind}" for stem in stems for kind in ("png", "pdf", "svg")}
     assert names == {"scores.csv", "scores.md", "scores.tex", *plots}
 
 

@@ -11,6 +11,7 @@ from rich.console import Console
 from trackbench.datasets.sequence import Dataset
 from trackbench.reports import plots, tables
 from trackbench.reports.folder import write_report
+from trackbench.reports.style import looks
 from trackbench.scores import Curve, Score
 
 
@@ -95,7 +96,7 @@ def test_terminal() -> None:
 
 
 def test_plots(tmp_path: Path) -> None:
-    look = plots.styles([s.tracker for s in SCORES])
+    look = looks([s.tracker for s in SCORES])
     figure = plots.curve_figure(SCORES, plots.CURVES[0], "OTB-100", look)
     (axes,) = figure.axes
     legend = axes.get_legend()
@@ -103,23 +104,25 @@ def test_plots(tmp_path: Path) -> None:
     assert [text.get_text() for text in legend.get_texts()] == ["[0.612] c", "[0.500] a_b", "[0.500] d<i>"]
     assert axes.get_xlim() == (0, 1)
     # In grey as well: every line has a style of its own.
-    assert len({line.get_linestyle() for line in axes.lines}) == 3
-    png, pdf = plots.save(figure, tmp_path / "success")
-    assert Image.open(png).width > 600
+    assert len({str(look[s.tracker].matplotlib()["linestyle"]) for s in SCORES}) == 4
+    png, pdf, svg = plots.save(figure, tmp_path / "success")
+    assert Image.open(png).width == 1020  # 3.4 inches, the width of a column
     assert b"/FontFile2" in pdf.read_bytes()
+    assert b"<text" not in svg.read_bytes()
     again = plots.curve_figure(SCORES, plots.CURVES[0], "OTB-100", look)
-    assert plots.save(again, tmp_path / "again")[1].read_bytes() == pdf.read_bytes()
+    assert [p.read_bytes() for p in plots.save(again, tmp_path / "again")] == [p.read_bytes() for p in (png, pdf, svg)]
 
 
 def test_colours_stay_with_the_tracker() -> None:
-    look = plots.styles([f"t{n}" for n in range(20)])
+    look = looks([f"t{n}" for n in range(20)])
     assert len({str(style) for style in look.values()}) == 20
 
 
 @pytest.mark.parametrize("more", [False, True])
 def test_folder(tmp_path: Path, more: bool) -> None:
     written = write_report(SCORES, DATASET, tmp_path, attributes=more, per_sequence=more, curves=more)
-    expected = {"scores.csv", "scores.md", "scores.tex", "success.png", "success.pdf", "precision.png", "precision.pdf"}
+    expected = {"scores.csv", "scores.md", "scores.tex"}
+    expected |= {f"{stem}.{kind}" for stem in ("success", "precision", "plots") for kind in ("png", "pdf", "svg")}
     expected |= {"attributes.csv", "per_sequence.csv", "curves.csv"} if more else set()
     assert {path.name for path in written} == {path.name for path in tmp_path.iterdir()} == expected
 
@@ -128,8 +131,8 @@ def test_radar(tmp_path: Path) -> None:
     names = ("OCC", "SV", "LR")
     drawn = [replace(s, attributes={n: {"sequences": 4, "success_auc": 0.4} for n in names}) for s in SCORES[:2]]
     written = write_report(drawn, DATASET, tmp_path, attributes=True)
-    assert {"attributes.png", "attributes.pdf", "attributes.csv"} <= {path.name for path in written}
-    look = plots.styles([s.tracker for s in drawn])
+    assert {"attributes.png", "attributes.pdf", "attributes.svg", "attributes.csv"} <= {path.name for path in written}
+    look = looks([s.tracker for s in drawn])
     (axes,) = plots.attribute_figure(drawn, "success_auc", "AUC", look).axes
     assert [label.get_text() for label in axes.get_xticklabels()] == ["OCC (4)", "SV (4)", "LR (4)"]
     assert len(axes.lines) == 2

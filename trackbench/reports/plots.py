@@ -1,25 +1,32 @@
-"""Success, precision and attribute plots as the field's papers draw them, readable in grey; no screen is needed."""
+"""Success, precision and attribute plots as the field's papers draw them, readable in grey; no screen is needed.
+
+Figures are as wide as a column, or as a page of two columns, so that they stand in a paper at their own size.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import matplotlib as mpl
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from trackbench.reports.style import Look, Style
 from trackbench.scores import Score
 
-#: Dark to light and back, so that neighbours differ in grey too; line styles repeat at another period.
-COLOURS = ("#d62728", "#1f77b4", "#2ca02c", "#9467bd", "#ff7f0e", "#17becf", "#8c564b", "#e377c2", "#7f7f7f", "#111111")
-DASHES: tuple[Any, ...] = ("-", "--", "-.", ":", (0, (8, 2)), (0, (5, 1, 1, 1, 1, 1)), (0, (3, 3)))
+#: A longer legend stands below the plot.
+MOST_INSIDE = 8
+#: Panels of a row are smaller.
+MOST_INSIDE_ROW = 5
 
-#: A longer legend stands beside the plot.
-MOST_INSIDE = 10
+Place = Literal["lower left", "lower right", "upper right"]
+Draw = Callable[[Axes], None]
+"""Draws a panel; its lines and points are labelled."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +39,7 @@ class CurvePlot:
     title: str
     x: str
     y: str
-    legend: Literal["lower left", "lower right"]
+    legend: Place
 
     def value(self, score: Score) -> float:
         """Return the score in the legend; NaN where the tracker has none."""
@@ -56,96 +63,169 @@ CURVES = (
 )
 
 STYLE: Any = {
-    "font.size": 9,
-    "axes.titlesize": 10,
-    "legend.fontsize": 7.5,
+    "font.size": 8,
+    "axes.titlesize": 8.5,
+    "legend.fontsize": 6.5,
+    "legend.framealpha": 0.85,
+    "legend.handlelength": 3,
+    "legend.labelspacing": 0.3,
+    "lines.linewidth": 1.5,
     "axes.grid": True,
+    "axes.linewidth": 0.6,
     "grid.linestyle": ":",
+    "grid.linewidth": 0.5,
     "grid.color": "#bbbbbb",
     "axes.axisbelow": True,
     "pdf.fonttype": 42,  # TrueType, which publishers ask for
-    "savefig.bbox": "tight",
+    "svg.fonttype": "path",  # looks the same without the font
+    "svg.hashsalt": "trackbench",
 }
 
 
-def styles(trackers: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """Return a colour and a line style for each tracker, the same in every plot of a report."""
-    return {
-        tracker: {"color": COLOURS[i % len(COLOURS)], "linestyle": DASHES[i % len(DASHES)]}
-        for i, tracker in enumerate(trackers)
-    }
+def panel(draw: Draw, width: float = Style().one_column, legend: Place = "lower left", height: float = 0.8) -> Figure:
+    """Return a figure of one panel.
+
+    Args:
+        draw: draws it.
+        width: of the figure in inches.
+        legend: where it stands, if it is short enough to stand inside.
+        height: of the panel, as a part of the width.
+    """
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(width, width * height), layout="constrained")
+        axes = figure.subplots()
+        draw(axes)
+        _legend(figure, axes, legend)
+    return figure
 
 
-def curve_figure(scores: Sequence[Score], plot: CurvePlot, title: str, look: dict[str, dict[str, Any]]) -> Figure:
-    """Return a plot of one kind of curve; the legend is sorted by score, with the score in brackets.
+def row(draws: Sequence[tuple[Draw, Place]], width: float = Style().two_columns) -> Figure:
+    """Return a figure of several panels side by side, each with the place of its legend."""
+    with mpl.rc_context({**STYLE, "font.size": 7, "axes.titlesize": 7.5, "legend.fontsize": 5.5}):
+        figure = Figure(figsize=(width, width / len(draws) * 0.85), layout="constrained")
+        columns = figure.subplots(1, len(draws), squeeze=False)[0]
+        for (draw, _), axes in zip(draws, columns, strict=True):
+            draw(axes)
+        if max(len(axes.get_legend_handles_labels()[0]) for axes in columns) > MOST_INSIDE_ROW:
+            # The numbers before the names belong to one panel each.
+            handles, labels = columns[0].get_legend_handles_labels()
+            _below(figure, handles, [label.partition("] ")[2] or label for label in labels])
+        else:
+            for (_, place), axes in zip(draws, columns, strict=True):
+                if axes.get_legend_handles_labels()[0]:
+                    axes.legend(loc=place)
+    return figure
+
+
+def curve_panel(scores: Sequence[Score], plot: CurvePlot, title: str, look: dict[str, Look]) -> Draw:
+    """Return what draws one kind of curve; its legend is sorted by score, with the score in brackets.
 
     Args:
         scores: of one data set; those without this curve are left out.
         plot: what to draw.
         title: name of the data set.
-        look: from :func:`styles`.
+        look: from :func:`trackbench.reports.style.looks`.
     """
     valued = [(plot.value(score), score) for score in scores if plot.curve in score.curves]
     drawn = [pair for pair in valued if not math.isnan(pair[0])]
-    drawn.sort(key=lambda pair: (-pair[0], pair[1].tracker))
-    with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(4.2, 3.4))
-        axes = figure.subplots()
+    drawn.sort(key=lambda pair: -pair[0])
+
+    def draw(axes: Axes) -> None:
         for value, score in drawn:
             curve = score.curves[plot.curve]
-            label = f"[{value:.3f}] {score.title}".replace("$", r"\$")
-            axes.plot(curve.thresholds, curve.values, linewidth=1.8, label=label, **look[score.tracker])
-        axes.set_title(f"{plot.title} of OPE – {title}")
+            axes.plot(
+                curve.thresholds, curve.values, label=name(score, f"[{value:.3f}] "), **look[score.tracker].matplotlib()
+            )
+        axes.set_title(f"{plot.title} – {literal(title)}")
         axes.set_xlabel(plot.x)
         axes.set_ylabel(plot.y)
         if drawn:
             thresholds = drawn[0][1].curves[plot.curve].thresholds
             axes.set_xlim(thresholds[0], thresholds[-1])
-            if len(drawn) > MOST_INSIDE:
-                axes.legend(loc="upper left", bbox_to_anchor=(1.02, 1), borderaxespad=0, handlelength=3)
-            else:
-                axes.legend(loc=plot.legend, framealpha=0.9, handlelength=3)
         axes.set_ylim(0, 1)
-    return figure
+
+    return draw
 
 
-def attribute_figure(scores: Sequence[Score], metric: str, title: str, look: dict[str, dict[str, Any]]) -> Figure:
+def curve_figure(
+    scores: Sequence[Score], plot: CurvePlot, title: str, look: dict[str, Look], width: float = Style().one_column
+) -> Figure:
+    """Return a plot of one kind of curve; see :func:`curve_panel`."""
+    return panel(curve_panel(scores, plot, title, look), width, plot.legend)
+
+
+def attribute_figure(
+    scores: Sequence[Score], metric: str, title: str, look: dict[str, Look], width: float = Style().one_column
+) -> Figure:
     """Return a radar plot of one metric by attribute, an axis for each attribute with its number of sequences.
 
     Args:
         scores: of one data set, best first; those without attributes are left out.
         metric: key of the metric.
         title: what stands above it.
-        look: from :func:`styles`.
+        look: from :func:`trackbench.reports.style.looks`.
+        width: of the figure in inches.
     """
     drawn = [score for score in scores if score.attributes]
     known = (name for score in drawn for name, row in score.attributes.items() if row.get(metric) is not None)
     attributes = list(dict.fromkeys(known))
     angles = np.linspace(0, 2 * np.pi, len(attributes), endpoint=False)
     with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(4.6, 4.2))
+        figure = Figure(figsize=(width, width), layout="constrained")
         axes = figure.add_subplot(projection="polar")
         for score in drawn:
             found = [score.attributes.get(name, {}).get(metric) for name in attributes]
             values = np.array([math.nan if value is None else value for value in found])
             closed = np.append(values, values[:1])
-            axes.plot(np.append(angles, angles[:1]), closed, linewidth=1.5, label=score.title, **look[score.tracker])
+            axes.plot(np.append(angles, angles[:1]), closed, label=name(score), **look[score.tracker].matplotlib())
         counts = [max(int(s.attributes.get(name, {}).get("sequences") or 0) for s in drawn) for name in attributes]
-        axes.set_xticks(angles, [f"{name} ({count})" for name, count in zip(attributes, counts, strict=True)])
-        axes.tick_params(axis="x", pad=10)
+        axes.set_xticks(angles, [f"{key} ({count})" for key, count in zip(attributes, counts, strict=True)])
+        axes.tick_params(axis="x", pad=4, labelsize=6.5)
+        axes.tick_params(axis="y", labelsize=6)
         axes.set_ylim(bottom=0)
-        axes.set_title(title, pad=18)
-        axes.legend(loc="upper left", bbox_to_anchor=(1.12, 1.05), borderaxespad=0, handlelength=3)
+        axes.set_title(literal(title))
+        _below(figure, *axes.get_legend_handles_labels())
     return figure
 
 
 def save(figure: Figure, path: Path) -> list[Path]:
-    """Write the figure as PNG and PDF beside each other (``path`` without suffix); returns the two paths.
+    """Write the figure as PNG, PDF and SVG beside each other (``path`` without suffix); returns the paths.
 
     The same figure gives the same bytes.
     """
-    png, pdf = path.with_suffix(".png"), path.with_suffix(".pdf")
+    png, pdf, svg = (path.with_suffix(suffix) for suffix in (".png", ".pdf", ".svg"))
     with mpl.rc_context(STYLE):
-        figure.savefig(png, dpi=200, metadata={"Software": None})
+        figure.savefig(png, dpi=300, metadata={"Software": None})
         figure.savefig(pdf, metadata={"CreationDate": None, "Producer": None})
-    return [png, pdf]
+        figure.savefig(svg, metadata={"Date": None, "Creator": None})
+    return [png, pdf, svg]
+
+
+def name(score: Score, before: str = "") -> str:
+    """Return a tracker's name as a legend's label; one that begins with ``_`` would be left out of legends."""
+    text = literal(f"{before}{score.title}")
+    return f"\N{ZERO WIDTH SPACE}{text}" if text.startswith("_") else text
+
+
+def literal(text: str) -> str:
+    """Return text in which matplotlib sees no formula."""
+    return text.replace("$", r"\$")
+
+
+def _legend(figure: Figure, axes: Axes, place: Place) -> None:
+    handles, labels = axes.get_legend_handles_labels()
+    if len(handles) > MOST_INSIDE:
+        _below(figure, handles, labels)
+    elif handles:
+        axes.legend(loc=place)
+
+
+def _below(figure: Figure, handles: Sequence[Any], labels: Sequence[str]) -> None:
+    """Put a legend below the panels, and make room for it."""
+    if not handles:
+        return
+    width, height = figure.get_size_inches()
+    longest = max(map(len, labels)) * 0.055 + 0.6
+    columns = max(1, min(len(labels), int(width / longest)))
+    figure.set_size_inches(width, height + 0.15 * math.ceil(len(labels) / columns) + 0.1)
+    figure.legend(handles, labels, loc="outside lower center", ncols=columns)

@@ -51,6 +51,14 @@ COLUMNS = (
 )
 
 
+#: What the bounds of bootstrap intervals are called in CSV files.
+ENDS = ("low", "high")
+
+#: Best, second and third in LaTeX.
+LATEX_TYPE = {1: "\\textbf{", 2: "\\underline{", 3: "\\textit{"}
+LATEX_COLOURS = {1: "\\textcolor{red}{", 2: "\\textcolor{blue}{", 3: "\\textcolor{green!55!black}{"}
+
+
 def ranked(scores: Sequence[Score]) -> list[Score]:
     """Return the scores, best first by the main metric; undefined ones last."""
     return sorted(scores, key=lambda score: (-_sortable(score.metrics.get(main_metric(scores).key)), score.tracker))
@@ -105,6 +113,7 @@ def csv_table(scores: Sequence[Score]) -> str:
             "repetitions": score.repetitions,
             **score.metrics,
             **{f"{key}_spread": value for key, value in score.spread.items()},
+            **{f"{key}_{end}": bounds[k] for key, bounds in score.intervals.items() for k, end in enumerate(ENDS)},
         }
         for score in scores
     ]
@@ -164,12 +173,18 @@ def markdown_table(scores: Sequence[Score]) -> str:
     return "\n".join([*lines, "", caption(scores), ""])
 
 
-def latex_table(scores: Sequence[Score], title: str) -> str:
-    """Return the main table as LaTeX (packages: booktabs): best bold, second underlined, third in italics."""
+def latex_table(scores: Sequence[Score], title: str, *, colours: bool = False) -> str:
+    """Return the main table as LaTeX.
+
+    Args:
+        scores: in the order of the table.
+        title: what the caption begins with.
+        colours: best, second and third in red, blue and green (package xcolor); else bold, underlined and in italics.
+    """
     columns = used_columns(scores)
     head = " & ".join(["Tracker", *(_latex_title(column.title) for column in columns)])
     lines = [
-        "% needs \\usepackage{booktabs}",
+        "% needs \\usepackage{booktabs}" + (" \\usepackage{xcolor}" if colours else ""),
         "\\begin{table}",
         "  \\centering",
         f"  \\caption{{{_latex(title)}. {_latex(caption(scores))}}}",
@@ -182,9 +197,9 @@ def latex_table(scores: Sequence[Score], title: str) -> str:
     for index, score in enumerate(scores):
         cells = []
         for column in columns:
-            command = {1: "\\textbf", 2: "\\underline", 3: "\\textit"}.get(marks[column.key].get(index, 0))
+            command = (LATEX_COLOURS if colours else LATEX_TYPE).get(marks[column.key].get(index, 0))
             number = _number(score, column).replace("-", "--").replace("±", "$\\pm$")
-            cells.append(f"{command}{{{number}}}" if command else number)
+            cells.append(f"{command}{number}}}" if command else number)
         lines.append("    " + " & ".join([_latex(score.title), *cells]) + " \\\\")
     return "\n".join([*lines, "    \\bottomrule", "  \\end{tabular}", "\\end{table}", ""])
 

@@ -84,8 +84,8 @@ def read_traces(dataset: Dataset, runs: Path, scores: Several[Score]) -> Iterato
         runs: the folder of all runs.
         scores: of that data set, all by one protocol; they name the trackers.
 
-    A multi-start experiment gives an entry for each anchor. Files that cannot be used are left out: the scores'
-    ``problems`` name them.
+    Those with the lowest scores come first: where only some can be shown, they tell most. A multi-start experiment
+    gives an entry for each anchor. Files that cannot be used are left out: the scores' ``problems`` name them.
     """
     if not scores:
         return
@@ -93,7 +93,7 @@ def read_traces(dataset: Dataset, runs: Path, scores: Several[Score]) -> Iterato
     folders = find_runs(dataset, runs, [score.tracker for score in scores], protocol)
     kind = experiment(protocol, dataset)
     rule: OverlapRule = CONVENTIONS[scores[0].convention].overlap if kind == SUPERVISED else "vot"
-    for sequence in dataset.sequences:
+    for sequence in _hardest_first(dataset, scores):
         if sequence.truth_is_initial_only:
             continue
         if kind is None:
@@ -110,6 +110,17 @@ def read_traces(dataset: Dataset, runs: Path, scores: Several[Score]) -> Iterato
                     found[folder.key.tracker] = _judge(*answers, packed, rule)
             traced = [TracedSequence(sequence.name, sequence, _truth(sequence), found)]
         yield from (entry for entry in traced if entry.traces)
+
+
+def _hardest_first(dataset: Dataset, scores: Several[Score]) -> list[Sequence]:
+    def mean(sequence: Sequence) -> float:
+        rows = (score.per_sequence.get(sequence.name) for score in scores)
+        # The first metric of a sequence is its overlap, in every protocol.
+        found = [next(iter(row.values()), None) for row in rows if row]
+        known = [value for value in found if value is not None and value == value]
+        return sum(known) / len(known) if known else 2.0
+
+    return sorted(dataset.sequences, key=mean)
 
 
 def _boxes(sequence: Sequence, folders: Several[RunFolder]) -> dict[str, Trace]:

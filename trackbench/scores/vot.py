@@ -185,10 +185,8 @@ def _supervised(
         "intervals": {
             **intervals(("eao",), bootstrap_intervals(*scores.eao_parts, mean_of_columns=True)),
             **_ratios(
-                accuracy=[(part.accuracy, _weight(part, rules)) for part in scores.sequences.values()],
-                failures_per_100=[
-                    (100 * part.failures / part.frames, part.frames) for part in scores.sequences.values()
-                ],
+                accuracy=[(part.accuracy, _weight(part, rules)) for part in parts],
+                failures_per_100=[(100 * part.failures / part.frames, part.frames) for part in parts],
             ),
         },
     }

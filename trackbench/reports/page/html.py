@@ -63,6 +63,7 @@ class Page:
         """
         used = sum(part.packed.size for part in self._parts)
         packed = pack(traced, self._limit - used, self._frames)
+        packed.sort([sequence.name for sequence in dataset.sequences])
         document = dataset_document(dataset, scores)
         document["traces"] = packed.index
         document["left_out"] = packed.left_out

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -47,6 +47,14 @@ class Packed:
     def size(self) -> int:
         """Bytes in the page."""
         return sum(map(len, self.payloads)) + sum(map(len, self.images))
+
+    def sort(self, names: Sequence[str]) -> None:
+        """Bring the sequences into the order of ``names``."""
+        place = {name: index for index, name in enumerate(names)}
+        order = sorted(range(len(self.index)), key=lambda number: place[self.index[number]["sequence"]])
+        self.index = [self.index[number] for number in order]
+        self.payloads = [self.payloads[number] for number in order]
+        self.images = [self.images[number] for number in order]
 
 
 def pack(traced: Iterable[TracedSequence], limit: int, frames: int) -> Packed:

@@ -1,0 +1,98 @@
+// The leaderboard, and what made each of its rows.
+
+// Index of a row -> its place in a column, 1 to 3; equal values share a place.
+function places(rows, values, higher) {
+  const found = new Map();
+  if (higher === null || rows.length < 2) return found;
+  const order = [...new Set(values.filter(known))].sort((a, b) => (higher ? b - a : a - b)).slice(0, 3);
+  rows.forEach((row, index) => {
+    const place = known(values[index]) ? order.indexOf(values[index]) : -1;
+    if (place >= 0) found.set(row.tracker, place + 1);
+  });
+  return found;
+}
+
+const PLACES = ["", "best", "second", "third"];
+
+function placed(text, place) {
+  return place ? el("span", { class: PLACES[place], title: PLACES[place] }, text) : text;
+}
+
+function number(row, column, place) {
+  const value = row.metrics[column.key];
+  const spread = row.spread[column.key];
+  const interval = row.intervals[column.key];
+  return [
+    placed(scaled(value, column), place),
+    known(spread) ? el("small", { title: "standard deviation over runs" }, ` ± ${scaled(spread, column)}`) : null,
+    interval ? el("small", { class: "interval-text" }, `${scaled(interval[0], column)} – ${scaled(interval[1], column)}`) : null,
+  ];
+}
+
+section("board", "Leaderboard", () => {
+  const { data } = page;
+  const columns = [{
+    title: "tracker",
+    value: (row) => row.title,
+    cell: (row) => [swatch(row.tracker), " ", row.title],
+  }];
+  for (const column of data.columns) {
+    const marks = places(data.rows, data.rows.map((row) => row.metrics[column.key]), column.higher);
+    columns.push({
+      title: titled(column.title), name: plain(column.title), number: true, first: column.higher === false ? 1 : -1,
+      value: (row) => row.metrics[column.key],
+      cell: (row) => number(row, column, marks.get(row.tracker)),
+    });
+  }
+  columns.push({
+    title: "sequences", number: true, first: -1,
+    value: (row) => row.sequences,
+    cell: (row) => el("span", { class: row.sequences < row.of ? "warning" : null,
+      title: row.sequences < row.of ? "incomplete: compare with care" : null }, `${row.sequences} of ${row.of}`),
+  });
+  if (data.rows.some((row) => row.repetitions > 1)) {
+    columns.push({ title: "runs", number: true, first: -1, value: (row) => row.repetitions, cell: (row) => String(row.repetitions) });
+  }
+  const main = data.columns.findIndex((column) => column.key === data.main) + 1;
+  const best = data.columns[main - 1];
+  const problems = data.rows.flatMap((row) => row.problems.map((line) => `${row.title}: ${line}`));
+  const percent = Math.round(100 * data.confidence);
+  return [
+    sortableTable({
+      caption: `${data.title}, protocol ${data.protocol}`,
+      columns,
+      rows: data.rows,
+      sorted: null,
+      rowClass: (row) => (page.hidden.has(row.tracker) ? "off" : null),
+    }),
+    el("p", { class: "note" },
+      `${data.caption} Best `, el("span", { class: "best" }, "bold"), ", second ", el("span", { class: "second" }, "underlined"),
+      ", third ", el("span", { class: "third" }, "italic"), ". ",
+      `Below a number: ${percent} % interval of ${data.resamples} bootstrap resamples of the sequences (BCa, Efron and Tibshirani 1993).`,
+      best ? ` Ranked by ${plain(best.title)}.` : ""),
+    problems.length
+      ? el("details", { class: "note" }, el("summary", {}, `${plural(problems.length, "stored result")} could not be used`),
+        el("ul", {}, problems.map((line) => el("li", {}, line))))
+      : null,
+  ];
+});
+
+section("provenance", "How the results were made", () => page.rows.map((row) => {
+  const { manifest } = row;
+  const sessions = manifest.sessions || [];
+  const last = sessions[sessions.length - 1] || {};
+  const facts = [
+    ["label", row.tracker],
+    ["checkpoint", (manifest.identity || {}).weights_sha256 || "none"],
+    ["device", [last.device, last.device_name].filter(Boolean).join(", ") || "not known"],
+    ["precision", last.precision || "not known"],
+    ["timing", last.timing || "none"],
+    ["imported", manifest.imported ? "yes: the regions come from another tool" : "no"],
+    ...Object.entries(last.versions || {}).map(([name, version]) => [`version of ${name}`, version]),
+  ];
+  return el("details", { class: "manifest" },
+    el("summary", {}, swatch(row.tracker), " ", row.title),
+    el("table", { class: "facts" }, facts.map(([name, text]) =>
+      el("tr", {}, el("th", { scope: "row" }, name), el("td", {}, String(text))))),
+    el("details", {}, el("summary", {}, "the whole manifest"), el("pre", { tabindex: "0" }, JSON.stringify(manifest, null, 2))));
+}));

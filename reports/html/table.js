@@ -1,0 +1,46 @@
+// Tables that are sorted by the buttons in their heads; empty cells stay last.
+
+const MOST_ROWS = 400;
+
+// columns: [{title, value(row), cell(row), number, first}] where `first` is the order of the first click, 1 or -1.
+function sortableTable({ caption, columns, rows, sorted, rowClass }) {
+  let [by, direction] = sorted || [null, 1];
+  let all = rows.length <= MOST_ROWS;
+  const body = el("tbody", {});
+  const heads = columns.map((column, index) =>
+    el("th", { scope: "col", class: column.number ? "number" : null },
+      button(column.title, () => {
+        direction = by === index ? -direction : column.first || 1;
+        by = index;
+        draw();
+      }, { title: `Sort by ${column.name || column.title}` })));
+  const more = button(`Show all ${rows.length} rows`, () => {
+    all = true;
+    draw();
+  }, { class: "more" });
+
+  function compare(a, b) {
+    const [left, right] = [columns[by].value(a), columns[by].value(b)];
+    const [noLeft, noRight] = [left, right].map((value) => value === null || value === undefined);
+    if (noLeft || noRight) return noLeft - noRight;
+    return direction * (typeof left === "string" ? left.localeCompare(right, undefined, { numeric: true }) : left - right);
+  }
+
+  function draw() {
+    const order = by === null ? rows : [...rows].sort(compare);
+    body.replaceChildren(...(all ? order : order.slice(0, MOST_ROWS)).map((row) =>
+      el("tr", { class: rowClass ? rowClass(row) : null }, columns.map((column, index) => {
+        const tag = index ? "td" : "th";
+        return el(tag, { class: column.number ? "number" : null, scope: index ? null : "row" }, column.cell(row));
+      }))));
+    heads.forEach((head, index) => {
+      if (index === by) head.setAttribute("aria-sort", direction > 0 ? "ascending" : "descending");
+      else head.removeAttribute("aria-sort");
+    });
+    more.hidden = all;
+  }
+
+  draw();
+  return el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": caption },
+    el("table", { class: "data" }, el("caption", {}, caption), el("thead", {}, el("tr", {}, heads)), body), more);
+}
