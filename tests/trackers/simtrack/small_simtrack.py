@@ -20,6 +20,20 @@ SMALL: dict[str, Any] = {
     "foveal_size": 16,
 }
 
+PYRAMID: dict[str, Any] = {
+    "width": (16, 32, 64),
+    "depth": (1, 1, 2),
+    "heads": (2, 2, 2),
+    "patch": 4,
+    "pretraining": "imagenet",
+    "pretraining_size": 64,
+    "template_size": 32,
+    "search_size": 64,
+    "foveal_size": 0,
+}
+SWIN = PYRAMID | {"backbone": "swin", "asymmetric": True}
+PVT = PYRAMID | {"backbone": "pvt"}
+
 
 def small(**changed: Any) -> SimTrackOptions:
     """Return options of a network of 4 blocks with 16 + 4 exemplar, 1 class and 64 search tokens."""

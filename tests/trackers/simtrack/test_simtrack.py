@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import torch
 from pydantic import ValidationError
-from small_simtrack import scene, small
+from small_simtrack import PVT, SWIN, scene, small
 
 from trackbench.errors import TrackerError
 from trackbench.regions import Box
@@ -70,6 +70,11 @@ def test_corners_of_exemplar_boxes_are_cut_towards_zero(
         ({"pretraining": "imagenet"}, "no pretraining 'imagenet' of a vit"),
         ({"foveal_size": 32}, "foveal_size 32"),
         ({"interaction_ratio": 0.3}, "expected 1, 1/2, 1/3"),
+        (SWIN | {"asymmetric": False}, "a swin is True"),
+        (SWIN | {"position_embedding": "pretrained"}, "a swin has no pre-trained positions"),
+        (SWIN | {"width": (16, 32, 32)}, "twice the channels"),
+        (PVT | {"foveal_size": 8}, "a pvt has no foveal window"),
+        (PVT | {"interaction_ratio": 0.5}, "interaction_ratio 0.5 of a pvt"),
     ],
 )
 def test_options_that_do_not_fit_are_refused(changed: dict[str, Any], said: str) -> None:
@@ -77,7 +82,10 @@ def test_options_that_do_not_fit_are_refused(changed: dict[str, Any], said: str)
         small(**changed)
 
 
-@pytest.fixture(scope="module", params=[{}, {"asymmetric": True, "decoder_layers": 1}], ids=["plain", "asymmetric"])
+VARIANTS = {"plain": {}, "asymmetric": {"asymmetric": True, "decoder_layers": 1}, "swin": SWIN, "pvt": PVT}
+
+
+@pytest.fixture(scope="module", params=list(VARIANTS.values()), ids=list(VARIANTS))
 def tracker(request: pytest.FixtureRequest) -> SimTrackTracker:
     return SimTrackTracker(small(**request.param), seed=3)
 
@@ -135,10 +143,11 @@ def test_a_box_without_area_is_refused(tracker: SimTrackTracker) -> None:
         tracker.start([frames[0]], [Box(5, 5, 0, 10)])
 
 
-def test_tracking_is_what_the_network_says() -> None:
+@pytest.mark.parametrize("changed", list(VARIANTS.values()), ids=list(VARIANTS))
+def test_tracking_is_what_the_network_says(changed: dict[str, Any]) -> None:
     """The prepared network in two steps equals the one that is trained, in one."""
     torch.manual_seed(1)
-    options = small()
+    options = small(**changed)
     network = SimTrackTracker.build_network(options).eval()
     for name, buffer in network.named_buffers():
         if "running" in name:

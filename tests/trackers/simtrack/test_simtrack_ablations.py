@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import torch
-from small_simtrack import small
+from small_simtrack import PVT, SWIN, small
 from torch import Tensor, nn
 
 from trackbench.trackers.simtrack.network import SimTrack
@@ -32,6 +32,11 @@ SWITCHES: dict[str, dict[str, Any]] = {
     "Sec. 4.3, asymmetric": {"asymmetric": True},
     "asymmetric, with all else": {"asymmetric": True, "decoder_layers": 1, "interaction_ratio": 0.5},
     "foveal positions, pre-trained": {"position_embedding": "pretrained"},
+    "Table 7, Swin": SWIN,
+    "Table 7, Swin without Eq. 7, with a decoder": SWIN | {"position_embedding": "none", "decoder_layers": 1},
+    "Table 7, PVT": PVT,
+    "Table 7, PVT without Eq. 7, with a decoder": PVT | {"position_embedding": "pretrained", "decoder_layers": 1},
+    "Table 7, PVT without positions, larger": PVT | {"position_embedding": "none", "search_size": 96},
 }
 
 

@@ -129,8 +129,20 @@ class WindowAttention(nn.Module):
         """From here on compute the biases of each size of map only once: the weights do not change any more."""
         self._kept = {}
 
-    def forward(self, x: Tensor, size: tuple[int, int]) -> Tensor:
-        """Return what the tokens (B, H·W, C) of a map of ``size`` gather, (B, H·W, C)."""
+    def keys_values(self, x: Tensor) -> Tensor:
+        """Return the keys and values of tokens (B, M, C) that are no part of a map: (B, 2, heads, M, C / heads)."""
+        batch, tokens, width = x.shape
+        projected = self.qkv(x).view(batch, tokens, 3, self.heads, width // self.heads)
+        return cast(Tensor, projected.permute(0, 2, 3, 1, 4)[:, 1:])
+
+    def forward(self, x: Tensor, size: tuple[int, int], memory: Tensor | None = None) -> Tensor:
+        """Return what the tokens (B, H·W, C) of a map of ``size`` gather, (B, H·W, C).
+
+        Args:
+            x: the tokens.
+            size: H, W.
+            memory: :meth:`keys_values` of further tokens that every window attends to, without a bias.
+        """
         batch, _, width = x.shape
         area = self.window**2
         plan = window_plan(size, self.window, self.shift, x.device)
@@ -142,6 +154,10 @@ class WindowAttention(nn.Module):
         biases = self._biases(size, plan)
         if len(biases) > 1 and batch > 1:
             biases = biases.repeat(batch, 1, 1, 1)
+        if memory is not None:
+            seen = memory.repeat_interleave(plan.windows, 0)
+            k, v = torch.cat([k, seen[:, 0]], 2), torch.cat([v, seen[:, 1]], 2)
+            biases = F.pad(biases, (0, memory.shape[3]))
         gathered = F.scaled_dot_product_attention(q, k, v, biases.to(q.dtype))
         tokens = gathered.transpose(1, 2).reshape(batch, plan.windows * area, width).index_select(1, plan.back)
         return cast(Tensor, self.proj(tokens))
@@ -195,9 +211,9 @@ class SwinBlock(nn.Module):
         self.mlp = FeedForward(width, 4 * width)
         self.drop_path = DropPath(drop_path)
 
-    def forward(self, x: Tensor, size: tuple[int, int]) -> Tensor:
-        """(B, H·W, C) -> (B, H·W, C)."""
-        x = x + self.drop_path(self.attn(self.norm1(x), size))
+    def forward(self, x: Tensor, size: tuple[int, int], memory: Tensor | None = None) -> Tensor:
+        """(B, H·W, C) -> (B, H·W, C); ``memory`` as of :class:`WindowAttention`."""
+        x = x + self.drop_path(self.attn(self.norm1(x), size, memory))
         return cast(Tensor, x + self.drop_path(self.mlp(self.norm2(x))))
 
 

@@ -14,6 +14,8 @@ from torch import Tensor, nn
 
 from trackbench.trackers.layers.corner_head import CornerHead, centre_form
 from trackbench.trackers.simtrack.options import SimTrackOptions
+from trackbench.trackers.simtrack.pvt_backbone import PVTBackbone
+from trackbench.trackers.simtrack.swin_backbone import SwinBackbone
 from trackbench.trackers.simtrack.vit_backbone import Memory, ViTBackbone
 
 HEAD_CHANNELS = 256
@@ -70,5 +72,11 @@ class SimTrack(nn.Module):
         return self.locate(search, self.exemplar(exemplar, boxes))
 
 
-def _backbone(options: SimTrackOptions) -> ViTBackbone:
-    return ViTBackbone(options)
+def _backbone(options: SimTrackOptions) -> ViTBackbone | SwinBackbone | PVTBackbone:
+    match options.backbone:
+        case "vit":
+            return ViTBackbone(options)
+        case "swin":
+            return SwinBackbone(options)
+        case "pvt":
+            return PVTBackbone(options)

@@ -100,5 +100,9 @@ class SimTrackOptions(NetworkOptions):
             raise ValueError(
                 f"asymmetric is {self.asymmetric}: a {self.backbone} is {self.backbone == 'swin'} (Sec. 4.3)"
             )
+        if self.backbone == "swin" and self.width != tuple(self.width[0] << index for index in range(3)):
+            raise ValueError(f"width {list(self.width)}: each stage of a swin has twice the channels of the one before")
+        if self.backbone == "swin" and self.position_embedding == "pretrained":
+            raise ValueError("position_embedding 'pretrained': a swin has no pre-trained positions")
         if self.interaction_ratio != 1:
             raise ValueError(f"interaction_ratio {self.interaction_ratio} of a {self.backbone}: expected 1")
