@@ -35,6 +35,8 @@ class Networked(ABC):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             network = self.build_network(options)
+            if weights is None:
+                network = self.settle_random(network)
         if weights is not None:
             network.load_state_dict(weights)
         if device.startswith("cuda"):
@@ -51,6 +53,13 @@ class Networked(ABC):
     @abstractmethod
     def key_map(cls, options: Any) -> KeyMap:
         """Return how the names of an official checkpoint become ours."""
+
+    def settle_random(self, network: Any) -> Any:
+        """Return the network with random weights that give outputs of an ordinary size; torch's generator is seeded.
+
+        By default the weights are those that the network begins training with.
+        """
+        return network
 
     def prepare(self, network: Any) -> Any:
         """Return the network as tracking uses it: what inference can fold together is folded here, in evaluation mode.

@@ -13,7 +13,7 @@ def official_keys(parts: Parts) -> KeyMap:
         unused += [r"mask_head\..*", r"feature_fusion\.lateral_convs\..*"]
     if not parts.refine_box:
         unused += [r"bbox_head\..*", r"feature_fusion\.(xcorr|convs)\..*"]
-    if not (parts.self_attention or parts.cross_attention):
+    if not parts.attention:
         unused += [r"feature_enhance\..*"]
     if not parts.self_attention:
         unused += [r"feature_enhance\.pams\..*"]

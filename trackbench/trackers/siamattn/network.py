@@ -52,6 +52,11 @@ class Parts:
     refine_box: bool = True
     mask: bool = True
 
+    @property
+    def attention(self) -> bool:
+        """Whether there is an attention module."""
+        return self.self_attention or self.cross_attention
+
 
 class Proposals(NamedTuple):
     """What the network says about the whole search region."""
@@ -88,7 +93,7 @@ class SiamAttn(nn.Module):
             for level in range(LEVELS)
         )
         self.attention = nn.ModuleList()
-        if parts.self_attention or parts.cross_attention:
+        if parts.attention:
             self.attention.extend(
                 SiameseAttention(channels, parts.self_attention, parts.cross_attention, parts.deform_conv)
                 for _ in range(LEVELS)

@@ -13,9 +13,10 @@ from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
-from torch import Tensor
+from torch import Tensor, nn
 
 from trackbench.errors import TrackerError
 from trackbench.regions import Box, Mask, Polygon, Region, polygon_to_box_vot, region_to_box
@@ -163,6 +164,31 @@ class SiamAttnTracker(NetworkModel[SiamAttnState]):
     def key_map(cls, options: SiamAttnOptions) -> KeyMap:
         """Return how official names become ours; what the options switch off is set aside."""
         return official_keys(options.parts)
+
+    @torch.no_grad()
+    def settle_random(self, network: SiamAttn) -> SiamAttn:
+        """Return the network with the statistics of its batch norms taken from smooth noise.
+
+        Images that are not normalised, sums over a kernel and residuals would else grow to boxes beyond all numbers.
+        """
+        options = self.options
+        noise = torch.rand(2, 3, 16, 16) * 255
+        template, search = (
+            F.interpolate(noise, size, mode="bicubic") for size in (options.exemplar_size, options.instance_size)
+        )
+        norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
+        kept = [norm.momentum for norm in norms]
+        for norm in norms:
+            norm.momentum = 1.0
+        network.train()
+        proposals = network(network.template(template), search)
+        if network.mask_head is not None and proposals.mask_features is not None:
+            side = float(options.instance_size)
+            rois = torch.tensor([[item, side / 4, side / 4, 3 * side / 4, 3 * side / 4] for item in (0, 1)])
+            network.mask_head(proposals.mask_features, rois)
+        for norm, momentum in zip(norms, kept, strict=True):
+            norm.momentum = momentum
+        return network
 
     def prepare(self, network: SiamAttn) -> SiamAttn:
         """Fold the batch norms; channels last suits the deformable operators and most convolutions."""
