@@ -1,0 +1,84 @@
+"""Annotations kept beside the runs are those of the data set, and are read again when their files change."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from trackbench.datasets.sequence import Sequence, Truth
+from trackbench.regions import Special
+from trackbench.regions.files import read_boxes
+from trackbench.scores.truths import read_truths
+
+
+def sequence(path: Path, read: list[str], **more: object) -> Sequence:
+    def read_truth() -> Truth:
+        read.append(path.stem)
+        return Truth(read_boxes(path), **more)  # type: ignore[arg-type]
+
+    return Sequence(path.stem, list, read_truth, sources=(path,))
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "a.txt"
+    path.write_text("1,2,3,4\nNaN,NaN,NaN,NaN\n")
+    return path
+
+
+@pytest.mark.parametrize("absent", [None, np.array([False, True])])
+def test_an_annotation_is_read_once(file: Path, absent: np.ndarray | None) -> None:
+    read: list[str] = []
+    first, second = (sequence(file, read, absent=absent) for _ in range(2))
+    cache = file.with_name(".data.truth")
+    read_truths([first], cache)
+    read_truths([second], cache)
+    np.testing.assert_array_equal(second.truth.boxes, first.truth.boxes)
+    if absent is None:
+        assert second.truth.absent is None
+    else:
+        assert second.truth.absent is not None
+        assert second.truth.absent.tolist() == absent.tolist()
+    assert read == ["a"]
+
+
+def test_a_changed_file_is_read_again(file: Path) -> None:
+    read: list[str] = []
+    cache = file.with_name(".data.truth")
+    read_truths([sequence(file, read)], cache)
+    file.write_text("5,2,3,4\n1,1,1,1\n")
+    os.utime(file, ns=(1, 1))
+    again = sequence(file, read)
+    read_truths([again], cache)
+    assert again.truth.boxes.tolist() == [[5, 2, 3, 4], [1, 1, 1, 1]]
+    assert read == ["a", "a"]
+
+
+def test_others_stay_in_the_cache(file: Path) -> None:
+    read: list[str] = []
+    cache = file.with_name(".data.truth")
+    other = file.with_name("b.txt")
+    other.write_text("9,9,9,9\n")
+    for paths in ([file], [other], [file, other]):
+        read_truths([sequence(path, read) for path in paths], cache)
+    assert read == ["a", "b"]
+
+
+def test_more_than_boxes_is_not_kept(file: Path) -> None:
+    read: list[str] = []
+    cache = file.with_name(".data.truth")
+    for _ in range(2):
+        read_truths([sequence(file, read, regions=(Special(1), Special(2)))], cache)
+    assert read == ["a", "a"]
+    assert not cache.exists()
+
+
+def test_an_error_comes_to_who_asks(file: Path) -> None:
+    file.write_text("1,2,3\n")
+    broken = sequence(file, [])
+    read_truths([broken], file.with_name(".data.truth"))
+    with pytest.raises(Exception, match=r"a\.txt: line 1: 3 numbers"):
+        _ = broken.truth
