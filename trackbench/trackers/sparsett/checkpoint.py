@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Literal
 
@@ -11,6 +12,7 @@ from torch import Tensor
 from trackbench.errors import DataError
 from trackbench.trackers.checkpoints.keys import KeyMap, match
 from trackbench.trackers.layers.swin import Swin, merging_order
+from trackbench.trackers.sparsett.head import Heads
 
 BACKBONE = (
     (r"\.w_msa\.", "."),
@@ -55,6 +57,13 @@ OFFICIAL = KeyMap(
     convert=lambda tensors: reorder_mergings(split_projections(tensors), "unfold"),
 )
 """The checkpoints of the official code."""
+
+
+def official_keys(heads: Heads) -> KeyMap:
+    """Return how the official names become those of a network with these heads; another head is not needed."""
+    other = {"double": (), "conv": (r"head\.(fc_.*|[sb]i_fc)",), "fc": (r"head\.(conv_.*|[sb]i_conv)",)}[heads]
+    return replace(OFFICIAL, unused=(*OFFICIAL.unused, *other))
+
 
 IMAGENET = KeyMap(
     rename=((r"^layers\.", "stages."),),

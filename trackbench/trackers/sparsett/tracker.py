@@ -21,7 +21,7 @@ from trackbench.trackers.base import Frame, Options, Prediction
 from trackbench.trackers.checkpoints.keys import KeyMap
 from trackbench.trackers.crops.aligned import aligned_crop
 from trackbench.trackers.networks import NetworkModel, NetworkOptions
-from trackbench.trackers.sparsett.checkpoint import OFFICIAL
+from trackbench.trackers.sparsett.checkpoint import official_keys
 from trackbench.trackers.sparsett.focus import FocusSize
 from trackbench.trackers.sparsett.head import Heads
 from trackbench.trackers.sparsett.network import SparseTTNetwork
@@ -81,9 +81,12 @@ class SparseTT(NetworkModel[SparseTTState]):
 
     def __init__(self, options: SparseTTOptions, device: str = "cpu", **weights: Any) -> None:
         super().__init__(options, device, **weights)
+        self._set_constants()
+
+    def _set_constants(self) -> None:
         line = np.hanning(self.network.search_side)
         self._window = np.outer(line, line).ravel()
-        self._mean, self._std = (torch.tensor(v, device=device).view(1, 3, 1, 1) for v in (MEAN, STD))
+        self._mean, self._std = (torch.tensor(v, device=self.device).view(1, 3, 1, 1) for v in (MEAN, STD))
 
     @classmethod
     def build_network(cls, options: SparseTTOptions) -> SparseTTNetwork:
@@ -93,8 +96,8 @@ class SparseTT(NetworkModel[SparseTTState]):
 
     @classmethod
     def key_map(cls, options: SparseTTOptions) -> KeyMap:
-        """Return how the official names become ours; they are the same for all options."""
-        return OFFICIAL
+        """Return how the official names become ours."""
+        return official_keys(options.heads)
 
     def prepare(self, network: SparseTTNetwork) -> SparseTTNetwork:
         """Fold batch norms, drop what tracking never computes."""
