@@ -128,15 +128,25 @@ def test_a_box_without_area_or_outside_of_the_frame_is_refused(model: SBT, box: 
         model.start([frames[0]], [box])
 
 
-def test_preparing_the_network_does_not_change_its_numbers(model: SBT) -> None:
-    options = small_options()
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"backbone": {"position": "relative"}},
+        {"correlation": "depth-wise", "levels": (1, 4)},
+        {"extractor": "resnet50", "correlation": "filter", "levels": (2, 3)},
+    ],
+    ids=["conditional", "relative", "levels", "resnet50"],
+)
+def test_preparing_the_network_does_not_change_its_numbers(changes: dict[str, Any]) -> None:
+    options = small_options(changes.get("backbone"), **{key: v for key, v in changes.items() if key != "backbone"})
     torch.manual_seed(5)
     network = SBTNetwork(options).eval()
     crops = np.random.default_rng(0).integers(0, 256, (1, 64, 64, 3), np.uint8)
     search, template = imagenet_tensor(crops), imagenet_tensor(crops[:, :32, :32])
     with torch.inference_mode():
         plain = network(search.contiguous(), template.contiguous())
-        prepared = model.prepare(network)(search, template)
+        prepared = SBT(options, weights=network.state_dict()).network(search, template)
     torch.testing.assert_close(plain.logits, prepared.logits, rtol=0, atol=1e-5)
     torch.testing.assert_close(plain.boxes, prepared.boxes, rtol=0, atol=1e-5)
 

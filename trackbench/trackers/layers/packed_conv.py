@@ -7,7 +7,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from trackbench.trackers.layers.packed_linear import can_pack
+from trackbench.trackers.layers.packed_linear import Activation, can_pack
 
 _OPERATORS = ("_reorder_convolution_weight", "_convolution_pointwise")
 
@@ -18,10 +18,12 @@ class PackedConv2d(nn.Module):
     Args:
         conv: the layer, padded with zeros; it is not changed.
         side: of the maps that usually come in; the layout suits any size.
+        activation: applied to the result; see :class:`~trackbench.trackers.layers.packed_linear.PackedLinear`.
     """
 
-    def __init__(self, conv: nn.Conv2d, side: int) -> None:
+    def __init__(self, conv: nn.Conv2d, side: int, activation: Activation = "none") -> None:
         super().__init__()
+        self.activation = activation
         self.sizes = list(cast(tuple[int, ...], conv.padding)), list(conv.stride), list(conv.dilation), conv.groups
         weight = conv.weight.detach().contiguous(memory_format=torch.channels_last)
         usual = (1, conv.in_channels, side, side)
@@ -31,8 +33,15 @@ class PackedConv2d(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, H, W) -> (B, output, H', W')."""
         x = x.contiguous(memory_format=torch.channels_last)
-        found = torch.ops.mkldnn._convolution_pointwise(x, self.packed, self.bias, *self.sizes, "none", [], "")
+        found = torch.ops.mkldnn._convolution_pointwise(
+            x, self.packed, self.bias, *self.sizes, self.activation, [], "none"
+        )
         return cast(Tensor, found)
+
+
+def can_pack_convolutions() -> bool:
+    """Whether this torch has the operators."""
+    return can_pack() and all(hasattr(torch.ops.mkldnn, name) for name in _OPERATORS)
 
 
 def pack_convolutions(root: nn.Module, side: int) -> int:
@@ -40,7 +49,7 @@ def pack_convolutions(root: nn.Module, side: int) -> int:
 
     Layers that are not float32, not on a CPU or not padded with zeros stay; so do all where torch cannot pack.
     """
-    if not can_pack() or not all(hasattr(torch.ops.mkldnn, name) for name in _OPERATORS):
+    if not can_pack_convolutions():
         return 0
     packed = 0
     for parent in list(root.modules()):

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from trackbench.trackers.base import Options
 from trackbench.trackers.checkpoints.keys import KeyMap
 from trackbench.trackers.layers.folding import fold_batch_norms
+from trackbench.trackers.layers.pyramid import pack_pyramid
 from trackbench.trackers.sbt.features import CorrelationAwareFeatures
 from trackbench.trackers.sbt.options import BackboneOptions
 from trackbench.trackers.sparsett.focus import Decoder, Encoder, FocusSize
@@ -74,8 +75,10 @@ class CorrelationAwareSparseTT(SparseTTNetwork):
         return both.view(len(both), self.search_side, self.search_side, -1).permute(0, 3, 1, 2)
 
     def for_inference(self, cpu: bool) -> CorrelationAwareSparseTT:
-        """Fold batch norms and lay convolutions out as tokens lie in memory."""
+        """Fold batch norms and lay weights out as the device wants them."""
         fold_batch_norms(self)
+        if cpu:
+            pack_pyramid(self, self.search_side)
         return self.to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
 
 

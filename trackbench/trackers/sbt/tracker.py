@@ -18,8 +18,10 @@ from trackbench.trackers.base import Frame, Options, Prediction
 from trackbench.trackers.checkpoints.keys import KeyMap
 from trackbench.trackers.crops.normalise import imagenet_tensor
 from trackbench.trackers.crops.square import clip_box, square_crop, to_frame
+from trackbench.trackers.layers.folding import fold_batch_norms
+from trackbench.trackers.layers.pyramid import pack_pyramid
 from trackbench.trackers.networks import NetworkModel
-from trackbench.trackers.sbt.backbone import TemplateFeatures
+from trackbench.trackers.sbt.backbone import SBTBackbone, TemplateFeatures
 from trackbench.trackers.sbt.checkpoint import OFFICIAL
 from trackbench.trackers.sbt.initialisation import initialise_backbone
 from trackbench.trackers.sbt.network import SBTNetwork
@@ -73,7 +75,11 @@ class SBT(NetworkModel[SBTState]):
         return OFFICIAL
 
     def prepare(self, network: SBTNetwork) -> nn.Module:
-        """Let convolutions work on tokens as they lie in memory; there is no norm that could be folded."""
+        """Lay weights out as the device wants them; fold the norms, which only the networks of Table 7 have."""
+        fold_batch_norms(network)
+        backbone = network.backbone
+        if self.device == "cpu" and isinstance(backbone, SBTBackbone):
+            pack_pyramid(backbone, backbone.options.sides(self.options.search_size)[-1])
         return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
 
     @torch.inference_mode()
