@@ -1,25 +1,26 @@
 // Scores by attribute: a radar plot and a table.
 
 function radar(attributes, column) {
-  const size = 460;
-  const [middle, radius] = [size / 2, 150];
+  const [width, height, radius] = [500, 400, 150];
+  const middle = width / 2;
   const values = (row) => attributes.map(({ name }) => (row.attributes[name] || {})[column.key]);
   const everything = page.rows.flatMap(values).filter(known);
   const top = niceTicks(0, Math.max(...everything, 1e-9), 4).slice(-1)[0];
   const limit = top >= Math.max(...everything) ? top : Math.max(...everything);
   const at = (index, value) => {
     const angle = (2 * Math.PI * index) / attributes.length - Math.PI / 2;
-    return [middle + Math.cos(angle) * radius * (value / limit), middle + Math.sin(angle) * radius * (value / limit)];
+    return [middle + Math.cos(angle) * radius * (value / limit), height / 2 + Math.sin(angle) * radius * (value / limit)];
   };
   const ring = (value) => `M${attributes.map((_, index) => at(index, value).map((v) => v.toFixed(1)).join(" ")).join("L")}Z`;
-  const root = svg("svg", { class: "plot", viewBox: `0 0 ${size} ${size}`, role: "img", "aria-label": `${plain(column.title)} by attribute` });
+  const root = svg("svg", { class: "plot", viewBox: `0 0 ${width} ${height}`, role: "img",
+    "aria-label": `${plain(column.title)} by attribute` });
   const ticks = niceTicks(0, limit, 4).filter((tick) => tick > 0);
   const grid = svg("g", { class: "grid" }, ticks.map((tick) => svg("path", { d: ring(tick) })));
   attributes.forEach(({ name, sequences, frames }, index) => {
     const [x, y] = at(index, limit);
     const [lx, ly] = at(index, limit * 1.12);
     const anchor = Math.abs(lx - middle) < 20 ? "middle" : lx > middle ? "start" : "end";
-    grid.append(svg("line", { x1: middle, y1: middle, x2: x, y2: y }),
+    grid.append(svg("line", { x1: middle, y1: height / 2, x2: x, y2: y }),
       svg("text", { x: lx, y: ly + 4, "text-anchor": anchor, class: "name" }, `${name} (${sequences || frames})`));
   });
   for (const tick of ticks) {
@@ -38,13 +39,15 @@ function radar(attributes, column) {
       "stroke-dasharray": dashArray(lookOf(row.tracker).dashes, 2) }));
     corners.forEach((corner, index) => {
       if (!corner) return;
-      const tell = (event) => showTip(event.clientX, event.clientY, ...tipTable(attributes[index].name, [[row.tracker, row.title, scaled(own[index], column)]]));
+      const lines = [[row.tracker, row.title, scaled(own[index], column)]];
+      const tell = (event) => showTip(event.clientX, event.clientY, ...tipTable(attributes[index].name, lines));
       root.append(svg("circle", { cx: corner[0], cy: corner[1], r: 4, class: "marker", look: row.tracker,
         on: { pointerenter: tell, pointerleave: hideTip } }));
     });
   }
   const legend = el("ul", { class: "legend" }, page.shown.map((row) =>
-    el("li", { on: { mouseenter: () => emphasise(root, row.tracker), mouseleave: () => emphasise(root) } }, swatch(row.tracker), el("span", {}, row.title))));
+    el("li", { on: { mouseenter: () => emphasise(root, row.tracker), mouseleave: () => emphasise(root) } },
+      swatch(row.tracker), el("span", {}, row.title))));
   return el("figure", {}, root, legend);
 }
 
@@ -70,7 +73,10 @@ section("attributes", "Attributes", (redraw) => {
       ...page.shown.map((tracker) => ({
         title: [swatch(tracker.tracker), " ", tracker.title], name: tracker.title, number: true, first: -1,
         value: (row) => (tracker.attributes[row.name] || {})[column.key],
-        cell: (row) => placed(scaled((tracker.attributes[row.name] || {})[column.key], column), row.marks.get(tracker.tracker)),
+        cell: (row) => {
+          const value = (tracker.attributes[row.name] || {})[column.key];
+          return placed(scaled(value, column), row.marks.get(tracker.tracker));
+        },
       })),
     ],
     rows,

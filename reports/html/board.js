@@ -77,22 +77,26 @@ section("board", "Leaderboard", () => {
   ];
 });
 
-section("provenance", "How the results were made", () => page.rows.map((row) => {
-  const { manifest } = row;
-  const sessions = manifest.sessions || [];
-  const last = sessions[sessions.length - 1] || {};
-  const facts = [
-    ["label", row.tracker],
-    ["checkpoint", (manifest.identity || {}).weights_sha256 || "none"],
-    ["device", [last.device, last.device_name].filter(Boolean).join(", ") || "not known"],
-    ["precision", last.precision || "not known"],
-    ["timing", last.timing || "none"],
-    ["imported", manifest.imported ? "yes: the regions come from another tool" : "no"],
-    ...Object.entries(last.versions || {}).map(([name, version]) => [`version of ${name}`, version]),
+const FACTS = [
+  ["checkpoint (sha256)", ({ manifest }) => (manifest.identity || {}).weights_sha256 || "–"],
+  ["device", ({ last }) => [last.device, last.device_name].filter(Boolean).join(", ") || "–"],
+  ["precision", ({ last }) => last.precision || "–"],
+  ["trackbench", ({ last }) => (last.versions || {}).trackbench || "–"],
+  ["torch", ({ last }) => (last.versions || {}).torch || "–"],
+  ["imported", ({ manifest }) => (manifest.imported ? "yes" : "no")],
+];
+
+section("provenance", "How the results were made", () => {
+  const rows = page.rows.map((row) => ({ row, manifest: row.manifest, last: (row.manifest.sessions || []).slice(-1)[0] || {} }));
+  return [
+    el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "How the results were made" },
+      el("table", { class: "data facts" },
+        el("caption", {}, "From the manifests of the runs; of several sessions the last"),
+        el("thead", {}, el("tr", {}, ["tracker", "label", ...FACTS.map(([name]) => name)].map((name) => el("th", { scope: "col" }, name)))),
+        el("tbody", {}, rows.map((facts) => el("tr", {},
+          el("th", { scope: "row" }, swatch(facts.row.tracker), " ", facts.row.title), el("td", {}, facts.row.tracker),
+          FACTS.map(([, read]) => el("td", {}, String(read(facts))))))))),
+    rows.map(({ row, manifest }) => el("details", { class: "manifest" },
+      el("summary", {}, `Manifest of ${row.title}`), el("pre", { tabindex: "0" }, JSON.stringify(manifest, null, 2)))),
   ];
-  return el("details", { class: "manifest" },
-    el("summary", {}, swatch(row.tracker), " ", row.title),
-    el("table", { class: "facts" }, facts.map(([name, text]) =>
-      el("tr", {}, el("th", { scope: "row" }, name), el("td", {}, String(text))))),
-    el("details", {}, el("summary", {}, "the whole manifest"), el("pre", { tabindex: "0" }, JSON.stringify(manifest, null, 2))));
-}));
+});

@@ -49,7 +49,7 @@ function around(values, margin) {
 section("speed", "Speed against accuracy", () => {
   const { data } = page;
   const column = data.columns.find((each) => each.key === data.main);
-  const rows = page.shown.filter((row) => known(row.metrics.fps) && row.metrics.fps > 0 && known(row.metrics[data.main]));
+  const rows = page.shown.filter((row) => row.metrics.fps > 0 && known(row.metrics[data.main]));
   if (!rows.length || !column) return null;
   const device = (row) => {
     const last = (row.manifest.sessions || []).slice(-1)[0] || {};
@@ -65,12 +65,17 @@ section("speed", "Speed against accuracy", () => {
       y: { low: Math.max(0, low), high, label: plain(column.title) },
       points: rows.map((row) => ({
         x: row.metrics.fps, y: row.metrics[data.main] * column.scale, label: row.tracker, name: row.title, heading: row.title,
-        lines: [[null, "frames per second", row.metrics.fps.toFixed(1)], [null, plain(column.title), scaled(row.metrics[data.main], column)],
-          [null, "device", device(row)]],
+        lines: [
+          [null, "frames per second", row.metrics.fps.toFixed(1)],
+          [null, plain(column.title), scaled(row.metrics[data.main], column)],
+          [null, "device", device(row)],
+        ],
       })),
     })),
     el("p", { class: devices.size > 1 ? "note warning" : "note" },
-      devices.size > 1 ? `Measured on different devices, so that speeds do not compare: ${[...devices].join("; ")}. ` : `Measured on: ${[...devices][0]}. `,
+      devices.size > 1
+        ? `Measured on different devices, so that speeds do not compare: ${[...devices].join("; ")}. `
+        : `Measured on: ${[...devices][0]}. `,
       "Frames after the first, divided by the seconds that the tracker took for them."),
   ];
 });

@@ -56,7 +56,7 @@ function known(value) {
 }
 
 function scaled(value, column) {
-  return known(value) ? (value * column.scale).toFixed(column.digits) : "–";
+  return known(value) ? (value * column.scale).toFixed(column.digits).replace("-", "−") : "–";
 }
 
 function plural(count, word) {
@@ -103,7 +103,10 @@ const MARKERS = {
 
 function markerPath(marker, x, y, radius) {
   const corners = MARKERS[marker];
-  if (!corners) return `M${x - radius} ${y}a${radius} ${radius} 0 1 0 ${2 * radius} 0a${radius} ${radius} 0 1 0 ${-2 * radius} 0Z`;
+  if (!corners) {
+    const half = `a${radius} ${radius} 0 1 0`;
+    return `M${x - radius} ${y}${half} ${2 * radius} 0${half} ${-2 * radius} 0Z`;
+  }
   return `M${corners.map(([dx, dy]) => `${(x + dx * radius).toFixed(2)} ${(y + dy * radius).toFixed(2)}`).join("L")}Z`;
 }
 

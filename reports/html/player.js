@@ -1,7 +1,8 @@
 // One sequence: its frames with the regions of all trackers, their overlap and error over time, and where they fail.
 
 const player = { number: 0, frame: 0, sequence: null, timer: null, parts: null };
-const TIMELINE = { width: 900, height: 170, left: 52, right: 14, top: 30, bottom: 30 };
+const TIMELINE = { width: 900, height: 170, left: 52, right: 14, top: 30, bottom: 40 };
+const NARROW = { ...TIMELINE, width: 420 };
 
 async function openSequence(number, frame = 0, scroll = true) {
   stop();
@@ -25,7 +26,8 @@ function titleOf(label) {
 
 function timeline(title, key, high, label) {
   const { frames } = player.sequence;
-  const { root, sx, sy, frame } = axes(title, { low: 1, high: Math.max(2, frames), label: "Frame" }, { low: 0, high, label }, TIMELINE);
+  const { root, sx, sy, frame } = axes(title, { low: 1, high: Math.max(2, frames), label: "Frame" },
+    { low: 0, high, label }, innerWidth < 700 ? NARROW : TIMELINE);
   const xs = Array.from({ length: frames }, (_, k) => k + 1);
   for (const track of [...visibleTracks()].reverse()) {
     const values = track[key].map((value) => (value === null ? null : Math.min(value, high)));
@@ -33,7 +35,9 @@ function timeline(title, key, high, label) {
       "stroke-dasharray": dashArray(lookOf(track.label).dashes, 1.5) }));
     if (key === "overlaps") {
       for (const failure of track.failures) {
-        root.append(svg("path", { d: markerPath("v", sx(failure + 1), frame.top + 5, 4), class: "marker failure", look: track.label }));
+        root.append(svg("path", {
+          d: markerPath("v", sx(failure + 1), frame.top + 5, 4), class: "marker failure", look: track.label,
+        }));
       }
     }
   }
@@ -70,7 +74,10 @@ function drawPlayer() {
   const values = el("div", {});
   const errors = sequence.tracks.flatMap((track) => track.errors).filter(known);
   const highest = Math.max(50, Math.min(Math.max(...errors, 1), 4 * Math.max(width, height) / 10));
-  const lines = [timeline("Overlap with the truth", "overlaps", 1, "IoU"), timeline("Distance of the centres", "errors", highest, "pixels")];
+  const lines = [
+    timeline("Overlap with the truth", "overlaps", 1, "IoU"),
+    timeline("Distance of the centres", "errors", highest, "pixels"),
+  ];
   player.parts = { image, shapes, slider, counter, values, lines, play, note: el("p", { class: "note" }) };
   const { traces } = page.data;
   holder.replaceChildren(
@@ -110,12 +117,14 @@ function seek(frame) {
     svg("path", { d: shapePath(sequence.truth[player.frame]), class: "region truth" }));
   parts.values.replaceChildren(el("table", { class: "data" },
     el("caption", {}, "This frame"),
-    el("thead", {}, el("tr", {}, ["tracker", "IoU", "error [px]"].map((text, k) => el("th", { scope: "col", class: k ? "number" : null }, text)))),
+    el("thead", {}, el("tr", {}, ["tracker", "IoU", "error [px]"].map((text, k) =>
+      el("th", { scope: "col", class: k ? "number" : null }, text)))),
     el("tbody", {}, drawn.map((track) => {
       const [overlap, error] = [track.overlaps[player.frame], track.errors[player.frame]];
       return el("tr", { class: track.failures.includes(player.frame) ? "failed" : null },
         el("th", { scope: "row" }, swatch(track.label), " ", titleOf(track.label)),
-        el("td", { class: "number" }, known(overlap) ? overlap.toFixed(3) : "–"), el("td", { class: "number" }, known(error) ? error.toFixed(1) : "–"));
+        el("td", { class: "number" }, known(overlap) ? overlap.toFixed(3) : "–"),
+        el("td", { class: "number" }, known(error) ? error.toFixed(1) : "–"));
     }),
     el("tr", {}, el("th", { scope: "row" }, el("span", { class: "truth-swatch" }), " truth"), el("td", {}), el("td", {})))));
   parts.lines.forEach(({ move }) => move());
@@ -159,7 +168,8 @@ section("player", "Frames", () => {
 });
 
 document.addEventListener("keydown", (event) => {
-  if (event.ctrlKey || event.metaKey || event.altKey || !player.sequence || /^(INPUT|SELECT)$/.test(event.target.tagName) && event.target.type !== "range") return;
+  const typing = /^(INPUT|SELECT)$/.test(event.target.tagName) && event.target.type !== "range";
+  if (event.ctrlKey || event.metaKey || event.altKey || typing || !player.sequence) return;
   if (event.key === "p") player.timer ? stop() : start();
   else if (event.key === "j") jump(-1);
   else if (event.key === "k") jump(1);

@@ -27,7 +27,8 @@ function versus(column, rows) {
   const all = both.flatMap(({ index }) => [values[index][a], values[index][b]]).map((value) => value * column.scale);
   const high = column.scale * (column.higher === false ? 0 : 1) || Math.max(...all, 1);
   const range = { low: 0, high: Math.max(high, ...all) };
-  const better = (sign) => both.filter(({ index }) => sign * (values[index][a] - values[index][b]) * (column.higher === false ? -1 : 1) > 0).length;
+  const gains = both.map(({ index }) => (values[index][a] - values[index][b]) * (column.higher === false ? -1 : 1));
+  const better = (sign) => gains.filter((gain) => sign * gain > 0).length;
   const trackers = page.rows.map((row) => [row.tracker, row.title]);
   const figure = scatterPlot({
     title: `${plain(column.title)} by sequence`, diagonal: true,
@@ -41,7 +42,8 @@ function versus(column, rows) {
       };
     }),
   });
-  figure.append(el("figcaption", {}, `${nameA} is better in ${better(1)}, ${nameB} in ${better(-1)} of ${plural(both.length, "sequence")}.`));
+  figure.append(el("figcaption", {},
+    `${nameA} is better in ${better(1)}, ${nameB} in ${better(-1)} of ${plural(both.length, "sequence")}.`));
   return { figure, first, second, trackers };
 }
 
@@ -67,6 +69,10 @@ section("sequences", "Sequences", (redraw) => {
     rows.forEach((row) => {
       row.marks = places(data.rows, data.rows.map((_, place) => values[row.index][place]), column.higher);
     });
+    const range = {
+      title: "range", name: "largest difference", number: true, first: -1,
+      value: spread, cell: (row) => scaled(spread(row), column),
+    };
     const table = sortableTable({
       caption: `${plain(column.title)} by sequence`,
       columns: [
@@ -76,7 +82,7 @@ section("sequences", "Sequences", (redraw) => {
           value: (row) => values[row.index][place],
           cell: (row) => placed(scaled(values[row.index][place], column), row.marks.get(tracker.tracker)),
         })),
-        ...(shown.length > 1 ? [{ title: "range", name: "largest difference", number: true, first: -1, value: spread, cell: (row) => scaled(spread(row), column) }] : []),
+        ...(shown.length > 1 ? [range] : []),
       ],
       rows,
     });
@@ -100,7 +106,9 @@ section("sequences", "Sequences", (redraw) => {
       data.sequence_columns.length > 1
         ? select("Metric", data.sequence_columns.map(({ key, title }) => [key, plain(title)]), column.key, set("metric")) : null,
       el("label", { class: "field" }, el("span", {}, "Name"), search),
-      attributes.length ? select("Attribute", [["", "all"], ...attributes.map((name) => [name, name])], sequenceView.attribute, set("attribute")) : null),
+      attributes.length
+        ? select("Attribute", [["", "all"], ...attributes.map((name) => [name, name])], sequenceView.attribute, set("attribute"))
+        : null),
     body,
   ];
 });

@@ -24,7 +24,7 @@ section("tests", "Significance", (redraw) => {
     const [left, right] = [data.rows[a].title, data.rows[b].title];
     const told = [
       [null, "mean difference", `${sign}${scaled(pair.difference, column)}`],
-      [null, `${Math.round(100 * data.confidence)} % interval`, `${scaled(pair.low, column)} – ${scaled(pair.high, column)}`],
+      [null, `${Math.round(100 * data.confidence)} % interval`, `${scaled(pair.low, column)} to ${scaled(pair.high, column)}`],
       [null, "p, signed rank", p(pair.wilcoxon)],
       [null, "p, sign flips", p(pair.permutation)],
       [null, "sequences", String(pair.count)],
@@ -37,7 +37,8 @@ section("tests", "Significance", (redraw) => {
       class: `number ${clear ? (better > 0 ? "ahead" : "behind") : "open"}`, tabindex: "0",
       "aria-label": `${left} against ${right}: ${told.map(([, name, text]) => `${name} ${text}`).join(", ")}`,
       on: { pointerenter: tell, focus: tell, pointerleave: hideTip, blur: hideTip },
-    }, `${sign}${scaled(pair.difference, column)}${clear ? (better > 0 ? " ▲" : " ▼") : ""}`, el("small", {}, `p ${p(pair.wilcoxon)}`));
+    }, `${sign}${scaled(pair.difference, column)}${clear ? (better > 0 ? " ▲" : " ▼") : ""}`,
+    el("small", {}, `p ${p(pair.wilcoxon)}`));
   };
   return [
     usable.length > 1
@@ -53,8 +54,9 @@ section("tests", "Significance", (redraw) => {
         el("tbody", {}, shown.map(([row, a]) => el("tr", {}, el("th", { scope: "row" }, swatch(row.tracker), " ", row.title),
           shown.map(([, b]) => cell(a, b))))))),
     el("p", { class: "note" },
-      `▲ and ▼: the row's tracker is better or worse with p < ${(1 - data.confidence).toFixed(2)} in Wilcoxon's signed-rank test over sequences `,
-      "(zeros ranked as by Pratt; recommended by Demšar, JMLR 7, 2006). All p values are corrected for the number of pairs by Holm's procedure. ",
-      "The second test, in the tip, flips the signs of the differences at random. Sequences are taken as a random sample; the runs themselves as fixed."),
+      `▲ and ▼: the row's tracker is better or worse with p < ${(1 - data.confidence).toFixed(2)} in Wilcoxon's signed-rank `,
+      "test over sequences (zeros ranked as by Pratt; recommended by Demšar, JMLR 7, 2006). All p values are corrected for ",
+      "the number of pairs by Holm's procedure. The second test, in the tip, flips the signs of the differences at random. ",
+      "Sequences are taken as a random sample, the runs themselves as fixed."),
   ];
 });

@@ -9,12 +9,14 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.projections.polar import PolarAxes
+from matplotlib.ticker import MaxNLocator
 
 from trackbench.reports.style import Look, Style
 from trackbench.scores import Score
@@ -69,7 +71,7 @@ STYLE: Any = {
     "legend.framealpha": 0.85,
     "legend.handlelength": 3,
     "legend.labelspacing": 0.3,
-    "lines.linewidth": 1.5,
+    "lines.linewidth": 1.3,
     "axes.grid": True,
     "axes.linewidth": 0.6,
     "grid.linestyle": ":",
@@ -101,7 +103,8 @@ def panel(draw: Draw, width: float = Style().one_column, legend: Place = "lower 
 
 def row(draws: Sequence[tuple[Draw, Place]], width: float = Style().two_columns) -> Figure:
     """Return a figure of several panels side by side, each with the place of its legend."""
-    with mpl.rc_context({**STYLE, "font.size": 7, "axes.titlesize": 7.5, "legend.fontsize": 5.5}):
+    smaller = {"font.size": 7, "axes.titlesize": 7.5, "legend.fontsize": 5.5, "lines.linewidth": 1.0}
+    with mpl.rc_context({**STYLE, **smaller}):
         figure = Figure(figsize=(width, width / len(draws) * 0.85), layout="constrained")
         columns = figure.subplots(1, len(draws), squeeze=False)[0]
         for (draw, _), axes in zip(draws, columns, strict=True):
@@ -172,7 +175,7 @@ def attribute_figure(
     angles = np.linspace(0, 2 * np.pi, len(attributes), endpoint=False)
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(width, width), layout="constrained")
-        axes = figure.add_subplot(projection="polar")
+        axes = cast(PolarAxes, figure.add_subplot(projection="polar"))
         for score in drawn:
             found = [score.attributes.get(name, {}).get(metric) for name in attributes]
             values = np.array([math.nan if value is None else value for value in found])
@@ -183,6 +186,8 @@ def attribute_figure(
         axes.tick_params(axis="x", pad=4, labelsize=6.5)
         axes.tick_params(axis="y", labelsize=6)
         axes.set_ylim(bottom=0)
+        axes.yaxis.set_major_locator(MaxNLocator(4))
+        axes.set_rlabel_position(180 / max(1, len(attributes)))
         axes.set_title(literal(title))
         _below(figure, *axes.get_legend_handles_labels())
     return figure
