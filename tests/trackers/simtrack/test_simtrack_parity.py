@@ -97,15 +97,13 @@ def activations(
     return seen
 
 
-VARIANTS = ("b32", "b16", "b16star", "b32_unshifted", "l14")
-BY_DEFAULT = ("b32", "b16")
-"""The others take a minute or two together."""
+def chosen(*by_default: str) -> list[Any]:
+    """Return all variants, those not named marked as slow."""
+    names = ("b32", "b16", "b16star", "b32_unshifted", "l14")
+    return [name if name in by_default else pytest.param(name, marks=pytest.mark.slow) for name in names]
 
 
-@pytest.fixture(
-    scope="module",
-    params=[name if name in BY_DEFAULT else pytest.param(name, marks=pytest.mark.slow) for name in VARIANTS],
-)
+@pytest.fixture(scope="module", params=chosen("b32", "b16"))
 def subject(reference: Path, request: pytest.FixtureRequest) -> Subject:
     name = request.param
     tracker = load(reference, name, {"foveal_shift": False} if name == "b32_unshifted" else {})
@@ -270,6 +268,7 @@ def test_flat_boxes(subject: Subject) -> None:
     np.testing.assert_allclose(forced.predicted, recorded["forced_pred_boxes"][1:], rtol=0, atol=2e-6)
 
 
+@pytest.mark.parametrize("subject", chosen("b32"), indirect=True)
 def test_sharp_boxes_in_a_free_run(subject: Subject) -> None:
     recorded = subject.recorded
     with sharp_head(subject.tracker.network):
