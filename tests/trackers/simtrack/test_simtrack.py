@@ -70,6 +70,7 @@ def test_corners_of_exemplar_boxes_are_cut_towards_zero(
         ({"pretraining": "imagenet"}, "no pretraining 'imagenet' of a vit"),
         ({"foveal_size": 32}, "foveal_size 32"),
         ({"interaction_ratio": 0.3}, "expected 1, 1/2, 1/3"),
+        ({"transformer_head": True, "decoder_layers": 1}, "decoder_layers 1"),
         (SWIN | {"asymmetric": False}, "a swin is True"),
         (SWIN | {"position_embedding": "pretrained"}, "a swin has no pre-trained positions"),
         (SWIN | {"width": (16, 32, 32)}, "twice the channels"),

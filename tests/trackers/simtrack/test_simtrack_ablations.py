@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from trackbench.trackers.simtrack.network import SimTrack
 from trackbench.trackers.simtrack.vit_backbone import ViTBackbone
 
+STARK_SV = {"interaction_ratio": 0.0, "position_embedding": "pretrained", "foveal_size": 0, "transformer_head": True}
 SWITCHES: dict[str, dict[str, Any]] = {
     "Table 1, Sim-B/16": {},
     "Table 1, Sim-B/16*": {"depth": (2,)},
@@ -20,6 +21,8 @@ SWITCHES: dict[str, dict[str, Any]] = {
     "Table 5, MoCo v3": {"pretraining": "moco"},
     "Table 5, SLIP": {"pretraining": "slip"},
     "Table 5, MAE": {"pretraining": "mae"},
+    "Table 4, Table 8, STARK-SV": STARK_SV,
+    "STARK-S's head on a Swin": SWIN | {"transformer_head": True},
     "Table 8, +Sim": {"position_embedding": "pretrained", "foveal_size": 0},
     "Table 8, +Sim without positions": {"position_embedding": "none", "foveal_size": 0},
     "Table 8, +PosEm": {"foveal_size": 0},
@@ -82,6 +85,17 @@ def test_without_interaction_exemplar_and_search_stay_apart() -> None:
     # 64 search tokens and the class token apart from 16 + 4 of the exemplar, three times; then all together.
     assert block_inputs(network.backbone, search, memory) == [65, 20, 65, 20, 65, 20, 85]
     assert SimTrack(small(interaction_ratio=0.5)).backbone.interacting == [False, True, False, True]
+
+
+@torch.inference_mode()
+def test_a_siamese_backbone_knows_nothing_of_the_exemplar() -> None:
+    network = SimTrack(small(**STARK_SV)).eval()
+    exemplar, boxes, search = inputs(network)
+    memory, other = network.exemplar(exemplar, boxes), network.exemplar(exemplar + 1, boxes)
+    assert len(memory) == 1
+    assert network.backbone(search, memory)[0].equal(network.backbone(search, other)[0])
+    # Their meeting is left to the head.
+    assert not torch.allclose(network.locate(search, memory).top_left, network.locate(search, other).top_left)
 
 
 @torch.inference_mode()

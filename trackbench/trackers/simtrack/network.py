@@ -16,6 +16,7 @@ from trackbench.trackers.layers.corner_head import CornerHead, centre_form
 from trackbench.trackers.simtrack.options import SimTrackOptions
 from trackbench.trackers.simtrack.pvt_backbone import PVTBackbone
 from trackbench.trackers.simtrack.swin_backbone import SwinBackbone
+from trackbench.trackers.simtrack.transformer_head import TransformerHead
 from trackbench.trackers.simtrack.vit_backbone import Memory, ViTBackbone
 
 HEAD_CHANNELS = 256
@@ -47,6 +48,8 @@ class SimTrack(nn.Module):
             self.decoder: nn.Module | None = nn.TransformerDecoder(layer, options.decoder_layers)
         else:
             self.decoder = None
+        cells = (options.template_size // options.stride, self.grid)
+        self.transformer_head = TransformerHead(HEAD_CHANNELS, cells) if options.transformer_head else None
         self.box_head = CornerHead(HEAD_CHANNELS, HEAD_CHANNELS, self.grid)
 
     def exemplar(self, image: Tensor, boxes: Tensor) -> Memory:
@@ -60,10 +63,11 @@ class SimTrack(nn.Module):
 
     def locate(self, search: Tensor, memory: Memory) -> Located:
         """Find the targets in search images (B, 3, S, S), normalised."""
-        tokens, exemplar = self.backbone(search, memory, with_exemplar=self.decoder is not None)
+        interaction = self.transformer_head or self.decoder
+        tokens, exemplar = self.backbone(search, memory, with_exemplar=interaction is not None)
         features = self.bottleneck(tokens)
-        if self.decoder is not None:
-            features = self.decoder(features, self.bottleneck(exemplar))
+        if interaction is not None:
+            features = interaction(features, self.bottleneck(exemplar))
         corners = self.box_head(features.transpose(1, 2).unflatten(2, (self.grid, self.grid)))
         return Located(centre_form(corners.boxes), corners.top_left, corners.bottom_right)
 

@@ -48,13 +48,23 @@ class SimTrackOptions(NetworkOptions):
     foveal_shift: bool = True
     """Whether the foveal window's grid lies half a patch off the exemplar's wherever its size alone does not achieve
     this. The official code's rule never shifts Sim-B/32, against the paper's text; false is what it computes."""
-    interaction_ratio: float = Field(1.0, gt=0.0, le=1.0)
+    interaction_ratio: float = Field(1.0, ge=0.0, le=1.0)
     """Share of the blocks in which exemplar and search tokens see each other (Table 10: 1, 0.5, 0.25): every second or
-    fourth block, the last one among them. In the others the class token stays with the search tokens."""
+    fourth block, the last one among them; 0 is a siamese backbone. In the others the class token stays with the search
+    tokens."""
     asymmetric: bool = False
     """Whether exemplar tokens see only each other (Sec. 4.3), so that they are computed once for a target."""
     decoder_layers: int = Field(0, ge=0, le=12)
     """Layers of a decoder after the backbone, queries of the search, keys and values of the exemplar (Table 9)."""
+
+    transformer_head: bool = False
+    """Whether STARK-S's transformer stands between backbone and predictor, as in the baseline of Tables 4 and 8,
+    STARK-SV: with ``interaction_ratio`` 0, ``position_embedding`` "pretrained" and ``foveal_size`` 0."""
+
+    @property
+    def siamese(self) -> bool:
+        """Whether the exemplar's tokens do not depend on the search image."""
+        return self.asymmetric or self.interaction_ratio == 0
 
     @property
     def stride(self) -> int:
@@ -69,8 +79,8 @@ class SimTrackOptions(NetworkOptions):
     @field_validator("interaction_ratio")
     @classmethod
     def _whole_period(cls, value: float) -> float:
-        if abs(1 / value - round(1 / value)) > 1e-9:
-            raise ValueError("expected 1, 1/2, 1/3, 1/4, ...")
+        if value and abs(1 / value - round(1 / value)) > 1e-9:
+            raise ValueError("expected 1, 1/2, 1/3, 1/4, ... or 0")
         return value
 
     @model_validator(mode="after")
@@ -89,6 +99,8 @@ class SimTrackOptions(NetworkOptions):
             raise ValueError(f"there is no pretraining '{self.pretraining}' of a {self.backbone}")
         if self.foveal_size % self.patch or self.foveal_size + self.patch > self.template_size:
             raise ValueError(f"foveal_size {self.foveal_size}: expected patches of the exemplar, less than all")
+        if self.transformer_head and self.decoder_layers:
+            raise ValueError(f"decoder_layers {self.decoder_layers}: the transformer head has its own, expected 0")
         if self.backbone != "vit":
             self._pyramid_fits()
         return self

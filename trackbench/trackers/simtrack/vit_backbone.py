@@ -37,7 +37,7 @@ class ViTBackbone(nn.Module):
         )
         if options.position_embedding == "distinguishable":
             self.pos_fc = ExemplarPosition(self.width)
-        period = round(1 / options.interaction_ratio)
+        period = round(1 / options.interaction_ratio) if options.interaction_ratio else options.depth[0] + 1
         self.interacting = [index % period == period - 1 for index in range(options.depth[0])]
 
     def for_inference(self) -> None:
@@ -53,14 +53,16 @@ class ViTBackbone(nn.Module):
 
         Returns:
             The tokens before the first block, (B, M, C). Where the exemplar does not see the search image: the keys and
-            values of each block, (B, 2, heads, M, C / heads), then the tokens after the last, (B, M, C).
+            values of each block with interaction, (B, 2, heads, M, C / heads), then the tokens after the last block,
+            (B, M, C).
         """
         tokens = self.visual.ln_pre(self.exemplar_tokens(image, boxes))
-        if not self.options.asymmetric:
+        if not self.options.siamese:
             return (tokens,)
         memory = []
-        for block in self.visual.blocks:
-            memory.append(block.keys_values(tokens))
+        for block, interacts in zip(self.visual.blocks, self.interacting, strict=True):
+            if interacts:
+                memory.append(block.keys_values(tokens))
             tokens = block(tokens)
         return (*memory, tokens)
 
@@ -92,7 +94,7 @@ class ViTBackbone(nn.Module):
             with_exemplar: whether the exemplars' tokens are wanted too.
         """
         tokens = self.visual.ln_pre(self.search_tokens(image))
-        run = self._asymmetric if self.options.asymmetric else self._joint
+        run = self._apart if self.options.siamese else self._joint
         search, exemplar = run(tokens, memory, with_exemplar)
         if not with_exemplar:
             return self.visual.ln_post(search), None
@@ -112,12 +114,13 @@ class ViTBackbone(nn.Module):
                 tokens = block(tokens, queries=self.grid**2)
         return tokens[:, : self.grid**2], tokens[:, own:]
 
-    def _asymmetric(self, tokens: Tensor, memory: Memory, with_exemplar: bool) -> tuple[Tensor, Tensor]:
-        """Eq. 6 with the exemplar's attention to the search image left out."""
+    def _apart(self, tokens: Tensor, memory: Memory, with_exemplar: bool) -> tuple[Tensor, Tensor]:
+        """Eq. 6 with the exemplar's attention to the search image left out, or Eq. 1 where nothing is left of it."""
         *keys_values, exemplar = memory
+        seen = iter(keys_values)
         for index, block in enumerate(self.visual.blocks):
             queries = self.grid**2 if index + 1 == len(self.interacting) else None
-            tokens = block(tokens, keys_values[index] if self.interacting[index] else None, queries)
+            tokens = block(tokens, next(seen) if self.interacting[index] else None, queries)
         return tokens[:, : self.grid**2], exemplar
 
     def _exemplar_positions(self, boxes: Tensor) -> Tensor:
