@@ -15,6 +15,8 @@ from torch import Tensor, nn
 
 from trackbench.trackers.alpharefine.decoder import Decoder
 from trackbench.trackers.alpharefine.neck import Neck
+from trackbench.trackers.layers.folding import fold_batch_norms
+from trackbench.trackers.layers.packed_conv import pack_convolutions
 from trackbench.trackers.layers.resnet import ResNet
 from trackbench.trackers.layers.roi_pooling import precise_roi_pool
 
@@ -33,6 +35,7 @@ class AlphaRefineNetwork(nn.Module):
 
     def __init__(self, size: int = 384) -> None:
         super().__init__()
+        self.size = size
         self.pool = size // (2 * STRIDE)
         self.feature_extractor = ResNet(50, ("layer4", "layer3", "layer2", "layer1"), nn.BatchNorm2d)
         self.neck = Neck(self.pool**2)
@@ -54,6 +57,22 @@ class AlphaRefineNetwork(nn.Module):
         features = dict(zip(LEVELS, self.feature_extractor(images), strict=True))
         logits: Tensor = self.refiner(self.neck(kernels, features["layer4"]), features)
         return logits
+
+    def for_inference(self, cpu: bool) -> AlphaRefineNetwork:
+        """Fold batch norms and lay weights out for tracking, in evaluation mode; from here on weights stay.
+
+        Args:
+            cpu: whether to rearrange weights as a CPU wants them; the network then stays there.
+        """
+        fold_batch_norms(self)
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        if cpu:
+            for number, level in enumerate(reversed(LEVELS)):
+                stage = self.feature_extractor.get_submodule(f"layer{number + 1}")
+                decoder = self.refiner
+                for part in (stage, decoder.TSE[level], decoder.RRB1[level], decoder.RRB2[level]):
+                    pack_convolutions(part, self.size // 4 >> number)
+        return self
 
     def forward(self, reference: Tensor, boxes: Tensor, search: Tensor) -> Tensor:
         """Return the probability of each pixel of the search crops, (B, 1, S, S); for training."""
