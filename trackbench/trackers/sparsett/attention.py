@@ -83,7 +83,7 @@ def sparse_attention(q: Tensor, k: Tensor, v: Tensor, top_k: int, dropout: float
         if found is not None:
             return found
     strongest, keys = scores.topk(top_k, -1, sorted=False)
-    weights = F.dropout(strongest.softmax(-1), dropout)
+    weights = F.dropout(strongest.softmax(-1), dropout).to(scores.dtype)
     return torch.zeros_like(scores).scatter_(-1, keys, weights) @ v
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
@@ -21,6 +22,8 @@ BACKBONE = (
     (r"\bpatch_embed\.projection\.", "patch_embed.proj."),
 )
 
+_MERGING = re.compile(r"\.downsample\.(norm\.(weight|bias)|reduction\.weight)$")
+
 
 def split_projections(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     """Return all tensors, with the packed projections of attention split into queries' and keys' and values'."""
@@ -38,7 +41,7 @@ def split_projections(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
 def reorder_mergings(tensors: dict[str, Tensor], flavour: Literal["unfold", "original"]) -> dict[str, Tensor]:
     """Return all tensors, those of patch mergings in the order of channels that :class:`PatchMerging` has."""
     return {
-        name: merging_order(tensor, flavour) if ".downsample." in name else tensor for name, tensor in tensors.items()
+        name: merging_order(tensor, flavour) if _MERGING.search(name) else tensor for name, tensor in tensors.items()
     }
 
 
