@@ -18,7 +18,8 @@ function logTicks(low, high) {
   for (let power = Math.floor(Math.log10(low)); power <= Math.log10(high); power += 1) {
     for (const factor of [1, 2, 5]) ticks.push(factor * 10 ** power);
   }
-  return ticks.filter((tick) => tick >= low && tick <= high);
+  const inside = ticks.filter((tick) => tick >= low && tick <= high);
+  return inside.length > 7 ? inside.filter((tick) => Number.isInteger(Number(Math.log10(tick).toFixed(9)))) : inside;
 }
 
 // x and y: {low, high, label, log}. Returns the drawing and the functions from values to its coordinates.
@@ -155,7 +156,8 @@ function scatterPlot({ title, x, y, points, diagonal, names }) {
     root.append(mark);
     if (names && point.name) {
       const end = px > frame.width * 0.7;
-      root.append(svg("text", { x: px + (end ? -9 : 9), y: py + 4, "text-anchor": end ? "end" : "start", class: "name" }, point.name));
+      const place = { x: px + (end ? -9 : 9), y: py + 4, "text-anchor": end ? "end" : "start" };
+      root.append(svg("text", { ...place, class: "name" }, point.name));
     }
   }
   return el("figure", {}, root);

@@ -111,10 +111,11 @@ function seek(frame) {
   parts.note.textContent = !sequence.images.size ? "Without images: this report holds regions alone (see --frames)."
     : below === player.frame ? " " : `The image is that of frame ${below + 1}; the regions are of frame ${player.frame + 1}.`;
   const drawn = visibleTracks();
-  parts.shapes.replaceChildren(
-    ...drawn.map((track) => svg("path", { d: shapePath(track.shapes[player.frame]), class: "region", look: track.label,
+  parts.shapes.replaceChildren(...[
+    drawn.map((track) => svg("path", { d: shapePath(track.shapes[player.frame]), class: "region", look: track.label,
       "stroke-dasharray": dashArray(lookOf(track.label).dashes, 2) })).reverse(),
-    svg("path", { d: shapePath(sequence.truth[player.frame]), class: "region truth" }));
+    ["truth-rim", "truth"].map((kind) => svg("path", { d: shapePath(sequence.truth[player.frame]), class: `region ${kind}` })),
+  ].flat());
   parts.values.replaceChildren(el("table", { class: "data" },
     el("caption", {}, "This frame"),
     el("thead", {}, el("tr", {}, ["tracker", "IoU", "error [px]"].map((text, k) =>

@@ -71,18 +71,18 @@ def _figures(
 ) -> Iterator[tuple[str, Figure]]:
     """Yield file names and figures: each plot as wide as a column, all curves side by side as wide as two."""
     panels: list[tuple[str, plots.Draw, plots.Place]] = [
-        (plot.curve, plots.curve_panel(scores, plot, dataset.title, look), plot.legend)
+        (plot.curve, plots.curve_panel(scores, plot, look), plot.legend)
         for plot in plots.CURVES
         if any(plot.curve in score.curves for score in scores)
     ]
     if any("eao" in score.curves for score in scores):
         panels += [
-            ("accuracy_robustness", vot_plots.accuracy_robustness(scores, dataset.title, look), "lower left"),
-            ("expected_overlap", vot_plots.overlap_curves(scores, dataset.title, look), "upper right"),
-            ("ranking", vot_plots.ranking(scores, dataset.title, look), "lower left"),
+            ("accuracy_robustness", vot_plots.accuracy_robustness(scores, look), "lower left"),
+            ("expected_overlap", vot_plots.overlap_curves(scores, look), "upper right"),
+            ("ranking", vot_plots.ranking(scores, look), "lower left"),
         ]
     for stem, panel, legend in panels:
-        yield stem, plots.panel(panel, style.one_column, legend)
+        yield stem, plots.panel(panel, dataset.title, style.one_column, legend)
     if len(panels) > 1:
         yield "plots", plots.row([(panel, legend) for _, panel, legend in panels], style.two_columns)
     # A radar needs three axes to enclose anything.

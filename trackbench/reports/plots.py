@@ -84,11 +84,14 @@ STYLE: Any = {
 }
 
 
-def panel(draw: Draw, width: float = Style().one_column, legend: Place = "lower left", height: float = 0.8) -> Figure:
+def panel(
+    draw: Draw, title: str, width: float = Style().one_column, legend: Place = "lower left", height: float = 0.8
+) -> Figure:
     """Return a figure of one panel.
 
     Args:
         draw: draws it.
+        title: name of the data set, which stands behind the plot's own title.
         width: of the figure in inches.
         legend: where it stands, if it is short enough to stand inside.
         height: of the panel, as a part of the width.
@@ -97,13 +100,14 @@ def panel(draw: Draw, width: float = Style().one_column, legend: Place = "lower 
         figure = Figure(figsize=(width, width * height), layout="constrained")
         axes = figure.subplots()
         draw(axes)
+        axes.set_title(f"{axes.get_title()} – {literal(title)}")
         _legend(figure, axes, legend)
     return figure
 
 
 def row(draws: Sequence[tuple[Draw, Place]], width: float = Style().two_columns) -> Figure:
-    """Return a figure of several panels side by side, each with the place of its legend."""
-    smaller = {"font.size": 7, "axes.titlesize": 7.5, "legend.fontsize": 5.5, "lines.linewidth": 1.0}
+    """Return a figure of several panels side by side, each with the place of its legend; its caption is the paper's."""
+    smaller: Any = {"font.size": 7, "axes.titlesize": 7.5, "legend.fontsize": 5.5, "lines.linewidth": 1.0}
     with mpl.rc_context({**STYLE, **smaller}):
         figure = Figure(figsize=(width, width / len(draws) * 0.85), layout="constrained")
         columns = figure.subplots(1, len(draws), squeeze=False)[0]
@@ -120,13 +124,12 @@ def row(draws: Sequence[tuple[Draw, Place]], width: float = Style().two_columns)
     return figure
 
 
-def curve_panel(scores: Sequence[Score], plot: CurvePlot, title: str, look: dict[str, Look]) -> Draw:
+def curve_panel(scores: Sequence[Score], plot: CurvePlot, look: dict[str, Look]) -> Draw:
     """Return what draws one kind of curve; its legend is sorted by score, with the score in brackets.
 
     Args:
         scores: of one data set; those without this curve are left out.
         plot: what to draw.
-        title: name of the data set.
         look: from :func:`trackbench.reports.style.looks`.
     """
     valued = [(plot.value(score), score) for score in scores if plot.curve in score.curves]
@@ -139,7 +142,7 @@ def curve_panel(scores: Sequence[Score], plot: CurvePlot, title: str, look: dict
             axes.plot(
                 curve.thresholds, curve.values, label=name(score, f"[{value:.3f}] "), **look[score.tracker].matplotlib()
             )
-        axes.set_title(f"{plot.title} – {literal(title)}")
+        axes.set_title(plot.title)
         axes.set_xlabel(plot.x)
         axes.set_ylabel(plot.y)
         if drawn:
@@ -154,7 +157,7 @@ def curve_figure(
     scores: Sequence[Score], plot: CurvePlot, title: str, look: dict[str, Look], width: float = Style().one_column
 ) -> Figure:
     """Return a plot of one kind of curve; see :func:`curve_panel`."""
-    return panel(curve_panel(scores, plot, title, look), width, plot.legend)
+    return panel(curve_panel(scores, plot, look), title, width, plot.legend)
 
 
 def attribute_figure(

@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from trackbench.reports.plots import Draw, literal, name
+from trackbench.reports.plots import Draw, name
 from trackbench.reports.style import Look
 from trackbench.scores import Score
 
 
-def accuracy_robustness(scores: Sequence[Score], title: str, look: dict[str, Look]) -> Draw:
+def accuracy_robustness(scores: Sequence[Score], look: dict[str, Look]) -> Draw:
     """Return what draws the A-R plot: robustness to the right, accuracy up, the best tracker at the top right.
 
     Robustness is exp(-S·F) of the reset-based experiment (F failures a frame, S = 30), else the share of frames before
@@ -21,7 +21,6 @@ def accuracy_robustness(scores: Sequence[Score], title: str, look: dict[str, Loo
 
     Args:
         scores: of one data set, best first.
-        title: name of the data set.
         look: from :func:`trackbench.reports.style.looks`.
     """
     reset_based = any(score.metrics.get("reliability") is not None for score in scores)
@@ -32,7 +31,7 @@ def accuracy_robustness(scores: Sequence[Score], title: str, look: dict[str, Loo
             robustness, accuracy = score.metrics.get(key), score.metrics.get("accuracy")
             if robustness is not None and accuracy is not None:
                 _point(axes, score, look, robustness, accuracy)
-        axes.set_title(f"Accuracy and robustness – {literal(title)}")
+        axes.set_title("Accuracy and robustness")
         axes.set_xlabel("Robustness, exp(-30·F)" if reset_based else "Robustness")
         axes.set_ylabel("Accuracy")
         axes.set_xlim(0, 1)
@@ -41,7 +40,7 @@ def accuracy_robustness(scores: Sequence[Score], title: str, look: dict[str, Loo
     return draw
 
 
-def overlap_curves(scores: Sequence[Score], title: str, look: dict[str, Look]) -> Draw:
+def overlap_curves(scores: Sequence[Score], look: dict[str, Look]) -> Draw:
     """Return what draws the curves of expected average overlap; the interval of their average is shaded."""
     drawn = sorted((score for score in scores if "eao" in score.curves), key=_rank)
 
@@ -52,7 +51,7 @@ def overlap_curves(scores: Sequence[Score], title: str, look: dict[str, Look]) -
             axes.plot(curve.thresholds, curve.values, label=label, **look[score.tracker].matplotlib())
         for low, high in {score.interval for score in drawn if score.interval}:
             axes.axvspan(low, high, color="#000000", alpha=0.08, linewidth=0)
-        axes.set_title(f"Expected overlap curves – {literal(title)}")
+        axes.set_title("Expected overlap curves")
         axes.set_xlabel("Sequence length [frames]")
         axes.set_ylabel("Expected overlap")
         axes.set_xlim(left=1)
@@ -61,7 +60,7 @@ def overlap_curves(scores: Sequence[Score], title: str, look: dict[str, Look]) -
     return draw
 
 
-def ranking(scores: Sequence[Score], title: str, look: dict[str, Look]) -> Draw:
+def ranking(scores: Sequence[Score], look: dict[str, Look]) -> Draw:
     """Return what draws the EAO ranking: trackers from the right, the best first, with their bootstrap intervals."""
     drawn = sorted((score for score in scores if score.metrics.get("eao") is not None), key=_rank)
 
@@ -70,7 +69,7 @@ def ranking(scores: Sequence[Score], title: str, look: dict[str, Look]) -> Draw:
             low, high = score.intervals.get("eao", (math.nan, math.nan))
             axes.plot([place, place], [low, high], "-", color=look[score.tracker].colour, linewidth=1)
             _point(axes, score, look, place, score.metrics["eao"] or 0.0)
-        axes.set_title(f"Expected average overlap – {literal(title)}")
+        axes.set_title("Expected average overlap")
         axes.set_xlabel("Rank")
         axes.set_ylabel("EAO")
         axes.set_xlim(len(drawn) + 0.5, 0.5)
