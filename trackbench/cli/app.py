@@ -12,6 +12,7 @@ from trackbench.cli.explain import explain
 from trackbench.cli.export import export
 from trackbench.cli.import_ import import_results
 from trackbench.cli.listing import list_app
+from trackbench.cli.pack import pack
 from trackbench.cli.report import report
 from trackbench.cli.run import run
 from trackbench.cli.shared import guarded
@@ -54,6 +55,7 @@ app.command("report")(guarded(report))
 app.command("explain")(guarded(explain))
 app.command("import")(guarded(import_results))
 app.command("export")(guarded(export))
+app.command("pack")(guarded(pack))
 app.command("check")(guarded(check))
 app.command("synthesize")(guarded(synthesize))
 app.add_typer(list_app, name="list")

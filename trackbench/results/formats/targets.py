@@ -96,7 +96,7 @@ def _ostrack(trials: list[Trial]) -> Content:
 
 def _pysot(trials: list[Trial]) -> Content:
     if trials[0].dataset.startswith("got10k"):
-        yield from _got10k_tree(trials, None, 6)
+        yield from got10k_tree(trials, None, 6)
         return
     for trial in trials:
         folder = f"{dataset_folder(trial.dataset, 'pysot')}/{trial.single}"
@@ -105,7 +105,7 @@ def _pysot(trials: list[Trial]) -> Content:
 
 def _got10k(trials: list[Trial]) -> Content:
     if trials[0].dataset.startswith("got10k"):
-        yield from _got10k_tree(trials, "%.3f", 8)
+        yield from got10k_tree(trials, "%.3f", 8)
         return
     for trial in trials:
         # TrackingNet's results have no folder of the data set.
@@ -116,7 +116,7 @@ def _got10k(trials: list[Trial]) -> Content:
             yield f"{above}{trial.single}/times/{name}_time.txt", _text(f"{value:.8f}" for value in trial.seconds)
 
 
-def _got10k_tree(trials: list[Trial], form: str | None, digits: int) -> Content:
+def got10k_tree(trials: list[Trial], form: str | None, digits: int) -> Content:
     """A folder a sequence, a file a run, the times of all runs side by side."""
     for trial in trials:
         stem = f"GOT-10k/{trial.tracker}/{trial.sequence}/{trial.sequence}"

@@ -82,18 +82,8 @@ def export_vot(run: RunFolder, out: Path, *, experiment: str | None = None, bina
             anchored = _ANCHORED.fullmatch(name) if protocol in ("multistart", "realtime") else None
             sequence = anchored[1] if anchored else name
             names[sequence] = None
-            stem = f"{top}/{sequence}/{name if anchored else f'{name}_{repetition:03d}'}"
-            regions = run.regions(name, repetition)
-            if binary:
-                contents[f"{stem}.bin"] = format_trajectory(regions)
-            else:
-                contents[f"{stem}.txt"] = _text(map(format_region, regions))
-            seconds = run.seconds(name, repetition)
-            if seconds is not None:
-                contents[f"{stem}_time.value"] = _text("" if np.isnan(v) else f"{v:.8f}" for v in seconds.tolist())
-            scores = run.file(name, ".score", repetition)
-            if scores.is_file():
-                contents[f"{stem}_confidence.value"] = scores.read_bytes()
+            files = trajectory_files(run, name, repetition, anchored=anchored is not None, binary=binary)
+            contents |= {f"{top}/{file}": content for file, content in files.items()}
     if not contents:
         raise DataError(f"{run.path}: holds no results")
     existing = next((path for path in contents if (out / path).exists()), None)
@@ -103,6 +93,36 @@ def export_vot(run: RunFolder, out: Path, *, experiment: str | None = None, bina
         write_file(out / path, content)
     rows, of = benchmark_rows(run.key.dataset)
     return Export(run, "vot", out, len(contents), list(names), [name for name in rows if name not in names], of)
+
+
+def trajectory_files(
+    run: RunFolder, name: str, repetition: int, *, anchored: bool, binary: bool = False
+) -> dict[str, bytes]:
+    """Return the files of one stored trajectory below the folder of its experiment: path -> content.
+
+    Args:
+        run: what is stored.
+        name: a sequence, or a sequence and an anchor.
+        repetition: from 1.
+        anchored: whether the name ends with an anchor.
+        binary: write ``.bin`` instead of text.
+
+    Raises:
+        DataError: a stored file is damaged.
+    """
+    stem = f"{name[:-9]}/{name}" if anchored else f"{name}/{name}_{repetition:03d}"
+    regions = run.regions(name, repetition)
+    if binary:
+        files = {f"{stem}.bin": format_trajectory(regions)}
+    else:
+        files = {f"{stem}.txt": _text(map(format_region, regions))}
+    seconds = run.seconds(name, repetition)
+    if seconds is not None:
+        files[f"{stem}_time.value"] = _text("" if np.isnan(v) else f"{v:.8f}" for v in seconds.tolist())
+    scores = run.file(name, ".score", repetition)
+    if scores.is_file():
+        files[f"{stem}_confidence.value"] = scores.read_bytes()
+    return files
 
 
 class _Found(NamedTuple):
@@ -163,13 +183,13 @@ def plan_vot_import(
         try:
             if sequence is None:
                 raise DataError(f"'{entry.sequence}' is no sequence of {dataset.name} on disk")
-            length = _length(sequence, int(entry.number)) if anchored else len(sequence)
+            length = run_length(sequence, int(entry.number)) if anchored else len(sequence)
             key = (f"{entry.sequence}_{entry.number}", 1) if anchored else (entry.sequence, int(entry.number))
             results[key] = reader.result(entry, length, anchored)
         except DataError as error:
             where = files.where(entry.file)
             reader.faults.append(Fault(where, str(error).removeprefix(f"{where}: ")))
-    wanted = {name: _runs(sequence) if anchored else {name} for name, sequence in known.items()}
+    wanted = {name: runs_of(sequence) if anchored else {name} for name, sequence in known.items()}
     listing = "".join(f"{digest}  {file}\n" for file, digest in sorted(reader.hashes.items()))
     source = {
         "tool": "vot",
@@ -211,13 +231,18 @@ def _choose(files: Files, protocol: str, digits: int, only: str | None) -> tuple
     return labels[0], sorted(chosen, key=lambda found: (found.sequence, found.number))
 
 
-def _runs(sequence: Sequence) -> set[str]:
+def runs_of(sequence: Sequence) -> set[str]:
+    """Return the names of a sequence's runs in multi-start, one for each anchor."""
     values = sequence.truth.values.get("anchor", np.zeros(0))
     return {f"{sequence.name}_{frame:08d}" for frame in np.flatnonzero(values).tolist()}
 
 
-def _length(sequence: Sequence, frame: int) -> int:
-    """Return how many frames a run has that starts at an anchor."""
+def run_length(sequence: Sequence, frame: int) -> int:
+    """Return how many frames a run has that starts at an anchor.
+
+    Raises:
+        DataError: there is no anchor on this frame (0-based).
+    """
     values = sequence.truth.values.get("anchor", np.zeros(0))
     if frame >= len(values) or not values[frame]:
         raise DataError(f"{sequence.name} has no anchor on frame {frame} (counted from 0)")
