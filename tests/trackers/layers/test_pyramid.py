@@ -8,13 +8,13 @@ import torch.nn.functional as F
 from torch import nn
 
 from trackbench.trackers.layers.drop_path import DropPath
-from trackbench.trackers.layers.packed_conv import PackedConv2d, can_pack_convolutions
+from trackbench.trackers.layers.packed_conv import can_pack_convolutions
+from trackbench.trackers.layers.packed_pyramid import PackedFeedForward, pack_pyramid
 from trackbench.trackers.layers.pyramid import (
     ConvFeedForward,
     PatchEmbedding,
     SpatialReductionAttention,
     TokenMap,
-    pack_pyramid,
 )
 
 
@@ -65,26 +65,28 @@ def test_a_bias_is_added_to_the_scaled_products() -> None:
 
 
 @pytest.mark.parametrize("convolution", [True, False])
-def test_feed_forward_and_its_packed_form(convolution: bool) -> None:
+@pytest.mark.parametrize("side", [5, 400], ids=["whole", "in groups"])
+def test_feed_forward_and_its_packed_form(convolution: bool, side: int) -> None:
     torch.manual_seed(0)
     layer = ConvFeedForward(8, 32, convolution=convolution).eval()
     source = tokens(6, 5, 8)
     hidden = layer.fc1(source.tokens)
-    if convolution:
-        assert isinstance(layer.position, nn.Conv2d)
+    if layer.position is not None:
+        assert layer.position.bias is not None
         image = F.pad(hidden.transpose(1, 2).reshape(2, 32, 6, 5), (1, 1, 1, 1))
-        weight = layer.position.weight
-        shifted = [
-            weight[:, 0, i, j, None, None] * image[:, :, i : i + 6, j : j + 5] for i in range(3) for j in range(3)
-        ]
-        hidden = (torch.stack(shifted).sum(0) + layer.position.bias[:, None, None]).flatten(2).transpose(1, 2)  # type: ignore[index]
+        weight = layer.position.weight[:, 0, :, :, None, None]
+        shifted = [weight[:, i, j] * image[:, :, i : i + 6, j : j + 5] for i in range(3) for j in range(3)]
+        hidden = (torch.stack(shifted).sum(0) + layer.position.bias[:, None, None]).flatten(2).transpose(1, 2)
     expected = layer.fc2(hidden * (1 + torch.erf(hidden / 2**0.5)) / 2)
     torch.testing.assert_close(layer(source), expected, rtol=0, atol=1e-5)
+    network = nn.Sequential(layer)
     with torch.inference_mode():
-        pack_pyramid(nn.Sequential(layer), 5)
-        torch.testing.assert_close(layer(source), expected, rtol=0, atol=1e-5)
-    if convolution and can_pack_convolutions():
-        assert isinstance(layer.position, PackedConv2d)
+        pack_pyramid(network, side)
+        torch.testing.assert_close(network(source), expected, rtol=0, atol=1e-5)
+    if can_pack_convolutions():
+        packed = network[0]
+        assert isinstance(packed, PackedFeedForward)
+        assert len(packed.fc1) == (1 if side == 5 else 9)
 
 
 def test_dropped_paths_keep_the_expectation() -> None:

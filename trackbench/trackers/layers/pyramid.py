@@ -13,9 +13,6 @@ from typing import NamedTuple
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from trackbench.trackers.layers.packed_conv import PackedConv2d, can_pack_convolutions, pack_convolutions
-from trackbench.trackers.layers.packed_linear import PackedLinear, pack_linears
-
 
 class TokenMap(NamedTuple):
     """Tokens of an image and the size of the map that they form."""
@@ -132,44 +129,14 @@ class ConvFeedForward(nn.Module):
 
     def __init__(self, dim: int, hidden: int, *, convolution: bool = True) -> None:
         super().__init__()
-        self.fc1: nn.Module = nn.Linear(dim, hidden)
-        self.position: nn.Module | None = None
-        if convolution:
-            self.position = nn.Conv2d(hidden, hidden, 3, padding=1, groups=hidden)
+        self.fc1 = nn.Linear(dim, hidden)
+        self.position = nn.Conv2d(hidden, hidden, 3, padding=1, groups=hidden) if convolution else None
         self.fc2 = nn.Linear(hidden, dim)
-        self._activated = False
 
     def forward(self, source: TokenMap) -> Tensor:
         """Return new tokens (B, N, dim) for (normalised) tokens."""
         hidden = source.replaced(self.fc1(source.tokens))
         if self.position is not None:
             hidden = TokenMap.of(self.position(hidden.image()))
-        changed: Tensor = self.fc2(hidden.tokens if self._activated else F.gelu(hidden.tokens))
+        changed: Tensor = self.fc2(F.gelu(hidden.tokens))
         return changed
-
-    def pack(self, side: int) -> None:
-        """Let what comes before the GELU apply it too, for inference on a CPU and maps that are usually this wide."""
-        if isinstance(self.position, nn.Conv2d):
-            self.position = PackedConv2d(self.position, side, "gelu")
-            self._activated = True
-        elif isinstance(self.fc1, nn.Linear):
-            self.fc1 = PackedLinear(self.fc1, side * side, "gelu")
-            self._activated = True
-
-
-def pack_pyramid(root: nn.Module, side: int) -> None:
-    """Rearrange all weights below ``root`` as a CPU wants them, in place, for inference in float32.
-
-    Nothing happens where torch cannot; see :mod:`trackbench.trackers.layers.packed_linear`.
-
-    Args:
-        root: in evaluation mode; its weights do not change any more.
-        side: of the maps that usually come in; the layout suits any size.
-    """
-    if not can_pack_convolutions():
-        return
-    for module in list(root.modules()):
-        if isinstance(module, ConvFeedForward):
-            module.pack(side)
-    pack_linears(root, side * side)
-    pack_convolutions(root, side)

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from trackbench.trackers.layers.packed_pyramid import pack_pyramid
 from trackbench.trackers.layers.pyramid import PatchEmbedding, TokenMap
 from trackbench.trackers.sbt.blocks import EoCBlock
 from trackbench.trackers.sbt.options import BackboneOptions
@@ -142,6 +143,12 @@ class SBTBackbone(nn.Module):
                         features.append(self._normed(tokens))
             image = maps[0].image()
         return found
+
+    def pack(self, search_size: int) -> None:
+        """Rearrange the weights as a CPU wants them, for inference in float32; they do not change any more."""
+        for stage, side in enumerate(self.options.sides(search_size), 1):
+            pack_pyramid(self.get_submodule(f"patch_embed{stage}"), side)
+            pack_pyramid(self.get_submodule(f"block{stage}"), side)
 
     def _embed(self, stage: int, image: Tensor) -> TokenMap:
         embedded: TokenMap = self.get_submodule(f"patch_embed{stage + 1}")(image)

@@ -16,7 +16,8 @@ from torch import Tensor, nn
 from trackbench.trackers.base import Options
 from trackbench.trackers.checkpoints.keys import KeyMap
 from trackbench.trackers.layers.folding import fold_batch_norms
-from trackbench.trackers.layers.pyramid import pack_pyramid
+from trackbench.trackers.layers.packed_conv import pack_convolutions
+from trackbench.trackers.layers.packed_linear import pack_linears
 from trackbench.trackers.sbt.features import CorrelationAwareFeatures
 from trackbench.trackers.sbt.options import BackboneOptions
 from trackbench.trackers.sparsett.focus import Decoder, Encoder, FocusSize
@@ -78,7 +79,9 @@ class CorrelationAwareSparseTT(SparseTTNetwork):
         """Fold batch norms and lay weights out as the device wants them."""
         fold_batch_norms(self)
         if cpu:
-            pack_pyramid(self, self.search_side)
+            self.features.backbone.pack(self.search_side * self.features.stride)
+            pack_linears(self, self.search_side**2)
+            pack_convolutions(self, self.search_side)
         return self.to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
 
 

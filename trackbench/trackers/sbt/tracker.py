@@ -19,7 +19,6 @@ from trackbench.trackers.checkpoints.keys import KeyMap
 from trackbench.trackers.crops.normalise import imagenet_tensor
 from trackbench.trackers.crops.square import clip_box, square_crop, to_frame
 from trackbench.trackers.layers.folding import fold_batch_norms
-from trackbench.trackers.layers.pyramid import pack_pyramid
 from trackbench.trackers.networks import NetworkModel
 from trackbench.trackers.sbt.backbone import SBTBackbone, TemplateFeatures
 from trackbench.trackers.sbt.checkpoint import OFFICIAL
@@ -79,7 +78,7 @@ class SBT(NetworkModel[SBTState]):
         fold_batch_norms(network)
         backbone = network.backbone
         if self.device == "cpu" and isinstance(backbone, SBTBackbone):
-            pack_pyramid(backbone, backbone.options.sides(self.options.search_size)[-1])
+            backbone.pack(self.options.search_size)
         return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
 
     @torch.inference_mode()
