@@ -4,6 +4,9 @@ Source: Yan et al., "Alpha-Refine: Boosting Tracking Performance by Precise Boun
 form that its authors entered in the VOT2020 challenge: 384 pixels, mask head only. The target of the first frame
 becomes a kernel once. Each later frame is cut around the tracker's box, compared with the kernel, and the mask of the
 crop is brought back to the frame. Nothing goes back to the tracker.
+
+Where this differs from the official code: crops are normalised in float32 instead of float64, which moves no pixel of
+the recorded masks; a box whose crop would show nothing, or be far too large, is left without a mask.
 """
 
 from __future__ import annotations
