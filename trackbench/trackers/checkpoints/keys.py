@@ -75,7 +75,11 @@ def match(official: Mapping[str, Tensor], keys: KeyMap, wanted: Mapping[str, Ten
         keys: how its names become ours.
         wanted: of the network; only shapes and types count, so that its tensors may be on the device ``meta``.
     """
-    ours, unused = keys.apply(official)
+    try:
+        ours, unused = keys.apply(official)
+    except (RuntimeError, IndexError, TypeError, ValueError) as error:
+        # Tensors of other shapes than the official ones need not bear what `convert` does with them.
+        return Match({}, [], list(official), list(wanted), [f"the tensors cannot be rearranged: {error}"])
     weights = {name: _cast(tensor, wanted[name].dtype) for name, tensor in ours.items() if name in wanted}
     misshapen = [
         f"{name}: has {tuple(tensor.shape)}, needs {tuple(wanted[name].shape)}"

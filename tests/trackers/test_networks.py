@@ -1,0 +1,111 @@
+"""What holds for every tracker with a network: whose checkpoint is whose, and the whole way with random weights."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from command import document, trackbench
+
+from trackbench.trackers.checkpoints.fitting import trackers_with_weights
+from trackbench.trackers.checkpoints.keys import KeyMap, match
+from trackbench.trackers.classes import load_class
+from trackbench.trackers.networks import Networked
+from trackbench.trackers.settings import settle
+
+OWNERS = {
+    ("aiatrack", "baseline"): {"aiatrack", "aiatrack-got10k"},
+    ("aiatrack", "baseline_got"): {"aiatrack", "aiatrack-got10k"},
+    ("aiatrack", "no_aia"): {"aiatrack-no-aia"},
+    ("alpharefine", "only_mask_384"): {"alpharefine"},
+    ("sbt", "light"): {"sbt-light"},
+    ("sbt", "small"): {"sbt-small"},
+    ("sbt", "base"): {"sbt", "sbt-base", "sbt-got10k"},
+    ("sbt", "large"): {"sbt-large"},
+    ("sbt", "huge"): {"sbt-huge"},
+    ("siamattn", "siamattn"): {"siamattn", "siamattn-box"},
+    ("siamattn", "baseline_siamrpnpp"): set(),  # an ablation, for --set
+    ("simtrack", "b32"): {"simtrack-b32"},
+    ("simtrack", "b16"): {"simtrack", "simtrack-b16"},
+    ("simtrack", "b16star"): {"simtrack-b16star"},
+    ("simtrack", "l14"): {"simtrack-l14"},
+    ("sparsett", "sparsett_fulldata"): {"sparsett", "sparsett-got10k"},
+    ("sparsett", "sparsett_got10k"): {"sparsett", "sparsett-got10k"},
+    **{
+        ("sparsett", f"ablation_{part}"): set() for part in ("decoder1", "decoder3", "encoder0", "encoder1", "encoder3")
+    },
+}
+"""Official network -> the definitions that take its checkpoints."""
+
+FAMILIES = ("aiatrack", "simtrack-b32", "sbt-light", "sparsett", "siamattn-box")
+QUICK = ("dcfnet", "aiatrack", "simtrack-b32", "sbt-light", "sparsett")
+
+
+def shapes(entries: dict[str, Any]) -> dict[str, torch.Tensor]:
+    return {
+        name: torch.empty(entry["shape"], dtype=getattr(torch, entry["dtype"]), device="meta")
+        for name, entry in entries.items()
+    }
+
+
+def test_whose_checkpoint_is_whose(reference: Path) -> None:
+    """Names and shapes of every official network fit exactly the definitions that are meant for it."""
+    wanted: dict[str, tuple[KeyMap, dict[str, torch.Tensor]]] = {}
+    for name in trackers_with_weights():
+        settings = settle(name)
+        model = load_class(settings.definition)
+        assert issubclass(model, Networked), name
+        with torch.device("meta"):
+            wanted[name] = model.key_map(settings.options), model.build_network(settings.options).state_dict()
+    found = {}
+    for path in sorted((reference / "trackers").glob("*_state_dict.json")):
+        for variant, manifest in json.loads(path.read_text()).items():
+            state = shapes(manifest["keys"])
+            owners = {name for name, (keys, needed) in wanted.items() if match(state, keys, needed).complete}
+            found[path.name.removesuffix("_state_dict.json"), variant] = owners
+    assert found == OWNERS
+
+
+@pytest.mark.parametrize(
+    "name", [*QUICK, *[pytest.param(n, marks=pytest.mark.slow) for n in trackers_with_weights() if n not in QUICK]]
+)
+def test_the_whole_way_with_random_weights(workplace: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run in batches, stop, continue, score; without weights it is refused in one line."""
+    monkeypatch.setenv("TRACKBENCH_CACHE", str(workplace / "cache"))
+    if name == "alpharefine":
+        refused = trackbench("run", name, "-d", "data", "--random-weights", code=2).stderr
+        assert len(refused.strip().splitlines()) == 1
+        return
+    refused = trackbench("run", name, "-d", "data", code=1).stderr
+    assert f"{name} has no weights" in refused
+    assert len(refused.strip().splitlines()) == 1
+    arguments = ("run", name, "-d", "data", "--random-weights")
+    (row,) = document(*arguments, "--batch", "3", "-s", "s1", "-s", "s2")["runs"]
+    assert (row["tracker"], row["sequences"], row["failed"]) == (f"{name}@random-weights", 2, [])
+    stored = {path.name: path.stat().st_mtime_ns for path in Path(row["folder"]).glob("*.txt")}
+    (row,) = document(*arguments)["runs"]
+    assert row["sequences"] == 3
+    kept = {path.name: path.stat().st_mtime_ns for path in Path(row["folder"]).glob("*.txt")}
+    assert stored.items() < kept.items()
+    manifest = json.loads((Path(row["folder"]) / "manifest.json").read_text())
+    assert manifest["identity"]["random_weights"] == 0
+    assert "random-weights" in manifest["title"]
+    (score,) = document("report", "-d", "data")["rows"]
+    assert score["sequences"] == 3
+    assert 0 <= score["metrics"]["success_auc"] <= 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", FAMILIES)
+def test_a_real_sequence_with_random_weights(
+    workplace: Path, crossing: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TRACKBENCH_CACHE", str(workplace / "cache"))
+    arguments = ("-d", "otb100", "--root", str(crossing))
+    (row,) = document("run", name, *arguments, "--random-weights")["runs"]
+    assert (row["sequences"], row["frames"], row["failed"]) == (1, 120, [])
+    (score,) = document("report", *arguments)["rows"]
+    assert score["tracker"] == f"{name}@random-weights"
