@@ -114,6 +114,16 @@ def test_the_chosen_token_has_the_largest_fused_score(model: SBT) -> None:
     np.testing.assert_allclose(found.fused[0], (1 - weight) * found.scores[0] + weight * hann_window(8), rtol=1e-6)
 
 
+def test_boxes_can_be_reported_as_in_the_official_files(model: SBT) -> None:
+    frames, box = sequence(2)
+    whole = SBT(small_options(search_factor=FACTOR, integer_boxes=True))
+    (exact,), (rounded,) = (tracker.start([frames[0]], [box]) for tracker in (model, whole))
+    for frame in frames[1:]:
+        (one,), (other,) = model.step([frame], [exact]), whole.step([frame], [rounded])
+        assert other.region == Box(*np.trunc(one.region.numbers()))  # type: ignore[union-attr]
+        np.testing.assert_array_equal(exact.box, rounded.box)
+
+
 def test_the_window_is_that_of_a_symmetric_hann() -> None:
     window = hann_window(32).reshape(32, 32)
     assert window[0].max() == window[:, -1].max() == 0

@@ -103,6 +103,9 @@ class SBTOptions(NetworkOptions):
     """Side of the search window in pixels; the head is made for it."""
     window_weight: float = Field(0.49, ge=0.0, lt=1.0)
     """Weight of the Hann window in the score (the paper has none: 0)."""
+    integer_boxes: bool = False
+    """Whether reported boxes are truncated to integers towards zero, as in the official result files of all data sets
+    but GOT-10k, from which the published numbers were computed. The box that is searched around next is not."""
 
     @field_validator("levels")
     @classmethod

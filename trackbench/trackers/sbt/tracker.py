@@ -109,11 +109,11 @@ class SBT(NetworkModel[SBTState]):
         boxes = clip_box(moved, height, width)
         for state, box in zip(states, boxes, strict=True):
             state.box = box
+        reported = np.trunc(boxes) if self.options.integer_boxes else boxes
+        chosen = zip(reported, found.scores[every, best], found.fused[every, best], best, strict=True)
         return [
             Prediction(Box.of(box), float(score), {"fused_score": float(fused), "token": int(token)})
-            for box, score, fused, token in zip(
-                boxes, found.scores[every, best], found.fused[every, best], best, strict=True
-            )
+            for box, score, fused, token in chosen
         ]
 
     def respond(self, frames: list[Frame], states: list[SBTState]) -> Responses:
