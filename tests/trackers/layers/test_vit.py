@@ -54,14 +54,17 @@ def test_positions_are_kept_or_resized() -> None:
 def test_the_form_for_inference_gives_the_same(form: ViTForm) -> None:
     vit = small(form)
     x = torch.randn(2, 17, 32)
+    image = torch.randn(2, 3, 32, 32)
+    patches = vit.patches(image)
     before = x
     for block in vit.blocks:
         before = block(before)
-    vit.for_inference(17)
+    vit.for_inference(17, 32)
     after = x
     for block in vit.blocks:
         after = block(after)
     torch.testing.assert_close(after, before, rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(vit.patches(image), patches, rtol=1e-5, atol=1e-5)
     if can_pack():
         assert not any(type(module) is nn.Linear for module in vit.modules())
 
