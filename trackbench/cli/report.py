@@ -36,12 +36,16 @@ def report(
     page_limit: Annotated[
         float, typer.Option(min=0, help="With --html: most megabytes for regions and images of sequences.")
     ] = 50,
+    frame: Annotated[
+        list[str] | None,
+        typer.Option(metavar="SEQUENCE[:NUMBER]", help="Also a picture of a frame: answers, masks, truth. Repeatable."),
+    ] = None,
     style: Annotated[Path | None, typer.Option(help="TOML file of colours, names and order.")] = None,
     json: Json = False,
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
-    """Score stored runs: table, CSV, Markdown, LaTeX, success and precision plots. Opens no image.
+    """Score stored runs: table, CSV, Markdown, LaTeX, success and precision plots. Opens no image without being asked.
 
     [bold]Examples[/bold]
 
@@ -49,12 +53,15 @@ def report(
 
     trackbench report dcf opencv:mil -d otb100 --attributes --out paper/
 
+    trackbench report siamattn -d vot2018 --frame bag:20
+
     trackbench report -d otb100 -d uav123 --html --frames 20 --style mine.toml
     """
     from trackbench.datasets.catalogue import open_dataset
     from trackbench.errors import TrackbenchError, UsageError
     from trackbench.reports import tables
     from trackbench.reports.folder import write_report
+    from trackbench.reports.frame_plot import write_frames
     from trackbench.reports.page import Page
     from trackbench.reports.style import check_labels, looks, read_style, styled
     from trackbench.scores import score_runs
@@ -93,6 +100,8 @@ def report(
             per_sequence=per_sequence,
             curves=curves,
         )
+        if frame:
+            written += write_frames(frame, found, runs, scores, folder / found.name, look, look_file.two_columns)
         if page:
             page.add(found, scores, read_traces(found, runs, scores))
         if json or quiet:

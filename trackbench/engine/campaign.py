@@ -244,7 +244,9 @@ def _store(plan: Plan, outcome: Outcome, task: Task, failures: dict[str, dict[st
         plan.folder.write_failures(failures)
         return
     trajectory = outcome.trajectory
-    plan.folder.write(name, trajectory.regions, trajectory.seconds, trajectory.scores, task.repetition)
+    plan.folder.write(
+        name, trajectory.regions, trajectory.seconds, trajectory.scores, task.repetition, masks=trajectory.masks
+    )
     # Where the runs could not be told, the failure bears the sequence's name.
     mended = [failures.pop(each, None) for each in {key, task.sequence.name}]
     if any(mended):

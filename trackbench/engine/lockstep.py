@@ -12,7 +12,7 @@ import time
 import traceback
 from collections import Counter, deque
 from collections.abc import Callable, Hashable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
@@ -239,7 +239,7 @@ def _call(call: list[tuple[_Live, Frame]]) -> list[Answer]:
     model.synchronize()
     seconds = (time.perf_counter() - before) / len(items)
     return [
-        Answer(replace(prediction, region=item.job.exchange.report(prediction, _size(frame))), seconds, _size(frame))
+        Answer(item.job.exchange.answer(prediction, _size(frame)), seconds, _size(frame))
         for item, frame, prediction in zip(items, frames, predictions, strict=True)
     ]
 

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 from trackbench.datasets.sequence import Sequence
 from trackbench.protocols.exchange import BOXES, Exchange
-from trackbench.regions import Region, Special
+from trackbench.regions import Region, Special, format_region
 from trackbench.trackers.base import Prediction
 
 #: VOT's codes in the place of a region: the tracker was not asked; it was started here; it failed here.
@@ -62,12 +62,16 @@ class Trajectory:
     seconds: list[float] = field(default_factory=list)
     """Seconds the tracker took; NaN where it was not asked."""
     scores: list[float | None] = field(default_factory=list)
+    masks: list[str] = field(default_factory=list)
+    """The mask that a rotated box was made of, in text form; empty where there is none."""
 
     def add(self, region: Region, answer: Answer | None = None) -> None:
         """Append a frame."""
         self.regions.append(region)
         self.seconds.append(float("nan") if answer is None else answer.seconds)
-        self.scores.append(None if answer is None or answer.prediction is None else answer.prediction.score)
+        prediction = None if answer is None else answer.prediction
+        self.scores.append(None if prediction is None else prediction.score)
+        self.masks.append("" if prediction is None or prediction.mask is None else format_region(prediction.mask))
 
 
 Script: TypeAlias = Generator[Request, Answer, Trajectory]

@@ -13,7 +13,7 @@ mask        the min-max box         the pixels of its box in the image     its m
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -46,6 +46,14 @@ class Exchange:
         if self.kind == "polygon" and isinstance(region, Polygon):
             return polygon_to_box_vot(region)
         return region_to_box(region)
+
+    def answer(self, prediction: Prediction, size: tuple[int, int]) -> Prediction:
+        """Return a tracker's answer with its region as the benchmark wants it.
+
+        The mask stays where a rotated box has taken its place; elsewhere it is the region, or nobody has asked for it.
+        """
+        mask = prediction.mask if self.kind == "polygon" else None
+        return replace(prediction, region=self.report(prediction, size), mask=mask)
 
     def report(self, prediction: Prediction, size: tuple[int, int]) -> Region:
         """Return a tracker's answer as the benchmark wants it.

@@ -7,6 +7,7 @@
         <sequence>.txt      a region a line: x,y,w,h or another VOT text form; of multi-start <sequence>_<anchor>.txt
         <sequence>.time     seconds a line, "nan" where the tracker was not asked
         <sequence>.score    confidence a line, empty where there is none; no file when the tracker has none at all
+        <sequence>.mask     a mask a line where a rotated box was made of it, else empty; no file without any
         failures.json       sequences that could not be run, and why
         repetition-002/     the same files of a second run
     .parsed             cache of the parsed .txt files (see trackbench.results.cache)
@@ -21,7 +22,7 @@ from __future__ import annotations
 import json
 import os
 import socket
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trackbench.errors import DataError, UsageError
-from trackbench.regions import Region, format_region, region_to_box
+from trackbench.regions import Mask, Region, format_region, parse_region, region_to_box
 from trackbench.regions.files import parse_plain, read_boxes, read_bytes, read_regions, read_text
 from trackbench.results.cache import FILE as CACHE
 from trackbench.results.cache import read_all
@@ -94,8 +95,18 @@ class RunFolder:
         seconds: list[float],
         scores: list[float | None],
         repetition: int = 1,
+        *,
+        masks: Sequence[str] = (),
     ) -> None:
         """Store a sequence: its files appear complete or not at all.
+
+        Args:
+            sequence: its name.
+            regions: of each frame.
+            seconds: of each frame.
+            scores: of each frame.
+            repetition: which run.
+            masks: of each frame in text form, empty where there is none.
 
         Raises:
             UsageError: the folder cannot be written.
@@ -103,6 +114,7 @@ class RunFolder:
         known = any(score is not None for score in scores)
         texts = {
             ".score": ["" if score is None else f"{score:.6g}" for score in scores] if known else [],
+            ".mask": list(masks) if any(masks) else [],
             ".time": [f"{value:.8f}" for value in seconds],
             ".txt": [format_region(region) for region in regions],
         }
@@ -120,6 +132,25 @@ class RunFolder:
             DataError: the file is not there or holds something else; file and line are named.
         """
         return read_regions(self.file(sequence, ".txt", repetition))
+
+    def mask(self, sequence: str, index: int, repetition: int = 1) -> Mask | None:
+        """Return the mask that the rotated box of frame ``index`` was made of, or None where none is stored.
+
+        Raises:
+            DataError: the file holds something else.
+        """
+        path = self.file(sequence, ".mask", repetition)
+        lines = read_text(path).split("\n") if path.is_file() else []
+        line = lines[index].strip() if index < len(lines) else ""
+        if not line:
+            return None
+        try:
+            mask = parse_region(line)
+        except DataError as error:
+            raise DataError(f"{path}: line {index + 1}: {error}") from None
+        if not isinstance(mask, Mask):
+            raise DataError(f"{path}: line {index + 1}: expected a mask")
+        return mask
 
     def boxes(self, sequence: str, repetition: int = 1) -> NDArray[np.float64]:
         """Return the stored regions as boxes, float64 (N, 4); NaN where the tracker gave no answer.
@@ -169,7 +200,7 @@ class RunFolder:
         """Remove everything that this store has written."""
         for repetition in range(1, self.repetitions() + 1):
             for sequence in self.sequences(repetition):
-                for suffix in (".txt", ".time", ".score"):
+                for suffix in (".txt", ".time", ".score", ".mask"):
                     self.file(sequence, suffix, repetition).unlink(missing_ok=True)
             (self.file("x", "", repetition).parent / CACHE).unlink(missing_ok=True)
         for name in (MANIFEST, FAILURES, ".scores.json"):

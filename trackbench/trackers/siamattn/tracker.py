@@ -185,7 +185,8 @@ class SiamAttnTracker(NetworkModel[SiamAttnState]):
         if network.mask_head is not None and proposals.mask_features is not None:
             side = float(options.instance_size)
             rois = torch.tensor([[item, side / 4, side / 4, 3 * side / 4, 3 * side / 4] for item in (0, 1)])
-            network.mask_head(proposals.mask_features, rois)
+            logits = network.mask_head(proposals.mask_features, rois)
+            network.mask_head.conv_logits.weight.mul_(2 / logits.std())  # masks with pixels of both kinds
         for norm, momentum in zip(norms, kept, strict=True):
             norm.momentum = momentum
         return network

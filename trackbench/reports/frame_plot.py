@@ -1,0 +1,184 @@
+"""Pictures of single frames: what trackers answered, the masks behind it, and the truth."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch, Polygon
+
+from trackbench.datasets.sequence import Dataset
+from trackbench.errors import UsageError, suggestion
+from trackbench.frames import Frame, read_frame
+from trackbench.regions import Box, Mask, Region, Special
+from trackbench.regions import Polygon as Corners
+from trackbench.reports.plots import STYLE, literal, save
+from trackbench.reports.style import Look, Style
+from trackbench.scores import Score
+from trackbench.scores.stored import find_runs
+
+TRUTH = "#ffd400"
+_OPACITY = 0.45
+_MOST_IN_A_ROW = 3
+_CODES = {0: "not asked", 1: "started here", 2: "target lost"}
+
+
+class Shown(NamedTuple):
+    """One tracker's answer on a frame."""
+
+    title: str
+    colour: str
+    region: Region
+    mask: Mask | None
+
+
+def frame_figure(
+    frame: Frame, truth: Region | None, shown: Sequence[Shown], title: str, width: float = Style().two_columns
+) -> Figure:
+    """Return a figure with a panel for each tracker: its mask, its answer and the truth on the frame.
+
+    Args:
+        frame: uint8 (H, W, 3) RGB.
+        truth: None where it is not known.
+        shown: the answers, at least one.
+        title: what stands above them all.
+        width: of the figure in inches.
+    """
+    columns = min(len(shown), _MOST_IN_A_ROW)
+    rows = -(-len(shown) // columns)
+    height = rows * (width / columns * frame.shape[0] / frame.shape[1] + 0.25) + 0.5
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(width, height), layout="constrained")
+        panels = figure.subplots(rows, columns, squeeze=False).ravel()
+        for axes in panels:
+            axes.set_axis_off()
+        for axes, answer in zip(panels, shown, strict=False):
+            _draw(axes, frame, truth, answer)
+        figure.suptitle(literal(title))
+        kinds = [Patch(fill=False, edgecolor=TRUTH, linestyle="--", label="truth")]
+        kinds.append(Patch(fill=False, edgecolor="black", label="answer"))
+        if any(answer.mask is not None for answer in shown):
+            kinds.append(Patch(facecolor="black", alpha=_OPACITY, label="mask"))
+        figure.legend(handles=kinds, loc="outside lower center", ncols=len(kinds))
+    return figure
+
+
+def _draw(axes: Axes, frame: Frame, truth: Region | None, answer: Shown) -> None:
+    height, width = frame.shape[:2]
+    # A pixel covers its whole square: corners count from the frame's edge.
+    axes.imshow(frame, extent=(0, width, height, 0), interpolation="nearest")
+    axes.set_xlim(0, width)
+    axes.set_ylim(height, 0)
+    said = _CODES.get(answer.region.code, "no answer") if isinstance(answer.region, Special) else ""
+    axes.set_title(literal(f"{answer.title}: {said}" if said else answer.title))
+    if answer.mask is not None:
+        _overlay(axes, answer.mask, answer.colour, (width, height))
+    if truth is not None:
+        _outline(axes, truth, TRUTH, (width, height), dashed=True)
+    _outline(axes, answer.region, answer.colour, (width, height))
+
+
+def _outline(axes: Axes, region: Region, colour: str, size: tuple[int, int], dashed: bool = False) -> None:
+    match region:
+        case Mask():
+            _overlay(axes, region, colour, size)
+        case Box() | Corners():
+            points = region.polygon().points if isinstance(region, Box) else region.points
+            if not np.isfinite(points).all():
+                return
+            # The dark line below keeps the colour visible on any ground.
+            for line, thickness in (("black", 2.6), (colour, 1.4)):
+                style = "--" if dashed and line == colour else "-"
+                axes.add_patch(
+                    Polygon(points.tolist(), fill=False, edgecolor=line, linewidth=thickness, linestyle=style)
+                )
+
+
+def _overlay(axes: Axes, mask: Mask, colour: str, size: tuple[int, int]) -> None:
+    width, height = size
+    pixels = mask.window(0, 0, width, height)
+    layer = np.zeros((height, width, 4))
+    layer[..., :3] = to_rgb(colour)
+    layer[..., 3] = pixels * _OPACITY
+    axes.imshow(layer, extent=(0, width, height, 0), interpolation="nearest")
+
+
+def write_frames(
+    wanted: Iterable[str],
+    dataset: Dataset,
+    runs: Path,
+    scores: Sequence[Score],
+    folder: Path,
+    look: dict[str, Look],
+    width: float = Style().two_columns,
+) -> list[Path]:
+    """Write ``frame_<sequence>_<number>`` as PNG, PDF and SVG for each frame that is wanted; returns the files.
+
+    Args:
+        wanted: ``SEQUENCE`` or ``SEQUENCE:NUMBER``, 1 the first frame; by default the middle one of those that the
+            first tracker has answered.
+        dataset: whose frames.
+        runs: the folder of all runs.
+        scores: the trackers to show.
+        folder: where to write.
+        look: how trackers are drawn.
+        width: of the figures in inches.
+
+    Raises:
+        UsageError: no such sequence or frame, or no tracker has a result of it.
+        DataError: the image or a result cannot be read.
+    """
+    written = []
+    for text in wanted:
+        name, index = _parse(text, dataset)
+        found = [
+            (score, run)
+            for score in scores
+            for run in find_runs(dataset, runs, [score.tracker], score.protocol)
+            if run.has(name)
+        ]
+        if not found:
+            raise UsageError(f"--frame {text}: no result of sequence '{name}' is stored")
+        answers = [run.regions(name) for _, run in found]
+        if index is None:
+            index = _middle(answers[0])
+        sequence = dataset[name]
+        count = min(len(sequence.frames), *map(len, answers))
+        if not 0 <= index < count:
+            raise UsageError(f"--frame {text}: the sequence and its results have {count} frames")
+        shown = [
+            Shown(score.title, look[score.tracker].colour, regions[index], run.mask(name, index))
+            for (score, run), regions in zip(found, answers, strict=True)
+        ]
+        truth = None if sequence.truth_is_initial_only and index else sequence.region(index)
+        frame = read_frame(sequence.frames[index])
+        figure = frame_figure(frame, truth, shown, f"{name}, frame {index + 1} – {dataset.title}", width)
+        try:
+            written += save(figure, folder / f"frame_{name}_{index + 1:05d}")
+        except OSError as error:
+            raise UsageError(f"{folder}: cannot be written: {error.strerror}") from None
+    return written
+
+
+def _parse(text: str, dataset: Dataset) -> tuple[str, int | None]:
+    """Return the sequence's name and the 0-based index of the frame that ``text`` names."""
+    names = [sequence.name for sequence in dataset.sequences]
+    name, colon, number = text.rpartition(":")
+    if text in names or not colon:
+        name, number = text, ""
+    if name not in names:
+        raise UsageError(f"--frame {text}: {dataset.name} has no sequence '{name}'{suggestion(name, names)}")
+    if number and not number.isdecimal():
+        raise UsageError(f"--frame {text}: expected SEQUENCE or SEQUENCE:NUMBER")
+    return name, int(number) - 1 if number else None
+
+
+def _middle(regions: Sequence[Region]) -> int:
+    answered = [index for index, region in enumerate(regions) if index and not isinstance(region, Special)]
+    return answered[len(answered) // 2] if answered else 0
