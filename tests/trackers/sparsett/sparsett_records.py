@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import cv2
@@ -12,9 +13,10 @@ import torch
 from official import official_state
 from torch import Tensor
 
+from trackbench.trackers.base import Prediction
 from trackbench.trackers.checkpoints.keys import match
 from trackbench.trackers.checkpoints.reader import read_state
-from trackbench.trackers.sparsett.tracker import MEAN, STD, SparseTT, SparseTTOptions
+from trackbench.trackers.sparsett.tracker import MEAN, STD, SparseTT, SparseTTOptions, SparseTTState
 
 SETTINGS = {
     "got10k": {},
@@ -75,3 +77,23 @@ def state_from_truth(state: Any, box: Any) -> None:
 def relative(found: Any, expected: Any) -> float:
     """Return the greatest difference over the greatest expected value."""
     return float(np.abs(np.asarray(found) - expected).max() / np.abs(expected).max())
+
+
+def choices(settings: dict[str, float], scores: Any, boxes: Any, last: Any) -> list[Prediction]:
+    """Return a tracker's answers in a frame of 320x240 pixels if its network said this of each target's cells.
+
+    Args:
+        settings: its options.
+        scores: (B, 361).
+        boxes: (B, 361, 4).
+        last: where each target was before, x, y, w, h (B, 4).
+    """
+    tracker = SparseTT.__new__(SparseTT)
+    tracker.options, tracker.device = SparseTTOptions.model_validate(settings), "cpu"
+    answer = torch.from_numpy(scores), torch.from_numpy(boxes)
+    tracker.network = SimpleNamespace(track=lambda _search, _memory: answer, search_side=19)  # type: ignore[assignment]
+    tracker._set_constants()
+    states = [SparseTTState(0, 0, 0, 0, (0, 0, 0), torch.zeros(1)) for _ in last]
+    for state, box in zip(states, last, strict=True):
+        state_from_truth(state, box)
+    return tracker.step([np.zeros((240, 320, 3), np.uint8)] * len(states), states)

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 from small_sparsett import SmallSparseTT, sequences
+from sparsett_records import SETTINGS, choices
 
 from trackbench.errors import TrackerError
 from trackbench.regions import Box
@@ -81,6 +82,7 @@ import pickle, sys
 import torch
 torch.set_num_threads(1)
 from small_sparsett import SmallSparseTT, sequences
+from sparsett_records import SETTINGS, choices
 from trackbench.trackers.sparsett.tracker import SparseTTOptions
 states = pickle.loads(sys.stdin.buffer.read())
 frames, _ = sequences(2, 3)
@@ -148,3 +150,13 @@ def test_recorded_run(tracker):
         np.testing.assert_allclose(boxes_of(found), golden["boxes"][t - 1], rtol=0, atol=0.02)
         np.testing.assert_allclose([p.score for p in found], golden["scores"][t - 1], rtol=0, atol=1e-4)
         assert [p.extras["cell"] for p in found] == golden["cells"][t - 1].tolist()
+
+
+@pytest.mark.parametrize("settings", SETTINGS)
+def test_choice_of_a_cell_as_officially_recorded(settings):
+    """Scores and boxes of all cells, and what the official code made of them under three settings."""
+    golden = np.load(GOLDEN / "choice.npz")
+    found = choices(SETTINGS[settings], golden["score_maps"], golden["bbox_maps"], golden["last"])
+    np.testing.assert_allclose(boxes_of(found), golden[f"{settings}_boxes"], rtol=0, atol=1e-4)
+    np.testing.assert_allclose([p.score for p in found], golden[f"{settings}_scores"], rtol=0, atol=1e-6)
+    assert [p.extras["cell"] for p in found] == golden[f"{settings}_cells"].tolist()

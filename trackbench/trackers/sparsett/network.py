@@ -1,4 +1,11 @@
-"""The network of SparseTT: backbone, target focus network, double-head predictor (figure 2)."""
+"""The network of SparseTT: backbone, target focus network, double-head predictor (figure 2).
+
+Where the paper is silent or differs, this is the official code, whose checkpoints need it: the heads see the decoder's
+output next to the search region's own features; predictions end in batch norms; positions are learned, by row and by
+column; no similarity is masked before the strongest are chosen (figure 4); the heads' scores are fused. The official
+code also computes the backbone's last merging and stage, which nothing uses; here they are only built, for their
+weights.
+"""
 
 from __future__ import annotations
 
@@ -30,8 +37,6 @@ class Adjuster(nn.Module):
 
 class SparseTTNetwork(nn.Module):
     """The whole network.
-
-    The head sees the decoder's output next to the adjusted features of the search region, as in the official code.
 
     Args:
         swin: size of the backbone; its stages after ``stage`` are built for their weights and never computed.
