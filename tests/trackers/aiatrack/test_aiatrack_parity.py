@@ -284,7 +284,18 @@ def references(memory: Memory) -> list[int]:
     return [entry.frame for entry, count in memory.sample() for _ in range(count)]
 
 
-@pytest.mark.parametrize("forced", [False, True], ids=["free", "forced"])
+@pytest.mark.parametrize(
+    ("subject", "forced"),
+    [
+        ("baseline", False),
+        ("memory", False),
+        ("no_aia", False),
+        ("memory", True),
+        pytest.param("baseline", True, marks=pytest.mark.slow),
+        pytest.param("no_aia", True, marks=pytest.mark.slow),
+    ],
+    indirect=["subject"],
+)
 def test_tracking(subject: Subject, monkeypatch: pytest.MonkeyPatch, forced: bool) -> None:
     recorded = subject.recorded
     run = follow(subject, monkeypatch, forced)
