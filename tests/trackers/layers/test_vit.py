@@ -59,7 +59,7 @@ def test_the_form_for_inference_gives_the_same(form: ViTForm) -> None:
     before = x
     for block in vit.blocks:
         before = block(before)
-    vit.for_inference(17, 32)
+    vit.for_inference(17)
     after = x
     for block in vit.blocks:
         after = block(after)

@@ -62,7 +62,7 @@ def test_pooling_averages_cells() -> None:
 
 @torch.inference_mode()
 def test_the_exemplar_of_a_pvt_is_reduced_as_if_it_were_twice_as_large() -> None:
-    layer = JointAttention(16, heads=2, ratio=4)
+    layer = JointAttention(16, heads=2, reduction=4)
     search, exemplar = (TokenMap(torch.randn(2, side * side, 16), side, side) for side in (8, 4))
     found = layer.joint(search, exemplar)
     doubled = TokenMap.of(F.interpolate(exemplar.image(), scale_factor=2, mode="nearest"))

@@ -15,7 +15,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from trackbench.trackers.layers.packed_conv import pack_convolutions
 from trackbench.trackers.layers.packed_linear import PackedLinear, can_pack, pack_linears
 
 
@@ -158,17 +157,15 @@ class VisionTransformer(nn.Module):
         """The blocks, in the order in which tokens pass them."""
         return [cast(Block, block) for block in cast(nn.ModuleList, self.transformer["resblocks"])]
 
-    def for_inference(self, rows: int, side: int) -> None:
+    def for_inference(self, rows: int) -> None:
         """Bring the weights into the form that is fastest on a CPU; they do not change any more.
 
         Args:
             rows: tokens that usually pass a block at once.
-            side: of the images that usually come in, in pixels.
         """
         for block in self.blocks:
             block.mlp.for_inference(rows)
         pack_linears(self, rows)
-        pack_convolutions(self, side)
 
     def patches(self, image: Tensor) -> Tensor:
         """Return one token for each patch of an image (B, 3, H, W), row by row: (B, H / patch · W / patch, C)."""

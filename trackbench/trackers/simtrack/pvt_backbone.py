@@ -17,12 +17,12 @@ from torch import Tensor, nn
 
 from trackbench.trackers.layers.packed_linear import pack_linears
 from trackbench.trackers.layers.pyramid import (
-    ConvFeedForward,
     KeysValues,
     PatchEmbedding,
     SpatialReductionAttention,
     TokenMap,
 )
+from trackbench.trackers.layers.swin import FeedForward
 from trackbench.trackers.simtrack.options import SimTrackOptions
 from trackbench.trackers.simtrack.position import ExemplarPosition
 from trackbench.trackers.simtrack.vit_backbone import Memory
@@ -35,6 +35,16 @@ EXPANSIONS = (8, 8, 4)
 class JointAttention(SpatialReductionAttention):
     """Spatial-reduction attention of two images to both."""
 
+    halved: Tensor | None
+
+    def __init__(self, width: int, heads: int, reduction: int) -> None:
+        super().__init__(width, heads, reduction)
+        self.register_buffer("halved", None, persistent=False)
+
+    def for_inference(self) -> None:
+        """Make the kernel of half the reduction once; the weights do not change any more."""
+        self.halved = self._half_kernel()
+
     def joint(self, search: TokenMap, exemplar: TokenMap) -> KeysValues:
         """Return the keys and values of (normalised) tokens of both images."""
         one, other = self.keys_values(search), self._halved(exemplar)
@@ -43,11 +53,15 @@ class JointAttention(SpatialReductionAttention):
     def _halved(self, source: TokenMap) -> KeysValues:
         """Return the keys and values of an image that is reduced by half the ratio."""
         assert self.sr is not None
-        kernel = 4 * F.avg_pool2d(self.sr.weight, 2)
+        kernel = self._half_kernel() if self.halved is None else self.halved
         reduced = F.conv2d(source.image(), kernel, self.sr.bias, stride=kernel.shape[-1])
         tokens = self.norm(TokenMap.of(reduced).tokens)
         keys, values = self.kv(tokens).unflatten(2, (2, self.heads, -1)).permute(2, 0, 3, 1, 4)
         return KeysValues(keys, values)
+
+    def _half_kernel(self) -> Tensor:
+        assert self.sr is not None
+        return 4 * F.avg_pool2d(self.sr.weight, 2)
 
 
 class Block(nn.Module):
@@ -58,22 +72,27 @@ class Block(nn.Module):
         self.norm1 = nn.LayerNorm(width, 1e-6)
         self.attn = JointAttention(width, heads, reduction)
         self.norm2 = nn.LayerNorm(width, 1e-6)
-        self.mlp = ConvFeedForward(width, expansion * width, convolution=False)
+        self.mlp = FeedForward(width, expansion * width)
 
-    def forward(self, search: TokenMap, exemplar: TokenMap, with_exemplar: bool) -> tuple[TokenMap, TokenMap]:
-        """Return both images after the block; the exemplar unchanged where it is not wanted."""
-        images = (search, exemplar)
-        normed = [image.replaced(self.norm1(image.tokens)) for image in images]
-        source = self.attn.joint(*normed)
-        wanted = 2 if with_exemplar else 1
-        changed = [
-            self._feed(image.replaced(image.tokens + self.attn(query, source)))
-            for image, query in zip(images[:wanted], normed[:wanted], strict=True)
-        ]
-        return changed[0], changed[1] if with_exemplar else exemplar
+    def forward(self, tokens: Tensor, sides: tuple[int, int], queries: int | None = None) -> Tensor:
+        """Return the first ``queries`` tokens (by default all) after the block, (B, queries, C).
 
-    def _feed(self, image: TokenMap) -> TokenMap:
-        return image.replaced(image.tokens + self.mlp(image.replaced(self.norm2(image.tokens))))
+        Args:
+            tokens: of the search image, then of the exemplar, (B, s² + t², C).
+            sides: s and t.
+            queries: how many of the tokens ask.
+        """
+        normed = self.norm1(tokens)
+        search, exemplar = split(normed, sides)
+        found = self.attn(search.replaced(normed[:, :queries]), self.attn.joint(search, exemplar))
+        tokens = tokens[:, :queries] + found
+        return cast(Tensor, tokens + self.mlp(self.norm2(tokens)))
+
+
+def split(tokens: Tensor, sides: tuple[int, int]) -> tuple[TokenMap, TokenMap]:
+    """Return the maps of search image and exemplar."""
+    search, exemplar = sides
+    return TokenMap(tokens[:, : search**2], search, search), TokenMap(tokens[:, search**2 :], exemplar, exemplar)
 
 
 class Stage(nn.Module):
@@ -124,7 +143,13 @@ class PVTBackbone(nn.Module):
 
     def for_inference(self) -> None:
         """Bring the weights into the form that is fastest on a CPU; they do not change any more."""
-        pack_linears(self.visual, self.cells[0] ** 2)
+        rows = self.cells[0] ** 2
+        for module in self.visual.modules():
+            if isinstance(module, JointAttention):
+                module.for_inference()
+            elif isinstance(module, FeedForward):
+                module.pack(rows)
+        pack_linears(self.visual, rows)
 
     def exemplar(self, image: Tensor, boxes: Tensor) -> Memory:
         """Return all of a target that no later frame changes.
@@ -147,20 +172,21 @@ class PVTBackbone(nn.Module):
             memory: what :meth:`exemplar` returned.
             with_exemplar: whether the exemplars' tokens are wanted too.
         """
-        first, *positions = memory
-        exemplar = TokenMap(first, self.cells[0], self.cells[0])
+        exemplar, *positions = memory
         stages = self._stages()
         for index, stage in enumerate(stages):
             search: TokenMap = stage.patch_embed(image)
-            search = search.replaced(search.tokens + stage.placed(search.height))
-            if index:
-                exemplar = stage.patch_embed(exemplar.image())
-                exemplar = exemplar.replaced(exemplar.tokens + positions[index - 1])
-            for number, block in enumerate(stage.blocks, start=1):
-                is_last = stage is stages[-1] and number == len(stage.blocks)
-                search, exemplar = block(search, exemplar, with_exemplar or not is_last)
-            image = search.image()
-        return search.tokens, exemplar.tokens if with_exemplar else None
+            sides = (search.height, self.cells[index])
+            tokens = torch.cat([search.tokens + stage.placed(search.height), exemplar], 1)
+            *others, last = stage.blocks
+            for block in others:
+                tokens = block(tokens, sides)
+            needed = None if with_exemplar or stage is not stages[-1] else search.height**2
+            larger, smaller = split(last(tokens, sides, needed), sides)
+            if index + 1 < len(stages):
+                image = larger.image()
+                exemplar = stages[index + 1].patch_embed(smaller.image()).tokens + positions[index]
+        return larger.tokens, smaller.tokens if with_exemplar else None
 
     def _stages(self) -> list[Stage]:
         return [cast(Stage, stage) for stage in self.visual.stages]

@@ -19,7 +19,6 @@ from trackbench.trackers.checkpoints.keys import KeyMap
 from trackbench.trackers.crops.normalise import imagenet_tensor
 from trackbench.trackers.crops.square import clip_box, square_crop, to_frame
 from trackbench.trackers.layers.folding import fold_batch_norms
-from trackbench.trackers.layers.packed_conv import pack_convolutions
 from trackbench.trackers.networks import NetworkModel
 from trackbench.trackers.simtrack.checkpoint import checkpoint_keys
 from trackbench.trackers.simtrack.initialisation import initialise_backbone
@@ -66,9 +65,6 @@ class SimTrackTracker(NetworkModel[SimTrackState]):
         fold_batch_norms(network.box_head)
         if self.device == "cpu":
             network.backbone.for_inference()
-            # The last layer of each tower has one channel and gains nothing.
-            for layer in network.box_head.children():
-                pack_convolutions(layer, network.grid)
         return network
 
     @torch.inference_mode()

@@ -42,8 +42,7 @@ class ViTBackbone(nn.Module):
 
     def for_inference(self) -> None:
         """Bring the weights into the form that is fastest on a CPU; they do not change any more."""
-        rows = self.grid**2 + 1 + self.cells**2 + self.foveal_cells**2
-        self.visual.for_inference(rows, self.options.search_size)
+        self.visual.for_inference(self.grid**2 + 1 + self.cells**2 + self.foveal_cells**2)
 
     def exemplar(self, image: Tensor, boxes: Tensor) -> Memory:
         """Return all of a target that no later frame changes.
