@@ -70,6 +70,9 @@ section("board", "Leaderboard", () => {
       ", third ", el("span", { class: "third" }, "italic"), ". ",
       `Below a number: ${percent} % interval of ${data.resamples} bootstrap resamples of the sequences (BCa, Efron and Tibshirani 1993).`,
       best ? ` Ranked by ${plain(best.title)}.` : ""),
+    new Set(data.rows.map((row) => row.sequences)).size > 1
+      ? el("p", { class: "note warning" }, "Trackers are scored over different numbers of sequences: their scores do not compare as they stand.")
+      : null,
     problems.length
       ? el("details", { class: "note" }, el("summary", {}, `${plural(problems.length, "stored result")} could not be used`),
         el("ul", {}, problems.map((line) => el("li", {}, line))))

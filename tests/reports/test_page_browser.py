@@ -3,12 +3,19 @@
 import os
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from command import trackbench
 from samples import write_sequence, write_trackers
+from test_reports import DATASET, score
+
+from trackbench.datasets.sequence import Sequence, Truth
+from trackbench.reports.page import Page
+from trackbench.reports.style import looks
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed (pip install '.[dev]')")
 
@@ -53,7 +60,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 class Watched:
     """A page together with everything that it complains about or asks of a network."""
 
-    def __init__(self, browser: Any, report: Path, **options: Any) -> None:
+    def __init__(self, browser: Any, report: Path, ready: str = "#player-body .stage", **options: Any) -> None:
         self.context = browser.new_context(**{"viewport": {"width": 1300, "height": 900}, **options})
         self.page = self.context.new_page()
         self.complaints: list[str] = []
@@ -62,7 +69,7 @@ class Watched:
         self.page.on("dialog", lambda dialog: self.complaints.append(dialog.message))
         self.page.on("request", self._asked)
         self.page.goto(report.as_uri())
-        self.page.wait_for_selector("#player-body .stage")
+        self.page.wait_for_selector(ready)
 
     def _asked(self, request: Any) -> None:
         if not request.url.startswith(("file:", "data:", "blob:")):
@@ -248,5 +255,33 @@ def test_dark_and_light(browser: Any, report: Path, scheme: str) -> None:
 def test_narrow_screens(browser: Any, report: Path) -> None:
     watched = Watched(browser, report, viewport={"width": 380, "height": 700})
     assert watched.page.evaluate("document.documentElement.scrollWidth") <= 380
+    assert watched.complaints == []
+    watched.context.close()
+
+
+NAN = float("nan")
+ODD = {
+    "one tracker": [score("a", 0.5)],
+    "nothing known": [replace(score("a", None), metrics={}, attributes={}, per_sequence={}, curves={})],
+    "only NaN": [
+        replace(
+            score(name, NAN, NAN), attributes={"OCC": {"success_auc": NAN}}, per_sequence={"x": {"success_auc": NAN}}
+        )
+        for name in "ab"
+    ],
+    "many trackers": [score(f"tracker number {n} of a rather long name", n / 40) for n in range(40)],
+}
+
+
+@pytest.mark.parametrize("case", ODD)
+def test_odd_reports(browser: Any, tmp_path: Path, case: str) -> None:
+    scores = ODD[case]
+    sequences = (Sequence("Crossing", list, lambda: Truth(np.ones((3, 4)))),)
+    page = Page(1000)
+    page.add(replace(DATASET, sequences=sequences), scores, [])
+    page.write(tmp_path / "report.html", looks(score.tracker for score in scores))
+    watched = Watched(browser, tmp_path / "report.html", ready="#board table")
+    assert len(column(watched.page, "board", 1)) == len(scores)
+    assert watched.page.locator("#player").is_hidden()
     assert watched.complaints == []
     watched.context.close()
