@@ -5,6 +5,7 @@ reduction of the exemplar's keys is half that of the search image's, "to keep a 
 that the paper says. Read into it here: the map of stride 16 goes to the head, as that of the vision transformers; Eq. 7
 takes the place of the learned positions of every stage; there is no foveal window; and the exemplar's reduction is the
 search image's applied to an exemplar of twice the size, that is, the same kernel with each 2x2 of its weights summed.
+With PVT-Medium this takes 8.03 G multiply-accumulates a frame up to the head; the paper prints 8.9 G.
 """
 
 from __future__ import annotations
