@@ -24,6 +24,7 @@ from trackbench.trackers.base import Frame, Options, Prediction
 from trackbench.trackers.checkpoints.keys import KeyMap
 from trackbench.trackers.crops.context import context_crop, context_side
 from trackbench.trackers.layers.folding import fold_batch_norms
+from trackbench.trackers.layers.packed_conv import pack_convolutions
 from trackbench.trackers.networks import NetworkModel, NetworkOptions
 from trackbench.trackers.siamattn.anchors import anchor_boxes, apply_deltas, choose_proposals, hanning_window
 from trackbench.trackers.siamattn.attention import Side
@@ -194,6 +195,8 @@ class SiamAttnTracker(NetworkModel[SiamAttnState]):
     def prepare(self, network: SiamAttn) -> SiamAttn:
         """Fold the batch norms; channels last suits the deformable operators and most convolutions."""
         fold_batch_norms(network)
+        if self.device == "cpu":
+            pack_convolutions(network, map_sizes(self.options.instance_size)[0])
         network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         return network
 
