@@ -50,6 +50,7 @@ class TestData:
         metrics = {column.key for column in COLUMNS}
         datasets = {*DATASETS.names(), "davis17"}
         for value in read_tables(paper):
+            assert value.meant in {"", *metrics}, value
             key, _, attribute = value.metric.partition(":")
             if key in metrics - {"fps"}:
                 assert value.dataset in datasets, value
@@ -69,6 +70,7 @@ class TestData:
         assert otb["precision"].value == "0.712"
         assert otb["success_auc"].value == "0.926"
         assert "swaps" in otb["precision"].note
+        assert (otb["precision"].key, otb["success_auc"].key) == ("success_auc", "precision")
         mislabelled = {
             (value.tracker, value.dataset): value
             for value in paper_table("simtrack:1")
@@ -110,7 +112,7 @@ class TestReading:
         ("content", "message"),
         [
             ("paper,table\n", "line 1: columns paper,table, expected paper,table,tracker"),
-            ("paper,table,tracker,dataset,metric,value,note\nx,1,a\n", "line 2: 3 columns, expected 7"),
+            ("paper,table,tracker,dataset,metric,meant,value,note\nx,1,a\n", "line 2: 3 columns, expected 8"),
         ],
     )
     def test_malformed_file(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: str, message: str) -> None:

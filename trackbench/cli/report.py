@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from trackbench.cli.shared import Datasets, Debug, Json, Quiet, Root, Runs, messages, output, print_json
+from trackbench.cli.shared import Debug, Json, Quiet, Root, Runs, messages, output, print_json
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from trackbench.datasets.sequence import Dataset
+    from trackbench.reports.comparison import Comparison
     from trackbench.scores import Score
 
 
@@ -19,7 +22,12 @@ def report(
         list[str] | None, typer.Argument(metavar="[TRACKER]...", help="Default: all that are stored.")
     ] = None,
     *,
-    dataset: Datasets,
+    dataset: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--dataset", "-d", help="Data set: a name of `trackbench list datasets`, or a folder. Repeatable."
+        ),
+    ] = None,
     root: Root = None,
     runs: Runs = Path("runs"),
     out: Annotated[Path | None, typer.Option(help="Folder for files and plots. Default: RUNS/report.")] = None,
@@ -40,6 +48,13 @@ def report(
         list[str] | None,
         typer.Option(metavar="SEQUENCE[:NUMBER]", help="Also a picture of a frame: answers, masks, truth. Repeatable."),
     ] = None,
+    paper: Annotated[
+        str | None,
+        typer.Option(metavar="PAPER:TABLE", help="A paper's table with our numbers in it, as siamattn:1. Needs no -d."),
+    ] = None,
+    against: Annotated[
+        Literal["paper"] | None, typer.Option(help="paper: also the differences from what papers print.")
+    ] = None,
     style: Annotated[Path | None, typer.Option(help="TOML file of colours, names and order.")] = None,
     json: Json = False,
     quiet: Quiet = False,
@@ -56,10 +71,13 @@ def report(
     trackbench report siamattn -d vot2018 --frame bag:20
 
     trackbench report -d otb100 -d uav123 --html --frames 20 --style mine.toml
+
+    trackbench report --paper siamattn:1
     """
     from trackbench.datasets.catalogue import open_dataset
     from trackbench.errors import TrackbenchError, UsageError
-    from trackbench.reports import tables
+    from trackbench.reports import paper_tables, tables
+    from trackbench.reports.comparison import against_papers
     from trackbench.reports.folder import write_report
     from trackbench.reports.frame_plot import write_frames
     from trackbench.reports.page import Page
@@ -73,7 +91,12 @@ def report(
     if frames and not html:
         raise UsageError("--frames puts images into the page; it needs --html")
     reported: list[tuple[Dataset, list[Score]]] = []
-    for name in dict.fromkeys(dataset):
+    if not dataset and paper is None:
+        raise UsageError("report: -d says what to report on, or --paper which table of a paper")
+    compared = None if paper is None else _paper(paper, trackers, runs, root, folder, protocol, convention, say)
+    if compared and not (json or quiet):
+        output().print(paper_tables.terminal(compared))
+    for name in dict.fromkeys(dataset or []):
         found = open_dataset(name, root)
         scores = score_runs(found, runs, trackers or None, protocol=protocol, rules=convention)
         for score in scores:
@@ -83,6 +106,10 @@ def report(
         if strict and incomplete:
             listed = ", ".join(f"{score.tracker} ({score.sequences} of {score.of})" for score in incomplete)
             raise TrackbenchError(f"--strict: incomplete on {found.name}: {listed}")
+        if against:
+            scores, sources = against_papers(scores)
+            for label, source in sources.items():
+                say(f"{label} on {found.name}: against {source}")
         reported.append((found, styled(scores, look_file)))
     labels = list(dict.fromkeys(score.tracker for _, scores in reported for score in scores))
     for line in check_labels(look_file, labels):
@@ -117,4 +144,38 @@ def report(
         size = page.write(folder / "report.html", {label: look[label] for label in labels})
         say(f"{folder / 'report.html'}: {size / 1e6:.1f} MB")
     if json:
-        print_json({"rows": [score.document() for _, scores in reported for score in scores]})
+        rows = [score.document() for _, scores in reported for score in scores]
+        print_json({"rows": rows} | ({"paper": compared.document()} if compared else {}))
+
+
+def _paper(
+    spec: str,
+    trackers: list[str] | None,
+    runs: Path,
+    root: Path | None,
+    folder: Path,
+    protocol: str | None,
+    convention: str | None,
+    say: Callable[[str], object],
+) -> Comparison:
+    """Write a paper's table beside what is stored."""
+    from trackbench.reports import paper_tables
+    from trackbench.reports.comparison import compare, score_table
+    from trackbench.reports.papers import paper_table
+    from trackbench.results.store import write_text
+
+    values = paper_table(spec)
+    scores = score_table(values, runs, root, say, protocol=protocol, rules=convention)
+    if trackers:
+        scores = {name: [score for score in group if score.tracker in trackers] for name, group in scores.items()}
+    compared = compare(spec, values, scores)
+    place = folder / spec.lower().replace(":", "-")
+    texts = {
+        "csv": paper_tables.csv(compared),
+        "md": paper_tables.markdown(compared),
+        "tex": paper_tables.latex_table(compared),
+    }
+    for ending, text in texts.items():
+        write_text(place / f"table.{ending}", text)
+    say(f"{len(texts)} files in {place}")
+    return compared

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict
 from trackbench.definitions import content_folder
 from trackbench.errors import DataError, UsageError, suggestion
 
-COLUMNS: Final = ("paper", "table", "tracker", "dataset", "metric", "value", "note")
+COLUMNS: Final = ("paper", "table", "tracker", "dataset", "metric", "meant", "value", "note")
 
 _FRACTIONS: Final = frozenset(
     {
@@ -41,10 +41,17 @@ class PaperValue(BaseModel):
     """The benchmark as ``trackbench list datasets`` names it; empty where the number belongs to none (speed, size)."""
     metric: str
     """A report's metric key, ``KEY:ATTRIBUTE`` for the score over an attribute's sequences, or plain words."""
+    meant: str
+    """The metric that the number is of, where the paper prints it under another; empty for most."""
     value: str
     """What is printed, without its unit."""
     note: str
     """What is special about the number; empty for most."""
+
+    @property
+    def key(self) -> str:
+        """The metric to compare with."""
+        return self.meant or self.metric
 
     @cached_property
     def number(self) -> float | None:

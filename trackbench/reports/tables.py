@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pandas as pd
 from rich.table import Table as RichTable
@@ -27,9 +27,11 @@ class Column:
     digits: int = 1
     higher_is_better: bool | None = True
     """None: the metric says nothing of quality."""
+    signed: bool = False
+    """Numbers above 0 have a plus."""
 
 
-COLUMNS = (
+_MEASURED = (
     Column("eao", "EAO", 1, 3),
     Column("accuracy", "A", 1, 3),
     Column("failures_per_100", "R", 1, 3, higher_is_better=False),
@@ -50,6 +52,17 @@ COLUMNS = (
     Column("fps", "fps", 1, higher_is_better=None),
 )
 
+#: How the keys of differences from papers' values end; each follows what it is a difference of.
+DELTA = "_minus_paper"
+
+COLUMNS = tuple(
+    column
+    for measured in _MEASURED
+    for column in (
+        measured,
+        replace(measured, key=f"{measured.key}{DELTA}", title="Δ", higher_is_better=None, signed=True),
+    )
+)
 
 #: What the bounds of bootstrap intervals are called in CSV files.
 ENDS = ("low", "high")
@@ -182,12 +195,12 @@ def latex_table(scores: Sequence[Score], title: str, *, colours: bool = False) -
         colours: best, second and third in red, blue and green (package xcolor); else bold, underlined and in italics.
     """
     columns = used_columns(scores)
-    head = " & ".join(["Tracker", *(_latex_title(column.title) for column in columns)])
+    head = " & ".join(["Tracker", *(latex_title(column.title) for column in columns)])
     lines = [
         "% needs \\usepackage{booktabs}" + (" \\usepackage{xcolor}" if colours else ""),
         "\\begin{table}",
         "  \\centering",
-        f"  \\caption{{{_latex(title)}. {_latex(caption(scores))}}}",
+        f"  \\caption{{{latex(title)}. {latex(caption(scores))}}}",
         f"  \\begin{{tabular}}{{l{'r' * len(columns)}}}",
         "    \\toprule",
         f"    {head} \\\\",
@@ -200,7 +213,7 @@ def latex_table(scores: Sequence[Score], title: str, *, colours: bool = False) -
             command = (LATEX_COLOURS if colours else LATEX_TYPE).get(marks[column.key].get(index, 0))
             number = _number(score, column).replace("-", "--").replace("±", "$\\pm$")
             cells.append(f"{command}{number}}}" if command else number)
-        lines.append("    " + " & ".join([_latex(score.title), *cells]) + " \\\\")
+        lines.append("    " + " & ".join([latex(score.title), *cells]) + " \\\\")
     return "\n".join([*lines, "    \\bottomrule", "  \\end{tabular}", "\\end{table}", ""])
 
 
@@ -247,7 +260,8 @@ def caption(scores: Sequence[Score]) -> str:
         intervals = ", ".join(dict.fromkeys(f"{s.interval[0]}-{s.interval[1]}" for s in scores if s.interval))
         unit = f"EAO over lengths {intervals}." + (f" {unit}" if "failures_per_100" in keys else "")
     spread = " ± standard deviation over runs." if any(score.spread for score in scores) else ""
-    return f"Convention: {conventions}. {unit}{spread}"
+    delta = " Δ: minus the paper's value." if any(key.endswith(DELTA) for key in keys) else ""
+    return f"Convention: {conventions}. {unit}{spread}{delta}"
 
 
 def _number(score: Score, column: Column) -> str:
@@ -263,7 +277,7 @@ def _number(score: Score, column: Column) -> str:
 def _scaled(value: float | None, column: Column) -> str:
     if value is None or math.isnan(value):
         return "-"
-    return f"{column.scale * value:.{column.digits}f}"
+    return f"{column.scale * value:{'+z' if column.signed else ''}.{column.digits}f}"
 
 
 def _sortable(value: float | None) -> float:
@@ -274,13 +288,16 @@ def _csv(rows: Sequence[Mapping[str, object]]) -> str:
     return str(pd.DataFrame(rows).to_csv(index=False, lineterminator="\n"))
 
 
-def _latex(text: str) -> str:
+def latex(text: str) -> str:
+    """Return a text with what LaTeX would take for commands escaped."""
     replaced = text.replace("\\", "\\textbackslash ")
     for character in "&%$#_{}":
         replaced = replaced.replace(character, f"\\{character}")
-    return replaced.replace("~", "\\textasciitilde ").replace("^", "\\textasciicircum ")
+    replaced = replaced.replace("~", "\\textasciitilde ").replace("^", "\\textasciicircum ")
+    return replaced.replace("Δ", "$\\Delta$")
 
 
-def _latex_title(title: str) -> str:
+def latex_title(title: str) -> str:
+    """Return a column's title with its index below the line."""
     name, underscore, index = title.partition("_")
-    return f"${name}_{{\\mathrm{{{index}}}}}$" if underscore else name
+    return f"${name}_{{\\mathrm{{{index}}}}}$" if underscore else latex(name)

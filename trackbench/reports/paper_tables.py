@@ -1,0 +1,97 @@
+"""A paper's table with our numbers in it: terminal, CSV, Markdown, LaTeX."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pandas as pd
+from rich.table import Table as RichTable
+from rich.text import Text
+
+from trackbench.definitions import DATASETS
+from trackbench.reports.comparison import Cell, Comparison
+from trackbench.reports.tables import COLUMNS, latex, latex_title
+
+#: What the three lines of a tracker are called.
+PAPER, DIFFERENCE = "paper", "Δ"
+_TITLES = {column.key: column.title for column in COLUMNS}
+
+
+def terminal(comparison: Comparison) -> RichTable:
+    """Return the table for a terminal: a line as printed, below it the run's and the difference."""
+    table = RichTable("tracker", "", title=comparison.spec, caption=CAPTION)
+    for dataset, metric in comparison.columns:
+        table.add_column("\n".join(filter(None, (dataset, _title(metric)))), justify="right")
+    for name, what, cells in _lines(comparison):
+        style = {PAPER: "", DIFFERENCE: "blue"}.get(what, "bold")
+        table.add_row(Text(name), Text(what, style=style), *(Text(cell, style=style) for cell in cells))
+    return table
+
+
+def csv(comparison: Comparison) -> str:
+    """Return a line a number."""
+    return str(pd.DataFrame(comparison.document()).to_csv(index=False, lineterminator="\n"))
+
+
+def markdown(comparison: Comparison) -> str:
+    """Return the table as Markdown."""
+    heads = [f"{dataset} {_title(metric)}".strip() for dataset, metric in comparison.columns]
+    lines = [f"| tracker | | {' | '.join(heads)} |", "| --- | --- |" + " ---: |" * len(heads)]
+    for name, what, cells in _lines(comparison):
+        lines.append(f"| {_escaped(name)} | {_escaped(what)} | {' | '.join(map(_escaped, cells))} |")
+    return "\n".join([*lines, "", f"{comparison.spec}. {CAPTION}", ""])
+
+
+def latex_table(comparison: Comparison) -> str:
+    """Return the table as LaTeX."""
+    above = [
+        latex(DATASETS.get(dataset).value.title) if dataset in DATASETS.names() else latex(dataset)
+        for dataset, _ in comparison.columns
+    ]
+    lines = [
+        "% needs \\usepackage{booktabs}",
+        "\\begin{table}",
+        "  \\centering",
+        f"  \\caption{{{latex(comparison.spec)}. {latex(CAPTION)}}}",
+        f"  \\begin{{tabular}}{{ll{'r' * len(comparison.columns)}}}",
+        "    \\toprule",
+        f"    & & {' & '.join(above)} \\\\",
+        f"    Tracker & & {' & '.join(latex_title(_title(metric)) for _, metric in comparison.columns)} \\\\",
+        "    \\midrule",
+    ]
+    for name, what, cells in _lines(comparison):
+        numbers = [latex(cell).replace("-", "--") if cell != "-" else "-" for cell in cells]
+        lines.append(f"    {' & '.join([latex(name), latex(what), *numbers])} \\\\")
+    return "\n".join([*lines, "    \\bottomrule", "  \\end{tabular}", "\\end{table}", ""])
+
+
+CAPTION = "Numbers as the paper prints them, below them those of our runs in its unit; -: not printed, not measured."
+
+
+def _lines(comparison: Comparison) -> Iterator[tuple[str, str, list[str]]]:
+    """Yield name, kind and numbers of each line; a tracker that was not measured has one line."""
+    last = None
+    for row in comparison.rows:
+        cells = [row.cells.get(column) for column in comparison.columns]
+        if row.tracker != last:
+            yield row.tracker, PAPER, [cell.printed.value if cell else "-" for cell in cells]
+        last = row.tracker
+        if row.label is not None:
+            yield "", row.label, [_number(cell) for cell in cells]
+            yield "", DIFFERENCE, [_number(cell, difference=True) for cell in cells]
+
+
+def _number(cell: Cell | None, *, difference: bool = False) -> str:
+    value = None if cell is None else cell.difference if difference else cell.measured
+    if cell is None or value is None or value != value:
+        return "-"
+    return f"{value:{'+z' if difference else ''}.{cell.digits}f}"
+
+
+def _title(metric: str) -> str:
+    key, colon, attribute = metric.partition(":")
+    return f"{_TITLES.get(key, key)}{colon and ' '}{attribute}"
+
+
+def _escaped(text: str) -> str:
+    return text.replace("|", "\\|")
