@@ -9,6 +9,7 @@ import torch
 from small_sbt import images, small_options
 
 from trackbench.errors import UsageError
+from trackbench.trackers.layers.drop_path import DropPath
 from trackbench.trackers.layers.pyramid import TokenMap
 from trackbench.trackers.sbt.backbone import SBTBackbone
 from trackbench.trackers.sbt.network import SBTNetwork
@@ -166,6 +167,37 @@ def test_crossing_is_simultaneous() -> None:
     torch.testing.assert_close(both[1].tokens, swapped[0].tokens)
     (alone,) = block([x, z], crossed=True, wanted=1)
     torch.testing.assert_close(both[0].tokens, alone.tokens)
+
+
+def test_stochastic_depth_grows_from_block_to_block() -> None:
+    options = small_options({"drop_path": 0.6})
+    torch.manual_seed(0)
+    network = SBTNetwork(options)
+    rates = [module.probability for module in network.modules() if isinstance(module, DropPath)]
+    assert rates == pytest.approx([0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6])
+    search, template = images(options)
+    one, two = (network.train()(search, template).logits for _ in range(2))
+    assert not torch.equal(one, two)
+    one, two = (network.eval()(search, template).logits for _ in range(2))
+    assert torch.equal(one, two)
+
+
+def test_initial_weights() -> None:
+    """Backbone as PVT v2 draws it; head Xavier-uniform."""
+    torch.manual_seed(0)
+    network = SBTNetwork(settle("sbt-light").options)
+    state = network.state_dict()
+    deviations = {
+        "backbone.block3.0.mlp.fc1.weight": 0.02,
+        "backbone.patch_embed3.proj.weight": (2 / (9 * 160)) ** 0.5,
+        "backbone.block3.0.mlp.position.weight": (2 / 9) ** 0.5,
+        "head.class_head.spatial.0.weight": (2 / (1024 + 160)) ** 0.5,
+    }
+    for name, deviation in deviations.items():
+        assert state[name].std().item() == pytest.approx(deviation, rel=0.03)
+    zeros = [name for name in state if name.startswith("backbone.") and name.endswith("bias")]
+    assert all(not state[name].any() for name in zeros)
+    assert all((state[name] == 1).all() for name in state if name.endswith("norm1.weight"))
 
 
 @pytest.mark.parametrize(

@@ -35,8 +35,9 @@ class BackboneOptions(Options):
     """Which blocks are EoC-CA, counted from 1; the others are EoC-SA (Fig. 4, Table 8). Without any, the network is a
     Siamese one."""
     attention: Attention = "srg"
-    """Attention (Table 1 left): spatial reduction (A5); reduction by depth-wise convolutions (A3); global (A1); shifted
-    windows (A2); windows in EoC-SA and spatial reduction in EoC-CA (A7)."""
+    """Attention (Table 1 left): spatial reduction (A5); reduction by depth-wise convolutions (our reading of A3, which
+    the paper only refers to); global (A1); shifted windows (A2); windows in EoC-SA and spatial reduction in EoC-CA
+    (A7)."""
     window: int = Field(default=8, ge=2)
     """Side of the windows."""
     position: Position = "conditional"

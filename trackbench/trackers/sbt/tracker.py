@@ -19,7 +19,7 @@ from trackbench.trackers.checkpoints.keys import KeyMap
 from trackbench.trackers.crops.normalise import imagenet_tensor
 from trackbench.trackers.crops.square import clip_box, square_crop, to_frame
 from trackbench.trackers.layers.folding import fold_batch_norms
-from trackbench.trackers.networks import NetworkModel
+from trackbench.trackers.networks import NetworkModel, inference
 from trackbench.trackers.sbt.backbone import SBTBackbone, TemplateFeatures
 from trackbench.trackers.sbt.checkpoint import OFFICIAL
 from trackbench.trackers.sbt.initialisation import initialise_backbone
@@ -81,7 +81,7 @@ class SBT(NetworkModel[SBTState]):
             backbone.pack(self.options.search_size)
         return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
 
-    @torch.inference_mode()
+    @inference
     def start(self, frames: list[Frame], regions: list[Region]) -> list[SBTState]:
         """Read each target's template.
 
@@ -94,7 +94,7 @@ class SBT(NetworkModel[SBTState]):
         templates = self.network.template(imagenet_tensor(crops.images, self.device)).targets()
         return [SBTState(box, template) for box, template in zip(boxes, templates, strict=True)]
 
-    @torch.inference_mode()
+    @inference
     def step(self, frames: list[Frame], states: list[SBTState]) -> list[Prediction]:
         """Find each target in its next frame. The score is the probability of the token that was chosen.
 
@@ -124,7 +124,7 @@ class SBT(NetworkModel[SBTState]):
         template = TemplateFeatures.stacked([state.template for state in states])
         output = self.network(imagenet_tensor(crops.images, self.device), template)
         # One transfer from the device: the box and the probability of each token.
-        tokens = torch.cat([output.boxes, output.logits.softmax(2)[..., :1]], 2).cpu().numpy()
+        tokens = torch.cat([output.boxes, output.logits.softmax(2)[..., :1]], 2).float().cpu().numpy()
         scores = tokens[..., 4]
         weight = options.window_weight
         # The published numbers come from a product in float32 and a sum in float64.
