@@ -79,5 +79,14 @@ def test_the_store_uses_it(tmp_path: Path) -> None:
     boxes = run.all_boxes(["a"])["a"]
     assert not isinstance(boxes, DataError)
     assert boxes.tolist() == [[5, 2, 3, 4]]
+    run.write("a", [Box(5, 2, 3, 4)], [0.5], [None])
+    for _ in range(2):
+        assert run.all_seconds(["a", "b"])["a"].tolist() == [0.5]
+    run.file("a", ".time").write_text("0.25\n")
+    assert list(run.all_seconds(["a", "b"])) == ["a"]
+    assert run.all_seconds(["a"])["a"].tolist() == [0.25]
+    run.file("a", ".time").write_text("soon\n")
+    with pytest.raises(DataError, match=r"a\.time: .*'soon'; expected seconds"):
+        run.all_seconds(["a"])
     run.clear()
     assert not list(run.path.iterdir())

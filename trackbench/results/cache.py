@@ -19,18 +19,22 @@ from trackbench.errors import DataError
 
 Boxes = NDArray[np.float64]
 
-FILE = ".parsed"
+FILE, TIMES = ".parsed", ".times"
 
 
-def read_all(folder: Path, names: Iterable[str], parse: Callable[[Path], Boxes]) -> dict[str, Boxes | DataError]:
-    """Return the boxes of each file, float64 (N, 4), or the error that parsing it raised.
+def read_all(
+    folder: Path, names: Iterable[str], parse: Callable[[Path], Boxes], cache: str = FILE, columns: int = 4
+) -> dict[str, Boxes | DataError]:
+    """Return the numbers of each file, float64 (N, columns), or the error that parsing it raised.
 
     Args:
         folder: where the files lie, and the cache.
         names: the files.
         parse: reads one of them.
+        cache: the name of the cache.
+        columns: numbers a row.
     """
-    known = load(folder / FILE, 4)
+    known = load(folder / cache, columns)
     found: dict[str, Boxes | DataError] = {}
     stamps: dict[str, str] = {}
     root = os.fspath(folder)
@@ -46,7 +50,7 @@ def read_all(folder: Path, names: Iterable[str], parse: Callable[[Path], Boxes])
             found[name] = error
     fresh = {name: boxes for name, boxes in found.items() if not isinstance(boxes, DataError)}
     if any(name not in known or known[name][0] != stamps[name] for name in fresh):
-        store(folder / FILE, {name: (stamps[name], boxes) for name, boxes in fresh.items()})
+        store(folder / cache, {name: (stamps[name], boxes) for name, boxes in fresh.items()})
     return found
 
 

@@ -10,7 +10,7 @@
         <sequence>.mask     a mask a line where a rotated box was made of it, else empty; no file without any
         failures.json       sequences that could not be run, and why
         repetition-002/     the same files of a second run
-    .parsed             cache of the parsed .txt files (see trackbench.results.cache)
+    .parsed, .times     cache of the parsed .txt and .time files (see trackbench.results.cache)
     .scores.json        cache of scores (see trackbench.scores.cache)
     runs/.<dataset>.truth   cache of the parsed annotations (see trackbench.scores.truths)
 
@@ -34,7 +34,7 @@ from trackbench.errors import DataError, UsageError
 from trackbench.regions import Mask, Region, format_region, parse_region, region_to_box
 from trackbench.regions.files import parse_plain, read_boxes, read_bytes, read_regions, read_text
 from trackbench.results.cache import FILE as CACHE
-from trackbench.results.cache import read_all
+from trackbench.results.cache import TIMES, read_all
 
 MANIFEST, FAILURES = "manifest.json", "failures.json"
 _TEMPORARY = ".writing"
@@ -169,12 +169,22 @@ class RunFolder:
     def seconds(self, sequence: str, repetition: int = 1) -> NDArray[np.float64] | None:
         """Return the seconds of each frame, float64 (N,), or None where no times are stored."""
         path = self.file(sequence, ".time", repetition)
-        if not path.is_file():
-            return None
-        try:
-            return np.array([float(line) for line in read_text(path).split()], np.float64)
-        except ValueError as error:
-            raise DataError(f"{path}: {error}; expected seconds, a number a line") from None
+        return _seconds(path)[:, 0] if path.is_file() else None
+
+    def all_seconds(self, sequences: Iterable[str]) -> dict[str, NDArray[np.float64]]:
+        """Return what :meth:`seconds` gives for each sequence that has times; fast when asked again.
+
+        Raises:
+            DataError: a file holds something else; it is named.
+        """
+        timed = self.sequences(suffix=".time")
+        files = {f"{name}.time": name for name in sequences if name in timed}
+        times = {}
+        for file, found in read_all(self.path, files, _seconds, TIMES, 1).items():
+            if isinstance(found, DataError):
+                raise found
+            times[files[file]] = found[:, 0]
+        return times
 
     def manifest(self) -> dict[str, Any] | None:
         """Return the manifest, or None where nothing is stored yet."""
@@ -202,7 +212,8 @@ class RunFolder:
             for sequence in self.sequences(repetition):
                 for suffix in (".txt", ".time", ".score", ".mask"):
                     self.file(sequence, suffix, repetition).unlink(missing_ok=True)
-            (self.file("x", "", repetition).parent / CACHE).unlink(missing_ok=True)
+            for cache in (CACHE, TIMES):
+                (self.file("x", "", repetition).parent / cache).unlink(missing_ok=True)
         for name in (MANIFEST, FAILURES, ".scores.json"):
             (self.path / name).unlink(missing_ok=True)
 
@@ -226,6 +237,13 @@ def _boxes(path: Path) -> NDArray[np.float64]:
     if all(line.count(b",") == 3 and not line.startswith(b"m") for line in (first, second) if line.strip()):
         return read_boxes(path)
     return np.array([region_to_box(region).numbers() for region in read_regions(path)], np.float64).reshape(-1, 4)
+
+
+def _seconds(path: Path) -> NDArray[np.float64]:
+    try:
+        return np.array([float(line) for line in read_text(path).split()], np.float64)[:, None]
+    except ValueError as error:
+        raise DataError(f"{path}: {error}; expected seconds, a number a line") from None
 
 
 def stored_runs(runs: Path, dataset: str | None = None) -> list[RunFolder]:

@@ -42,12 +42,9 @@ class StoredRun:
             names: the results to count, by default those called as the sequences.
         """
         frames, seconds = 0, 0.0
-        timed = self.folder.sequences(suffix=".time")
-        for name in self.sequences if names is None else names:
-            times = self.folder.seconds(name) if name in timed else None
-            if times is not None:
-                known = times[1:][np.isfinite(times[1:])]
-                frames, seconds = frames + known.size, seconds + float(known.sum())
+        for times in self.folder.all_seconds(self.sequences if names is None else names).values():
+            known = times[1:][np.isfinite(times[1:])]
+            frames, seconds = frames + known.size, seconds + float(known.sum())
         return frames / seconds if seconds > 0 else None
 
 
