@@ -6,10 +6,14 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from command import document, trackbench
 
+from trackbench import load
+from trackbench.datasets.synthetic import make_scene
+from trackbench.regions import region_to_box
 from trackbench.trackers.checkpoints.fitting import trackers_with_weights
 from trackbench.trackers.checkpoints.keys import KeyMap, match
 from trackbench.trackers.classes import load_class
@@ -96,6 +100,26 @@ def test_the_whole_way_with_random_weights(workplace: Path, name: str, monkeypat
     (score,) = document("report", "-d", "data")["rows"]
     assert score["sequences"] == 3
     assert 0 <= score["metrics"]["success_auc"] <= 1
+
+
+def test_half_precision_needs_cuda(workplace: Path) -> None:
+    arguments = ("run", "dcfnet", "-d", "data", "--random-weights", "--device", "cpu")
+    refused = trackbench(*arguments, "--set", "precision=float16", code=2).stderr
+    assert refused.splitlines()[-1].endswith("precision=float16: computed on CUDA devices only, not on 'cpu'")
+    assert "'float32', 'float16' or 'bfloat16'" in trackbench(*arguments, "--set", "precision=int8", code=2).stderr
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+@pytest.mark.parametrize("name", ["dcfnet", *FAMILIES])
+def test_cuda_gives_the_boxes_of_the_cpu(name: str) -> None:
+    scene = make_scene(0, 30)
+    frames = [scene.image(index) for index in range(5)]
+    boxes = {}
+    for device in ("cpu", "cuda:0"):
+        tracker = load(name, device=device, random_weights=True)
+        tracker.init(frames[0], scene.truth(0).box)
+        boxes[device] = np.array([region_to_box(tracker.track(frame).region).array() for frame in frames[1:]])
+    assert np.abs(boxes["cpu"] - boxes["cuda:0"]).max() < 0.1
 
 
 @pytest.mark.slow

@@ -187,7 +187,8 @@ def execute(
     models = [plan.spec.build(device) for plan in plans]
     sessions = []
     for plan, model in zip(plans, models, strict=True):
-        record = session(command=sys.argv, device=model.device, batch=batch, threads=threads)
+        precision = getattr(plan.spec.options, "precision", "float32")
+        record = session(command=sys.argv, device=model.device, batch=batch, threads=threads, precision=precision)
         record["root"] = str(plan.dataset.root)
         plan.manifest["sessions"].append(record)
         plan.folder.sweep()

@@ -2,19 +2,44 @@
 
 from __future__ import annotations
 
+import functools
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, Concatenate, Literal, ParamSpec, TypeVar
 
 import torch
 from torch import Tensor, nn
 
+from trackbench.errors import UsageError
 from trackbench.trackers.base import Options, State, TrackerModel
 from trackbench.trackers.checkpoints.keys import KeyMap
+
+P = ParamSpec("P")
+R = TypeVar("R")
+N = TypeVar("N", bound="Networked")
 
 
 class NetworkOptions(Options):
     """Options that every tracker with a network has."""
+
+    precision: Literal["float32", "float16", "bfloat16"] = "float32"
+    """In what the network's products are computed (autocast); all but float32 need a CUDA device, and move the boxes:
+    ``benchmarks/trackers.py`` says by how much."""
+
+
+def inference(method: Callable[Concatenate[N, P], R]) -> Callable[Concatenate[N, P], R]:
+    """Wrap a method of a :class:`Networked`: it runs without gradients, in the precision that its options ask for."""
+
+    @functools.wraps(method)
+    def wrapped(self: N, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        dtype = getattr(torch, self.options.precision)
+        with (
+            torch.inference_mode(),
+            torch.autocast(torch.device(self.device).type, dtype, enabled=dtype != torch.float32),
+        ):
+            return method(self, *args, **kwargs)
+
+    return wrapped
 
 
 class Networked(ABC):
@@ -25,6 +50,9 @@ class Networked(ABC):
         device: torch device.
         weights: the network's state dict under our names; None draws random weights.
         seed: of the random weights.
+
+    Raises:
+        UsageError: the device cannot compute in the precision that the options ask for.
     """
 
     def __init__(
@@ -32,6 +60,8 @@ class Networked(ABC):
     ) -> None:
         self.options = options
         self.device = device
+        if options.precision != "float32" and not device.startswith("cuda"):
+            raise UsageError(f"precision={options.precision}: computed on CUDA devices only, not on '{device}'")
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             network = self.build_network(options)

@@ -22,7 +22,7 @@ from trackbench.trackers.crops.normalise import imagenet_tensor
 from trackbench.trackers.crops.square import clip_box, square_crop, to_frame
 from trackbench.trackers.layers.corner_head import centre_form
 from trackbench.trackers.layers.folding import fold_batch_norms
-from trackbench.trackers.networks import NetworkModel, NetworkOptions
+from trackbench.trackers.networks import NetworkModel, NetworkOptions, inference
 
 
 class AiATrackOptions(NetworkOptions):
@@ -81,7 +81,7 @@ class AiATrack(NetworkModel[AiATrackState]):
                 parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
         return network
 
-    @torch.inference_mode()
+    @inference
     def start(self, frames: list[Frame], regions: list[Region]) -> list[AiATrackState]:
         """Encode the first frame of each target.
 
@@ -104,7 +104,7 @@ class AiATrack(NetworkModel[AiATrackState]):
             states.append(AiATrackState(box, 0, initial, kept_frames))
         return states
 
-    @torch.inference_mode()
+    @inference
     def step(self, frames: list[Frame], states: list[AiATrackState]) -> list[Prediction]:
         """Follow each target into its next frame, and remember those that are surely found."""
         size = self.options.network.search_size
@@ -113,7 +113,7 @@ class AiATrack(NetworkModel[AiATrackState]):
         decoded = self.network.decode(encoded, self._references(states))
         corners = self.network.box_head(decoded).boxes
         scores = self.network.iou_head(decoded, corners[:, None])
-        found = torch.cat([centre_form(corners), corners[:, :2], scores], 1).cpu().numpy()
+        found = torch.cat([centre_form(corners), corners[:, :2], scores], 1).float().cpu().numpy()
 
         height, width = np.array([frame.shape[:2] for frame in frames]).T
         boxes = clip_box(to_frame(found[:, :4], boxes, factors, size), height, width)

@@ -27,7 +27,7 @@ from trackbench.trackers.alpharefine.network import AlphaRefineNetwork
 from trackbench.trackers.base import Frame, Options
 from trackbench.trackers.checkpoints.keys import KeyMap
 from trackbench.trackers.crops.normalise import imagenet_tensor
-from trackbench.trackers.networks import Networked, NetworkOptions
+from trackbench.trackers.networks import Networked, NetworkOptions, inference
 from trackbench.trackers.refiner import Refiner
 
 
@@ -71,7 +71,7 @@ class AlphaRefine(Networked, Refiner[Reference]):
         """Fold the batch norms and lay the weights out as the device wants them."""
         return network.for_inference(cpu=self.device == "cpu")
 
-    @torch.inference_mode()
+    @inference
     def start(self, frames: list[Frame], boxes: list[Box]) -> list[Reference]:
         """Learn each target from its first frame.
 
@@ -93,7 +93,7 @@ class AlphaRefine(Networked, Refiner[Reference]):
         kernels = self.network.reference(self._crops(frames, rectangles), torch.from_numpy(targets).to(self.device))
         return [Reference(kernel.clone()) for kernel in kernels]
 
-    @torch.inference_mode()
+    @inference
     def refine(self, frames: list[Frame], boxes: list[Box], states: list[Reference]) -> list[Mask | None]:
         """Return the pixels of each target; None for a box without area, or too large, or outside of the frame."""
         masks: list[Mask | None] = [None] * len(frames)
@@ -103,7 +103,7 @@ class AlphaRefine(Networked, Refiner[Reference]):
             return masks
         kernels = torch.stack([states[index].kernel for index in seen])
         crops = self._crops([frames[index] for index in seen], list(seen.values()))
-        probabilities = self.network.logits(kernels, crops)[:, 0].sigmoid().cpu().numpy()
+        probabilities = self.network.logits(kernels, crops)[:, 0].float().sigmoid().cpu().numpy()
         for (index, rectangle), probability in zip(seen.items(), probabilities, strict=True):
             rows, columns = frames[index].shape[:2]
             masks[index] = rectangle.paste(probability, self.options.threshold, (columns, rows))

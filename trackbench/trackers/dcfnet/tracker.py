@@ -26,7 +26,7 @@ from trackbench.trackers.checkpoints.keys import KeyMap
 from trackbench.trackers.crops.warp import warp_affine
 from trackbench.trackers.dcfnet.network import Features
 from trackbench.trackers.layers.correlation_filter import blend, correlate, energy, gaussian_label, hann_window
-from trackbench.trackers.networks import NetworkModel, NetworkOptions
+from trackbench.trackers.networks import NetworkModel, NetworkOptions, inference
 
 MEAN_BGR = (104.0, 117.0, 123.0)
 
@@ -105,7 +105,7 @@ class DCFNet(NetworkModel[DCFNetState]):
         """
         return KeyMap()
 
-    @torch.inference_mode()
+    @inference
     def start(self, frames: list[Frame], regions: list[Region]) -> list[DCFNetState]:
         """Learn each target from its first frame.
 
@@ -128,7 +128,7 @@ class DCFNet(NetworkModel[DCFNetState]):
         largest = np.minimum(limits, self.options.max_scale * sizes)
         return [DCFNetState(*each) for each in zip(centres, sizes, smallest, largest, alphas, templates, strict=True)]
 
-    @torch.inference_mode()
+    @inference
     def step(self, frames: list[Frame], states: list[DCFNetState]) -> list[Prediction]:
         """Follow each target into its next frame. The score is the height of the response's peak, near 1 if sure."""
         options, n = self.options, self.options.cells

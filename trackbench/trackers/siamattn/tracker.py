@@ -25,7 +25,7 @@ from trackbench.trackers.checkpoints.keys import KeyMap
 from trackbench.trackers.crops.context import context_crop, context_side
 from trackbench.trackers.layers.folding import fold_batch_norms
 from trackbench.trackers.layers.packed_conv import pack_convolutions
-from trackbench.trackers.networks import NetworkModel, NetworkOptions
+from trackbench.trackers.networks import NetworkModel, NetworkOptions, inference
 from trackbench.trackers.siamattn.anchors import anchor_boxes, apply_deltas, choose_proposals, hanning_window
 from trackbench.trackers.siamattn.attention import Side
 from trackbench.trackers.siamattn.checkpoint import official_keys
@@ -200,7 +200,7 @@ class SiamAttnTracker(NetworkModel[SiamAttnState]):
         network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         return network
 
-    @torch.inference_mode()
+    @inference
     def start(self, frames: list[Frame], regions: list[Region]) -> list[SiamAttnState]:
         """Cut the template of each target and compute what it gives to the attention.
 
@@ -220,7 +220,7 @@ class SiamAttnTracker(NetworkModel[SiamAttnState]):
             state.template = [Side(*(part[index].clone() for part in side)) for side in sides]
         return states
 
-    @torch.inference_mode()
+    @inference
     def step(self, frames: list[Frame], states: list[SiamAttnState]) -> list[Prediction]:
         """Follow each target into its next frame. The score is the proposal's, without penalty and window."""
         options = self.options

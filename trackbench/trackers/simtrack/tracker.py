@@ -19,7 +19,7 @@ from trackbench.trackers.checkpoints.keys import KeyMap
 from trackbench.trackers.crops.normalise import imagenet_tensor
 from trackbench.trackers.crops.square import clip_box, square_crop, to_frame
 from trackbench.trackers.layers.folding import fold_batch_norms
-from trackbench.trackers.networks import NetworkModel
+from trackbench.trackers.networks import NetworkModel, inference
 from trackbench.trackers.simtrack.checkpoint import checkpoint_keys
 from trackbench.trackers.simtrack.initialisation import initialise_backbone
 from trackbench.trackers.simtrack.network import SimTrack
@@ -67,7 +67,7 @@ class SimTrackTracker(NetworkModel[SimTrackState]):
             network.backbone.for_inference()
         return network
 
-    @torch.inference_mode()
+    @inference
     def start(self, frames: list[Frame], regions: list[Region]) -> list[SimTrackState]:
         """Read each target's exemplar; the tokens that no later frame changes are made here.
 
@@ -81,14 +81,14 @@ class SimTrackTracker(NetworkModel[SimTrackState]):
         memory = self.network.exemplar(imagenet_tensor(crops.images, self.device), inside.to(self.device))
         return [SimTrackState(box, tuple(part[index].clone() for part in memory)) for index, box in enumerate(boxes)]
 
-    @torch.inference_mode()
+    @inference
     def step(self, frames: list[Frame], states: list[SimTrackState]) -> list[Prediction]:
         """Find each target in its next frame. There is no score."""
         options = self.options
         boxes = np.stack([state.box for state in states])
         crops = square_crop(frames, boxes, options.search_factor, options.search_size)
         memory = tuple(torch.stack(parts) for parts in zip(*(state.memory for state in states), strict=True))
-        found = self.network.locate(imagenet_tensor(crops.images, self.device), memory).boxes.cpu().numpy()
+        found = self.network.locate(imagenet_tensor(crops.images, self.device), memory).boxes.float().cpu().numpy()
         height, width = np.array([frame.shape[:2] for frame in frames]).T
         boxes = clip_box(to_frame(found, boxes, crops.factors, options.search_size), height, width)
         for state, box in zip(states, boxes, strict=True):

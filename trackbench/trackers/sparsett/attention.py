@@ -78,7 +78,8 @@ def sparse_attention(q: Tensor, k: Tensor, v: Tensor, top_k: int, dropout: float
         dropout: share of the weights that become zero; the others are scaled accordingly.
     """
     scores = similarities(q, k)
-    if scores.device.type == "cpu" and not torch.is_grad_enabled() and not dropout:
+    plain = scores.device.type == "cpu" and scores.dtype == torch.float32
+    if plain and not torch.is_grad_enabled() and not dropout:
         found = _above_limit(scores, v, top_k)
         if found is not None:
             return found

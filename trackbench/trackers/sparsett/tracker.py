@@ -20,7 +20,7 @@ from trackbench.regions import Box, Region, region_to_box
 from trackbench.trackers.base import Frame, Options, Prediction
 from trackbench.trackers.checkpoints.keys import KeyMap
 from trackbench.trackers.crops.aligned import aligned_crop
-from trackbench.trackers.networks import NetworkModel, NetworkOptions
+from trackbench.trackers.networks import NetworkModel, NetworkOptions, inference
 from trackbench.trackers.sparsett.checkpoint import official_keys
 from trackbench.trackers.sparsett.focus import FocusSize
 from trackbench.trackers.sparsett.head import Heads
@@ -103,7 +103,7 @@ class SparseTT(NetworkModel[SparseTTState]):
         """Fold batch norms, drop what tracking never computes."""
         return network.for_inference(cpu=self.device == "cpu")
 
-    @torch.inference_mode()
+    @inference
     def start(self, frames: list[Frame], regions: list[Region]) -> list[SparseTTState]:
         """Encode each target's template.
 
@@ -129,7 +129,7 @@ class SparseTT(NetworkModel[SparseTTState]):
             for i, ((x, y), (w, h), border) in enumerate(zip(centres.tolist(), sizes.tolist(), borders, strict=True))
         ]
 
-    @torch.inference_mode()
+    @inference
     def step(self, frames: list[Frame], states: list[SparseTTState]) -> list[Prediction]:
         """Follow each target into its next frame. The score is the chosen cell's, penalised and windowed.
 
