@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -50,7 +49,7 @@ class Run:
     scope="module",
     params=["light", "small", *(pytest.param(size, marks=pytest.mark.slow) for size in ("base", "large"))],
 )
-def run(request: pytest.FixtureRequest, reference: Path) -> Iterator[Run]:
+def run(request: pytest.FixtureRequest, reference: Path) -> Run:
     size = request.param
     options = settle(f"sbt-{size}").options
     found = match(official_state(reference, "sbt", size), SBT.key_map(options), SBT.build_network(options).state_dict())
@@ -58,12 +57,9 @@ def run(request: pytest.FixtureRequest, reference: Path) -> Iterator[Run]:
     assert not found.unused
     recorded = dict(np.load(reference / "parity" / f"sbt_{size}.npz"))
     sequence = np.load(reference / "parity" / "sequence.npz")
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
     run = Run(recorded, sequence["frames"], sequence["boxes"], SBT(options, weights=found.weights), size)
     record_activations(run)
-    yield run
-    torch.set_num_threads(threads)
+    return run
 
 
 def record_activations(run: Run) -> None:
