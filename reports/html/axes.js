@@ -1,5 +1,7 @@
 // Plots: axes with ticks, lines with a crosshair, points with names.
 
+// More names beside their points would cover each other; they stand in a legend.
+const MOST_NAMES = 8;
 const FRAME = { width: 520, height: 400, left: 52, right: 14, top: 34, bottom: 46 };
 
 function niceTicks(low, high, count) {
@@ -135,7 +137,9 @@ function crosshair(root, frame, xs, series, sx, sy, label, digits = 3) {
 }
 
 // points: [{x, y, heading, lines, label, clicked}]; marks of trackers have their colour, others none.
-function scatterPlot({ title, x, y, points, diagonal, names }) {
+function scatterPlot({ title, x, y, points, diagonal }) {
+  const named = points.filter(({ name }) => name);
+  const names = named.length <= MOST_NAMES;
   const { root, sx, sy, frame } = axes(title, x, y);
   if (diagonal) {
     root.append(svg("line", { class: "diagonal", x1: sx(x.low), y1: sy(y.low), x2: sx(x.high), y2: sy(y.high) }));
@@ -160,5 +164,7 @@ function scatterPlot({ title, x, y, points, diagonal, names }) {
       root.append(svg("text", { ...place, class: "name" }, point.name));
     }
   }
-  return el("figure", {}, root);
+  const legend = named.length && !names
+    ? el("ul", { class: "legend" }, named.map(({ label, name }) => el("li", {}, swatch(label), el("span", {}, name)))) : null;
+  return el("figure", {}, root, legend);
 }

@@ -24,7 +24,7 @@ function accuracyRobustness() {
   if (!rows.length) return null;
   const label = key === "reliability" ? "Robustness, exp(−30·F)" : "Robustness";
   return scatterPlot({
-    title: "Accuracy and robustness", names: true,
+    title: "Accuracy and robustness",
     x: { low: 0, high: 1, label }, y: { low: 0, high: 1, label: "Accuracy" },
     points: rows.map((row) => ({
       x: row.metrics[key], y: row.metrics.accuracy, label: row.tracker, name: row.title, heading: row.title,
@@ -60,7 +60,7 @@ section("speed", "Speed against accuracy", () => {
   const [low, high] = around(rows.map((row) => row.metrics[data.main] * column.scale), 0.25);
   return [
     el("div", { class: "figures" }, scatterPlot({
-      title: `${plain(column.title)} and speed`, names: true,
+      title: `${plain(column.title)} and speed`,
       x: { low: Math.min(...speeds) / 1.7, high: Math.max(...speeds) * 1.7, label: "Frames per second", log: true },
       y: { low: Math.max(0, low), high, label: plain(column.title) },
       points: rows.map((row) => ({

@@ -11,6 +11,7 @@ from rich.console import Console
 from trackbench.datasets.sequence import Dataset
 from trackbench.reports import plots, tables
 from trackbench.reports.folder import write_report
+from trackbench.reports.significance import significance_csv
 from trackbench.reports.style import looks
 from trackbench.scores import Curve, Score
 
@@ -123,7 +124,7 @@ def test_folder(tmp_path: Path, more: bool) -> None:
     written = write_report(SCORES, DATASET, tmp_path, attributes=more, per_sequence=more, curves=more)
     expected = {"scores.csv", "scores.md", "scores.tex"}
     expected |= {f"{stem}.{kind}" for stem in ("success", "precision", "plots") for kind in ("png", "pdf", "svg")}
-    expected |= {"attributes.csv", "per_sequence.csv", "curves.csv"} if more else set()
+    expected |= {"attributes.csv", "per_sequence.csv", "significance.csv", "curves.csv"} if more else set()
     assert {path.name for path in written} == {path.name for path in tmp_path.iterdir()} == expected
 
 
@@ -153,3 +154,23 @@ def test_third_place_is_marked() -> None:
     assert "| *20.0* |" in lines[3]
     assert "| 10.0 ³ |" in lines[4]
     assert r"\textit{10.0}" in tables.latex_table(three, "x")
+
+
+def test_intervals_and_paired_tests_in_csv() -> None:
+    rng = np.random.default_rng(1)
+    base = rng.random(40) / 2
+    several = [
+        replace(
+            score(name, 0.5),
+            intervals={"success_auc": (0.4, 0.625)},
+            per_sequence={str(k): {"success_auc": float(value + gain)} for k, value in enumerate(base)},
+        )
+        for name, gain in (("a", 0.25), ("b", 0.0))
+    ]
+    row = next(csv.DictReader(io.StringIO(tables.csv_table(several))))
+    assert (float(row["success_auc_low"]), float(row["success_auc_high"])) == (0.4, 0.625)
+    (pair,) = csv.DictReader(io.StringIO(significance_csv(several)))
+    assert (pair["tracker"], pair["against"], pair["metric"], pair["sequences"]) == ("a", "b", "success_auc", "40")
+    assert float(pair["difference"]) == pytest.approx(0.25)
+    assert float(pair["p_wilcoxon_holm"]) < 0.001
+    assert float(pair["p_sign_flips_holm"]) < 0.001

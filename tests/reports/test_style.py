@@ -1,3 +1,4 @@
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -81,3 +82,13 @@ def test_style_reaches_every_file(workplace: Path) -> None:
     assert "Mine \\& co" in (workplace / "paper/data/scores.tex").read_text()
     assert "| Mine & co |" in (workplace / "paper/data/scores.md").read_text()
     assert "Mine \\u0026 co" in (workplace / "paper/report.html").read_text()
+
+
+def test_a_run_that_was_copied_is_another_one(workplace: Path) -> None:
+    trackbench("run", "drift", "-d", "data")
+    shutil.copytree(workplace / "runs/drift", workplace / "runs/before")
+    (workplace / "runs/before/data/one-pass/s1.txt").unlink()
+    result = trackbench("report", "-d", "data")
+    assert "Drift (drift)" in result.stdout
+    assert "Drift (before)" in result.stdout
+    assert "2 of 3" in result.stdout

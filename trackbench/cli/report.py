@@ -35,7 +35,7 @@ def report(
     convention: Annotated[str | None, typer.Option(help="Whose scoring rules. Default: the data set's.")] = None,
     strict: Annotated[bool, typer.Option("--strict", help="Refuse incomplete runs.")] = False,
     attributes: Annotated[bool, typer.Option("--attributes", help="Also by attribute.")] = False,
-    per_sequence: Annotated[bool, typer.Option("--per-sequence", help="Also by sequence.")] = False,
+    per_sequence: Annotated[bool, typer.Option("--per-sequence", help="Also by sequence, with paired tests.")] = False,
     curves: Annotated[bool, typer.Option("--curves", help="Also the curves, as CSV.")] = False,
     html: Annotated[
         bool, typer.Option("--html", help="Also report.html: one page for all data sets, offline.")

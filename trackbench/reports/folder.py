@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from trackbench.datasets.sequence import Dataset
 from trackbench.errors import UsageError
 from trackbench.reports import plots, tables, vot_plots
+from trackbench.reports.significance import significance_csv
 from trackbench.reports.style import Look, Style, looks
 from trackbench.results.store import write_text
 from trackbench.scores import Score
@@ -35,7 +36,7 @@ def write_report(
         look: how trackers are drawn, the same in all data sets of a report; default: by their order here.
         style: widths of plots, and how places are marked.
         attributes: also ``attributes.csv``, and a radar plot where there are three attributes.
-        per_sequence: also ``per_sequence.csv``.
+        per_sequence: also ``per_sequence.csv``, and ``significance.csv`` where there are several trackers.
         curves: also ``curves.csv``.
 
     Raises:
@@ -52,6 +53,8 @@ def write_report(
         texts["attributes.csv"] = tables.attribute_csv(scores)
     if per_sequence:
         texts["per_sequence.csv"] = tables.sequence_csv(scores)
+        if len(scores) > 1:
+            texts["significance.csv"] = significance_csv(scores)
     if curves:
         texts["curves.csv"] = tables.curve_csv(scores)
     written = []

@@ -130,12 +130,12 @@ def csv_table(scores: Sequence[Score]) -> str:
         }
         for score in scores
     ]
-    return _csv(rows)
+    return csv_lines(rows)
 
 
 def attribute_csv(scores: Sequence[Score]) -> str:
     """Return a line for each tracker and attribute."""
-    return _csv(
+    return csv_lines(
         [
             {"tracker": score.tracker, "dataset": score.dataset, "attribute": attribute, **values}
             for score in scores
@@ -146,7 +146,7 @@ def attribute_csv(scores: Sequence[Score]) -> str:
 
 def sequence_csv(scores: Sequence[Score]) -> str:
     """Return a line for each tracker and sequence."""
-    return _csv(
+    return csv_lines(
         [
             {"tracker": score.tracker, "dataset": score.dataset, "sequence": sequence, **values}
             for score in scores
@@ -157,7 +157,7 @@ def sequence_csv(scores: Sequence[Score]) -> str:
 
 def curve_csv(scores: Sequence[Score]) -> str:
     """Return a line for each tracker, curve and threshold."""
-    return _csv(
+    return csv_lines(
         [
             {"tracker": score.tracker, "curve": name, "threshold": threshold, "value": value}
             for score in scores
@@ -284,7 +284,8 @@ def _sortable(value: float | None) -> float:
     return -math.inf if value is None or math.isnan(value) else value
 
 
-def _csv(rows: Sequence[Mapping[str, object]]) -> str:
+def csv_lines(rows: Sequence[Mapping[str, object]]) -> str:
+    """Return rows as CSV, with a column for each key."""
     return str(pd.DataFrame(rows).to_csv(index=False, lineterminator="\n"))
 
 

@@ -251,8 +251,10 @@ def stored_runs(runs: Path, dataset: str | None = None) -> list[RunFolder]:
     found = []
     for path in sorted(runs.glob(f"*/*/*/{MANIFEST}")):
         manifest = _read_json(path) or {}
+        # A folder that was copied or renamed is a run of its own, whatever its manifest says.
+        tracker = str(manifest.get("tracker", path.parts[-4]))
         key = RunKey(
-            str(manifest.get("tracker", path.parts[-4])),
+            tracker if file_name(tracker) == path.parts[-4] else path.parts[-4],
             str(manifest.get("dataset", path.parts[-3])),
             str(manifest.get("protocol", path.parts[-2])),
         )

@@ -6,11 +6,10 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
 from trackbench.datasets.sequence import Dataset
-from trackbench.metrics.statistics import CONFIDENCE, RESAMPLES, compare_all
+from trackbench.metrics.statistics import CONFIDENCE, RESAMPLES
 from trackbench.reports import plots, tables
+from trackbench.reports.significance import comparisons
 from trackbench.scores import Score
 
 #: Curve -> what stands beside it, as the plots on paper have it.
@@ -61,7 +60,7 @@ def dataset_document(dataset: Dataset, scores: Sequence[Score]) -> dict[str, Any
         "sequence_attributes": [list(dataset[name].attributes) for name in names],
         "sequence_columns": [_column(column) for column in by_sequence],
         "per_sequence": per_sequence,
-        "tests": {key: _tests(values) for key, values in per_sequence.items()},
+        "tests": {key: [rounded(list(pair)) for pair in pairs] for key, pairs in comparisons(scores).items()},
         "confidence": CONFIDENCE,
         "resamples": RESAMPLES,
     }
@@ -132,11 +131,3 @@ def _attributes(dataset: Dataset, scores: Sequence[Score]) -> list[dict[str, Any
             }
         )
     return found
-
-
-def _tests(values: list[list[float | None]]) -> list[list[Any]]:
-    """Return the comparisons of all pairs, each as a list in the order of `Comparison`."""
-    if not values:
-        return []
-    array = np.array([[math.nan if value is None else value for value in row] for row in values], np.float64)
-    return [rounded(list(comparison)) for comparison in compare_all(array)]
