@@ -53,8 +53,9 @@ class CornerHead(nn.Module):
     def _expectation(self, logits: Tensor) -> Tensor:
         """Return the expected x and y of a corner over the side of the crop, (B, 2)."""
         probability = logits.flatten(1).softmax(1).view_as(logits)
-        cells = torch.arange(self.size, device=logits.device, dtype=logits.dtype) / self.size
-        return torch.stack([probability.sum(1) @ cells, probability.sum(2) @ cells], 1)
+        cells = torch.arange(self.size, device=logits.device, dtype=probability.dtype) / self.size
+        # No matrix product: autocast would compute it, and with it the box, in half precision.
+        return torch.stack([(probability.sum(1) * cells).sum(1), (probability.sum(2) * cells).sum(1)], 1)
 
 
 def conv_norm_relu(channels: int, out: int) -> nn.Sequential:

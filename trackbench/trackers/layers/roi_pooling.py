@@ -32,7 +32,10 @@ def precise_roi_pool(features: Tensor, boxes: Tensor, size: int | tuple[int, int
     weights_x, step_x = _line_weights(x1, x2, columns, width)
     weights_y, step_y = _line_weights(y1, y2, rows, height)
     weights = weights_y[:, :, :, None, :, None] * weights_x[:, :, None, :, None, :]
-    pooled = weights.reshape(batch, count * rows * columns, height * width) @ features.flatten(2).transpose(1, 2)
+    weights = weights.reshape(batch, count * rows * columns, height * width)
+    # Autocast must not round the weights: those of a small bin are the difference of numbers near to each other.
+    with torch.autocast(features.device.type, enabled=False):
+        pooled = weights @ features.to(weights.dtype).flatten(2).transpose(1, 2)
     area = (step_x * step_y)[:, :, None, None, None]
     pooled = pooled.view(batch, count, rows, columns, channels).permute(0, 1, 4, 2, 3)
     # The divisor is made safe first: a NaN that is not selected would still reach the gradient.
