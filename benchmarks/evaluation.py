@@ -1,5 +1,7 @@
 """Time to score LaSOT's 280 test sequences: ``python benchmarks/evaluation.py``.
 
+Run it with ``OMP_NUM_THREADS=1``: threads that wait count as processor time.
+
 Prints, for every tracker whose raw results are in the reference material (``TRACKBENCH_REFERENCE``), the CPU time of
 scoring from text files, again when the cache of parsed files is there, and again when nothing has changed since the
 last time, as ratios to the got10k toolkit's own ``report`` on the same files in the same process. Reading is included
