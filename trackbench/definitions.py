@@ -2,6 +2,7 @@
 
 The built-in ones travel with the package; a file ``trackers/NAME.toml`` or ``datasets/NAME.toml`` in the working folder
 wins over the built-in one of that name. Only the file that is asked for is read, so a broken one harms nothing else.
+A file with ``same_as = "OTHER"`` gives another definition a second name (and title).
 """
 
 from __future__ import annotations
@@ -114,6 +115,8 @@ class Found(Generic[D]):
     path: Path
     value: D
     builtin: bool
+    same_as: str
+    """The name of the definition that holds the content: this one's own, unless the file names another."""
 
 
 class Shelf(Generic[D]):
@@ -150,17 +153,33 @@ class Shelf(Generic[D]):
         for folder, builtin in self.folders():
             for path in sorted(folder.glob("*.toml")):
                 if fold_name(path.stem) == fold_name(name):
-                    return Found(path.stem, path, self._read(path), builtin)
+                    return self._found(path, builtin)
         hint = suggestion(name, self.names())
         raise UsageError(f"unknown {self.noun} '{name}'{hint} (`trackbench list {self.kind}` shows all)")
 
-    def _read(self, path: Path) -> D:
+    def _found(self, path: Path, builtin: bool) -> Found[D]:
+        raw = self._read(path)
+        if "same_as" not in raw:
+            return Found(path.stem, path, self._validated(raw, path), builtin, path.stem)
+        if set(raw) - {"same_as", "title"} or fold_name(str(raw["same_as"])) == fold_name(path.stem):
+            raise UsageError(
+                f"{path}: key 'same_as': expected another definition's name, and 'title' beside it at most"
+            )
+        other = self.get(str(raw["same_as"]))
+        if other.same_as != other.name:
+            raise UsageError(f"{path}: key 'same_as' is '{other.name}', which itself is the same as '{other.same_as}'")
+        value = other.value.model_copy(update={"title": str(raw.get("title", other.value.title))})
+        return Found(path.stem, path, value, builtin, other.name)
+
+    def _read(self, path: Path) -> dict[str, Any]:
         try:
-            raw = tomllib.loads(path.read_text(encoding="utf-8"))
+            return tomllib.loads(path.read_text(encoding="utf-8"))
         except tomllib.TOMLDecodeError as error:
             raise UsageError(f"{path}: not valid TOML: {error}") from None
         except (OSError, UnicodeDecodeError) as error:
             raise UsageError(f"{path}: cannot be read: {error}") from None
+
+    def _validated(self, raw: dict[str, Any], path: Path) -> D:
         try:
             valid: D = self.schema.model_validate(raw)
         except ValidationError as error:

@@ -41,8 +41,8 @@ def add(
     if settings.definition.value.weights is None or not issubclass(model, Networked):
         raise UsageError(f"{settings.name} takes no checkpoint")
     found = read_weights(file, settings.name, model, settings.options)
-    made = keep(settings.name, found.weights, file)
-    path = kept_file(settings.name)
+    made = keep(settings.definition.same_as, found.weights, file)
+    path = kept_file(made.tracker)
     if json:
         print_json(
             {
@@ -97,7 +97,7 @@ def check(
     from trackbench.trackers.checkpoints.library import is_intact, kept_trackers
     from trackbench.trackers.settings import settle
 
-    names = [settle(name).name for name in trackers] if trackers else kept_trackers()
+    names = [settle(name).definition.same_as for name in trackers] if trackers else kept_trackers()
     rows: list[dict[str, Any]] = []
     for name in names:
         try:

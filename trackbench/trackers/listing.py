@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from trackbench.definitions import TRACKERS, TrackerDefinition
+from trackbench.definitions import TRACKERS, Found, TrackerDefinition
 from trackbench.errors import TrackbenchError, UsageError
 from trackbench.trackers.checkpoints.library import origin
 from trackbench.trackers.classes import load_object
@@ -23,10 +23,8 @@ def list_trackers() -> list[dict[str, Any]]:
             rows.append({"name": name, "title": name, "ready": False, "why_not": str(error)})
             continue
         value = found.value
-        if value.refiner:
-            value = value.model_copy(update={"title": f"{value.title} (masks for any tracker: NAME+{name})"})
         if value.weights is not None:
-            rows.append(_with_weights(name, value))
+            rows.append(_with_weights(found))
         elif value.variants:
             for variant, why_not in load_object(value.variants, f"{found.path}: key 'variants'")():
                 title = f"{value.title} {variant}"
@@ -37,24 +35,28 @@ def list_trackers() -> list[dict[str, Any]]:
     return rows
 
 
-def _with_weights(name: str, value: TrackerDefinition) -> dict[str, Any]:
-    kept, why_not = None, None
+def _with_weights(found: Found[TrackerDefinition]) -> dict[str, Any]:
+    name, value, kept, why_not = found.name, found.value, None, None
     try:
-        found = origin(name)
-        if found is None:
+        made = origin(found.same_as)
+        if made is None:
             why_not = how_to_get_weights(name, value)
         else:
-            kept = {"source": found.source, "sha256": found.sha256}
+            kept = {"source": made.source, "sha256": made.sha256}
     except TrackbenchError as error:
         why_not = str(error)
-    return {"name": name, "title": value.title, "ready": not why_not, "why_not": why_not, "weights": kept}
+    return {"name": name, "title": _title(value), "ready": not why_not, "why_not": why_not, "weights": kept}
+
+
+def _title(value: TrackerDefinition) -> str:
+    return f"{value.title} (refiner: masks for any tracker)" if value.refiner else value.title
 
 
 def how_to_get_weights(name: str, value: TrackerDefinition) -> str:
     """Return in one line what to download for a tracker and where to put it."""
     assert value.weights is not None
     wanted = value.weights
-    note = f" ({wanted.note})" if wanted.note else ""
+    note = f" ({wanted.note.rstrip('.')})" if wanted.note else ""
     add = f"`trackbench weights add {name} FILE`"
     if not wanted.files:
         return f"no checkpoint of it is published{note}; {add} takes one of your own"

@@ -52,11 +52,10 @@ class Weights:
             return None
         if self.file is not None:
             return read_weights(self.file, settings.name, model, settings.options).weights
-        found = fit_kept(load_kept(settings.name), model, settings.options)
+        kept = settings.definition.same_as
+        found = fit_kept(load_kept(kept), model, settings.options)
         if not found.complete:
-            raise DataError(
-                f"{kept_file(settings.name)}: does not fit '{settings.name}' with these options: {describe(found)}"
-            )
+            raise DataError(f"{kept_file(kept)}: does not fit '{settings.name}' with these options: {describe(found)}")
         return found.weights
 
 
@@ -83,7 +82,7 @@ def choose_weights(settings: Settings, file: Path | None, random: bool, seed: in
         return None
     if random:
         return Weights(seed=seed)
-    kept = origin(settings.name)
+    kept = origin(settings.definition.same_as)
     if file is not None:
         sha256 = file_sha256(file)
         return Weights(sha256, file=None if kept and kept.sha256 == sha256 else file)

@@ -66,11 +66,12 @@ def describe(found: Match) -> str:
 
 
 def trackers_with_weights() -> list[str]:
-    """Return the names of all trackers whose definition asks for a checkpoint."""
+    """Return the names of all trackers whose definition asks for a checkpoint, each by one name."""
     names = []
     for name in TRACKERS.names():
         try:
-            if TRACKERS.get(name).value.weights is not None:
+            found = TRACKERS.get(name)
+            if found.value.weights is not None and found.same_as == found.name:
                 names.append(name)
         except TrackbenchError:
             continue  # a broken definition of another tracker is reported where that tracker is used
