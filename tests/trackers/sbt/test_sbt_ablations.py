@@ -127,6 +127,9 @@ def test_a_template_read_once_gives_what_both_images_give(name: str) -> None:
     with torch.inference_mode():
         direct, known = network(search, template), network(search, network.template(template))
         other = network(search, template.flip(3))
+        with torch.autocast("cpu", torch.bfloat16):
+            half = network(search, network.template(template))
+    assert (half.boxes.float() - direct.boxes).abs().mean() < 0.03
     for one, two, third in zip(direct, known, other, strict=True):
         torch.testing.assert_close(one, two, rtol=0, atol=0)
         # And the template matters.

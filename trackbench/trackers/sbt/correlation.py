@@ -80,6 +80,7 @@ class FilterCorrelation(nn.Module):
 
     def forward(self, search: Tensor, template: Tensor) -> Tensor:
         """Return the responses (B, C, H, W) of maps (B, C, H, W) and (B, C, h, w)."""
+        search, template = search.float(), template.float()
         height, width = search.shape[2:]
         rows, columns = template.shape[2:]
         padded = F.pad(template, (0, width - columns, 0, height - rows)).roll((-(rows // 2), -(columns // 2)), (2, 3))

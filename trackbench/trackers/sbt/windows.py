@@ -52,8 +52,10 @@ class WindowAttention(nn.Module):
             own = self.table(self.places).permute(2, 0, 1)
             bias = own if bias is None else bias + own
         if plan.mask is not None:
-            apart = plan.mask.to(split.dtype).repeat(batch, 1, 1, 1)
+            apart = plan.mask.repeat(batch, 1, 1, 1)
             bias = apart if bias is None else bias + apart
+        if bias is not None:
+            bias = bias.to(split.dtype)
         found = F.scaled_dot_product_attention(split, source.keys, source.values, attn_mask=bias)
         tokens = found.transpose(1, 2).reshape(batch, len(plan.gather), -1).index_select(1, plan.back)
         mixed: Tensor = self.proj(tokens)
