@@ -18,7 +18,7 @@ def test_files_and_table(runs: Path) -> None:
     names = {path.name for path in (runs / "report/data").iterdir()}
     stems = ("success", "precision", "norm_precision", "plots")
     plots = {f"{stem}.{kind}" for stem in stems for kind in ("png", "pdf", "svg")}
-    assert names == {"scores.csv", "scores.md", "scores.tex", *plots}
+    assert names == {"scores.csv", "scores.md", "scores.tex", "scores.json", *plots}
 
 
 def test_json_is_the_contract(runs: Path) -> None:

@@ -1,5 +1,6 @@
 import csv
 import io
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -119,10 +120,17 @@ def test_colours_stay_with_the_tracker() -> None:
     assert len({str(style) for style in look.values()}) == 20
 
 
+def test_json_beside_the_tables(tmp_path: Path) -> None:
+    write_report([score("a", float("nan"))], DATASET, tmp_path)
+    document = json.loads((tmp_path / "scores.json").read_text())
+    assert (document["schema"], document["rows"][0]["metrics"]["success_auc"]) == (1, None)
+    assert "NaN" not in (tmp_path / "scores.json").read_text()
+
+
 @pytest.mark.parametrize("more", [False, True])
 def test_folder(tmp_path: Path, more: bool) -> None:
     written = write_report(SCORES, DATASET, tmp_path, attributes=more, per_sequence=more, curves=more)
-    expected = {"scores.csv", "scores.md", "scores.tex"}
+    expected = {"scores.csv", "scores.md", "scores.tex", "scores.json"}
     expected |= {f"{stem}.{kind}" for stem in ("success", "precision", "plots") for kind in ("png", "pdf", "svg")}
     expected |= {"attributes.csv", "per_sequence.csv", "significance.csv", "curves.csv"} if more else set()
     assert {path.name for path in written} == {path.name for path in tmp_path.iterdir()} == expected

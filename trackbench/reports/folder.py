@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -47,6 +48,7 @@ def write_report(
     texts = {
         "scores.csv": tables.csv_table(scores),
         "scores.md": tables.markdown_table(scores),
+        "scores.json": json.dumps({"schema": 1, "rows": [score.document() for score in scores]}, indent=1) + "\n",
         "scores.tex": tables.latex_table(scores, dataset.title, colours=style.places == "colours"),
     }
     if attributes:

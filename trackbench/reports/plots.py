@@ -203,6 +203,9 @@ def save(figure: Figure, path: Path) -> list[Path]:
     """
     png, pdf, svg = (path.with_suffix(suffix) for suffix in (".png", ".pdf", ".svg"))
     with mpl.rc_context(STYLE):
+        # Laid out once, alike for all three.
+        figure.draw_without_rendering()
+        figure.set_layout_engine("none")
         figure.savefig(png, dpi=300, metadata={"Software": None})
         figure.savefig(pdf, metadata={"CreationDate": None, "Producer": None})
         figure.savefig(svg, metadata={"Date": None, "Creator": None})

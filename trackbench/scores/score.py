@@ -51,8 +51,8 @@ class Score:
     """What made the results: see trackbench.results.manifest."""
 
     def document(self) -> dict[str, Any]:
-        """Return the score as a row of ``report --json``."""
-        return {
+        """Return the score as a row of ``report --json``; what is not defined is None."""
+        row = {
             "tracker": self.tracker,
             "dataset": self.dataset,
             "protocol": self.protocol,
@@ -70,3 +70,12 @@ class Score:
             "interval": self.interval,
             "problems": list(self.problems),
         }
+        return {key: _defined(value) for key, value in row.items()}
+
+
+def _defined(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _defined(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_defined(item) for item in value]
+    return None if isinstance(value, float) and value != value else value

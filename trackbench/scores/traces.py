@@ -94,8 +94,6 @@ def read_traces(dataset: Dataset, runs: Path, scores: Several[Score]) -> Iterato
     kind = experiment(protocol, dataset)
     rule: OverlapRule = CONVENTIONS[scores[0].convention].overlap if kind == SUPERVISED else "vot"
     for sequence in _hardest_first(dataset, scores):
-        if sequence.truth_is_initial_only:
-            continue
         if kind is None:
             found = _boxes(sequence, folders)
             traced = [TracedSequence(sequence.name, sequence, _truth(sequence), found)]
@@ -120,7 +118,8 @@ def _hardest_first(dataset: Dataset, scores: Several[Score]) -> list[Sequence]:
         known = [value for value in found if value is not None and value == value]
         return sum(known) / len(known) if known else 2.0
 
-    return sorted(dataset.sequences, key=mean)
+    scored = {name for score in scores for name in score.per_sequence}
+    return sorted((sequence for sequence in dataset.sequences if sequence.name in scored), key=mean)
 
 
 def _boxes(sequence: Sequence, folders: Several[RunFolder]) -> dict[str, Trace]:

@@ -67,7 +67,7 @@ def pack(traced: Iterable[TracedSequence], limit: int, frames: int) -> Packed:
     """
     packed, used = Packed(), 0
     for entry in traced:
-        payload = base64.b64encode(zlib.compress(_encode(entry), 9)).decode()
+        payload = base64.b64encode(zlib.compress(_encode(entry))).decode()
         if used + len(payload) > limit:
             packed.left_out += 1
             continue
