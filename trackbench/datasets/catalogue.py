@@ -14,6 +14,8 @@ from trackbench.datasets.roots import candidate_roots
 from trackbench.datasets.sequence import Dataset, Sequence
 from trackbench.definitions import DATASETS, DatasetDefinition, Found
 from trackbench.errors import DataError, UsageError, suggestion
+from trackbench.regions import Polygon, parse_region
+from trackbench.regions.files import read_text
 
 #: Layouts by which a folder is recognised, the most particular first.
 RECOGNISED = ("vot", "got10k", "lasot", "otb", "folder")
@@ -165,8 +167,8 @@ def _open_folder(folder: Path) -> Dataset:
     if not folder.is_dir():
         raise UsageError(f"data set '{folder}': there is no such folder")
     try:
-        for name in RECOGNISED:
-            layout = load_layout(name, "layout")
+        for layout_name in RECOGNISED:
+            layout = load_layout(layout_name, "layout")
             if layout.recognise(folder):
                 sequences, missing = layout.read(folder, None, [])
                 break
@@ -180,6 +182,7 @@ def _open_folder(folder: Path) -> Dataset:
     if not sequences:
         raise DataError(f"data set '{folder}': {len(missing)} sequences are listed and none is there")
     attributes = dict.fromkeys(attribute for sequence in sequences for attribute in sequence.attributes)
+    rotated = layout_name == "vot" and _has_rotated_boxes(folder / sequences[0].name)
     resolved = folder.resolve()
     name = re.sub(r"[^\w.+-]", "_", resolved.name) or "data"
     return Dataset(
@@ -188,9 +191,19 @@ def _open_folder(folder: Path) -> Dataset:
         root=resolved,
         sequences=tuple(sequences),
         of=len(sequences) + len(missing),
+        protocol="supervised" if rotated else "one-pass",
         attributes=tuple(sorted(attributes)),
         missing=tuple(missing),
     )
+
+
+def _has_rotated_boxes(sequence: Path) -> bool:
+    """Whether a sequence of VOT's layout is annotated as in the years of the reset-based protocol, 2014 to 2019."""
+    try:
+        first, _, _ = read_text(sequence / "groundtruth.txt").partition("\n")
+        return isinstance(parse_region(first), Polygon)
+    except DataError:
+        return False  # the run over the sequence reports it
 
 
 def load_layout(name: str, where: str) -> ModuleType:

@@ -34,7 +34,7 @@ def threads() -> object:
 
 def run(batch: int, folder: str) -> RunFolder:
     result = trackbench(
-        *("run", "tiny", "-d", "./vot", "--protocol", "supervised", "--random-weights", "--runs", folder),
+        *("run", "tiny", "-d", "./vot", "--random-weights", "--runs", folder),
         *("--batch", str(batch), "--device", "cpu"),
     )
     assert "random weights" in result.stderr
@@ -64,7 +64,7 @@ def test_rotated_boxes_resets_and_score(workplace: Path) -> None:
     assert codes > 0
     assert masks == polygons
     name = min(single.sequences())
-    rows = document("report", "-d", "./vot", "--protocol", "supervised", "--runs", "single", "--frame", name)["rows"]
+    rows = document("report", "-d", "./vot", "--runs", "single", "--frame", name)["rows"]
     assert rows[0]["tracker"] == "tiny@random-weights"
     assert 0 <= rows[0]["metrics"]["eao"] <= 1
     assert list(Path("single/report/vot").glob(f"frame_{name}_*.png"))
