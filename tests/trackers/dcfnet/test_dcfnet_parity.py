@@ -120,7 +120,7 @@ def test_options_change_the_tracker(model: DCFNet, frames: list[np.ndarray], pub
 
 
 def test_faulty_boxes(model: DCFNet, frames: list[np.ndarray]) -> None:
-    with pytest.raises(TrackerError, match=r"dcfnet cannot start on x=4 y=5 w=0 h=7"):
+    with pytest.raises(TrackerError, match=r"dcfnet cannot start on box with box x=4 y=5 w=0 h=7"):
         model.start(frames[:1], [Box(4, 5, 0, 7)])
 
 

@@ -19,8 +19,7 @@ from numpy.typing import NDArray
 from pydantic import Field, field_validator, model_validator
 from torch import Tensor
 
-from trackbench.errors import TrackerError
-from trackbench.regions import Box, Region, region_to_box
+from trackbench.regions import Box, Region
 from trackbench.trackers.base import Frame, Options, Prediction, TrackerModel
 from trackbench.trackers.crops.window import crop
 from trackbench.trackers.dcf.features import colour_corners, gradient_histograms
@@ -28,6 +27,7 @@ from trackbench.trackers.dcf.filter import constrained_filter, target_support
 from trackbench.trackers.dcf.scale import ScaleSpace
 from trackbench.trackers.layers.correlation_filter import Filter, blend, correlate, gaussian_label, hann_window
 from trackbench.trackers.layers.response import find_peak
+from trackbench.trackers.targets import start_box
 
 
 class DCFOptions(Options):
@@ -142,13 +142,7 @@ class DCF(TrackerModel[DCFState]):
         Raises:
             TrackerError: a region without area, or with a number that is not finite.
         """
-        boxes = [region_to_box(region) for region in regions]
-        for region, box in zip(regions, boxes, strict=True):
-            if not box.is_valid:
-                raise TrackerError(
-                    f"dcf cannot start on {type(region).__name__.lower()} with box x={box.x:g} y={box.y:g} "
-                    f"w={box.w:g} h={box.h:g}: expected finite numbers and a positive width and height"
-                )
+        boxes = [start_box("dcf", region) for region in regions]
         sizes = np.array([(box.w, box.h) for box in boxes])
         centres = np.array([(box.x, box.y) for box in boxes]) + sizes / 2
         images = self._crop(frames, centres, sizes)

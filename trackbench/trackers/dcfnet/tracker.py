@@ -19,14 +19,14 @@ from numpy.typing import NDArray
 from pydantic import Field
 from torch import Tensor
 
-from trackbench.errors import TrackerError
-from trackbench.regions import Box, Region, region_to_box
+from trackbench.regions import Box, Region
 from trackbench.trackers.base import Frame, Options, Prediction
 from trackbench.trackers.checkpoints.keys import KeyMap
 from trackbench.trackers.crops.warp import warp_affine
 from trackbench.trackers.dcfnet.network import Features
 from trackbench.trackers.layers.correlation_filter import blend, correlate, energy, gaussian_label, hann_window
 from trackbench.trackers.networks import NetworkModel, NetworkOptions, inference
+from trackbench.trackers.targets import start_box
 
 MEAN_BGR = (104.0, 117.0, 123.0)
 
@@ -112,13 +112,7 @@ class DCFNet(NetworkModel[DCFNetState]):
         Raises:
             TrackerError: a region without area, or with a number that is not finite.
         """
-        boxes = [region_to_box(region) for region in regions]
-        for box in boxes:
-            if not box.is_valid:
-                raise TrackerError(
-                    f"dcfnet cannot start on x={box.x:g} y={box.y:g} w={box.w:g} h={box.h:g}: expected finite numbers "
-                    "and a positive width and height"
-                )
+        boxes = [start_box("dcfnet", region) for region in regions]
         sizes = np.array([(box.w, box.h) for box in boxes])
         centres = np.array([(box.x, box.y) for box in boxes]) - self.options.origin + sizes / 2
         alphas, templates = self._learn(frames, centres, sizes)

@@ -18,8 +18,7 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from trackbench.errors import TrackerError
-from trackbench.regions import Box, Mask, Polygon, Region, polygon_to_box_vot, region_to_box
+from trackbench.regions import Box, Mask, Polygon, Region, polygon_to_box_vot
 from trackbench.trackers.base import Frame, Options, Prediction
 from trackbench.trackers.checkpoints.keys import KeyMap
 from trackbench.trackers.crops.context import context_crop, context_side
@@ -32,6 +31,7 @@ from trackbench.trackers.siamattn.checkpoint import official_keys
 from trackbench.trackers.siamattn.configuration import options_from_yaml
 from trackbench.trackers.siamattn.masks import paste_mask
 from trackbench.trackers.siamattn.network import MIDDLE, Parts, Proposals, SiamAttn, map_sizes, stack_sides
+from trackbench.trackers.targets import start_box
 
 SMALLEST = 10.0
 """Pixels below which no side of a proposal (in the search region) or of a box (in the frame) may fall."""
@@ -186,8 +186,15 @@ class SiamAttnTracker(NetworkModel[SiamAttnState]):
         if network.mask_head is not None and proposals.mask_features is not None:
             side = float(options.instance_size)
             rois = torch.tensor([[item, side / 4, side / 4, 3 * side / 4, 3 * side / 4] for item in (0, 1)])
+            # Connected masks of half of the pixels, which a rotated box has something to enclose of.
+            taps = network.mask_head.upsample.weight
+            taps.copy_(taps[..., :1, :1].expand_as(taps))
             logits = network.mask_head(proposals.mask_features, rois)
-            network.mask_head.conv_logits.weight.mul_(2 / logits.std())  # masks with pixels of both kinds
+            last, scale = network.mask_head.conv_logits, 2 / logits.std()
+            assert last.bias is not None
+            middle = torch.logit(torch.tensor(options.mask_threshold), eps=1e-3)
+            last.bias.copy_((last.bias - logits.mean()) * scale + middle)
+            last.weight.mul_(scale)
         for norm, momentum in zip(norms, kept, strict=True):
             norm.momentum = momentum
         return network
@@ -343,11 +350,6 @@ def mask_rois(items: Tensor, boxes: Tensor) -> Tensor:
 
 def _centre_and_size(region: Region, origin: Literal["edge", "pixel"]) -> tuple[float, float, float, float]:
     """Return centre and size of a target by the rules of the official test scripts."""
-    box = polygon_to_box_vot(region) if isinstance(region, Polygon) else region_to_box(region)
-    if not box.is_valid:
-        raise TrackerError(
-            f"siamattn cannot start on {type(region).__name__.lower()} with box x={box.x:g} y={box.y:g} "
-            f"w={box.w:g} h={box.h:g}: expected finite numbers and a positive width and height"
-        )
+    box = start_box("siamattn", region, polygon_to_box_vot(region) if isinstance(region, Polygon) else None)
     pixel = 1 if origin == "pixel" or isinstance(region, Polygon) else 0
     return box.x + (box.w - pixel) / 2, box.y + (box.h - pixel) / 2, box.w, box.h

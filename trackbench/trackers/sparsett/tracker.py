@@ -15,8 +15,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 from torch import Tensor
 
-from trackbench.errors import TrackerError
-from trackbench.regions import Box, Region, region_to_box
+from trackbench.regions import Box, Region
 from trackbench.trackers.base import Frame, Options, Prediction
 from trackbench.trackers.checkpoints.keys import KeyMap
 from trackbench.trackers.crops.aligned import aligned_crop
@@ -25,6 +24,7 @@ from trackbench.trackers.sparsett.checkpoint import official_keys
 from trackbench.trackers.sparsett.focus import FocusSize
 from trackbench.trackers.sparsett.head import Heads
 from trackbench.trackers.sparsett.network import SparseTTNetwork
+from trackbench.trackers.targets import start_box
 
 TEMPLATE, SEARCH = 127, 289
 """Sides of template and search region in pixels; learned positions fix them."""
@@ -110,13 +110,7 @@ class SparseTT(NetworkModel[SparseTTState]):
         Raises:
             TrackerError: a region without area, or with a number that is not finite.
         """
-        boxes = [region_to_box(region) for region in regions]
-        for region, box in zip(regions, boxes, strict=True):
-            if not box.is_valid:
-                raise TrackerError(
-                    f"sparsett cannot start on {type(region).__name__.lower()} with box x={box.x:g} y={box.y:g} "
-                    f"w={box.w:g} h={box.h:g}: expected finite numbers and a positive width and height"
-                )
+        boxes = [start_box("sparsett", region) for region in regions]
         # The official code rounds annotations to float32, and the centres that it computes from them.
         numbers = np.array([box.numbers() for box in boxes], np.float32)
         centres = (numbers[:, :2] + (numbers[:, 2:] - 1) / 2).astype(np.float64)
