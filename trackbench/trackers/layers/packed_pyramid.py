@@ -12,7 +12,6 @@ from trackbench.trackers.layers.packed_conv import PackedConv2d, can_pack_convol
 from trackbench.trackers.layers.packed_linear import PackedLinear, pack_linears
 from trackbench.trackers.layers.pyramid import ConvFeedForward, TokenMap
 
-_NARROW = 128
 _CACHED = 1 << 19
 """Numbers that a core keeps at hand, about 2 MB in float32."""
 
@@ -20,9 +19,8 @@ _CACHED = 1 << 19
 class PackedFeedForward(nn.Module):
     """A :class:`ConvFeedForward` for inference on a CPU in float32.
 
-    What comes before the GELU applies it too. Where tokens have few channels, products with them take no longer than to
-    write and read the wide hidden map; its channels are then computed in groups that stay in the cache, and what the
-    groups give is summed.
+    What comes before the GELU applies it too. To write and read the hidden map would take as long as to convolve it;
+    its channels are computed in groups that stay in the cache, and what the groups give is summed.
 
     Args:
         layer: the layer; it is not changed.
@@ -32,7 +30,7 @@ class PackedFeedForward(nn.Module):
     def __init__(self, layer: ConvFeedForward, side: int) -> None:
         super().__init__()
         dim, hidden = layer.fc1.in_features, layer.fc1.out_features
-        groups = max(1, side * side * hidden // _CACHED) if dim <= _NARROW else 1
+        groups = max(1, side * side * hidden // _CACHED)
         self.fc1, self.position, self.fc2 = nn.ModuleList(), nn.ModuleList(), nn.ModuleList()
         for index, part in enumerate(torch.arange(hidden).tensor_split(groups)):
             fc1, fc2 = nn.Linear(dim, len(part)), nn.Linear(len(part), dim, bias=index == 0)
