@@ -46,7 +46,7 @@ def test_rotated_boxes_resets_and_score(workplace: Path) -> None:
     (workplace / "trackers" / "tiny.toml").write_text(DEFINITION)
     trackbench("synthesize", "vot", "--sequences", "2", "--frames", "12", "--seed", "1")
     single, batched = run(1, "single"), run(8, "batched")
-    polygons = codes = masks = 0
+    polygons = codes = masks = rotated = 0
     for name in sorted(single.sequences()):
         regions = single.regions(name)
         assert len(regions) == 12
@@ -59,8 +59,10 @@ def test_rotated_boxes_resets_and_score(workplace: Path) -> None:
             assert isinstance(other, Polygon)
             assert abs(one.points - other.points).max() < 1e-3
             polygons += 1
+            rotated += len(set(one.points[:, 0].round(3))) == 4
             masks += single.mask(name, index) is not None
     assert polygons > 3
+    assert rotated > 0
     assert codes > 0
     assert masks == polygons
     name = min(single.sequences())

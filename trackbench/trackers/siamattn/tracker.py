@@ -186,14 +186,14 @@ class SiamAttnTracker(NetworkModel[SiamAttnState]):
         if network.mask_head is not None and proposals.mask_features is not None:
             side = float(options.instance_size)
             rois = torch.tensor([[item, side / 4, side / 4, 3 * side / 4, 3 * side / 4] for item in (0, 1)])
-            # Connected masks of half of the pixels, which a rotated box has something to enclose of.
+            # Masks in patches, of a sixth of the pixels on the noise, so that rotated boxes have a shape to enclose.
             taps = network.mask_head.upsample.weight
             taps.copy_(taps[..., :1, :1].expand_as(taps))
             logits = network.mask_head(proposals.mask_features, rois)
             last, scale = network.mask_head.conv_logits, 2 / logits.std()
             assert last.bias is not None
             middle = torch.logit(torch.tensor(options.mask_threshold), eps=1e-3)
-            last.bias.copy_((last.bias - logits.mean()) * scale + middle)
+            last.bias.copy_((last.bias - logits.mean()) * scale + middle - 2)
             last.weight.mul_(scale)
         for norm, momentum in zip(norms, kept, strict=True):
             norm.momentum = momentum
