@@ -112,9 +112,9 @@ function seek(frame) {
     : below === player.frame ? " " : `The image is that of frame ${below + 1}; the regions are of frame ${player.frame + 1}.`;
   const drawn = visibleTracks();
   parts.shapes.replaceChildren(...[
+    ["truth-rim", "truth"].map((kind) => svg("path", { d: shapePath(sequence.truth[player.frame]), class: `region ${kind}` })),
     drawn.map((track) => svg("path", { d: shapePath(track.shapes[player.frame]), class: "region", look: track.label,
       "stroke-dasharray": dashArray(lookOf(track.label).dashes, 2) })).reverse(),
-    ["truth-rim", "truth"].map((kind) => svg("path", { d: shapePath(sequence.truth[player.frame]), class: `region ${kind}` })),
   ].flat());
   parts.values.replaceChildren(el("table", { class: "data" },
     el("caption", {}, "This frame"),
