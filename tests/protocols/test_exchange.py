@@ -65,3 +65,12 @@ def test_rotated_box_of_a_mask() -> None:
         # Through the centres of the pixels: 29 x 19.
         corners = {tuple(corner) for corner in found.points.round(4).tolist()}
         assert corners == {(5, 6), (34, 6), (34, 25), (5, 25)}
+
+
+def test_a_mask_stays_where_a_rotated_box_was_made_of_it() -> None:
+    given = Prediction(BOX, 0.5, {"anchor": 3}, MASK)
+    answers = {kind: Exchange(kind).answer(given, SIZE) for kind in ("box", "polygon", "mask")}  # type: ignore[arg-type]
+    assert {kind: answer.mask for kind, answer in answers.items()} == {"box": None, "polygon": MASK, "mask": None}
+    assert isinstance(answers["polygon"].region, Polygon)
+    assert answers["mask"].region == MASK
+    assert all((answer.score, answer.extras) == (0.5, {"anchor": 3}) for answer in answers.values())

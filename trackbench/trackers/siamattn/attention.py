@@ -60,11 +60,15 @@ class SpatialAttention(nn.Module):
 
 
 def channel_attention(features: Tensor) -> Tensor:
-    """Return which channels each channel attends to, (B, C, C), rows sum to one; Eq. 3 with the sign of the code."""
-    flat = features.flatten(2)
-    energy = flat @ flat.transpose(1, 2)
-    # softmax(max - energy), which no shift changes.
-    return torch.softmax(-energy, -1)
+    """Return which channels each channel attends to, (B, C, C), rows sum to one; Eq. 3 with the sign of the code.
+
+    It is computed in float32 or better: sums over all places of features that are not normalised leave float16's range.
+    """
+    with torch.autocast(features.device.type, enabled=False):
+        flat = features.flatten(2).to(torch.promote_types(features.dtype, torch.float32))
+        energy = flat @ flat.transpose(1, 2)
+        # softmax(max - energy), which no shift changes.
+        return torch.softmax(-energy, -1)
 
 
 class SiameseAttention(nn.Module):
