@@ -87,6 +87,15 @@ def test_start_needs_an_area(tracker: SiamAttnTracker, box: Box) -> None:
         tracker.start([scene(0, 1)[0][0]], [box])
 
 
+def test_tiny_targets_and_targets_outside(tracker: SiamAttnTracker) -> None:
+    frames, _ = scene(0, 2)
+    boxes = [Box(70, 50, 0.05, 0.1), Box(-40, -30, 20, 20), Box(0, 0, 160, 120), Box(-500, 50, 1200, 2)]
+    states = tracker.start([frames[0]] * 4, list(boxes))
+    for prediction in tracker.step([frames[1]] * 4, states):
+        assert np.isfinite(numbers(prediction.region)).all()
+        assert min(numbers(prediction.region)[2:]) >= 10
+
+
 def test_untrained_weights_run_to_the_end() -> None:
     frames, box = scene(2, 3)
     options = SiamAttnOptions(**SMALL)

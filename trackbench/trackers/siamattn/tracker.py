@@ -219,7 +219,7 @@ class SiamAttnTracker(NetworkModel[SiamAttnState]):
         for frame, region in zip(frames, regions, strict=True):
             x, y, w, h = _centre_and_size(region, options.box_origin)
             colour = frame.mean((0, 1))
-            side = round(context_side(w, h, options.context_amount))
+            side = max(round(context_side(w, h, options.context_amount)), 1)
             crops.append(context_crop(frame, (x, y), side, options.exemplar_size, colour))
             states.append(SiamAttnState(x, y, w, h, colour, []))
         sides = self.network.template(self._images(crops))
@@ -234,7 +234,7 @@ class SiamAttnTracker(NetworkModel[SiamAttnState]):
         views, crops = [], []
         for frame, state in zip(frames, states, strict=True):
             exact = context_side(state.w, state.h, options.context_amount)
-            side = round(exact * (options.instance_size / options.exemplar_size))
+            side = max(round(exact * (options.instance_size / options.exemplar_size)), 1)
             views.append(_View(options.exemplar_size / exact, side))
             crops.append(context_crop(frame, (state.x, state.y), side, options.instance_size, state.colour))
         geometry = np.array(
