@@ -1,10 +1,13 @@
 # make demo    make test    make test-slow    make format
-# A fresh machine needs Python 3.11 to 3.13 and nothing else; VENV=DIR and PYTHON=PROGRAM choose others.
+# A fresh machine needs Python 3.11 to 3.13 and nothing else; VENV=DIR, PYTHON=PROGRAM and JOBS=N choose others.
 
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 DEMO ?= demo
+# Tests run side by side, each on one thread, so that the threads of one do not wait for those of another.
+JOBS ?= 2
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -n $(JOBS)
 
 .PHONY: demo test test-slow lint format clean
 
@@ -26,10 +29,10 @@ lint: $(VENV)/.installed
 	$(BIN)/mypy
 
 test: lint
-	$(BIN)/pytest
+	$(PYTEST)
 
 test-slow: $(VENV)/.installed
-	$(BIN)/pytest -m slow
+	$(PYTEST) -m slow
 
 format: $(VENV)/.installed
 	$(BIN)/ruff format .

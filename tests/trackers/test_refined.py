@@ -179,7 +179,7 @@ def test_without_weights_it_says_what_to_get(tmp_path: Path, monkeypatch: pytest
 
 def test_it_is_listed_as_a_refiner() -> None:
     (row,) = [row for row in list_trackers() if row["name"] == "alpharefine"]
-    assert row["title"] == "Alpha-Refine (masks for any tracker: NAME+alpharefine)"
+    assert row["title"] == "Alpha-Refine (refiner: masks for any tracker)"
 
 
 def test_a_definition_of_ones_own(workplace: Path) -> None:

@@ -82,7 +82,6 @@ import pickle, sys
 import torch
 torch.set_num_threads(1)
 from small_sparsett import SmallSparseTT, sequences
-from sparsett_records import SETTINGS, choices
 from trackbench.trackers.sparsett.tracker import SparseTTOptions
 states = pickle.loads(sys.stdin.buffer.read())
 frames, _ = sequences(2, 3)
