@@ -24,7 +24,6 @@ from trackbench.trackers.aiatrack.memory import Entry, Memory, split_counts
 from trackbench.trackers.aiatrack.tracker import AiATrack, AiATrackOptions
 from trackbench.trackers.base import Tracker
 from trackbench.trackers.layers.corner_head import Corners
-from trackbench.trackers.networks import NetworkOptions
 from trackbench.trackers.settings import settle
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "aiatrack" / "small.json"
@@ -288,8 +287,7 @@ def test_settings_per_data_set(name: str, dataset: str | None, expected: tuple[i
 def test_definitions_write_out_every_default() -> None:
     for name in ("aiatrack", "aiatrack-got10k", "aiatrack-no-aia"):
         settings = settle(name)
-        # How a network computes is not a tracker's own affair.
-        expected: dict[str, Any] = AiATrackOptions().model_dump(exclude=set(NetworkOptions.model_fields))
+        expected: dict[str, Any] = AiATrackOptions().model_dump()
         if name == "aiatrack-no-aia":
             expected["network"]["aia"] = "none"
         assert settings.definition.value.options == expected
