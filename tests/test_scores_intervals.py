@@ -85,10 +85,13 @@ def test_parts_of_the_multistart_curve() -> None:
 
 def test_stored_scores_carry_intervals(workplace: Path) -> None:
     from command import document, trackbench
+    from samples import write_dataset
 
-    trackbench("run", "drift", "static", "-d", "data")
+    write_dataset(workplace / "more", sequences=9)
+    trackbench("run", "drift", "static", "-d", "more", "-d", "data")
+    assert all(row["intervals"] == {} for row in document("report", "-d", "data")["rows"])  # too few sequences
     for _ in range(2):  # computed, then kept
-        drift, static = document("report", "-d", "data")["rows"]
+        drift, static = document("report", "-d", "more")["rows"]
         low, high = static["intervals"]["success_auc"]
         assert low <= static["metrics"]["success_auc"] <= high
         assert drift["intervals"]["success_auc"] == pytest.approx([20 / 21, 20 / 21])

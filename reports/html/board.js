@@ -68,7 +68,7 @@ section("board", "Leaderboard", () => {
     el("p", { class: "note" },
       `${data.caption} Best `, el("span", { class: "best" }, "bold"), ", second ", el("span", { class: "second" }, "underlined"),
       ", third ", el("span", { class: "third" }, "italic"), ". ",
-      `Below a number: ${percent} % interval of ${data.resamples} bootstrap resamples of the sequences (BCa, Efron and Tibshirani 1993).`,
+      `Below a number: ${percent} % interval of ${data.resamples} bootstrap resamples of the sequences (BCa, Efron and Tibshirani 1993), given from eight sequences on.`,
       best ? ` Ranked by ${plain(best.title)}.` : ""),
     new Set(data.rows.map((row) => row.sequences)).size > 1
       ? el("p", { class: "note warning" }, "Trackers are scored over different numbers of sequences: their scores do not compare as they stand.")

@@ -18,6 +18,8 @@ Floats = NDArray[np.float64]
 CONFIDENCE = 0.95
 RESAMPLES = 2000
 """Efron and Tibshirani (1993), section 14.2: intervals want about this many, standard errors some 200."""
+LEAST = 8
+"""Sequences below which no interval is given: seven have 1,716 different resamples, fewer than are drawn."""
 _SEED = 0
 #: Elements of the arrays that one batch of resamples makes.
 _BATCH = 1 << 22
@@ -46,7 +48,8 @@ def bootstrap_intervals(
         resamples: how many sets of S sequences are drawn.
 
     Returns:
-        (C, 2), or (1, 2) with ``mean_of_columns``: lower and upper bound; NaN where fewer than two sequences count.
+        (C, 2), or (1, 2) with ``mean_of_columns``: lower and upper bound; NaN where fewer than :data:`LEAST`
+        sequences count.
 
     Example:
         >>> bootstrap_intervals(np.linspace(0.4, 0.8, 41)[:, None]).round(2).tolist()
@@ -70,7 +73,7 @@ def bootstrap_intervals(
     drawn = np.concatenate([score(d @ tops, d @ bottoms) for d in _draws(len(tops), resamples)])
     without = score(tops.sum(axis=0) - tops, bottoms.sum(axis=0) - bottoms)
     bounds = np.array([_bca(*columns, confidence) for columns in zip(whole[0], drawn.T, without.T, strict=True)])
-    bounds[([sequences.max()] if mean_of_columns else sequences) < np.array(2)] = np.nan
+    bounds[([sequences.max()] if mean_of_columns else sequences) < np.array(LEAST)] = np.nan
     return bounds
 
 
@@ -105,7 +108,7 @@ def compare_all(values: Floats, *, permutations: int = 9999) -> list[Comparison]
         permutations: how many random signs are drawn.
 
     Returns:
-        Every pair ``first < second``; NaN where fewer than two sequences are common.
+        Every pair ``first < second``; NaN where fewer than two sequences are common, or too few for an interval.
     """
     trackers = values.shape[1]
     pairs = [(a, b) for a in range(trackers) for b in range(a + 1, trackers)]

@@ -11,25 +11,23 @@ from typing import ClassVar
 
 import torch
 from pydantic import field_validator
-from torch import Tensor, nn
+from torch import Tensor
 
 from trackbench.trackers.base import Options
 from trackbench.trackers.checkpoints.keys import KeyMap
 from trackbench.trackers.layers.folding import fold_batch_norms
-from trackbench.trackers.layers.packed_conv import pack_convolutions
-from trackbench.trackers.layers.packed_linear import pack_linears
 from trackbench.trackers.sbt.features import CorrelationAwareFeatures
 from trackbench.trackers.sbt.options import BackboneOptions
-from trackbench.trackers.sparsett.focus import Decoder, Encoder, FocusSize
-from trackbench.trackers.sparsett.head import DoubleHead, Heads
-from trackbench.trackers.sparsett.network import Adjuster, SparseTTNetwork
+from trackbench.trackers.sparsett.focus import FocusSize
+from trackbench.trackers.sparsett.head import Heads
+from trackbench.trackers.sparsett.network import FocusNetwork
 from trackbench.trackers.sparsett.tracker import SEARCH, TEMPLATE, SparseTT, SparseTTOptions
 
 SBT_SMALL = BackboneOptions(depths=(2, 2, 6), strides=(4, 2, 2), cross=((), (), (2, 4, 6)))
 """SBT-small with the stride of SparseTT's features, 16 pixels."""
 
 
-class CorrelationAwareSparseTT(SparseTTNetwork):
+class CorrelationAwareSparseTT(FocusNetwork):
     """SparseTT's network on correlation-aware features.
 
     Args:
@@ -53,15 +51,18 @@ class CorrelationAwareSparseTT(SparseTTNetwork):
         head_width: int = 1024,
         bottlenecks: int = 7,
     ) -> None:
-        nn.Module.__init__(self)  # none of the Siamese parts
-        self.features = CorrelationAwareFeatures(features, search)
-        stride, channels = self.features.stride, self.features.channels
-        self.template_side, self.search_side = -(-template // stride), -(-search // stride)
-        self.feat_adjuster_z = Adjuster(channels, focus.width)
-        self.feat_adjuster_x = Adjuster(channels, focus.width)
-        self.encoder = Encoder(focus, self.template_side)
-        self.decoder = Decoder(focus, self.search_side)
-        self.head = DoubleHead(2 * focus.width, head_width, bottlenecks, self.search_side, stride, heads)
+        made = CorrelationAwareFeatures(features, search)
+        super().__init__(
+            made.channels,
+            made.stride,
+            focus,
+            heads,
+            template=template,
+            search=search,
+            head_width=head_width,
+            bottlenecks=bottlenecks,
+        )
+        self.features = made
 
     def encode(self, template: Tensor) -> Tensor:
         """Return what no search region changes of normalised templates (B, 3, h, w), (B, C', h', w')."""
@@ -70,18 +71,14 @@ class CorrelationAwareSparseTT(SparseTTNetwork):
     def focused(self, search: Tensor, memory: Tensor) -> Tensor:
         """Return the head's input for normalised search regions (B, 3, H, W) and what :meth:`encode` returned."""
         maps = self.features(search, memory)
-        encoded = self.decoder.memory(self.encoder(self.feat_adjuster_z(maps.template)))
-        adjusted = self.feat_adjuster_x(maps.search)
-        both = torch.cat([self.decoder(adjusted, encoded), adjusted], 2)
-        return both.view(len(both), self.search_side, self.search_side, -1).permute(0, 3, 1, 2)
+        return self.joined(maps.search, self.encoded(maps.template))
 
     def for_inference(self, cpu: bool) -> CorrelationAwareSparseTT:
         """Fold batch norms and lay weights out as the device wants them."""
         fold_batch_norms(self)
         if cpu:
             self.features.backbone.pack(self.search_side * self.features.stride)
-            pack_linears(self, self.search_side**2)
-            pack_convolutions(self, self.search_side)
+            self.pack()
         return self.to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
 
 
@@ -106,7 +103,7 @@ class SparseTTCA(SparseTT):
     options: SparseTTCAOptions
 
     @classmethod
-    def build_network(cls, options: SparseTTCAOptions) -> CorrelationAwareSparseTT:  # type: ignore[override]
+    def build_network(cls, options: SparseTTCAOptions) -> CorrelationAwareSparseTT:
         """Return the network of the options' features, layers, sparseness and heads."""
         size = FocusSize(options.encoder_layers, options.decoder_layers, options.top_k)
         return CorrelationAwareSparseTT(size, options.heads, options.features)

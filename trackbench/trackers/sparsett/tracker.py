@@ -23,7 +23,7 @@ from trackbench.trackers.networks import NetworkModel, NetworkOptions, inference
 from trackbench.trackers.sparsett.checkpoint import official_keys
 from trackbench.trackers.sparsett.focus import FocusSize
 from trackbench.trackers.sparsett.head import Heads
-from trackbench.trackers.sparsett.network import SparseTTNetwork
+from trackbench.trackers.sparsett.network import FocusNetwork, SparseTTNetwork
 from trackbench.trackers.targets import start_box
 
 TEMPLATE, SEARCH = 127, 289
@@ -77,7 +77,7 @@ class SparseTT(NetworkModel[SparseTTState]):
 
     Options: ClassVar[type[Options]] = SparseTTOptions
     options: SparseTTOptions
-    network: SparseTTNetwork
+    network: FocusNetwork
 
     def __init__(self, options: SparseTTOptions, device: str = "cpu", **weights: Any) -> None:
         super().__init__(options, device, **weights)
@@ -89,7 +89,7 @@ class SparseTT(NetworkModel[SparseTTState]):
         self._mean, self._std = (torch.tensor(v, device=self.device).view(1, 3, 1, 1) for v in (MEAN, STD))
 
     @classmethod
-    def build_network(cls, options: SparseTTOptions) -> SparseTTNetwork:
+    def build_network(cls, options: Any) -> FocusNetwork:
         """Return the network of the options' layers, sparseness and heads."""
         size = FocusSize(options.encoder_layers, options.decoder_layers, options.top_k)
         return SparseTTNetwork(size, options.heads, template=TEMPLATE, search=SEARCH)
@@ -99,7 +99,7 @@ class SparseTT(NetworkModel[SparseTTState]):
         """Return how the official names become ours."""
         return official_keys(options.heads)
 
-    def prepare(self, network: SparseTTNetwork) -> SparseTTNetwork:
+    def prepare(self, network: FocusNetwork) -> FocusNetwork:
         """Fold batch norms, drop what tracking never computes."""
         return network.for_inference(cpu=self.device == "cpu")
 
