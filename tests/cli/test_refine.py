@@ -116,6 +116,8 @@ def test_an_official_file_is_kept_and_used(place: Path) -> None:
     assert row["tracker"] == "static+alpharefine"
     manifest = json.loads((Path(row["folder"]) / "manifest.json").read_text())
     assert manifest["identity"]["refiner"]["weights_sha256"] == added["sha256"]
+    (score,) = document("report", "-d", "./masks", "--protocol", "unsupervised")["rows"]
+    assert score["run"]["refiner_weights_sha256"] == added["sha256"]
     # The same file, named for a tracker without a network, is the refiner's: nothing is left to do.
     assert document("run", *asked, "--weights", str(file), "--dry-run")["runs"][0]["to_run"] == []
 

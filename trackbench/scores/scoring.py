@@ -91,8 +91,11 @@ def _assemble(run: StoredRun, parts: dict[str, Any], dataset: Dataset, name: str
 def _origin(manifest: dict[str, Any]) -> dict[str, Any]:
     sessions = manifest.get("sessions", [])
     last = sessions[-1] if sessions else {}
+    identity = manifest.get("identity", {})
+    refiner = identity.get("refiner")
     return {
-        "weights_sha256": manifest.get("identity", {}).get("weights_sha256"),
+        "weights_sha256": identity.get("weights_sha256"),
+        **({"refiner_weights_sha256": refiner.get("weights_sha256")} if refiner else {}),
         "device": last.get("device"),
         "precision": last.get("precision"),
         "imported": bool(manifest.get("imported", False)),
