@@ -34,12 +34,24 @@ def test_a_second_name_shares_content_and_weights(workplace: Path, monkeypatch: 
     assert row["tracker"] == "mine@random-weights"
 
 
+def test_a_variant_says_what_is_different(workplace: Path) -> None:
+    define(workplace, "mine", 'same_as = "dcfnet"\n[options]\nscales = 5\n[card]\npaper = "Mine"\n')
+    mine, other = TRACKERS.get("mine"), TRACKERS.get("dcfnet")
+    assert mine.same_as == "mine"  # another network may want another checkpoint
+    assert mine.value.options == {**other.value.options, "scales": 5}
+    assert mine.value.card == other.value.card.model_copy(update={"paper": "Mine"})
+    assert mine.value.datasets == other.value.datasets
+    define(workplace, "mine", 'same_as = "dcfnet"\n[datasets.otb100]\nscales = 5\n')
+    assert TRACKERS.get("mine").value.datasets == {"otb100": {"scales": 5}}
+    assert TRACKERS.get("mine").same_as == "dcfnet"
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ('same_as = "dcfnet"\nversion = 2', "key 'same_as': expected another definition's name, and 'title' beside it"),
-        ('same_as = "mine"', "key 'same_as': expected another definition's name"),
-        ('same_as = "sbt"', "key 'same_as' is 'sbt', which itself is the same as 'sbt-base'"),
+        ('same_as = "dcfnet"\nversion = "two"', "mine.toml: key 'version' is 'two'"),
+        ('same_as = "mine"', "key 'same_as' is 'mine': expected a definition that stands by itself"),
+        ('same_as = "sbt"', "key 'same_as' is 'sbt': expected a definition that stands by itself"),
         ('same_as = "dcfnt"', "unknown tracker 'dcfnt'; did you mean 'dcfnet'?"),
     ],
 )

@@ -2,7 +2,8 @@
 
 The built-in ones travel with the package; a file ``trackers/NAME.toml`` or ``datasets/NAME.toml`` in the working folder
 wins over the built-in one of that name. Only the file that is asked for is read, so a broken one harms nothing else.
-A file with ``same_as = "OTHER"`` gives another definition a second name (and title).
+A file with ``same_as = "OTHER"`` is another definition under a second name; what else it says takes the place of what
+the other says, option by option. Where that changes neither class nor options nor weights, both share one checkpoint.
 """
 
 from __future__ import annotations
@@ -116,7 +117,7 @@ class Found(Generic[D]):
     value: D
     builtin: bool
     same_as: str
-    """The name of the definition that holds the content: this one's own, unless the file names another."""
+    """The name under which its weights are kept: its own, unless it only is another definition's second name."""
 
 
 class Shelf(Generic[D]):
@@ -150,26 +151,30 @@ class Shelf(Generic[D]):
         Raises:
             UsageError: there is none (the message suggests the nearest), or its file is not as it should be.
         """
+        path, builtin = self._find(name)
+        raw, same_as = self._read(path), path.stem
+        if "same_as" in raw:
+            raw, same_as = self._on_another(raw, path)
+        return Found(path.stem, path, self._validated(raw, path), builtin, same_as)
+
+    def _find(self, name: str) -> tuple[Path, bool]:
         for folder, builtin in self.folders():
             for path in sorted(folder.glob("*.toml")):
                 if fold_name(path.stem) == fold_name(name):
-                    return self._found(path, builtin)
+                    return path, builtin
         hint = suggestion(name, self.names())
         raise UsageError(f"unknown {self.noun} '{name}'{hint} (`trackbench list {self.kind}` shows all)")
 
-    def _found(self, path: Path, builtin: bool) -> Found[D]:
-        raw = self._read(path)
-        if "same_as" not in raw:
-            return Found(path.stem, path, self._validated(raw, path), builtin, path.stem)
-        if set(raw) - {"same_as", "title"} or fold_name(str(raw["same_as"])) == fold_name(path.stem):
-            raise UsageError(
-                f"{path}: key 'same_as': expected another definition's name, and 'title' beside it at most"
-            )
-        other = self.get(str(raw["same_as"]))
-        if other.same_as != other.name:
-            raise UsageError(f"{path}: key 'same_as' is '{other.name}', which itself is the same as '{other.same_as}'")
-        value = other.value.model_copy(update={"title": str(raw.get("title", other.value.title))})
-        return Found(path.stem, path, value, builtin, other.name)
+    def _on_another(self, raw: dict[str, Any], path: Path) -> tuple[dict[str, Any], str]:
+        """Return the content of a file with ``same_as``, and the name of the definition whose weights it shares."""
+        name = str(raw["same_as"])
+        other = self._find(name)[0] if fold_name(name) != fold_name(path.stem) else path
+        under = self._read(other)
+        if "same_as" in under:
+            raise UsageError(f"{path}: key 'same_as' is '{name}': expected a definition that stands by itself")
+        own = {key: value for key, value in raw.items() if key != "same_as"}
+        tables = {key: _over(under.get(key, {}), own[key]) for key in ("options", "card") if key in own}
+        return {**under, **own, **tables}, path.stem if {"class", "options", "weights"} & set(own) else other.stem
 
     def _read(self, path: Path) -> dict[str, Any]:
         try:
@@ -189,6 +194,15 @@ class Shelf(Generic[D]):
 
 TRACKERS = Shelf("trackers", TrackerDefinition, "tracker")
 DATASETS = Shelf("datasets", DatasetDefinition, "data set")
+
+
+def _over(under: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
+    """Return ``under`` with the entries of ``own`` in their place, table by table."""
+    merged = dict(under)
+    for key, value in own.items():
+        inner = merged.get(key)
+        merged[key] = _over(inner, value) if isinstance(inner, dict) and isinstance(value, dict) else value
+    return merged
 
 
 def content_folder(kind: str) -> Path:

@@ -30,7 +30,7 @@ OWNERS = {
     ("sbt", "base"): {"sbt-base", "sbt-got10k"},
     ("sbt", "large"): {"sbt-large"},
     ("sbt", "huge"): {"sbt-huge"},
-    ("siamattn", "siamattn"): {"siamattn", "siamattn-box"},
+    ("siamattn", "siamattn"): {"siamattn", "siamattn-box", "siamattn-otb100"},
     ("siamattn", "baseline_siamrpnpp"): set(),  # an ablation, for --set
     ("simtrack", "b32"): {"simtrack-b32"},
     ("simtrack", "b16"): {"simtrack-b16"},
