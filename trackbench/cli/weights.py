@@ -31,7 +31,7 @@ def add(
     """
     from trackbench.errors import UsageError
     from trackbench.trackers.checkpoints.fitting import read_weights
-    from trackbench.trackers.checkpoints.library import keep, kept_file
+    from trackbench.trackers.checkpoints.kept import keep, kept_file
     from trackbench.trackers.classes import load_class
     from trackbench.trackers.networks import Networked
     from trackbench.trackers.settings import settle
@@ -65,7 +65,7 @@ def list_weights(json: Json = False, debug: Debug = False) -> None:
     """List the weights that are kept."""
     from dataclasses import asdict
 
-    from trackbench.trackers.checkpoints.library import kept_file, kept_trackers, origin
+    from trackbench.trackers.checkpoints.kept import kept_file, kept_trackers, origin
 
     rows: list[dict[str, Any]] = []
     for name in kept_trackers():
@@ -94,7 +94,7 @@ def check(
 ) -> None:
     """Check that kept weights are undamaged and fit their trackers. The exit code is 1 where one does not."""
     from trackbench.errors import TrackbenchError
-    from trackbench.trackers.checkpoints.library import is_intact, kept_trackers
+    from trackbench.trackers.checkpoints.kept import is_intact, kept_trackers
     from trackbench.trackers.settings import settle
 
     names = [settle(name).definition.same_as for name in trackers] if trackers else kept_trackers()

@@ -6,7 +6,7 @@ from typing import Any
 
 from trackbench.definitions import TRACKERS, Found, TrackerDefinition
 from trackbench.errors import TrackbenchError, UsageError
-from trackbench.trackers.checkpoints.library import origin
+from trackbench.trackers.checkpoints.kept import origin
 from trackbench.trackers.classes import load_object
 
 

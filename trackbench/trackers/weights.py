@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from trackbench.errors import DataError, TrackerError, UsageError
-from trackbench.trackers.checkpoints.library import file_sha256, kept_file, load_kept, origin
+from trackbench.trackers.checkpoints.kept import file_sha256, kept_file, load_kept, origin
 from trackbench.trackers.listing import how_to_get_weights
 from trackbench.trackers.settings import Settings
 

@@ -9,6 +9,7 @@ weights.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import cast
 
 import torch
@@ -35,7 +36,7 @@ class Adjuster(nn.Module):
         return cast(Tensor, self.bn(self.conv(x))).flatten(2).transpose(1, 2)
 
 
-class FocusNetwork(nn.Module):
+class FocusNetwork(nn.Module, ABC):
     """The parts behind the features: adjusters, target focus network, heads; subclasses say where features come from.
 
     Args:
@@ -69,21 +70,21 @@ class FocusNetwork(nn.Module):
         self.decoder = Decoder(focus, self.search_side)
         self.head = DoubleHead(2 * focus.width, head_width, bottlenecks, self.search_side, stride, heads)
 
+    @abstractmethod
     def encode(self, template: Tensor) -> Tensor:
         """Return what tracking needs of normalised templates (B, 3, h, w)."""
-        raise NotImplementedError
 
+    @abstractmethod
     def focused(self, search: Tensor, memory: Tensor) -> Tensor:
         """Return the head's input for normalised search regions (B, 3, H, W) and what :meth:`encode` returned."""
-        raise NotImplementedError
 
+    @abstractmethod
     def for_inference(self, cpu: bool) -> FocusNetwork:
         """Fold and drop what tracking does not need, in evaluation mode; from here on weights stay.
 
         Args:
             cpu: whether to rearrange all weights as a CPU wants them; the network then stays there.
         """
-        raise NotImplementedError
 
     def encoded(self, features: Tensor) -> Tensor:
         """Return a template's features (B, C, h, w) as the decoder wants them: (B, M, 2, heads, h·w, C' / heads)."""
