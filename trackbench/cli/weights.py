@@ -57,6 +57,9 @@ def add(
         return
     unused = f", {len(found.unused)} known and not needed" if found.unused else ""
     typer.echo(f"{made.tracker}: {len(found.weights)} tensors{unused}; kept in {path}\nsha256 of {file}: {made.sha256}")
+    note = settings.definition.value.weights.note
+    if note:
+        typer.echo(f"Expected: {note}")
 
 
 @weights_app.command("list")

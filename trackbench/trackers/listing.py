@@ -13,7 +13,8 @@ from trackbench.trackers.classes import load_object
 def list_trackers() -> list[dict[str, Any]]:
     """Return every tracker with ``name``, ``title``, ``ready`` and ``why_not``, for ``trackbench list trackers``.
 
-    Those with a network also have ``weights``: None, or the ``source`` and ``sha256`` of what is kept.
+    Those with a network also have ``weights``, None or the ``source`` and ``sha256`` of what is kept, and a ``note`` on
+    their checkpoint.
     """
     rows: list[dict[str, Any]] = []
     for name in TRACKERS.names():
@@ -45,7 +46,8 @@ def _with_weights(found: Found[TrackerDefinition]) -> dict[str, Any]:
             kept = {"source": made.source, "sha256": made.sha256}
     except TrackbenchError as error:
         why_not = str(error)
-    return {"name": name, "title": _title(value), "ready": not why_not, "why_not": why_not, "weights": kept}
+    row = {"name": name, "title": _title(value), "ready": not why_not, "why_not": why_not, "weights": kept}
+    return row | {"note": value.weights.note if value.weights else ""}
 
 
 def _title(value: TrackerDefinition) -> str:
@@ -56,8 +58,7 @@ def how_to_get_weights(name: str, value: TrackerDefinition) -> str:
     """Return in one line what to download for a tracker and where to put it."""
     assert value.weights is not None
     wanted = value.weights
-    note = f" ({wanted.note.rstrip('.')})" if wanted.note else ""
     add = f"`trackbench weights add {name} FILE`"
     if not wanted.files:
-        return f"no checkpoint of it is published{note}; {add} takes one of your own"
-    return f"get {' or '.join(wanted.files)} from {wanted.source}{note}, then {add}"
+        return f"no checkpoint of it is published; {add} takes one of your own"
+    return f"get {' or '.join(wanted.files)} from {wanted.source}, then {add}"
