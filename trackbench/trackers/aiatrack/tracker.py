@@ -19,7 +19,7 @@ from trackbench.trackers.aiatrack.transformer import References
 from trackbench.trackers.base import Frame, Options, Prediction
 from trackbench.trackers.checkpoints.keys import KeyMap
 from trackbench.trackers.crops.normalise import imagenet_tensor
-from trackbench.trackers.crops.square import clip_box, square_crop, to_frame
+from trackbench.trackers.crops.square import next_boxes, square_crop
 from trackbench.trackers.layers.corner_head import centre_form
 from trackbench.trackers.layers.folding import fold_batch_norms
 from trackbench.trackers.networks import NetworkModel, NetworkOptions, inference
@@ -115,8 +115,7 @@ class AiATrack(NetworkModel[AiATrackState]):
         scores = self.network.iou_head(decoded, corners[:, None])
         found = torch.cat([centre_form(corners), corners[:, :2], scores], 1).float().cpu().numpy()
 
-        height, width = np.array([frame.shape[:2] for frame in frames]).T
-        boxes = clip_box(to_frame(found[:, :4], boxes, factors, size), height, width)
+        boxes = next_boxes(found[:, :4], boxes, factors, size, frames)
         for state, box in zip(states, boxes, strict=True):
             state.box = box
             state.frame += 1

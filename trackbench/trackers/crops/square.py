@@ -148,3 +148,18 @@ def clip_box(
     first = np.minimum(np.maximum(0, first), limits - margin)
     last = np.minimum(np.maximum(margin, last), limits)
     return np.concatenate([first, np.maximum(margin, last - first)], -1)
+
+
+def next_boxes(
+    predicted: NDArray[np.float32],
+    boxes: NDArray[np.float64],
+    factors: NDArray[np.float64],
+    size: int,
+    frames: list[Frame],
+) -> NDArray[np.float64]:
+    """Return predictions within crops as boxes of the frames, clipped: where the trackers of this family go on from.
+
+    Arguments are those of :func:`to_frame`, and the N frames that the crops were cut from.
+    """
+    height, width = np.array([frame.shape[:2] for frame in frames]).T
+    return clip_box(to_frame(predicted, boxes, factors, size), height, width)

@@ -17,7 +17,7 @@ from trackbench.regions import Box, Region, region_to_box
 from trackbench.trackers.base import Frame, Options, Prediction
 from trackbench.trackers.checkpoints.keys import KeyMap
 from trackbench.trackers.crops.normalise import imagenet_tensor
-from trackbench.trackers.crops.square import clip_box, square_crop, to_frame
+from trackbench.trackers.crops.square import next_boxes, square_crop
 from trackbench.trackers.layers.folding import fold_batch_norms
 from trackbench.trackers.networks import NetworkModel, inference
 from trackbench.trackers.sbt.backbone import SBTBackbone, TemplateFeatures
@@ -104,9 +104,7 @@ class SBT(NetworkModel[SBTState]):
         found = self.respond(frames, states)
         best = found.fused.argmax(1)
         every = np.arange(len(best))
-        height, width = np.array([frame.shape[:2] for frame in frames]).T
-        moved = to_frame(found.boxes[every, best], boxes, found.factors, self.options.search_size)
-        boxes = clip_box(moved, height, width)
+        boxes = next_boxes(found.boxes[every, best], boxes, found.factors, self.options.search_size, frames)
         for state, box in zip(states, boxes, strict=True):
             state.box = box
         reported = np.trunc(boxes) if self.options.integer_boxes else boxes

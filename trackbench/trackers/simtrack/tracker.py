@@ -17,7 +17,7 @@ from trackbench.regions import Box, Region, region_to_box
 from trackbench.trackers.base import Frame, Options, Prediction
 from trackbench.trackers.checkpoints.keys import KeyMap
 from trackbench.trackers.crops.normalise import imagenet_tensor
-from trackbench.trackers.crops.square import clip_box, square_crop, to_frame
+from trackbench.trackers.crops.square import next_boxes, square_crop
 from trackbench.trackers.layers.folding import fold_batch_norms
 from trackbench.trackers.networks import NetworkModel, inference
 from trackbench.trackers.simtrack.checkpoint import checkpoint_keys
@@ -89,8 +89,7 @@ class SimTrackTracker(NetworkModel[SimTrackState]):
         crops = square_crop(frames, boxes, options.search_factor, options.search_size)
         memory = tuple(torch.stack(parts) for parts in zip(*(state.memory for state in states), strict=True))
         found = self.network.locate(imagenet_tensor(crops.images, self.device), memory).boxes.float().cpu().numpy()
-        height, width = np.array([frame.shape[:2] for frame in frames]).T
-        boxes = clip_box(to_frame(found, boxes, crops.factors, options.search_size), height, width)
+        boxes = next_boxes(found, boxes, crops.factors, options.search_size, frames)
         for state, box in zip(states, boxes, strict=True):
             state.box = box
         return [Prediction(Box.of(box)) for box in boxes]
