@@ -38,7 +38,8 @@ def seconds(runs: list[Callable[[], Any]], times: int) -> list[float]:
 
 
 def trained(attention: Callable[[torch.Tensor], torch.Tensor], q: torch.Tensor) -> None:
-    attention(q.detach().requires_grad_()).sum().backward()
+    asked = q.detach().requires_grad_()
+    torch.autograd.grad(attention(asked).sum(), asked)
 
 
 def following(top_k: int, first: Frame, box: Box, frame: Frame) -> Callable[[], Any]:
