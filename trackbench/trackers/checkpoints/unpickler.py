@@ -47,8 +47,8 @@ class Inert:
     state: Any = None
     """What the pickle says its attributes are."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        self.items: list[Any] = []
+    items: list[Any]
+    """What is put into it."""
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Inert:
         """Make one whatever the arguments are."""
