@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import functools
 import io
 import os
 import pickle
@@ -179,6 +180,7 @@ def test_no_state_dict(tmp_path: Path, document: Any, message: str) -> None:
         find_state(document, tmp_path / "x.pth")
 
 
+@functools.cache  # torch numbers storages by their addresses: the length would differ from call to call
 def saved(zipped: bool) -> bytes:
     stream = io.BytesIO()
     torch.save({"net": some_weights(), "settings": Settings()}, stream, _use_new_zipfile_serialization=zipped)
