@@ -16,14 +16,21 @@ pytestmark = pytest.mark.skipif(not can_pack(), reason="this torch cannot pack")
 @pytest.mark.parametrize(
     ("activation", "function"), [("none", lambda x: x), ("relu", F.relu), ("gelu", F.gelu), ("swish", F.silu)]
 )
-def test_packed_linear(activation, function):
+@pytest.mark.parametrize(
+    ("inputs", "outputs", "rows"), [(24, 40, 30), (1024, 1056, 256)], ids=["product", "convolution"]
+)
+@pytest.mark.parametrize("bias", [True, False])
+def test_packed_linear(activation, function, inputs, outputs, rows, bias):
     torch.manual_seed(0)
-    linear = nn.Linear(24, 40)
-    packed = PackedLinear(linear, 30, activation)
+    linear = nn.Linear(inputs, outputs, bias)
+    packed = PackedLinear(linear, rows, activation)
+    assert packed.convolves == (inputs == 1024)
     with torch.inference_mode():
-        for shape in ((30, 24), (2, 7, 24)):
+        for shape in ((rows, inputs), (2, 7, inputs)):
             x = torch.randn(shape)
-            torch.testing.assert_close(packed(x), function(linear(x)), rtol=1e-5, atol=1e-6)
+            torch.testing.assert_close(packed(x), function(linear(x)), rtol=1e-5, atol=2e-6)
+        part = torch.randn(2, 9, inputs)[:, :5]
+        torch.testing.assert_close(packed(part), function(linear(part)), rtol=1e-5, atol=2e-6)
 
 
 @pytest.mark.parametrize("settings", [{}, {"padding": 1}, {"stride": 2, "dilation": 2}, {"groups": 4, "bias": False}])

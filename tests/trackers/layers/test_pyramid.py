@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from trackbench.trackers.layers.drop_path import DropPath
-from trackbench.trackers.layers.packed_conv import can_pack_convolutions
+from trackbench.trackers.layers.packed_linear import can_pack
 from trackbench.trackers.layers.packed_pyramid import PackedFeedForward, pack_pyramid
 from trackbench.trackers.layers.pyramid import (
     ConvFeedForward,
@@ -83,7 +83,7 @@ def test_feed_forward_and_its_packed_form(convolution: bool, side: int) -> None:
     with torch.inference_mode():
         pack_pyramid(network, side)
         torch.testing.assert_close(network(source), expected, rtol=0, atol=1e-5)
-    if can_pack_convolutions():
+    if can_pack():
         packed = network[0]
         assert isinstance(packed, PackedFeedForward)
         assert len(packed.fc1) == (1 if side == 5 else 9)

@@ -82,9 +82,30 @@ def test_without_interaction_exemplar_and_search_stay_apart() -> None:
     network = SimTrack(small(interaction_ratio=0.25)).eval()
     exemplar, boxes, search = inputs(network)
     memory = network.exemplar(exemplar, boxes)
-    # 64 search tokens and the class token apart from 16 + 4 of the exemplar, three times; then all together.
-    assert block_inputs(network.backbone, search, memory) == [65, 20, 65, 20, 65, 20, 85]
-    assert SimTrack(small(interaction_ratio=0.5)).backbone.interacting == [False, True, False, True]
+    # 64 search tokens and the class token three times, then all together; the 16 + 4 of the exemplar wait there.
+    assert block_inputs(network.backbone, search, memory) == [65, 65, 65, 85]
+    network = SimTrack(small(interaction_ratio=0.5)).eval()
+    assert network.backbone.interacting == [False, True, False, True]
+    memory = network.exemplar(exemplar, boxes)
+    assert block_inputs(network.backbone, search, memory) == [65, 85, 65, 20, 85]
+
+
+@pytest.mark.parametrize("ratio", [1.0, 0.5, 0.25])
+@torch.inference_mode()
+def test_what_is_kept_of_the_exemplar_changes_nothing(ratio: float) -> None:
+    network = SimTrack(small(interaction_ratio=ratio)).eval()
+    exemplar, boxes, search = inputs(network)
+    backbone = network.backbone
+    tokens = backbone.visual.ln_pre(backbone.search_tokens(search))
+    others = backbone.visual.ln_pre(backbone.exemplar_tokens(exemplar, boxes))
+    for block, interacts in zip(backbone.visual.blocks, backbone.interacting, strict=True):
+        if interacts:
+            tokens, others = block(torch.cat([tokens, others], 1)).split([65, 20], 1)
+        else:
+            tokens, others = block(tokens), block(others)
+    found, seen = backbone(search, network.exemplar(exemplar, boxes), with_exemplar=True)
+    torch.testing.assert_close(found, backbone.visual.ln_post(tokens[:, :64]))
+    torch.testing.assert_close(seen, backbone.visual.ln_post(others[:, :16]))
 
 
 @torch.inference_mode()

@@ -246,15 +246,17 @@ def track(subject: Subject, forced: bool) -> Tracked:
 
 @contextmanager
 def sharp_head(network: SimTrack) -> Iterator[None]:
-    """Multiply the corner logits, so that boxes move and become inverted."""
+    """Multiply the weights of the corner logits, so that boxes move and become inverted."""
+
+    def sharpen(layer: nn.Module, _: Any, logits: Tensor) -> Tensor:
+        assert isinstance(layer.bias, Tensor)
+        return (logits - layer.bias) * 25.0 + layer.bias
+
     layers = [network.box_head.get_submodule(f"conv5_{corner}") for corner in ("tl", "br")]
-    kept = [layer.weight.clone() for layer in layers]
-    with torch.no_grad():
-        for layer, weight in zip(layers, kept, strict=True):
-            layer.weight.copy_(weight * 25.0)
-        yield
-        for layer, weight in zip(layers, kept, strict=True):
-            layer.weight.copy_(weight)
+    hooks = [layer.register_forward_hook(sharpen) for layer in layers]
+    yield
+    for hook in hooks:
+        hook.remove()
 
 
 @pytest.mark.slow

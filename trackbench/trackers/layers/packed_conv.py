@@ -9,8 +9,6 @@ from torch import Tensor, nn
 
 from trackbench.trackers.layers.packed_linear import Activation, can_pack
 
-_OPERATORS = ("_reorder_convolution_weight", "_convolution_pointwise")
-
 
 class PackedConv2d(nn.Module):
     """A convolution for inference on a CPU in float32; it takes and gives maps that are channels last in memory.
@@ -39,17 +37,12 @@ class PackedConv2d(nn.Module):
         return cast(Tensor, found)
 
 
-def can_pack_convolutions() -> bool:
-    """Whether this torch has the operators."""
-    return can_pack() and all(hasattr(torch.ops.mkldnn, name) for name in _OPERATORS)
-
-
 def pack_convolutions(root: nn.Module, side: int) -> int:
     """Replace every convolution below ``root`` by its packed form, in place; return how many were replaced.
 
     Layers that are not float32, not on a CPU or not padded with zeros stay; so do all where torch cannot pack.
     """
-    if not can_pack_convolutions():
+    if not can_pack():
         return 0
     packed = 0
     for parent in list(root.modules()):

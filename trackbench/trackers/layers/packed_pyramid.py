@@ -8,8 +8,8 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from trackbench.trackers.layers.packed_conv import PackedConv2d, can_pack_convolutions, pack_convolutions
-from trackbench.trackers.layers.packed_linear import PackedLinear, pack_linears
+from trackbench.trackers.layers.packed_conv import PackedConv2d, pack_convolutions
+from trackbench.trackers.layers.packed_linear import PackedLinear, can_pack, pack_linears
 from trackbench.trackers.layers.pyramid import ConvFeedForward, TokenMap
 
 _CACHED = 1 << 19
@@ -64,7 +64,7 @@ def pack_pyramid(root: nn.Module, side: int) -> None:
         root: in evaluation mode; its weights do not change any more.
         side: of the maps that usually come in; the layout suits any size.
     """
-    if not can_pack_convolutions():
+    if not can_pack():
         return
     for parent in list(root.modules()):
         for name, layer in list(parent.named_children()):

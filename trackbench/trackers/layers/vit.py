@@ -55,28 +55,25 @@ class Attention(nn.Module):
         nn.init.xavier_uniform_(self.in_proj.weight)
         nn.init.zeros_(self.in_proj.bias)
 
-    def keys_values(self, x: Tensor) -> Tensor:
-        """Return the keys and values of tokens (B, N, C): (B, 2, heads, N, C / heads)."""
-        return self._project(x)[:, 1:]
+    def project(self, x: Tensor) -> Tensor:
+        """Return the queries, keys and values of tokens (B, N, C): (B, 3, heads, N, C / heads)."""
+        batch, tokens, width = x.shape
+        projected = self.in_proj(x).view(batch, tokens, 3, self.heads, width // self.heads)
+        return cast(Tensor, projected.permute(0, 2, 3, 1, 4))
 
-    def forward(self, x: Tensor, memory: Tensor | None = None, queries: int | None = None) -> Tensor:
+    def forward(self, projected: Tensor, memory: Tensor | None = None, queries: int | None = None) -> Tensor:
         """Return what the first ``queries`` tokens (by default all) gather, (B, queries, C).
 
         Args:
-            x: tokens (B, N, C).
-            memory: :meth:`keys_values` of further tokens that are attended to but do not ask.
+            projected: :meth:`project` of the tokens, (B, 3, heads, N, C / heads).
+            memory: keys and values of further tokens that are attended to but do not ask, (B, 2, heads, M, C / heads).
             queries: how many of the tokens ask.
         """
-        q, k, v = self._project(x).unbind(1)
+        q, k, v = projected.unbind(1)
         if memory is not None:
             k, v = torch.cat([k, memory[:, 0]], 2), torch.cat([v, memory[:, 1]], 2)
         gathered = F.scaled_dot_product_attention(q[:, :, :queries], k, v)
         return cast(Tensor, self.out_proj(gathered.transpose(1, 2).flatten(2)))
-
-    def _project(self, x: Tensor) -> Tensor:
-        batch, tokens, width = x.shape
-        projected = self.in_proj(x).view(batch, tokens, 3, self.heads, width // self.heads)
-        return cast(Tensor, projected.permute(0, 2, 3, 1, 4))
 
 
 class FeedForward(nn.Module):
@@ -119,14 +116,24 @@ class Block(nn.Module):
         self.ln_2 = nn.LayerNorm(width, form.eps)
         self.mlp = FeedForward(width, form)
 
-    def keys_values(self, x: Tensor) -> Tensor:
-        """Return what other tokens attend to of the tokens ``x``: (B, 2, heads, N, C / heads)."""
-        return self.attn.keys_values(self.ln_1(x))
+    def project(self, x: Tensor) -> Tensor:
+        """Return the queries, keys and values of tokens (B, N, C) in this block: (B, 3, heads, N, C / heads)."""
+        return self.attn.project(self.ln_1(x))
 
-    def forward(self, x: Tensor, memory: Tensor | None = None, queries: int | None = None) -> Tensor:
-        """Return the first ``queries`` tokens (by default all) after the block; arguments as of :class:`Attention`."""
-        x = x[:, :queries] + self.attn(self.ln_1(x), memory, queries)
-        return cast(Tensor, x + self.mlp(self.ln_2(x)))
+    def forward(
+        self, x: Tensor, memory: Tensor | None = None, queries: int | None = None, projected: Tensor | None = None
+    ) -> Tensor:
+        """Return the first ``queries`` tokens (by default all) after the block.
+
+        Args:
+            x: tokens (B, N, C).
+            memory: keys and values of further tokens that are attended to but do not ask, (B, 2, heads, M, C / heads).
+            queries: how many of the tokens ask.
+            projected: :meth:`project` of the tokens, where it is known.
+        """
+        projected = self.project(x) if projected is None else projected
+        x = self.attn(projected, memory, queries).add_(x[:, :queries])
+        return cast(Tensor, self.mlp(self.ln_2(x)).add_(x))
 
 
 class VisionTransformer(nn.Module):

@@ -19,6 +19,7 @@ from trackbench.trackers.checkpoints.keys import KeyMap
 from trackbench.trackers.crops.normalise import imagenet_tensor
 from trackbench.trackers.crops.square import next_boxes, square_crop
 from trackbench.trackers.layers.folding import fold_batch_norms
+from trackbench.trackers.layers.packed_conv import pack_convolutions
 from trackbench.trackers.networks import NetworkModel, inference
 from trackbench.trackers.simtrack.checkpoint import checkpoint_keys
 from trackbench.trackers.simtrack.initialisation import initialise_backbone
@@ -61,10 +62,11 @@ class SimTrackTracker(NetworkModel[SimTrackState]):
         return checkpoint_keys(options)
 
     def prepare(self, network: SimTrack) -> nn.Module:
-        """Fold the predictor's norms; on a CPU bring the backbone's weights into its layout."""
+        """Fold the predictor's norms; on a CPU bring its and the backbone's weights into their layout."""
         fold_batch_norms(network.box_head)
         if self.device == "cpu":
             network.backbone.for_inference()
+            pack_convolutions(network.box_head, network.grid)
         return network
 
     @inference

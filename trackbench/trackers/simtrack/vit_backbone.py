@@ -9,6 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from trackbench.trackers.layers.packed_conv import pack_convolutions
 from trackbench.trackers.layers.vit import CLIP, TIMM, VisionTransformer
 from trackbench.trackers.simtrack.options import SimTrackOptions
 from trackbench.trackers.simtrack.position import ExemplarPosition, foveal_positions, foveal_start
@@ -39,10 +40,15 @@ class ViTBackbone(nn.Module):
             self.pos_fc = ExemplarPosition(self.width)
         period = round(1 / options.interaction_ratio) if options.interaction_ratio else options.depth[0] + 1
         self.interacting = [index % period == period - 1 for index in range(options.depth[0])]
+        self.apart = 0 if options.siamese else period - 1
+        """How many blocks stand before the first one in which the exemplar sees the search image."""
+        self.apart = 0 if options.siamese else period - 1
+        """How many blocks stand before the first one in which the exemplar sees the search image."""
 
     def for_inference(self) -> None:
         """Bring the weights into the form that is fastest on a CPU; they do not change any more."""
         self.visual.for_inference(self.grid**2 + 1 + self.cells**2 + self.foveal_cells**2)
+        pack_convolutions(self.visual, self.options.search_size)
 
     def exemplar(self, image: Tensor, boxes: Tensor) -> Memory:
         """Return all of a target that no later frame changes.
@@ -52,17 +58,19 @@ class ViTBackbone(nn.Module):
             boxes: the target in them, x, y, w, h in units of T, (B, 4).
 
         Returns:
-            The tokens before the first block, (B, M, C). Where the exemplar does not see the search image: the keys and
-            values of each block with interaction, (B, 2, heads, M, C / heads), then the tokens after the last block,
-            (B, M, C).
+            The tokens before the first block with interaction, (B, M, C), and their queries, keys and values in it,
+            (B, 3, heads, M, C / heads). Where the exemplar does not see the search image: the keys and values of each
+            block with interaction, (B, 2, heads, M, C / heads), then the tokens after the last block, (B, M, C).
         """
         tokens = self.visual.ln_pre(self.exemplar_tokens(image, boxes))
         if not self.options.siamese:
-            return (tokens,)
+            for block in self.visual.blocks[: self.apart]:
+                tokens = block(tokens)
+            return tokens, self.visual.blocks[self.apart].project(tokens)
         memory = []
         for block, interacts in zip(self.visual.blocks, self.interacting, strict=True):
             if interacts:
-                memory.append(block.keys_values(tokens))
+                memory.append(block.project(tokens)[:, 1:])
             tokens = block(tokens)
         return (*memory, tokens)
 
@@ -102,16 +110,19 @@ class ViTBackbone(nn.Module):
 
     def _joint(self, tokens: Tensor, memory: Memory, with_exemplar: bool) -> tuple[Tensor, Tensor]:
         """Eq. 5: all tokens see all, in the blocks with interaction."""
-        (exemplar,) = memory
-        own = tokens.shape[1]
+        exemplar, exemplar_projected = memory
+        own, blocks = tokens.shape[1], self.visual.blocks
+        for block in blocks[: self.apart]:
+            tokens = block(tokens)
+        projected: Tensor | None = torch.cat([blocks[self.apart].project(tokens), exemplar_projected], dim=3)
         tokens = torch.cat([tokens, exemplar], dim=1)
-        for index, block in enumerate(self.visual.blocks):
-            if not self.interacting[index]:
-                tokens = torch.cat([block(tokens[:, :own]), block(tokens[:, own:])], dim=1)
-            elif index + 1 < len(self.interacting) or with_exemplar:
-                tokens = block(tokens)
+        for index, block in enumerate(blocks[self.apart :], self.apart):
+            if self.interacting[index]:
+                last = index + 1 == len(blocks) and not with_exemplar
+                tokens = block(tokens, queries=self.grid**2 if last else None, projected=projected)
+                projected = None
             else:
-                tokens = block(tokens, queries=self.grid**2)
+                tokens = torch.cat([block(tokens[:, :own]), block(tokens[:, own:])], dim=1)
         return tokens[:, : self.grid**2], tokens[:, own:]
 
     def _apart(self, tokens: Tensor, memory: Memory, with_exemplar: bool) -> tuple[Tensor, Tensor]:
