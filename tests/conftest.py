@@ -10,8 +10,10 @@ import pytest
 from hypothesis import HealthCheck, settings
 from samples import write_dataset, write_trackers
 
-# Examples are judged by what they give, not by how busy the machine is.
-settings.register_profile("steady", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# Examples are judged by what they give, not by how busy the machine is; a change is judged by the examples that the one
+# before it passed. ``pytest --hypothesis-profile explore`` looks for others.
+settings.register_profile("steady", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
+settings.register_profile("explore", settings.get_profile("steady"), derandomize=False, max_examples=1000)
 settings.load_profile("steady")
 
 

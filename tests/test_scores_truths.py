@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 
 from trackbench.datasets.sequence import Sequence, Truth
+from trackbench.errors import DataError
 from trackbench.regions import Special
 from trackbench.regions.files import read_boxes
+from trackbench.scores.cache import truth_stamps
 from trackbench.scores.truths import read_truths
 
 
@@ -20,6 +22,10 @@ def sequence(path: Path, read: list[str], **more: object) -> Sequence:
         return Truth(read_boxes(path), **more)  # type: ignore[arg-type]
 
     return Sequence(path.stem, list, read_truth, sources=(path,))
+
+
+def give_truths(sequences: list[Sequence], path: Path) -> None:
+    read_truths(sequences, truth_stamps(sequences), path)
 
 
 @pytest.fixture
@@ -34,8 +40,8 @@ def test_an_annotation_is_read_once(file: Path, absent: np.ndarray | None) -> No
     read: list[str] = []
     first, second = (sequence(file, read, absent=absent) for _ in range(2))
     cache = file.with_name(".data.truth")
-    read_truths([first], cache)
-    read_truths([second], cache)
+    give_truths([first], cache)
+    give_truths([second], cache)
     np.testing.assert_array_equal(second.truth.boxes, first.truth.boxes)
     if absent is None:
         assert second.truth.absent is None
@@ -48,11 +54,11 @@ def test_an_annotation_is_read_once(file: Path, absent: np.ndarray | None) -> No
 def test_a_changed_file_is_read_again(file: Path) -> None:
     read: list[str] = []
     cache = file.with_name(".data.truth")
-    read_truths([sequence(file, read)], cache)
+    give_truths([sequence(file, read)], cache)
     file.write_text("5,2,3,4\n1,1,1,1\n")
     os.utime(file, ns=(1, 1))
     again = sequence(file, read)
-    read_truths([again], cache)
+    give_truths([again], cache)
     assert again.truth.boxes.tolist() == [[5, 2, 3, 4], [1, 1, 1, 1]]
     assert read == ["a", "a"]
 
@@ -63,7 +69,7 @@ def test_others_stay_in_the_cache(file: Path) -> None:
     other = file.with_name("b.txt")
     other.write_text("9,9,9,9\n")
     for paths in ([file], [other], [file, other]):
-        read_truths([sequence(path, read) for path in paths], cache)
+        give_truths([sequence(path, read) for path in paths], cache)
     assert read == ["a", "b"]
 
 
@@ -71,7 +77,7 @@ def test_more_than_boxes_is_not_kept(file: Path) -> None:
     read: list[str] = []
     cache = file.with_name(".data.truth")
     for _ in range(2):
-        read_truths([sequence(file, read, regions=(Special(1), Special(2)))], cache)
+        give_truths([sequence(file, read, regions=(Special(1), Special(2)))], cache)
     assert read == ["a", "a"]
     assert not cache.exists()
 
@@ -79,6 +85,14 @@ def test_more_than_boxes_is_not_kept(file: Path) -> None:
 def test_an_error_comes_to_who_asks(file: Path) -> None:
     file.write_text("1,2,3\n")
     broken = sequence(file, [])
-    read_truths([broken], file.with_name(".data.truth"))
+    give_truths([broken], file.with_name(".data.truth"))
     with pytest.raises(Exception, match=r"a\.txt: line 1: 3 numbers"):
         _ = broken.truth
+
+
+def test_files_that_are_not_there_have_no_stamp(file: Path) -> None:
+    missing = sequence(file.with_name("b.txt"), [])
+    assert list(truth_stamps([sequence(file, []), missing])) == ["a"]
+    give_truths([missing], file.with_name(".data.truth"))
+    with pytest.raises(DataError, match=r"b\.txt: cannot be read"):
+        _ = missing.truth

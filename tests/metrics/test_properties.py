@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -19,8 +19,6 @@ SOME_FAMILIES: list[Family] = ["otb", "uav", "lasot", "lasot-ext", "tnl2k"]
 corner = st.floats(1, 400, width=32)
 side = st.floats(1, 200, width=32)
 box = st.tuples(corner, corner, side, side)
-# No deadline: on a busy machine the first example may take long.
-EXAMPLES = settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 rules = st.builds(convention, st.sampled_from(CURVED), st.sampled_from(SOME_FAMILIES))
 
 
@@ -40,7 +38,6 @@ def split(drawn: list[tuple[SequenceTruth, np.ndarray]]) -> tuple[list[SequenceT
     return [truth for truth, _ in drawn], [prediction for _, prediction in drawn]
 
 
-@EXAMPLES
 @given(sequences(), rules)
 def test_curves_lie_between_0_and_1_and_are_monotone(
     drawn: list[tuple[SequenceTruth, np.ndarray]], rule: Convention
@@ -55,7 +52,6 @@ def test_curves_lie_between_0_and_1_and_are_monotone(
     assert all(0 <= score <= 1 for score in result.mean())
 
 
-@EXAMPLES
 @given(sequences(least=2), rules, st.randoms())
 def test_the_order_of_sequences_does_not_matter(
     drawn: list[tuple[SequenceTruth, np.ndarray]], rule: Convention, random: st.random
@@ -71,7 +67,6 @@ def test_the_order_of_sequences_does_not_matter(
         assert alone.sequence(0) == pytest.approx(second.sequence(index))
 
 
-@EXAMPLES
 @given(sequences(), rules)
 def test_boxes_equal_to_the_truth(drawn: list[tuple[SequenceTruth, np.ndarray]], rule: Convention) -> None:
     truths = [SequenceTruth(truth.name, truth.boxes) for truth, _ in drawn]
@@ -80,7 +75,6 @@ def test_boxes_equal_to_the_truth(drawn: list[tuple[SequenceTruth, np.ndarray]],
     assert scores[1:] == pytest.approx((1, 1, 1, 1, 1))
 
 
-@EXAMPLES
 @given(sequences(), st.sampled_from(["matlab", "got10k", "pysot", "pysot-toolkit"]))
 def test_predictions_without_numbers_are_misses_or_copies(
     drawn: list[tuple[SequenceTruth, np.ndarray]], name: str
@@ -95,7 +89,6 @@ def test_predictions_without_numbers_are_misses_or_copies(
     assert not np.isnan(scores.mean_overlaps).any()
 
 
-@EXAMPLES
 @given(sequences(), st.sampled_from(CURVED))
 def test_truths_without_numbers_leave_every_score_defined(
     drawn: list[tuple[SequenceTruth, np.ndarray]], name: str
@@ -109,24 +102,46 @@ def test_truths_without_numbers_leave_every_score_defined(
     assert not np.isnan(scores.mean()).any()
 
 
-@EXAMPLES
 @given(
-    arrays(np.float64, st.integers(0, 30), elements=st.one_of(st.floats(-1, 2), st.just(np.nan), st.integers(0, 10))),
-    st.integers(1, 4),
+    st.lists(
+        arrays(
+            np.float64,
+            st.integers(0, 20),
+            elements=st.one_of(
+                st.floats(-1, 2),
+                st.sampled_from([np.nan, np.inf, -np.inf]),
+                st.integers(0, 20).map(lambda step: step / 20),
+                st.integers(0, 20).map(lambda step: np.nextafter(step / 20, -1)),
+            ),
+        ),
+        min_size=1,
+        max_size=4,
+    ),
+    st.sampled_from(
+        [
+            np.linspace(0, 1, 11),
+            np.linspace(0, 1, 21),
+            np.arange(51) / 100,
+            np.linspace(0, 1, 101),
+            np.linspace(0, 1, 21) * 50,
+            np.linspace(0, 1, 21) * 0.5,
+            np.arange(51.0),
+        ]
+    ),
     st.booleans(),
 )
-def test_counts_are_those_of_direct_comparison(values: np.ndarray, total: int, inclusive: bool) -> None:
-    thresholds = np.linspace(0, 1, 11)
-    groups = np.arange(len(values)) % total
-    for group in range(total):
-        part = values[groups == group, None]
-        above = (part >= thresholds if inclusive else part > thresholds).sum(axis=0)
-        assert count_above(values, thresholds, groups, total, inclusive=inclusive)[group].tolist() == above.tolist()
-        within = (part <= thresholds).sum(axis=0)
-        assert count_within(values, thresholds, groups, total)[group].tolist() == within.tolist()
+def test_counts_are_those_of_direct_comparison(
+    groups: list[np.ndarray], thresholds: np.ndarray, inclusive: bool
+) -> None:
+    values, lengths = np.concatenate(groups), np.array([len(group) for group in groups])
+    above = count_above(values, thresholds, lengths, inclusive=inclusive)
+    within = count_within(values, thresholds, lengths)
+    for index, group in enumerate(groups):
+        part = group[:, None]
+        assert above[index].tolist() == (part >= thresholds if inclusive else part > thresholds).sum(axis=0).tolist()
+        assert within[index].tolist() == (part <= thresholds).sum(axis=0).tolist()
 
 
-@EXAMPLES
 @given(sequences(), st.integers(1, 3))
 def test_got10k_scores(drawn: list[tuple[SequenceTruth, np.ndarray]], runs: int) -> None:
     truths = [
@@ -144,7 +159,6 @@ def test_got10k_scores(drawn: list[tuple[SequenceTruth, np.ndarray]], runs: int)
     assert perfect == pytest.approx((1,) * 7)
 
 
-@EXAMPLES
 @given(sequences())
 def test_trackingnet_scores(drawn: list[tuple[SequenceTruth, np.ndarray]]) -> None:
     truths = [trackingnet.TrackingNetTruth(truth.name, truth.boxes) for truth, _ in drawn]

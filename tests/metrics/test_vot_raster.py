@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from trackbench.errors import DataError
@@ -35,7 +35,6 @@ outlines = boxes | polygons
 regions = outlines | masks | st.builds(Special, st.integers(0, 2))
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(outlines, outlines), min_size=1, max_size=5), st.sampled_from(RULES), st.booleans())
 def test_symmetric_and_between_0_and_1(pairs: list[tuple[Region, Region]], rule: Any, bounded: bool) -> None:
     a, b = zip(*pairs, strict=True)
@@ -47,7 +46,6 @@ def test_symmetric_and_between_0_and_1(pairs: list[tuple[Region, Region]], rule:
     np.testing.assert_array_equal(found, one_by_one)
 
 
-@settings(deadline=None)
 @given(regions, regions, st.booleans())
 def test_vot_takes_all_kinds(a: Region, b: Region, bounded: bool) -> None:
     bounds = SIZE if bounded else None
@@ -56,7 +54,6 @@ def test_vot_takes_all_kinds(a: Region, b: Region, bounded: bool) -> None:
     assert raster_overlaps([b], [a], "vot", bounds)[0] == found
 
 
-@settings(deadline=None)
 @given(masks.filter(lambda m: m.array.any()), masks.filter(lambda m: m.array.any()), masks, st.booleans())
 def test_masks_by_counting_pixels(a: Mask, b: Mask, ignored: Mask, bounded: bool) -> None:
     x, y, w, h = (0, 0, *SIZE) if bounded else (-30, -30, 120, 120)
@@ -115,7 +112,6 @@ def test_faults() -> None:
         raster_overlaps([mask, mask], [mask], "vot")
 
 
-@settings(deadline=None)
 @given(st.lists(regions, min_size=1, max_size=8), st.lists(regions, min_size=1, max_size=8), st.data())
 def test_packing_keeps_regions(first: list[Region], second: list[Region], data: st.DataObject) -> None:
     joined = Regions.concatenate([Regions.of(first), Regions.of(second)])
@@ -129,7 +125,6 @@ def test_packing_keeps_regions(first: list[Region], second: list[Region], data: 
     np.testing.assert_array_equal(found, raster_overlaps(plain, others, "vot", SIZE))
 
 
-@settings(deadline=None)
 @given(st.lists(outlines | st.builds(Special, st.integers(0, 9)), min_size=1, max_size=8))
 def test_numbers_are_read_as_regions_are(plain: list[Region]) -> None:
     read = Regions.of_numbers("\n".join(map(format_region, plain)) + "\n")

@@ -506,7 +506,7 @@ MUTATIONS = st.lists(
     min_size=1,
     max_size=6,
 )
-FUZZ = settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+FUZZ = settings(suppress_health_check=list(HealthCheck))
 
 
 @FUZZ

@@ -102,7 +102,7 @@ def evaluate(truths: Sequence[Got10kTruth], repetitions: Sequence[Sequence[Float
     overlaps[~(overlaps > 0)] = 0
     np.minimum(overlaps, 1, out=overlaps)
 
-    counts = count_above(overlaps, THRESHOLDS, groups, len(rows))
+    counts = count_above(overlaps, THRESHOLDS, lengths)
     sums = np.bincount(groups, overlaps, minlength=len(rows))
     with np.errstate(invalid="ignore"):
         per_sequence = np.column_stack([sums, counts[:, 50], counts[:, 75]]) / lengths[:, None]

@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +25,9 @@ from numpy.typing import NDArray
 from trackbench.metrics.conventions import Convention
 from trackbench.metrics.curves import count_above, count_within
 from trackbench.metrics.stacking import Frames, SequenceTruth, any_nan, stack
-from trackbench.regions import box_iou
+
+if TYPE_CHECKING:
+    from trackbench.metrics.compiled import DistanceRules
 
 __all__ = [
     "NORM_PRECISION_THRESHOLDS",
@@ -180,24 +182,21 @@ def _judge(
     truths: Sequence[SequenceTruth], predictions: Sequence[Floats], convention: Convention
 ) -> tuple[Floats, Floats, Floats, Floats]:
     """Return the three curves and the mean overlap of each sequence."""
+    from trackbench.metrics.compiled import judge_frames  # loads a compiler
+
     frames = stack(truths, predictions, convention)
     valid = _valid(frames, convention)
-    valid_frames = np.add.reduceat(valid, frames.starts, dtype=np.int64)
-
-    overlaps = np.minimum(box_iou(frames.prediction, frames.truth), 1)
-    # 0 is above no threshold; the comparison also takes away NaN.
-    overlaps[~(valid & (overlaps > 0))] = 0
-    errors, norm_errors = _centre_errors(frames, valid, convention)
+    overlaps, errors, norm_errors = judge_frames(frames.truth, frames.prediction, valid, _distance_rules(convention))
     if convention.absent == "miss":
         errors[frames.absent] = norm_errors[frames.absent] = _MISS
 
-    groups, total = frames.sequences, len(frames.lengths)
+    valid_frames = np.add.reduceat(valid, frames.starts, dtype=np.int64)
     defined = np.where(valid_frames > 0, valid_frames, np.nan)
     denominator = (defined if convention.denominator == "valid" else frames.lengths)[:, None]
     return (
-        count_above(overlaps, SUCCESS_THRESHOLDS, groups, total) / denominator,
-        count_within(errors, PRECISION_THRESHOLDS, groups, total) / denominator,
-        count_within(norm_errors, NORM_PRECISION_THRESHOLDS, groups, total) / denominator,
+        count_above(overlaps, SUCCESS_THRESHOLDS, frames.lengths) / denominator,
+        count_within(errors, PRECISION_THRESHOLDS, frames.lengths) / denominator,
+        count_within(norm_errors, NORM_PRECISION_THRESHOLDS, frames.lengths) / denominator,
         np.add.reduceat(overlaps, frames.starts) / defined,
     )
 
@@ -216,35 +215,16 @@ def _valid(frames: Frames, convention: Convention) -> Flags:
     return valid if convention.absent == "ignore" else valid & ~frames.absent
 
 
-def _centre_errors(frames: Frames, valid: Flags, convention: Convention) -> tuple[Floats, Floats]:
-    """Return (F,) the distance of the centres in pixels and (F,) in parts of the truth's size, with invalid frames set.
+def _distance_rules(convention: Convention) -> DistanceRules:
+    from trackbench.metrics.compiled import DistanceRules
 
-    A centre is x + (w - 1) / 2: the constant cancels, except where a toolkit asks whether the centre is above 0.
-    """
-    x, y, w, h = frames.truth.T
-    truth_x, truth_y = x + (w - 1) / 2, y + (h - 1) / 2
-    px, py, pw, ph = frames.prediction.T
-    predicted_x, predicted_y = px + (pw - 1) / 2, py + (ph - 1) / 2
-    errors = np.sqrt((predicted_x - truth_x) ** 2 + (predicted_y - truth_y) ** 2)
-    _set_invalid(errors, valid, truth_x, truth_y, convention.invalid_precision)
-
-    if convention.norm_divisor == "size+epsilon":
-        w, h = w + 1e-16, h + 1e-16
-    elif convention.norm_divisor == "size>=1":
-        w, h = np.maximum(w, 1), np.maximum(h, 1)
-    with np.errstate(divide="ignore", invalid="ignore"):  # truths without area
-        norm_x, norm_y = truth_x / w, truth_y / h
-        if convention.norm_order == "divide-first":
-            off_x, off_y = predicted_x / w - norm_x, predicted_y / h - norm_y
-        else:
-            off_x, off_y = (predicted_x - truth_x) / w, (predicted_y - truth_y) / h
-        norm_errors = np.sqrt(off_x**2 + off_y**2)
-    _set_invalid(norm_errors, valid, norm_x, norm_y, convention.invalid_norm)
-    return errors, norm_errors
-
-
-def _set_invalid(errors: Floats, valid: Flags, x: Floats, y: Floats, rule: Literal["hit", "miss", "centre"]) -> None:
-    if rule == "centre":
-        errors[~((x > 0) & (y > 0))] = _HIT
-    else:
-        errors[~valid] = _HIT if rule == "hit" else _MISS
+    values = {"hit": _HIT, "miss": _MISS, "centre": _HIT}
+    return DistanceRules(
+        set_by_centre=convention.invalid_precision == "centre",
+        set_to=values[convention.invalid_precision],
+        norm_set_by_centre=convention.invalid_norm == "centre",
+        norm_set_to=values[convention.invalid_norm],
+        size_added=1e-16 if convention.norm_divisor == "size+epsilon" else 0.0,
+        size_least=1.0 if convention.norm_divisor == "size>=1" else -np.inf,
+        divide_first=convention.norm_order == "divide-first",
+    )

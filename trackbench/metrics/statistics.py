@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy import special, stats
 
 Floats = NDArray[np.float64]
 
@@ -169,9 +169,9 @@ def _bca(whole: float, drawn: Floats, without: Floats, confidence: float) -> tup
     off = without.mean() - without
     spread = (off**2).sum()
     acceleration = (off**3).sum() / (6 * spread**1.5) if spread > 0 else 0.0
-    bias = stats.norm.ppf(below)
-    edges = bias + stats.norm.ppf([(1 - confidence) / 2, (1 + confidence) / 2])
-    low, high = np.quantile(drawn, stats.norm.cdf(bias + edges / (1 - acceleration * edges)))
+    bias = special.ndtri(below)
+    edges = bias + special.ndtri([(1 - confidence) / 2, (1 + confidence) / 2])
+    low, high = np.quantile(drawn, special.ndtr(bias + edges / (1 - acceleration * edges)))
     return float(low), float(high)
 
 

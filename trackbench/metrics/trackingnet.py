@@ -72,7 +72,6 @@ def evaluate(truths: Sequence[TrackingNetTruth], predictions: Sequence[Floats | 
         raise ValueError(f"{len(predictions)} predictions for {len(truths)} sequences; expected as many, at least one")
     lengths = np.array([len(truth.boxes) for truth in truths])
     starts = np.cumsum(lengths) - lengths
-    groups, total = np.repeat(np.arange(len(truths)), lengths), len(truths)
     truth = np.round(np.concatenate([t.boxes for t in truths]))
     predicted = np.round(np.concatenate([_rows(t, boxes) for t, boxes in zip(truths, predictions, strict=True)]))
     predicted[starts] = truth[starts]
@@ -82,9 +81,9 @@ def evaluate(truths: Sequence[TrackingNetTruth], predictions: Sequence[Floats | 
     with np.errstate(divide="ignore", invalid="ignore"):  # truths without area
         norm_offsets = offsets / truth[:, 2:]
     curves = (
-        count_above(box_iou(predicted, truth), _STEPS, groups, total, inclusive=True),
-        count_within(np.linalg.norm(offsets, axis=1), _STEPS * 50, groups, total),
-        count_within(np.linalg.norm(norm_offsets, axis=1), _STEPS * 0.5, groups, total),
+        count_above(box_iou(predicted, truth), _STEPS, lengths, inclusive=True),
+        count_within(np.linalg.norm(offsets, axis=1), _STEPS * 50, lengths),
+        count_within(np.linalg.norm(norm_offsets, axis=1), _STEPS * 0.5, lengths),
     )
     areas = [trapezoid(curve, _STEPS, axis=1) for curve in curves]
     per_sequence = np.column_stack([*areas, covered]) / lengths[:, None]

@@ -11,6 +11,7 @@ import contextlib
 import hashlib
 import json
 import os
+from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from functools import cache
 from pathlib import Path
@@ -26,20 +27,31 @@ from trackbench.scores.score import Curve, Score
 FILE = ".scores.json"
 
 
-def rules_hash(dataset: Dataset, rules: Convention | str) -> bytes | None:
+def truth_stamps(sequences: Iterable[Sequence]) -> dict[str, str]:
+    """Return sequence -> what changes with the files of its annotation, where all of them are known and there."""
+    stamps = {}
+    for sequence in sequences:
+        if sequence.sources:
+            with contextlib.suppress(OSError):
+                stamps[sequence.name] = "".join(map(stamp, sequence.sources))
+    return stamps
+
+
+def rules_hash(dataset: Dataset, rules: Convention | str, stamps: Mapping[str, str]) -> bytes | None:
     """Return what the scores of all runs depend on, as a hash; None where an annotation cannot be read.
 
     Args:
         dataset: what they are judged by.
         rules: the convention, or the name of a benchmark's own metric.
+        stamps: those of `truth_stamps`.
     """
     digest = hashlib.blake2b(digest_size=16)
     digest.update(repr((_code(), rules, dataset.of, dataset.attributes)).encode())
     try:
         for sequence in dataset.sequences:
             digest.update(repr((sequence.name, sequence.attributes)).encode())
-            digest.update(_truth(sequence))
-    except (DataError, OSError):
+            digest.update(stamps[sequence.name].encode() if sequence.name in stamps else _truth(sequence))
+    except DataError:
         return None
     return digest.digest()
 
@@ -110,9 +122,11 @@ def stamp(path: str | os.PathLike[str]) -> str:
 
 
 def _truth(sequence: Sequence) -> bytes:
-    """Return what tells a sequence's annotation from any other, without reading it where its files are known."""
-    if sequence.sources:
-        return "".join(map(stamp, sequence.sources)).encode()
+    """Return what tells a sequence's annotation from any other.
+
+    Raises:
+        DataError: it cannot be read.
+    """
     truth = sequence.truth
     parts = [truth.boxes.tobytes(), b"" if truth.absent is None else truth.absent.tobytes()]
     parts += [name.encode() + values.tobytes() for name, values in sorted(truth.values.items())]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from collections.abc import Sequence as Several
 from pathlib import Path
 from typing import Any
@@ -49,17 +50,25 @@ def score_runs(
     family = family_of(dataset.name)
     own = name == "trackingnet" or (name == "got10k" and family == "got10k")
     judge = name if own else convention(name, family)
-    common = cache.rules_hash(dataset, judge)
-    return [_score(folder, dataset, judge, name, common) for folder in folders]
+    stamps = cache.truth_stamps(dataset.sequences)
+    common = cache.rules_hash(dataset, judge, stamps)
+    return [_score(folder, dataset, judge, name, stamps, common) for folder in folders]
 
 
-def _score(folder: RunFolder, dataset: Dataset, rules: Convention | str, name: str, common: bytes | None) -> Score:
+def _score(
+    folder: RunFolder,
+    dataset: Dataset,
+    rules: Convention | str,
+    name: str,
+    stamps: Mapping[str, str],
+    common: bytes | None,
+) -> Score:
     key = cache.fingerprint(folder, common) if common else None
     kept = cache.load(folder, key) if key else None
     if kept is not None:
         return kept
     run = read_run(folder, dataset)
-    read_truths(run.sequences.values(), folder.runs / f".{file_name(dataset.name)}.truth")
+    read_truths(run.sequences.values(), stamps, folder.runs / f".{file_name(dataset.name)}.truth")
     if isinstance(rules, str):
         parts = trackingnet.score(run) if rules == "trackingnet" else got10k.score(run)
     else:
