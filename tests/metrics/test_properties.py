@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from random import Random
+
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from trackbench.metrics import got10k, trackingnet
+from trackbench.metrics.compiled import DistanceRules, judge_frames
 from trackbench.metrics.conventions import CONVENTIONS, Convention, Family, convention
 from trackbench.metrics.curves import count_above, count_within
 from trackbench.metrics.ope import SequenceTruth, evaluate
+from trackbench.regions import box_iou
 
 CURVED = [name for name in CONVENTIONS if name not in ("official", "trackingnet")]
 SOME_FAMILIES: list[Family] = ["otb", "uav", "lasot", "lasot-ext", "tnl2k"]
@@ -140,6 +144,55 @@ def test_counts_are_those_of_direct_comparison(
         part = group[:, None]
         assert above[index].tolist() == (part >= thresholds if inclusive else part > thresholds).sum(axis=0).tolist()
         assert within[index].tolist() == (part <= thresholds).sum(axis=0).tolist()
+
+
+def test_counts_want_even_thresholds_and_all_values() -> None:
+    with pytest.raises(ValueError, match="expected even steps from 0"):
+        count_above(np.zeros(3), np.array([0.0, 0.1, 0.5]), np.array([3]))
+    with pytest.raises(ValueError, match="groups of 2 values together, 3 values"):
+        count_within(np.zeros(3), np.linspace(0, 1, 11), np.array([2]))
+
+
+number = st.one_of(st.floats(-50, 50), st.integers(-3, 3), st.sampled_from([np.nan, np.inf, -np.inf]))
+distance_rules = st.builds(
+    DistanceRules,
+    set_by_centre=st.booleans(),
+    set_to=st.sampled_from([-1.0, np.inf]),
+    norm_set_by_centre=st.booleans(),
+    norm_set_to=st.sampled_from([-1.0, np.inf]),
+    size_added=st.sampled_from([0.0, 1e-16]),
+    size_least=st.sampled_from([-np.inf, 1.0]),
+    divide_first=st.booleans(),
+)
+
+
+near = np.array([10.0, 10, 20, 20, 12, 9, 20, 22])
+gaps = np.array(
+    [np.where(np.arange(8) == place, value, near) for value in (np.nan, np.inf, -np.inf) for place in range(8)]
+)
+
+
+@given(arrays(np.float64, st.tuples(st.integers(1, 9), st.just(8)), elements=number), st.randoms(), distance_rules)
+@example(gaps, Random(0), DistanceRules(False, -1.0, False, np.inf, 0.0, 1.0, False))
+@np.errstate(all="ignore")
+def test_compiled_frames_are_those_of_arrays(boxes: np.ndarray, random: st.random, rules: DistanceRules) -> None:
+    truth, prediction = np.asfortranarray(boxes[:, :4]), np.asfortranarray(boxes[:, 4:])
+    valid = np.array([random.random() < 0.8 for _ in boxes])
+    overlaps, errors, norm_errors = judge_frames(truth, prediction, valid, rules)
+    np.testing.assert_array_equal(
+        overlaps, np.where(valid, np.clip(np.nan_to_num(box_iou(prediction, truth)), 0, 1), 0)
+    )
+
+    centre, at = (array[:, :2] + (array[:, 2:] - 1) / 2 for array in (truth, prediction))
+    kept = (centre > 0).all(axis=1) if rules.set_by_centre else valid
+    offsets = at - centre
+    expected = np.where(kept, np.sqrt((offsets**2).sum(axis=1)), rules.set_to)
+    np.testing.assert_array_equal(errors, expected)
+    sizes = np.maximum(truth[:, 2:] + rules.size_added, rules.size_least)
+    kept = (centre / sizes > 0).all(axis=1) if rules.norm_set_by_centre else valid
+    offsets = at / sizes - centre / sizes if rules.divide_first else offsets / sizes
+    expected = np.where(kept, np.sqrt((offsets**2).sum(axis=1)), rules.norm_set_to)
+    np.testing.assert_array_equal(norm_errors, expected)
 
 
 @given(sequences(), st.integers(1, 3))

@@ -77,7 +77,7 @@ class Sequence:
     attributes: tuple[str, ...] = ()
     read_details: Callable[[], Details] = Details
     truth_is_withheld: bool = False
-    sources: tuple[Path, ...] = ()
+    sources: tuple[str | Path, ...] = ()
 
     @cached_property
     def frames(self) -> list[Path]:

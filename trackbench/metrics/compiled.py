@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from trackbench.compiling import compiled
 
 Floats = NDArray[np.float64]
 Counts = NDArray[np.int64]
@@ -32,7 +33,7 @@ class DistanceRules(NamedTuple):
     """Whether centres are divided before they are subtracted, instead of after."""
 
 
-@njit(cache=True)
+@compiled()
 def count_passed(values: Floats, thresholds: Floats, scale: float, lengths: Counts, inclusive: bool) -> Counts:
     """Count in each group the values that pass each number of thresholds.
 
@@ -67,7 +68,7 @@ def count_passed(values: Floats, thresholds: Floats, scale: float, lengths: Coun
     return counts
 
 
-@njit(cache=True, error_model="numpy")
+@compiled(division="numpy")
 def judge_frames(
     truth: Floats, prediction: Floats, valid: Flags, rules: DistanceRules
 ) -> tuple[Floats, Floats, Floats]:
@@ -90,7 +91,8 @@ def judge_frames(
     for i in range(frames):
         x, y, w, h = truth[i, 0], truth[i, 1], truth[i, 2], truth[i, 3]
         px, py, pw, ph = prediction[i, 0], prediction[i, 1], prediction[i, 2], prediction[i, 3]
-        # Choices between numbers, not min and max, are what the compiler makes vector code of.
+        # Choices between numbers, not min and max, are what the compiler makes vector code of; they lose a NaN.
+        known = not np.isnan(x + y + w + h + px + py + pw + ph)
         right, bottom = x + w, y + h
         right, bottom = px + pw if px + pw < right else right, py + ph if py + ph < bottom else bottom
         across, down = right - (px if px > x else x), bottom - (py if py > y else y)
@@ -98,7 +100,7 @@ def judge_frames(
         overlap = shared / (pw * ph + w * h - shared)
         overlap = overlap if overlap > 0 else 0.0
         overlap = overlap if overlap < 1 else 1.0
-        overlaps[i] = overlap if valid[i] else 0.0
+        overlaps[i] = overlap if valid[i] & known else 0.0
 
         centre_x, centre_y = x + (w - 1) / 2, y + (h - 1) / 2
         at_x, at_y = px + (pw - 1) / 2, py + (ph - 1) / 2

@@ -161,7 +161,7 @@ def _bca(whole: float, drawn: Floats, without: Floats, confidence: float) -> tup
     if np.isnan(whole) or not len(drawn) or not len(without):
         return np.nan, np.nan
     # Draws that equal the score but for rounding are ties: half of them lie below.
-    ties = np.isclose(drawn, whole, rtol=1e-12, atol=1e-15)
+    ties = np.abs(drawn - whole) <= 1e-15 + 1e-12 * abs(whole)
     below = ((drawn < whole) & ~ties).mean() + ties.mean() / 2
     if below in (0, 1) or np.ptp(drawn) < 1e-15:
         low, high = np.quantile(drawn, [(1 - confidence) / 2, (1 + confidence) / 2])

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from trackbench.compiling import compiled
 
 #: Powers of ten that float64 holds exactly.
 POWERS = 10.0 ** np.arange(23)
@@ -16,13 +17,13 @@ WHOLE = np.uint64(2**53)
 SPLITTER = 134217729.0
 
 
-@njit(cache=True)
+@compiled()
 def _half(value: float) -> float:
     product = SPLITTER * value
     return product - (product - value)
 
 
-@njit(cache=True)
+@compiled()
 def _quotient(digits: np.uint64, power: float) -> float:
     """Return the float64 number nearest to digits / power: a quotient, corrected by what is left of the division."""
     high = float(digits)
@@ -37,7 +38,7 @@ def _quotient(digits: np.uint64, power: float) -> float:
     return quotient + (((high - product) - rest) + low) / power
 
 
-@njit(cache=True)
+@compiled()
 def parse(text: NDArray[np.uint8]) -> NDArray[np.float64]:
     """Return the numbers of each line.
 

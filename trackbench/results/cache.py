@@ -56,17 +56,19 @@ def read_all(
 
 def load(path: Path, columns: int) -> dict[str, tuple[str, Boxes]]:
     """Return what `store` has kept in a file; nothing where it is not there, or broken."""
-    with contextlib.suppress(OSError, ValueError, TypeError, AttributeError):
+    with contextlib.suppress(OSError, ValueError, TypeError, AttributeError, LookupError):
         with path.open("rb") as file:
-            index = json.loads(file.readline())
-            rows = np.fromfile(file, np.float64).reshape(-1, columns)
-        if max((end for _, _, end in index.values()), default=0) == len(rows):
-            return {name: (stamp, rows[start:end]) for name, (stamp, start, end) in index.items()}
+            index = json.loads(file.readline())["columns"]
+            numbers = np.fromfile(file, np.float64).reshape(columns, -1)
+        if max((end for _, _, end in index.values()), default=0) == numbers.shape[1]:
+            return {name: (stamp, numbers[:, start:end].T) for name, (stamp, start, end) in index.items()}
     return {}
 
 
 def store(path: Path, entries: Mapping[str, tuple[str, Boxes]]) -> None:
-    """Keep arrays of as many columns in one file: a line of JSON, name -> stamp, first and last row; then the rows.
+    """Keep arrays of as many columns in one file: a line of JSON, name -> stamp, first and last row; then each column.
+
+    Columns come one after the other because that is how they are computed with.
 
     Args:
         path: the file. Where nobody can write, nothing is kept.
@@ -79,7 +81,7 @@ def store(path: Path, entries: Mapping[str, tuple[str, Boxes]]) -> None:
     temporary = path.with_name(f"{path.name}.{os.getpid()}")
     with contextlib.suppress(OSError):
         with temporary.open("wb") as file:
-            file.write(json.dumps(index).encode() + b"\n")
-            for _, rows in entries.values():
-                file.write(rows.tobytes())
+            file.write(json.dumps({"columns": index}).encode() + b"\n")
+            if entries:
+                file.write(np.concatenate([rows for _, rows in entries.values()]).T.tobytes())
         temporary.replace(path)

@@ -36,16 +36,18 @@ _NAME = re.compile(r"(.+)-\d+")
 
 
 class _Files(NamedTuple):
-    truth: Path
-    flags: tuple[Path, ...]
+    """Paths of a sequence, as text: of a whole benchmark, few are opened."""
+
+    truth: str
+    flags: tuple[str, ...]
     """A frame is absent where one of them says so."""
-    images: tuple[Path, ...]
+    images: tuple[str, ...]
     """Where the frames may be."""
 
 
 def recognise(folder: Path) -> bool:
     """Whether ``folder`` holds sequences with LaSOT's flags."""
-    return any(files.flags[0].is_file() for files in _listed(folder).values())
+    return any(os.path.isfile(files.flags[0]) for files in _listed(folder).values())
 
 
 def read(
@@ -87,12 +89,12 @@ def _listed(folder: Path) -> dict[str, _Files]:
     for entry in os.scandir(annotations) if annotations.is_dir() else ():
         name, suffix = os.path.splitext(entry.name)
         if suffix == ".txt" and _NAME.fullmatch(name):
-            images = (folder / _category(name) / name / "img", folder / name / "img")
-            files[name] = _Files(annotations / entry.name, (annotations / "absent" / entry.name,), images)
+            images = (f"{folder}/{_category(name)}/{name}/img", f"{folder}/{name}/img")
+            files[name] = _Files(entry.path, (f"{annotations}/absent/{entry.name}",), images)
     for place in _sequence_folders(folder):
         if os.path.isfile(f"{place}/groundtruth.txt"):
-            path = Path(place)
-            files[path.name] = _Files(path / "groundtruth.txt", tuple(path / name for name in FLAGS), (path / "img",))
+            flags = tuple(f"{place}/{name}" for name in FLAGS)
+            files[os.path.basename(place)] = _Files(f"{place}/groundtruth.txt", flags, (f"{place}/img",))
     return files
 
 
@@ -126,11 +128,11 @@ def _attributes(folder: Path, name: str, order: tuple[str, ...]) -> tuple[str, .
     return tuple(a for a, flag in zip(order, read_labels(path, len(order)), strict=True) if flag)
 
 
-def _frames(name: str, places: tuple[Path, ...]) -> list[Path]:
-    return numbered_images(name, frames_folder(name, *places))
+def _frames(name: str, places: tuple[str, ...]) -> list[Path]:
+    return numbered_images(name, frames_folder(name, *map(Path, places)))
 
 
 def _truth(files: _Files) -> Truth:
-    boxes = read_boxes(files.truth)
-    flags = [read_labels(path, len(boxes)) for path in files.flags]
+    boxes = read_boxes(Path(files.truth))
+    flags = [read_labels(Path(path), len(boxes)) for path in files.flags]
     return Truth(boxes, absent=np.logical_or.reduce(flags))

@@ -10,9 +10,9 @@ from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from trackbench.compiling import compiled
 from trackbench.metrics.vot.conventions import VotConvention
 from trackbench.metrics.vot.tracks import FAILURE, INITIALISATION
 
@@ -47,7 +47,7 @@ def cut(codes: NDArray[np.int64], convention: VotConvention) -> list[Fragment]:
     return [*closed, open_end] if open_end.length else closed
 
 
-@njit(cache=True)
+@compiled()
 def _accumulate(
     overlaps: NDArray[np.float64],
     starts: NDArray[np.int64],
