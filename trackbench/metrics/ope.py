@@ -168,9 +168,6 @@ def evaluate(truths: Sequence[SequenceTruth], predictions: Sequence[Floats], con
         >>> round(scores.success_auc, 4), round(scores.mean_overlap, 4)
         (0.881, 0.9091)
     """
-    # glibc keeps memory for later arrays up to the size of the largest one that was freed (mallopt(3)); to ask the
-    # system for every array anew takes longer than to compute it.
-    np.empty(30 << 20, np.uint8)
     frames = np.cumsum([len(truth.boxes) for truth in truths])
     cuts = [0, *(np.flatnonzero(np.diff(frames // BLOCK)) + 1).tolist(), None]
     parts = [_judge(truths[a:b], predictions[a:b], convention) for a, b in pairwise(cuts)]
