@@ -6,6 +6,9 @@ import pytest
 from trackbench.datasets.catalogue import open_dataset
 from trackbench.engine.campaign import execute, make_plan
 from trackbench.errors import UsageError
+from trackbench.metrics.conventions import CONVENTIONS
+from trackbench.results.formats.fitting import Reading
+from trackbench.results.formats.importing import plan_import, store_import
 from trackbench.results.store import RunFolder
 from trackbench.scores import score_runs
 from trackbench.trackers.catalogue import find_tracker
@@ -51,6 +54,34 @@ def test_attributes(workplace: Path) -> None:
     assert score.attributes["OCC"]["sequences"] == 2
     (other,) = score_runs(open_dataset("data"), Path("runs"), rules="stark")
     assert set(other.attributes) == {"OCC", "SV"}
+
+
+@pytest.mark.parametrize(
+    ("rules", "expected"), [(name, 1.0 if name == "got10k" else 0.5) for name in CONVENTIONS if name != "trackingnet"]
+)
+def test_frames_that_an_import_fills_up_are_missing_to_conventions(
+    workplace: Path, rules: str, expected: float
+) -> None:
+    data = open_dataset("data")
+    boxes = data["s1"].truth.boxes
+    lines = [",".join(map(str, row)) for row in boxes.tolist()]
+    (workplace / "short").mkdir()
+    (workplace / "short/s1.txt").write_text("\n".join(lines[:3]))
+    plan = plan_import(Path("short"), "short", data, how=Reading(pad_missing=True))
+    store_import(plan, Path("runs"))
+    (score,) = score_runs(data, Path("runs"), rules=rules)
+    # Only the got10k toolkit compares what both have; nobody repeats the last box or leaves the sequence out.
+    assert (score.problems, score.sequences) == ((), 1)
+    assert score.per_sequence["s1"]["sr50"] == expected
+    # Frames that a tracker did not answer are something else, though they are stored alike.
+    (workplace / "short/s1.txt").write_text("\n".join([*lines[:3], *["nan,nan,nan,nan"] * 3]))
+    store_import(plan_import(Path("short"), "unanswered", data, how=Reading(pad_missing=True)), Path("runs"))
+    (other,) = score_runs(data, Path("runs"), ["unanswered"], rules=rules)
+    if rules in ("pytracking", "stark", "ostrack", "aiatrack"):
+        assert "takes no NaN" in other.problems[0]
+    else:
+        repeats = rules in ("official", "matlab")  # the third box has 5 of 11 parts in common with the sixth truth
+        assert other.per_sequence["s1"]["sr50"] == (5 / 6 if repeats else 0.5)
 
 
 def test_faulty_results_harm_nothing_else(workplace: Path) -> None:

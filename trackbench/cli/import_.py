@@ -44,7 +44,7 @@ def import_results(
     pad_missing: Annotated[
         bool,
         typer.Option(
-            "--pad-missing", help="Fill up a short file with frames without an answer: misses in most conventions."
+            "--pad-missing", help="Fill up a short file with frames without an answer, which count as failures."
         ),
     ] = False,
     skip_faulty: Annotated[

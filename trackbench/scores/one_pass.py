@@ -53,15 +53,21 @@ def score(run: StoredRun, dataset: Dataset, rules: Convention) -> dict[str, Any]
 
 
 def evaluate(run: StoredRun, rules: Convention) -> list[ope.OpeResult]:
-    """Return the result of each repetition; sequences that the convention refuses are dropped from ``run``."""
+    """Return the result of each repetition; sequences that the convention refuses are dropped from ``run``.
+
+    Frames that an import has filled up are missing ones to the convention. One that refuses short files is overruled:
+    whoever asked for filling up wants failures.
+    """
+    if rules.shorter == "error" and run.is_padded:
+        rules = replace(rules, shorter="pad")
     try:
         return _evaluate(run, rules)
     except DataError:
         for name in list(run.sequences):
             truth = _truth(run, name)
             try:
-                for boxes in run.boxes[name]:
-                    ope.evaluate([truth], [boxes], rules)
+                for repetition in range(len(run.boxes[name])):
+                    ope.evaluate([truth], [_boxes(run, name, repetition)], rules)
             except DataError as error:
                 run.drop(name, str(error))
         return _evaluate(run, rules)
@@ -117,9 +123,13 @@ def _evaluate(run: StoredRun, rules: Convention) -> list[ope.OpeResult]:
     for repetition in range(run.repetitions):
         names = [name for name, boxes in run.boxes.items() if len(boxes) > repetition]
         if names:
-            boxes = [run.boxes[name][repetition] for name in names]
+            boxes = [_boxes(run, name, repetition) for name in names]
             results.append(ope.evaluate([_truth(run, name) for name in names], boxes, rules))
     return results
+
+
+def _boxes(run: StoredRun, name: str, repetition: int) -> NDArray[np.float64]:
+    return run.boxes[name][repetition][: run.given[name][repetition]]
 
 
 def _truth(run: StoredRun, name: str) -> ope.SequenceTruth:

@@ -26,6 +26,8 @@ class StoredRun:
     """The sequences that are stored and annotated, by name."""
     boxes: dict[str, list[Boxes]] = field(default_factory=dict)
     """Sequence -> the boxes of each of its repetitions, float64 (M, 4)."""
+    given: dict[str, list[int]] = field(default_factory=dict)
+    """Sequence -> how many of those boxes are a file's own; the others were filled up by an import."""
     problems: dict[str, str] = field(default_factory=dict)
     """Sequence -> why its stored result cannot be used."""
 
@@ -34,6 +36,14 @@ class StoredRun:
         self.problems.setdefault(name, reason)
         self.sequences.pop(name, None)
         self.boxes.pop(name, None)
+        self.given.pop(name, None)
+
+    @property
+    def is_padded(self) -> bool:
+        """Whether a file was filled up."""
+        return any(
+            count < len(b) for name, all_ in self.boxes.items() for count, b in zip(self.given[name], all_, strict=True)
+        )
 
     def fps(self, names: Several[str] | None = None) -> float | None:
         """Return frames per second of tracking: frames after the first, divided by their time; None without times.
@@ -85,6 +95,7 @@ def find_runs(dataset: Dataset, runs: Path, trackers: Several[str] | None, proto
 def read_run(folder: RunFolder, dataset: Dataset) -> StoredRun:
     """Read what a run has stored on the sequences that ``dataset`` has; what cannot be read becomes a problem."""
     run = StoredRun(folder, folder.repetitions())
+    padded = (folder.manifest() or {}).get("padded", {})
     for repetition in range(1, run.repetitions + 1):
         stored = folder.sequences(repetition)
         wanted = {s.name: s for s in dataset.sequences if s.name in stored and s.name not in run.problems}
@@ -99,6 +110,7 @@ def read_run(folder: RunFolder, dataset: Dataset) -> StoredRun:
                 continue
             run.sequences[name] = wanted[name]
             run.boxes.setdefault(name, []).append(boxes)
+            run.given.setdefault(name, []).append(padded.get(name, {}).get(str(repetition), len(boxes)))
     return run
 
 

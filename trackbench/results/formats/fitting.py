@@ -43,6 +43,8 @@ class Result:
     regions: tuple[Region, ...] | None
     seconds: list[float]
     scores: list[float | None]
+    given: int | None = None
+    """How many of the N frames the file has, where it is short and was filled up."""
 
 
 class Fitter:
@@ -114,6 +116,7 @@ class Fitter:
             regions,
             [*seconds[kept], *[float("nan")] * lacking] if seconds else [],
             [*scores[kept], *[None] * lacking] if scores else [None] * expected,
+            found if lacking else None,
         )
 
     def _look_at(self, boxes: NDArray[np.float64], name: str) -> None:

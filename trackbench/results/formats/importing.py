@@ -124,6 +124,12 @@ def store_import(plan: ImportPlan, runs: Path, *, restart: bool = False, skip_fa
     }
     manifest = admit(folder, identity, restart=restart)
     manifest |= {"title": plan.name, "imported": True, "source": plan.source}
+    padded: dict[str, dict[str, int]] = {}
+    for (sequence, repetition), result in plan.results.items():
+        if result.given is not None:
+            padded.setdefault(sequence, {})[str(repetition)] = result.given
+    if padded:
+        manifest["padded"] = padded  # conventions judge what a file lacks otherwise than what a tracker left unanswered
     manifest["sessions"].append(
         {
             "started": datetime.now(UTC).isoformat(timespec="seconds"),
