@@ -2,7 +2,8 @@ import json
 from pathlib import Path
 
 import pytest
-from command import trackbench
+from command import document, trackbench
+from samples import write_dataset
 
 
 @pytest.fixture
@@ -98,3 +99,31 @@ def test_the_main_job_on_a_real_sequence(workplace: Path, crossing: Path) -> Non
     dcf, mil = (row["metrics"]["success_auc"] for row in rows)
     assert dcf >= 0.65
     assert dcf > mil + 0.1
+
+
+def test_one_data_set_in_several_spellings(runs: Path) -> None:
+    assert len(document("report", "-d", "data", "-d", "./data", "-d", "data/")["rows"]) == 2
+
+
+def test_two_data_sets_of_one_name(runs: Path) -> None:
+    write_dataset(Path("other/data"), 1)
+    result = trackbench("report", "-d", "data", "-d", "other/data", code=2)
+    assert "other/data are both called 'data'; report on one at a time" in result.stderr
+    assert not (runs / "report").exists()
+
+
+def test_a_page_without_a_limit(runs: Path) -> None:
+    trackbench("report", "static", "-d", "data", "--html", "--page-limit", "inf")
+    assert (runs / "report/report.html").is_file()
+
+
+@pytest.mark.parametrize("option", [["--html"], ["--frame", "s1"]])
+def test_runs_are_shown_on_data_sets_only(runs: Path, option: list[str]) -> None:
+    result = trackbench("report", "--paper", "siamattn:1", *option, code=2)
+    assert f"{option[0]} shows runs on a data set; it needs -d" in result.stderr
+    assert not (runs / "report").exists()
+
+
+def test_names_the_plots_cannot_draw_are_told_once(runs: Path) -> None:
+    Path("style.toml").write_text('[trackers.static]\nname = "静"\n', encoding="utf-8")
+    assert trackbench("report", "-d", "data", "--style", "style.toml").stderr.count("the plots' font lacks 静") == 1

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from command import document, trackbench
 
+from trackbench.datasets.sequence import Dataset
 from trackbench.definitions import DATASETS, TRACKERS
 from trackbench.errors import TrackbenchError, UsageError
 from trackbench.reports import comparison as comparison_module
@@ -176,3 +177,14 @@ def test_the_command(workplace: Path) -> None:
 def test_unknown_table() -> None:
     with pytest.raises(UsageError, match="expected PAPER:TABLE"):
         paper_table("siamattn")
+
+
+def test_trackers_of_a_papers_table_are_those_of_reports(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for label in ("ATOM@a", "DiMP"):
+        run = RunFolder(workplace / "runs", RunKey(label, "lasot", "one-pass"))
+        run.write_manifest({"tracker": label, "dataset": "lasot", "protocol": "one-pass"})
+    monkeypatch.setattr(comparison_module, "open_dataset", lambda *_: Dataset("lasot", "LaSOT", Path(), (), 280))
+    values = paper_table("siamattn:3")
+    found = score_table(values, workplace / "runs", None, print, ["atom"])
+    assert [score.tracker for score in found["lasot"]] == ["ATOM@a"]
+    assert "'nobody' has no run in runs" in trackbench("report", "nobody", "--paper", "siamattn:1", code=2).stderr

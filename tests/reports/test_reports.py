@@ -182,3 +182,57 @@ def test_intervals_and_paired_tests_in_csv() -> None:
     assert float(pair["difference"]) == pytest.approx(0.25)
     assert float(pair["p_wilcoxon_holm"]) < 0.001
     assert float(pair["p_sign_flips_holm"]) < 0.001
+
+
+def test_names_that_languages_would_read_as_commands() -> None:
+    odd = [score("[1] x", 0.5), score('*a* <b>|^~\\"', 0.4), score("_a_b_ &amp; c&d", 0.3)]
+    text = tables.latex_table(odd, "d", colours=True)
+    assert r"    {[}1{]} x & \textcolor{red}{50.0}" in text
+    name = r"{*}a{*} \textless{}b\textgreater{}\textbar{}\textasciicircum{}\textasciitilde{}\textbackslash{}"
+    assert f'    {name}" & ' in text
+    assert r"    \_a\_b\_ \&amp; c\&d & " in text
+    lines = tables.markdown_table(odd).splitlines()
+    assert lines[2].startswith(r"| \[1\] x | ")
+    assert lines[3].startswith(r'| \*a\* \<b>\|^~\\" | ')
+    assert lines[4].startswith(r"| \_a_b\_ \&amp; c&d | ")
+
+
+def test_markup_in_titles_and_attributes_is_text() -> None:
+    console = Console(width=120, record=True, file=io.StringIO())
+    console.print(tables.terminal_table(SCORES, "[/red] set"))
+    console.print(tables.attribute_table([replace(SCORES[0], attributes={"[/b]": {"sequences": 1.0}})]))
+    text = console.export_text()
+    assert "[/red] set" in text
+    assert "[/b]" in text
+
+
+def test_a_dot_is_part_of_a_plots_name(tmp_path: Path) -> None:
+    figure = plots.curve_figure(SCORES, plots.CURVES[0], "d", looks(s.tracker for s in SCORES))
+    assert [path.name for path in plots.save(figure, tmp_path / "a.1_2")] == ["a.1_2.png", "a.1_2.pdf", "a.1_2.svg"]
+
+
+def test_long_names_leave_the_legend_its_lines() -> None:
+    long = [score("t" * 150 + str(index), 0.5 + index / 100) for index in range(9)]
+    figure = plots.curve_figure(long, plots.CURVES[0], "d", looks(s.tracker for s in long))
+    figure.draw_without_rendering()
+    box = figure.legends[0].get_window_extent()
+    assert box.width <= figure.bbox.width
+    labels = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert len(set(labels)) == 9
+    assert all("…" in label for label in labels)
+
+
+def test_brackets_of_a_name_stay_in_a_common_legend() -> None:
+    many = [score(f"[{index}] t", 0.5) for index in range(plots.MOST_INSIDE_ROW + 1)]
+    draw = plots.curve_panel(many, plots.CURVES[0], looks(s.tracker for s in many))
+    figure = plots.row([(draw, "lower left"), (draw, "lower left")])
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == [s.title for s in many]
+    plain = plots.row([(lambda axes: axes.plot([0], [0], label="[b] t") and None, "lower left")] * 2)
+    assert [text.get_text() for text in plain.axes[0].get_legend().get_texts()] == ["[b] t"]
+
+
+@pytest.mark.filterwarnings("error")
+def test_characters_that_plots_cannot_draw(tmp_path: Path) -> None:
+    assert plots.undrawable("aé日b本日") == "日本"
+    figure = plots.curve_figure([score("日本", 0.5)], plots.CURVES[0], "d", looks(["日本"]))
+    assert len(plots.save(figure, tmp_path / "a")) == 3

@@ -81,6 +81,7 @@ def report(
     from trackbench.reports.folder import write_report
     from trackbench.reports.frame_plot import write_frames
     from trackbench.reports.page import Page
+    from trackbench.reports.plots import undrawable
     from trackbench.reports.style import check_labels, looks, read_style, styled
     from trackbench.scores import score_runs
     from trackbench.scores.traces import read_traces
@@ -93,11 +94,20 @@ def report(
     reported: list[tuple[Dataset, list[Score]]] = []
     if not dataset and paper is None:
         raise UsageError("report: -d says what to report on, or --paper which table of a paper")
+    if not dataset and (html or frame):
+        raise UsageError(f"{'--html' if html else '--frame'} shows runs on a data set; it needs -d")
+    opened: dict[str, Dataset] = {}
+    for wanted in dataset or []:
+        found = open_dataset(wanted, root)
+        same = opened.setdefault(found.name, found)
+        if same.root.resolve() != found.root.resolve():
+            raise UsageError(
+                f"-d: {same.root} and {found.root} are both called '{found.name}'; report on one at a time"
+            )
     compared = None if paper is None else _paper(paper, trackers, runs, root, folder, protocol, convention, say)
     if compared and not (json or quiet):
         output().print(paper_tables.terminal(compared))
-    for name in dict.fromkeys(dataset or []):
-        found = open_dataset(name, root)
+    for found in opened.values():
         scores = score_runs(found, runs, trackers or None, protocol=protocol, rules=convention)
         for score in scores:
             for line in score.problems:
@@ -114,8 +124,11 @@ def report(
     labels = list(dict.fromkeys(score.tracker for _, scores in reported for score in scores))
     for line in check_labels(look_file, labels):
         say(line)
+    for title in dict.fromkeys(score.title for _, scores in reported for score in scores):
+        if lacking := undrawable(title):
+            say(f"{title}: the plots' font lacks {lacking}; a name for the tracker in a --style file replaces it there")
     look = looks((*look_file.order, *labels), look_file)
-    page = Page(int(page_limit * 1_000_000), frames) if html else None
+    page = Page(page_limit * 1_000_000, frames) if html else None
     for found, scores in reported:
         written = write_report(
             scores,
@@ -165,9 +178,7 @@ def _paper(
     from trackbench.results.store import write_text
 
     values = paper_table(spec)
-    scores = score_table(values, runs, root, say, protocol=protocol, rules=convention)
-    if trackers:
-        scores = {name: [score for score in group if score.tracker in trackers] for name, group in scores.items()}
+    scores = score_table(values, runs, root, say, trackers, protocol=protocol, rules=convention)
     compared = compare(spec, values, scores)
     place = folder / spec.lower().replace(":", "-")
     texts = {

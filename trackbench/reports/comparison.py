@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from trackbench.datasets.catalogue import open_dataset
 from trackbench.definitions import DATASETS, content_folder
-from trackbench.errors import TrackbenchError, fold_name
+from trackbench.errors import TrackbenchError, UsageError, fold_name
 from trackbench.reports.papers import PaperValue, read_tables
 from trackbench.reports.tables import DELTA
 from trackbench.results.store import stored_runs
@@ -125,6 +125,7 @@ def score_table(
     runs: Path,
     root: Path | None,
     say: Callable[[str], object],
+    trackers: Sequence[str] | None = None,
     *,
     protocol: str | None = None,
     rules: str | None = None,
@@ -136,20 +137,36 @@ def score_table(
         runs: the folder of all runs.
         root: where the data sets are; None: where they are known to be.
         say: takes a line about a data set that cannot be scored, whose numbers are then not measured.
+        trackers: labels, or names of trackers; None means all.
         protocol: default: each data set's.
         rules: the convention; default: each data set's.
 
     Returns:
         Data set -> scores; data sets without any runs are left out.
+
+    Raises:
+        UsageError: nothing is stored of a tracker that is asked for.
     """
-    scores = {}
+    scores: dict[str, list[Score]] = {}
+    measured: set[str] = set()
+    choices = [[tracker] for tracker in trackers] if trackers else [None]
     for name in dict.fromkeys(value.dataset for value in values):
         if name not in DATASETS.names() or not stored_runs(runs, name):
             continue
-        try:
-            scores[name] = score_runs(open_dataset(name, root), runs, protocol=protocol, rules=rules)
-        except TrackbenchError as error:
-            say(f"{name}: not measured: {error}")
+        group: dict[str, Score] = {}
+        for chosen in choices:
+            try:
+                found = score_runs(open_dataset(name, root), runs, chosen, protocol=protocol, rules=rules)
+            except TrackbenchError as error:
+                say(f"{name}: not measured: {error}")
+                continue
+            group |= {score.tracker: score for score in found}
+            measured.update(chosen or [])
+        if group:
+            scores[name] = list(group.values())
+    for wanted in trackers or []:
+        if wanted not in measured:
+            raise UsageError(f"'{wanted}' has no run in {runs} that can be scored on a data set of the table")
     return scores
 
 

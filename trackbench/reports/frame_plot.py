@@ -18,7 +18,7 @@ from trackbench.errors import UsageError, suggestion
 from trackbench.frames import Frame, read_frame
 from trackbench.regions import Box, Mask, Region, Special
 from trackbench.regions import Polygon as Corners
-from trackbench.reports.plots import STYLE, literal, save
+from trackbench.reports.plots import STYLE, literal, save, shortened
 from trackbench.reports.style import Look, Style
 from trackbench.scores import Score
 from trackbench.scores.stored import find_runs
@@ -26,7 +26,9 @@ from trackbench.scores.stored import find_runs
 TRUTH = "#ffd400"
 _OPACITY = 0.45
 _MOST_IN_A_ROW = 3
-_CODES = {0: "not asked", 1: "started here", 2: "target lost"}
+#: Longer names would run into that of the next panel.
+_MOST_CHARACTERS = 26
+_CODES = {1: "started here", 2: "target lost"}
 
 
 class Shown(NamedTuple):
@@ -76,7 +78,8 @@ def _draw(axes: Axes, frame: Frame, truth: Region | None, answer: Shown) -> None
     axes.set_xlim(0, width)
     axes.set_ylim(height, 0)
     said = _CODES.get(answer.region.code, "no answer") if isinstance(answer.region, Special) else ""
-    axes.set_title(literal(f"{answer.title}: {said}" if said else answer.title))
+    title = shortened(answer.title, _MOST_CHARACTERS)
+    axes.set_title(literal(f"{title}: {said}" if said else title))
     if answer.mask is not None:
         _overlay(axes, answer.mask, answer.colour, (width, height))
     if truth is not None:

@@ -11,6 +11,7 @@ from rich.text import Text
 from trackbench.definitions import DATASETS
 from trackbench.reports.comparison import Cell, Comparison
 from trackbench.reports.tables import COLUMNS, latex, latex_title
+from trackbench.reports.tables import markdown as markdown_text
 
 #: What the three lines of a tracker are called.
 PAPER, DIFFERENCE = "paper", "Δ"
@@ -38,7 +39,7 @@ def markdown(comparison: Comparison) -> str:
     heads = [f"{dataset} {_title(metric)}".strip() for dataset, metric in comparison.columns]
     lines = [f"| tracker | | {' | '.join(heads)} |", "| --- | --- |" + " ---: |" * len(heads)]
     for name, what, cells in _lines(comparison):
-        lines.append(f"| {_escaped(name)} | {_escaped(what)} | {' | '.join(map(_escaped, cells))} |")
+        lines.append(f"| {markdown_text(name)} | {markdown_text(what)} | {' | '.join(map(markdown_text, cells))} |")
     return "\n".join([*lines, "", f"{comparison.spec}. {CAPTION}", ""])
 
 
@@ -91,7 +92,3 @@ def _number(cell: Cell | None, *, difference: bool = False) -> str:
 def _title(metric: str) -> str:
     key, colon, attribute = metric.partition(":")
     return f"{_TITLES.get(key, key)}{colon and ' '}{attribute}"
-
-
-def _escaped(text: str) -> str:
-    return text.replace("|", "\\|")

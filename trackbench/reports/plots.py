@@ -6,6 +6,8 @@ Figures are as wide as a column, or as a page of two columns, so that they stand
 from __future__ import annotations
 
 import math
+import re
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +17,7 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties, findfont, get_font
 from matplotlib.projections.polar import PolarAxes
 from matplotlib.ticker import MaxNLocator
 
@@ -25,6 +28,8 @@ from trackbench.scores import Score
 MOST_INSIDE = 8
 #: Panels of a row are smaller.
 MOST_INSIDE_ROW = 5
+#: Longer names would leave no room for the lines beside them in a legend as wide as a column.
+MOST_CHARACTERS = 40
 
 Place = Literal["lower left", "lower right", "upper right"]
 Draw = Callable[[Axes], None]
@@ -116,7 +121,7 @@ def row(draws: Sequence[tuple[Draw, Place]], width: float = Style().two_columns)
         if max(len(axes.get_legend_handles_labels()[0]) for axes in columns) > MOST_INSIDE_ROW:
             # The numbers before the names belong to one panel each.
             handles, labels = columns[0].get_legend_handles_labels()
-            _below(figure, handles, [label.partition("] ")[2] or label for label in labels])
+            _below(figure, handles, [re.sub(r"^\[(\d\.\d{3}|nan)\] ", "", label) for label in labels])
         else:
             for (_, place), axes in zip(draws, columns, strict=True):
                 if axes.get_legend_handles_labels()[0]:
@@ -185,7 +190,7 @@ def attribute_figure(
             closed = np.append(values, values[:1])
             axes.plot(np.append(angles, angles[:1]), closed, label=name(score), **look[score.tracker].matplotlib())
         counts = [max(int(s.attributes.get(name, {}).get("sequences") or 0) for s in drawn) for name in attributes]
-        axes.set_xticks(angles, [f"{key} ({count})" for key, count in zip(attributes, counts, strict=True)])
+        axes.set_xticks(angles, [literal(f"{key} ({count})") for key, count in zip(attributes, counts, strict=True)])
         axes.tick_params(axis="x", pad=4, labelsize=6.5)
         axes.tick_params(axis="y", labelsize=6)
         axes.set_ylim(bottom=0)
@@ -201,8 +206,11 @@ def save(figure: Figure, path: Path) -> list[Path]:
 
     The same figure gives the same bytes.
     """
-    png, pdf, svg = (path.with_suffix(suffix) for suffix in (".png", ".pdf", ".svg"))
-    with mpl.rc_context(STYLE):
+    # Not with_suffix: what stands behind a dot of the name would be lost.
+    png, pdf, svg = (path.with_name(f"{path.name}{suffix}") for suffix in (".png", ".pdf", ".svg"))
+    with mpl.rc_context(STYLE), warnings.catch_warnings():
+        # A warning for every character and file; undrawable() tells of them once.
+        warnings.filterwarnings("ignore", "Glyph .* missing from", UserWarning)
         # Laid out once, alike for all three.
         figure.draw_without_rendering()
         figure.set_layout_engine("none")
@@ -214,8 +222,22 @@ def save(figure: Figure, path: Path) -> list[Path]:
 
 def name(score: Score, before: str = "") -> str:
     """Return a tracker's name as a legend's label; one that begins with ``_`` would be left out of legends."""
-    text = literal(f"{before}{score.title}")
+    text = literal(f"{before}{shortened(score.title)}")
     return f"\N{ZERO WIDTH SPACE}{text}" if text.startswith("_") else text
+
+
+def shortened(text: str, most: int = MOST_CHARACTERS) -> str:
+    """Return a text of at most so many characters: a longer one loses its middle, which tells the fewest apart."""
+    if len(text) <= most:
+        return text
+    end = (most - 1) // 3
+    return f"{text[: most - 1 - end]}…{text[len(text) - end :]}"
+
+
+def undrawable(text: str) -> str:
+    """Return the characters that the plots' font lacks, each once; plots have empty boxes in their place."""
+    font = get_font(findfont(FontProperties()))
+    return "".join(c for c in dict.fromkeys(text) if c.isprintable() and not font.get_char_index(ord(c)))
 
 
 def literal(text: str) -> str:

@@ -6,6 +6,7 @@ CSV and JSON hold fractions in full precision; what people read is as the papers
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -99,7 +100,7 @@ def places(scores: Sequence[Score], column: Column) -> dict[int, int]:
 def terminal_table(scores: Sequence[Score], title: str) -> RichTable:
     """Return the main table for a terminal: best bold green, second blue, third yellow."""
     columns = used_columns(scores)
-    table = RichTable("tracker", title=title, caption=caption(scores))
+    table = RichTable("tracker", title=Text(title), caption=caption(scores))
     for column in columns:
         table.add_column(column.title, justify="right")
     table.add_column("sequences", justify="right")
@@ -181,8 +182,7 @@ def markdown_table(scores: Sequence[Score]) -> str:
             place = marks[column.key].get(index, 0)
             wrap, end = {1: ("**", ""), 2: ("*", ""), 3: ("", " ³")}.get(place, ("", ""))
             cells.append(f"{wrap}{_number(score, column)}{wrap}{end}")
-        name = score.title.replace("|", "\\|")
-        lines.append(f"| {name} | " + " | ".join(cells) + f" | {score.sequences} of {score.of} |")
+        lines.append(f"| {markdown(score.title)} | " + " | ".join(cells) + f" | {score.sequences} of {score.of} |")
     return "\n".join([*lines, "", caption(scores), ""])
 
 
@@ -226,7 +226,7 @@ def attribute_table(scores: Sequence[Score]) -> RichTable:
     for attribute in dict.fromkeys(name for score in scores for name in score.attributes):
         values = [score.attributes.get(attribute, {}) for score in scores]
         count = max(int(value.get("sequences") or 0) for value in values)
-        table.add_row(attribute, str(count or "-"), *(_scaled(value.get(column.key), column) for value in values))
+        table.add_row(Text(attribute), str(count or "-"), *(_scaled(value.get(column.key), column) for value in values))
     return table
 
 
@@ -290,12 +290,30 @@ def csv_lines(rows: Sequence[Mapping[str, object]]) -> str:
 
 
 def latex(text: str) -> str:
-    """Return a text with what LaTeX would take for commands escaped."""
-    replaced = text.replace("\\", "\\textbackslash ")
-    for character in "&%$#_{}":
-        replaced = replaced.replace(character, f"\\{character}")
-    replaced = replaced.replace("~", "\\textasciitilde ").replace("^", "\\textasciicircum ")
-    return replaced.replace("Δ", "$\\Delta$")
+    """Return a text with what LaTeX would take for commands, or print as something else, escaped."""
+    return text.translate(_LATEX)
+
+
+#: Brackets and stars are in groups because after the end of a row they are arguments of it.
+_LATEX = str.maketrans(
+    {
+        **{character: f"\\{character}" for character in "&%$#_{}"},
+        **{character: f"{{{character}}}" for character in "[]*"},
+        "\\": "\\textbackslash{}",
+        "~": "\\textasciitilde{}",
+        "^": "\\textasciicircum{}",
+        "<": "\\textless{}",
+        ">": "\\textgreater{}",
+        "|": "\\textbar{}",
+        "Δ": "$\\Delta$",
+        "±": "$\\pm$",
+    }
+)
+
+
+def markdown(text: str) -> str:
+    """Return a text with what Markdown would take for markup escaped; underscores within words are none."""
+    return re.sub(r"[\\`*\[\]<|]|&(?=#?\w+;)|(?<![^\W_])_|_(?![^\W_])", r"\\\g<0>", text)
 
 
 def latex_title(title: str) -> str:

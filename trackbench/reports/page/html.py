@@ -49,7 +49,7 @@ class Page:
         frames: images a sequence.
     """
 
-    def __init__(self, limit: int, frames: int = 0) -> None:
+    def __init__(self, limit: float, frames: int = 0) -> None:
         self._limit, self._frames = limit, frames
         self._parts: list[_Part] = []
 

@@ -57,7 +57,7 @@ class Packed:
         self.images = [self.images[number] for number in order]
 
 
-def pack(traced: Iterable[TracedSequence], limit: int, frames: int) -> Packed:
+def pack(traced: Iterable[TracedSequence], limit: float, frames: int) -> Packed:
     """Pack sequences until the limit is reached.
 
     Args:
