@@ -65,6 +65,18 @@ def test_intervals_are_ordered_and_within_the_values(values: list[float]) -> Non
     assert high <= max(values) + 1e-9
 
 
+def test_undefined_points_of_a_curve_are_left_out() -> None:
+    generator = np.random.default_rng(5)
+    values = np.linspace(0.2, 0.8, 21)[:, None] + generator.normal(0, 0.01, (21, 6))
+    values[:, 3:] = 0.0
+    whole = values.copy()
+    whole[4, 3:] = np.nan
+    ((low, high),) = bootstrap_intervals(whole, np.ones_like(whole), mean_of_columns=True)
+    # Without the points that sequence 4 makes undefined the mean is 0.5; a set of sequences without it has zeros there.
+    assert low <= whole[:, :3].mean() <= high
+    assert bootstrap_intervals(np.full((21, 6), np.nan), mean_of_columns=True).shape == (1, 2)
+
+
 def test_clear_and_absent_differences() -> None:
     base = RNG.random(60)
     values = np.column_stack([base + 0.1 + RNG.normal(0, 0.02, 60), base, base])

@@ -42,8 +42,8 @@ def bootstrap_intervals(
     Args:
         numerators: (S, C), a row a sequence, a column a score; NaN where a sequence does not count.
         denominators: (S, C), by default ones: the score is then the mean over the sequences that count.
-        mean_of_columns: the columns are points of a curve, and the score is their mean (expected average overlap); a
-            point without sequences is 0, as in VOT's toolkits.
+        mean_of_columns: the columns are points of a curve, and the score is their mean (expected average overlap); as
+            in VOT's toolkits a point without sequences is 0, and one where a sequence is NaN is left out.
         confidence: share of the distribution between the bounds.
         resamples: how many sets of S sequences are drawn.
 
@@ -59,19 +59,22 @@ def bootstrap_intervals(
     bottoms = np.ones_like(tops) if denominators is None else np.asarray(denominators, np.float64)
     counts = np.isfinite(tops) & np.isfinite(bottoms)
     tops, bottoms = np.where(counts, tops, 0.0), np.where(counts, bottoms, 0.0)
+    undefined = np.where(counts, 0.0, 1.0)
     sequences = (bottoms > 0).sum(axis=0)
     if not len(tops) or not tops.shape[1]:
         return np.full((1 if mean_of_columns else tops.shape[1], 2), np.nan)
 
-    def score(top: Floats, bottom: Floats) -> Floats:
+    def score(top: Floats, bottom: Floats, lost: Floats) -> Floats:
         if mean_of_columns:
-            curve = np.divide(top, bottom, out=np.zeros(top.shape), where=bottom > 0)
-            return np.asarray(curve.mean(axis=1, keepdims=True))
+            kept = lost == 0
+            curve = np.divide(top, bottom, out=np.zeros(top.shape), where=kept & (bottom > 0))
+            return np.asarray(curve.sum(axis=1, keepdims=True) / np.maximum(1, kept.sum(axis=1, keepdims=True)))
         return np.asarray(np.divide(top, bottom, out=np.full(top.shape, np.nan), where=bottom > 0))
 
-    whole = score(tops.sum(axis=0, keepdims=True), bottoms.sum(axis=0, keepdims=True))
-    drawn = np.concatenate([score(d @ tops, d @ bottoms) for d in _draws(len(tops), resamples)])
-    without = score(tops.sum(axis=0) - tops, bottoms.sum(axis=0) - bottoms)
+    parts = tops, bottoms, undefined
+    whole = score(*(part.sum(axis=0, keepdims=True) for part in parts))
+    drawn = np.concatenate([score(*(d @ part for part in parts)) for d in _draws(len(tops), resamples)])
+    without = score(*(part.sum(axis=0) - part for part in parts))
     bounds = np.array([_bca(*columns, confidence) for columns in zip(whole[0], drawn.T, without.T, strict=True)])
     bounds[([sequences.max()] if mean_of_columns else sequences) < np.array(LEAST)] = np.nan
     return bounds
