@@ -107,6 +107,14 @@ def test_first_frame() -> None:
     assert judge(convention("stark"), [BOX, BOX], corners).mean().sr50 == 1
 
 
+@pytest.mark.parametrize("rules", ["pytracking", "stark", "ostrack", "aiatrack"])
+def test_a_first_line_that_is_no_box_is_overwritten(rules: str) -> None:
+    code = [[np.nan] * 4, BOX, BOX]  # a file whose first line is VOT's "1"
+    assert judge(convention(rules), [BOX] * 3, code).mean().sr50 == 1
+    with pytest.raises(DataError, match="predicted box 1 is"):
+        judge(convention(rules), [BOX] * 3, [[np.nan, 1, 2, 3], BOX, BOX])
+
+
 def test_bad_predictions_copy_the_one_before() -> None:
     truth = [BOX] * 5
     holes = [BOX, BOX, [np.nan] * 4, [10, 10, -1, 5], FAR]

@@ -358,10 +358,15 @@ def test_a_sequence_called_like_a_file_beside(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("path", "message"),
-    [("nothing", "there is no such file or folder"), ("data", "no file names"), ("x.tar", "expected a folder, a zip")],
+    [
+        ("nothing", "there is no such file or folder"),
+        ("data", "no file names"),
+        ("x.tar", "expected a folder, a zip"),
+        ("x.zip", "is not a readable zip archive"),
+    ],
 )
 def test_nothing_to_import(path: str, message: str, data: Dataset, tmp_path: Path) -> None:
-    write(tmp_path, {"x.tar": b"no archive"})
+    write(tmp_path, {"x.tar": b"no archive", "x.zip": b"cut short"})
     with pytest.raises(TrackbenchError, match=message):
         plan_import(tmp_path / path, "mine", data)
 
@@ -450,7 +455,14 @@ def test_manifest(data: Dataset, tmp_path: Path) -> None:
     assert run.sequences() == {"b", "car_1"}
 
 
-@pytest.mark.parametrize("name", ["", " ", ".x", "a\nb"])
+@pytest.mark.parametrize("offset", [float("nan"), float("inf")])
+def test_offsets_that_would_wipe_out_every_box(offset: float, data: Dataset, tmp_path: Path) -> None:
+    source = write(tmp_path / "T", {"a.txt": lines(4)})
+    with pytest.raises(UsageError, match=f"--offset {offset}: expected a finite number"):
+        plan_import(source, "mine", data, how=Reading(offset=offset))
+
+
+@pytest.mark.parametrize("name", ["", " ", ".x", "a\nb", "x" * 256])
 def test_names_of_trackers(name: str, data: Dataset, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="--as"):
         plan_import(write(tmp_path / "T", complete()), name, data)

@@ -130,6 +130,8 @@ def _mend(frames: Frames, padding: list[NDArray[np.int64]], names: list[str], co
         bad = any_nan(frames.prediction) | (w <= 0) | (h <= 0)
     else:
         refused = any_nan(frames.prediction) | (w < 0) | (h < 0)
+        if convention.first_frame == "truth":
+            refused[frames.starts] &= ~np.isnan(frames.prediction[frames.starts]).all(axis=1)  # VOT's code, no box
         if refused.any():
             frame = int(refused.argmax())
             sequence = int(frames.sequences[frame])

@@ -58,6 +58,8 @@ def open_files(path: Path) -> Files:
             return _Zip(path)
     except OSError as error:
         raise UsageError(f"{path}: cannot be read: {error.strerror}") from None
+    if path.suffix.lower() == ".zip":
+        raise DataError(f"{path}: is not a readable zip archive: its directory is missing or damaged")
     if path.suffix.lower() not in {".txt", ".mat"}:
         raise UsageError(f"{path}: expected a folder, a zip archive, or a file .txt or .mat")
     return _Single(path)

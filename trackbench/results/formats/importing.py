@@ -7,6 +7,7 @@ stored as a whole, or not at all unless the user asks for what fits. No image is
 from __future__ import annotations
 
 import hashlib
+import math
 import sys
 from collections import defaultdict
 from dataclasses import dataclass, field
@@ -23,6 +24,9 @@ from trackbench.results.formats.fitting import Fitter, Reading, Result
 from trackbench.results.formats.names import Names
 from trackbench.results.manifest import admit, versions
 from trackbench.results.store import RunFolder, RunKey
+
+#: Bytes of the longest name that file systems take.
+MAX_NAME = 255
 
 
 class Fault(NamedTuple):
@@ -83,8 +87,9 @@ def plan_import(
     if tool is not None and tool not in trees.TOOLS:
         known = (*trees.TOOLS, "vot")
         raise UsageError(f"--from '{tool}'{suggestion(tool, known)} (known: {', '.join(known)})")
-    if not name.strip() or not name.isprintable() or name.startswith("."):
-        raise UsageError(f"--as '{name}': expected a name that can be a folder's")
+    check_name(name)
+    if how is not None and not math.isfinite(how.offset):
+        raise UsageError(f"--offset {how.offset}: expected a finite number of pixels")
     if dataset.protocol != "one-pass":
         raise UsageError(f"{dataset.name} is scored by the protocol '{dataset.protocol}'; only one-pass results import")
     files = open_files(path)
@@ -94,6 +99,16 @@ def plan_import(
     if group.shape == "own" and (how.boxes != "xywh" or how.offset):
         raise UsageError(f"{path}: is a run of trackbench, whose boxes need no --boxes or --offset")
     return _Importer(files, group, names, dataset, how).plan(name, tool)
+
+
+def check_name(name: str) -> None:
+    """Refuse a tracker's name that no folder can have.
+
+    Raises:
+        UsageError: it is such a name.
+    """
+    if not name.strip() or not name.isprintable() or name.startswith(".") or len(name.encode()) > MAX_NAME:
+        raise UsageError(f"--as '{name[:40]}': expected a name that can be a folder's")
 
 
 def store_import(plan: ImportPlan, runs: Path, *, restart: bool = False, skip_faulty: bool = False) -> RunFolder:

@@ -32,7 +32,7 @@ from trackbench.results.formats import reading
 from trackbench.results.formats.archives import Files, open_files
 from trackbench.results.formats.exporting import Export, benchmark_rows, write_file
 from trackbench.results.formats.fitting import Result
-from trackbench.results.formats.importing import Fault, ImportPlan
+from trackbench.results.formats.importing import Fault, ImportPlan, check_name
 from trackbench.results.formats.trees import listed
 from trackbench.results.store import RunFolder
 
@@ -170,8 +170,7 @@ def plan_vot_import(
     """
     if protocol not in EXPERIMENTS:
         raise UsageError(f"--protocol '{protocol}': vot-toolkit's results are of {', '.join(EXPERIMENTS)}")
-    if not name.strip() or not name.isprintable() or name.startswith("."):
-        raise UsageError(f"--as '{name}': expected a name that can be a folder's")
+    check_name(name)
     anchored = protocol == "multistart" or (protocol == "realtime" and dataset.protocol == "multistart")
     files = open_files(path)
     label, found = _choose(files, protocol, 8 if anchored else 3, only)
