@@ -12,6 +12,7 @@ TRACKERS = '''
 
 import random
 import time
+from pathlib import Path
 
 from trackbench.regions import Box, region_to_box
 from trackbench.trackers.base import Options, Prediction, TrackerModel
@@ -21,14 +22,19 @@ class DriftOptions(Options):
     dx: float = 1.0
     fail_on: str = ""
     sleep: float = 0.0
+    gate: str = ""
 
 
 class Drift(TrackerModel):
-    """Moves by dx every frame; the brightness of the frame is its score."""
+    """Moves by dx every frame; the brightness of the frame is its score. All but the first start wait for ``gate``."""
 
     Options = DriftOptions
+    starts = 0
 
     def start(self, frames, regions):
+        self.starts += 1
+        while self.options.gate and self.starts > 1 and not Path(self.options.gate).exists():
+            time.sleep(0.01)
         if self.options.fail_on == "start":
             raise RuntimeError("cannot start")
         return [{"box": region_to_box(region), "tall": frame.shape[0]} for frame, region in zip(frames, regions)]

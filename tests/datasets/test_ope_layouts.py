@@ -4,7 +4,6 @@ What the reference material has is read from there; the layouts of the other ben
 """
 
 import shutil
-import time
 from pathlib import Path
 from zipfile import ZipFile
 
@@ -98,18 +97,12 @@ def test_counts_of_the_official_releases(
 
 
 @pytest.mark.parametrize(("name", "root"), [("tnl2k", "tnl2k_gt"), ("lasot", "lasot_gt")])
-def test_listing_is_fast_and_reads_no_annotation(
-    ope: Path, name: str, root: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_listing_reads_no_annotation(ope: Path, name: str, root: str, monkeypatch: pytest.MonkeyPatch) -> None:
     for module in ("tnl2k", "lasot"):
         for function in ("read_boxes", "read_labels"):
             monkeypatch.delattr(f"trackbench.datasets.layouts.{module}.{function}")
-    times = []
-    for _ in range(3):
-        start = time.perf_counter()
-        open_dataset(name, ope / root)
-        times.append(time.perf_counter() - start)
-    assert min(times) < 0.3
+    dataset = open_dataset(name, ope / root)
+    assert len(dataset.sequences) == dataset.of
 
 
 def test_uav_windows(ope: Path, tmp_path: Path) -> None:
