@@ -28,13 +28,15 @@ class Weights:
     """Of random weights."""
     file: Path | None = None
     """The official file, where the user named one; otherwise they are the kept ones."""
+    kept: bool = False
+    """Whether the kept ones come from the same file."""
 
     @property
     def mark(self) -> str:
         """What a run's label says of weights other than the kept ones."""
         if self.seed is not None:
             return "random-weights"
-        return f"weights={(self.sha256 or '')[:8]}" if self.file else ""
+        return "" if self.kept else f"weights={(self.sha256 or '')[:8]}"
 
     def identity(self) -> dict[str, Any]:
         """Return what the manifest says of the weights."""
@@ -51,6 +53,7 @@ class Weights:
         if self.seed is not None:
             return None
         if self.file is not None:
+            # Even where it is the kept weights' own: what they leave out of it, these options may need.
             return read_weights(self.file, settings.name, model, settings.options).weights
         kept = settings.definition.same_as
         found = fit_kept(load_kept(kept), model, settings.options)
@@ -85,8 +88,8 @@ def choose_weights(settings: Settings, file: Path | None, random: bool, seed: in
     kept = origin(settings.definition.same_as)
     if file is not None:
         sha256 = file_sha256(file)
-        return Weights(sha256, file=None if kept and kept.sha256 == sha256 else file)
+        return Weights(sha256, file=file, kept=kept is not None and kept.sha256 == sha256)
     if kept is None:
         how = how_to_get_weights(settings.name, definition)
         raise TrackerError(f"{settings.name} has no weights: {how}, or run it with --random-weights")
-    return Weights(kept.sha256)
+    return Weights(kept.sha256, kept=True)

@@ -13,9 +13,12 @@ import torch
 from official import official_names
 from small_siamattn import SMALL, scene, small_tracker
 
-from trackbench.errors import TrackerError, UsageError
+from trackbench.definitions import DATASETS
+from trackbench.errors import DataError, TrackerError, UsageError
 from trackbench.regions import Box, Polygon
+from trackbench.trackers.catalogue import find_tracker
 from trackbench.trackers.checkpoints.fitting import read_weights
+from trackbench.trackers.checkpoints.kept import keep
 from trackbench.trackers.checkpoints.keys import match
 from trackbench.trackers.settings import settle
 from trackbench.trackers.siamattn.network import Parts
@@ -247,3 +250,47 @@ def test_sizes_have_to_fit() -> None:
     with pytest.raises(UsageError, match="make a response of 9, but the network's is 25"):
         settle("siamattn", options={"base_size": -8})
     assert SiamAttnOptions(instance_size=287).response == 29
+
+
+@pytest.mark.parametrize("changed", [{"mask": False}, {"refine_box": False}, {"deform_pool": False}])
+def test_kept_weights_serve_a_network_without_some_parts(
+    reference: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changed: dict[str, bool]
+) -> None:
+    monkeypatch.setenv("TRACKBENCH_CACHE", str(tmp_path))
+    path, options = tmp_path / "checkpoint_vot2018.pth", SiamAttnOptions(**SMALL)
+    torch.save(official_small(reference, options), path)
+    keep("siamattn", read_weights(path, "siamattn", SiamAttnTracker, options).weights, path)
+    kept = find_tracker("siamattn", options=SMALL | changed)
+    named = find_tracker("siamattn", options=SMALL | changed, weights=path)
+    assert kept.label == named.label
+    assert kept.identity() == named.identity()
+    one, other = (spec.tracker.build("cpu").network.state_dict() for spec in (kept, named))
+    assert one.keys() == other.keys()
+    assert all(torch.equal(one[name], other[name]) for name in one)
+    with pytest.raises(DataError, match="does not fit 'siamattn' with these options: .* unknown"):
+        find_tracker("siamattn", options=SMALL | {"deform_conv": False}).build("cpu")
+
+
+def test_a_named_file_gives_what_was_not_kept_of_it(
+    reference: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TRACKBENCH_CACHE", str(tmp_path))
+    path = tmp_path / "checkpoint_otb100.pth"
+    torch.save(official_small(reference, SiamAttnOptions(**SMALL)), path)
+    found = read_weights(path, "siamattn-box", SiamAttnTracker, SiamAttnOptions(**SMALL, mask=False))
+    keep("siamattn-box", found.weights, path)
+    options = SMALL | {"mask": True}
+    with pytest.raises(DataError, match="does not fit 'siamattn-box' with these options: .* missing"):
+        find_tracker("siamattn-box", options=options).build("cpu")
+    assert find_tracker("siamattn-box", options=options, weights=path).tracker.build("cpu").options.mask
+
+
+def test_each_benchmark_has_the_values_of_its_kind() -> None:
+    """VOT's years have those published for VOT2018, all others those published for OTB-100."""
+    for dataset in DATASETS.names():
+        vot = dataset.startswith("vot")
+        for name in ("siamattn", "siamattn-otb100", "siamattn-box"):
+            options = settle(name, dataset).options
+            assert isinstance(options, SiamAttnOptions)
+            chosen = (options.penalty_k, options.window_influence, options.lr, options.box_origin)
+            assert chosen == ((0.10, 0.25, 0.45, "pixel") if vot else (0.20, 0.35, 0.50, "edge")), (name, dataset)

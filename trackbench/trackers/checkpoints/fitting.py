@@ -53,7 +53,7 @@ def fit(state: dict[str, Tensor], model: type[Networked], options: Options) -> M
 
 def fit_kept(weights: dict[str, Tensor], model: type[Networked], options: Options) -> Match:
     """Return how kept weights, under our names, fit the network of a tracker's class with ``options``."""
-    return match(weights, KeyMap(), _wanted(model, options))
+    return match(weights, KeyMap(off=model.key_map(options).off), _wanted(model, options))
 
 
 def describe(found: Match) -> str:

@@ -17,13 +17,17 @@ class KeyMap:
     """How an official state dict becomes that of our network.
 
     The steps, in order: a prefix ``module.`` on every name goes; names that match ``unused`` are set aside; each
-    ``rename`` is substituted in every name; ``convert`` may then split, join or transpose tensors.
+    ``rename`` is substituted in every name, and names that match ``off`` are set aside; ``convert`` may then split, join
+    or transpose tensors.
     """
 
     rename: tuple[tuple[str, str], ...] = ()
     """Regular expressions and what takes the place of each (``re.sub``)."""
     unused: tuple[str, ...] = ()
     """Regular expressions that match whole official names: known, and not needed by the network."""
+    off: tuple[str, ...] = ()
+    """Regular expressions that match whole names of ours: parts that options switch off in a network that is otherwise
+    the same. Weights that are kept under our names have them too."""
     convert: Convert | None = None
     """For what a change of names cannot say; gets and returns all tensors under our names."""
 
@@ -38,6 +42,9 @@ class KeyMap:
             ours_name = name
             for pattern, replacement in self.rename:
                 ours_name = re.sub(pattern, replacement, ours_name)
+            if any(re.fullmatch(pattern, ours_name) for pattern in self.off):
+                unused.append(name)
+                continue
             # Of two that would become the same, the second keeps its name and is reported as unknown.
             ours[name if ours_name in ours else ours_name] = tensor
         return (self.convert(ours) if self.convert else ours), unused

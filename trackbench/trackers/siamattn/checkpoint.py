@@ -8,17 +8,17 @@ from trackbench.trackers.siamattn.network import LEVELS, Parts
 
 def official_keys(parts: Parts) -> KeyMap:
     """Return the key map for a network with these parts: what the network lacks is known, and not needed."""
-    unused = []
+    off = []
     if not parts.mask:
-        unused += [r"mask_head\..*", r"feature_fusion\.lateral_convs\..*"]
+        off += [r"mask_(head|features)\..*"]
     if not parts.refine_box:
-        unused += [r"bbox_head\..*", r"feature_fusion\.(xcorr|convs)\..*"]
+        off += [r"box_(head|features)\..*"]
     if not parts.attention:
-        unused += [r"feature_enhance\..*"]
+        off += [r"attention\..*"]
     if not parts.self_attention:
-        unused += [r"feature_enhance\.pams\..*"]
+        off += [r"attention\.\d\.spatial\..*"]
     if not parts.deform_pool:
-        unused += [r"(bbox|mask)_head\.roi_pool_[bm]\..*"]
+        off += [r"(box|mask)_head\.roi_pool\..*"]
     # Maps are called p2 to p4 in the neck and the proposals, and 0 to 2 everywhere else.
     levels = tuple(
         (rf"^{official}{level + 2}\.", f"{ours}.{level}.")
@@ -40,5 +40,5 @@ def official_keys(parts: Parts) -> KeyMap:
             (r"^bbox_head\.", "box_head."),
             (r"\.BN256\.", ".norm."),
         ),
-        unused=tuple(unused),
+        off=tuple(off),
     )

@@ -64,8 +64,8 @@ OFFICIAL = KeyMap(
 
 def official_keys(heads: Heads) -> KeyMap:
     """Return how the official names become those of a network with these heads; another head is not needed."""
-    other = {"double": (), "conv": (r"head\.(fc_.*|[sb]i_fc)",), "fc": (r"head\.(conv_.*|[sb]i_conv)",)}[heads]
-    return replace(OFFICIAL, unused=(*OFFICIAL.unused, *other))
+    other = {"double": (), "conv": (r"head\.fc\..*",), "fc": (r"head\.conv\..*",)}[heads]
+    return replace(OFFICIAL, off=other)
 
 
 IMAGENET = KeyMap(
