@@ -312,3 +312,16 @@ def test_the_toolkit_finds_a_package_complete(place: Path) -> None:
             complete, files, _ = experiment.scan(tracker, sequence)
             assert complete, (experiment.identifier, sequence.name)
             assert files
+
+
+def test_gaps_between_repetitions(place: Path) -> None:
+    got10k(place)
+    run = stored("got10k-test", GOT10K, repetitions=2)
+    common = ("pack", "got10k", "--tracker", "opencv:mil", "--root", ".")
+    run.file(GOT10K[3], ".txt", 2).unlink()
+    run.file(GOT10K[5]).unlink()
+    result = trackbench(*common, code=1)
+    assert f"{run.file(GOT10K[5])}: is missing; repetition 2 is there" in result.stderr
+    assert "trackbench: 1 problem, nothing is written" in result.stderr
+    result = trackbench(*common, "--repetition", "3", code=2)
+    assert f"--repetition 3: 2 of opencv:mil are stored in {run.path}" in result.stderr

@@ -100,7 +100,7 @@ def pack_one_pass(
         times: leave them out if false, where the server has them.
 
     Raises:
-        UsageError: the server does not score this data set.
+        UsageError: the server does not score this data set, or no such repetition is stored.
     """
     judge = SERVERS[server]
     if dataset.name not in judge.datasets:
@@ -110,6 +110,10 @@ def pack_one_pass(
     stored = set().union(*(run.sequences(number) for number in range(1, run.repetitions() + 1)))
     failures = run.failures()
     numbers = range(1, run.repetitions() + 1) if repetition is None else [repetition]
+    if repetition is not None and repetition > max(1, run.repetitions()):
+        raise UsageError(
+            f"--repetition {repetition}: {run.repetitions()} of {run.key.tracker} are stored in {run.path}"
+        )
     if len(numbers) > judge.runs:
         takes = f"takes {judge.runs}" if judge.runs > 1 else "takes one"
         package.complain(run.path, f"{len(numbers)} repetitions; the server {takes}, --repetition N chooses one")
@@ -120,6 +124,9 @@ def pack_one_pass(
             failure = failures.get(sequence.name, {}).get("reason")
             package.complain(sequence.name, f"could not be run: {failure}" if failure else "is missing")
             continue
+        # Fewer at the end are taken, a gap is not: the first file has to be there, and times are a column a run.
+        for number in sorted(set(numbers[: max(present)]) - set(present)) if repetition is None else ():
+            package.complain(run.file(sequence.name, ".txt", number), f"is missing; repetition {max(present)} is there")
         counted &= packer.add(package, sequence, present)
     for name in dataset.missing:
         known = "its annotation is not on disk" if name in stored else "is missing, and so is its annotation on disk"
