@@ -38,7 +38,9 @@ class Prediction:
 class Options(BaseModel):
     """Options of a tracker's definition: every tracker class subclasses this with its own, typed and validated."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, protected_namespaces=())
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, validate_default=True, protected_namespaces=(), allow_inf_nan=False
+    )
 
     @classmethod
     def implied(cls, settings: Mapping[str, Any]) -> Mapping[str, Any]:

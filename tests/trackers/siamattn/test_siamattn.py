@@ -267,7 +267,7 @@ def test_kept_weights_serve_a_network_without_some_parts(
     one, other = (spec.tracker.build("cpu").network.state_dict() for spec in (kept, named))
     assert one.keys() == other.keys()
     assert all(torch.equal(one[name], other[name]) for name in one)
-    with pytest.raises(DataError, match="does not fit 'siamattn' with these options: .* unknown"):
+    with pytest.raises(DataError, match=r"does not fit 'siamattn' with these options: .* unknown"):
         find_tracker("siamattn", options=SMALL | {"deform_conv": False}).build("cpu")
 
 
@@ -280,7 +280,7 @@ def test_a_named_file_gives_what_was_not_kept_of_it(
     found = read_weights(path, "siamattn-box", SiamAttnTracker, SiamAttnOptions(**SMALL, mask=False))
     keep("siamattn-box", found.weights, path)
     options = SMALL | {"mask": True}
-    with pytest.raises(DataError, match="does not fit 'siamattn-box' with these options: .* missing"):
+    with pytest.raises(DataError, match=r"does not fit 'siamattn-box' with these options: .* missing"):
         find_tracker("siamattn-box", options=options).build("cpu")
     assert find_tracker("siamattn-box", options=options, weights=path).tracker.build("cpu").options.mask
 

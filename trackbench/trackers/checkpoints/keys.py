@@ -17,19 +17,19 @@ class KeyMap:
     """How an official state dict becomes that of our network.
 
     The steps, in order: a prefix ``module.`` on every name goes; names that match ``unused`` are set aside; each
-    ``rename`` is substituted in every name, and names that match ``off`` are set aside; ``convert`` may then split, join
-    or transpose tensors.
+    ``rename`` is substituted in every name; names that match ``off`` are set aside too; ``convert`` may then split,
+    join or transpose tensors.
     """
 
     rename: tuple[tuple[str, str], ...] = ()
     """Regular expressions and what takes the place of each (``re.sub``)."""
     unused: tuple[str, ...] = ()
     """Regular expressions that match whole official names: known, and not needed by the network."""
+    convert: Convert | None = None
+    """For what a change of names cannot say; gets and returns all tensors under our names."""
     off: tuple[str, ...] = ()
     """Regular expressions that match whole names of ours: parts that options switch off in a network that is otherwise
     the same. Weights that are kept under our names have them too."""
-    convert: Convert | None = None
-    """For what a change of names cannot say; gets and returns all tensors under our names."""
 
     def apply(self, official: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], list[str]]:
         """Return the tensors under our names, and the official names that were set aside."""

@@ -88,8 +88,8 @@ class SiamAttnOptions(NetworkOptions):
     def implied(cls, settings: Mapping[str, Any]) -> Mapping[str, Any]:
         """Return what the file ``config`` says; a tracker of boxes stays one, whatever heads the file's network has."""
         path = settings.get("config")
-        if not path:
-            return {}
+        if not path or not isinstance(path, str | Path):
+            return {}  # what is no path is refused with the other options
         implied = options_from_yaml(Path(path))
         return implied | {"mask": implied["mask"] and settings.get("mask", True)}
 
