@@ -8,7 +8,7 @@ from test_reports import score
 
 from trackbench.errors import UsageError
 from trackbench.reports import tables
-from trackbench.reports.style import Style, check_labels, looks, read_style, styled
+from trackbench.reports.style import Style, TrackerStyle, check_labels, looks, read_style, styled
 
 
 def test_same_look_whatever_else_is_there() -> None:
@@ -40,6 +40,7 @@ def test_style_file(tmp_path: Path) -> None:
         ("colour = 'red'", "colour: Extra inputs are not permitted"),
         ("[trackers.a]\ncolour = 'red'", "trackers.a.colour: String should match pattern"),
         ("[trackers.a]\nline = 'wavy'", "trackers.a.line: Input should be 'solid', 'dashed'"),
+        ("[trackers.a]\nname = ' '", "trackers.a.name: String should match pattern"),
         ("one_column = 0.1", "one_column: Input should be greater than or equal to 1, found 0.1"),
         ("[", "not valid TOML"),
     ],
@@ -62,6 +63,12 @@ def test_trackers_of_the_same_name() -> None:
     assert [row.title for row in rows] == ["DCF (a)", "DCF (a@1)"]
     with pytest.raises(UsageError, match="two runs of 'a' on otb100"):
         styled([score("a", 0.5), score("a", 0.4)], Style())
+
+
+def test_names_stay_on_one_line() -> None:
+    style = Style(trackers={"b": TrackerStyle(name="my\ntracker")})
+    rows = styled([replace(score("a", 0.5), title="a\n| b"), score("b", 0.4)], style)
+    assert [row.title for row in rows] == ["a | b", "my tracker"]
 
 
 def test_nothing_to_report() -> None:

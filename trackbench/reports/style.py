@@ -52,7 +52,7 @@ class TrackerStyle(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    name: str | None = None
+    name: Annotated[str, Field(pattern=r"\S")] | None = None
     colour: Annotated[str, Field(pattern=r"^#[0-9a-fA-F]{6}$")] | None = None
     line: Line | None = None
 
@@ -148,4 +148,5 @@ def looks(labels: Iterable[str], style: Style | None = None) -> dict[str, Look]:
 
 
 def _name(score: Score, style: Style) -> str:
-    return style.trackers.get(score.tracker, TrackerStyle()).name or score.title
+    name = style.trackers.get(score.tracker, TrackerStyle()).name or score.title
+    return " ".join(name.split())  # a line break would end the row of a table
