@@ -56,6 +56,28 @@ def test_import_refuses_what_does_not_fit(foreign: Path) -> None:
     assert (run["sequences"], run["missing"]) == (1, ["s2", "s3"])
 
 
+def test_import_of_nothing_that_fits_leaves_the_store_alone(foreign: Path) -> None:
+    command = ("import", "foreign", "--as", "theirs", "-d", "data", "--skip-faulty", "--restart")
+    stored = {path: path.read_bytes() for path in Path(document(*command)["run"]["folder"]).glob("*.txt")}
+    assert stored
+    for file in foreign.glob("*.txt"):
+        file.write_text("x,y,w,h\n")
+    result = trackbench(*command, code=1)
+    assert result.stderr.strip().splitlines()[-1].endswith("not fit, nothing is stored")
+    assert {path: path.read_bytes() for path in stored} == stored
+
+
+def test_import_of_sequences_that_are_not_on_disk(workplace: Path) -> None:
+    truth = workplace / "OTB/Basketball/groundtruth_rect.txt"
+    truth.parent.mkdir(parents=True)
+    truth.write_text("1,2,3,4\n" * 725)
+    (workplace / "foreign").mkdir()
+    (workplace / "foreign/Dudek.txt").write_text("1,2,3,4\n" * 1145)
+    result = trackbench("import", "foreign", "--as", "theirs", "-d", "otb100", "--root", "OTB", code=1)
+    assert "foreign: no result is of a sequence in OTB; nothing is stored" in result.stderr
+    assert not Path("runs").exists()
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

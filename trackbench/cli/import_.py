@@ -75,7 +75,7 @@ def import_results(
         plan = _plan_vot(path, name, found, tool, protocol, only, how)
     else:
         plan = plan_import(path, name, found, tool=tool, only=only, how=how)
-    refused = bool(plan.faults) and not skip_faulty
+    refused = not plan.results or (bool(plan.faults) and not skip_faulty)
     folder = None if refused else store_import(plan, runs, restart=restart, skip_faulty=skip_faulty).path
     row = _summary(plan, folder)
     if json:
@@ -91,8 +91,12 @@ def import_results(
         if plan.missing:
             say(f"missing: {listed(plan.missing)}")
     if plan.faults:
-        outcome = "nothing is stored; --skip-faulty stores the rest" if refused else "the rest is stored"
-        complain(f"{len(plan.faults)} {'file does' if len(plan.faults) == 1 else 'files do'} not fit, {outcome}")
+        outcome = "nothing is stored" if refused else "the rest is stored"
+        hint = "; --skip-faulty stores the rest" if refused and plan.results else ""
+        complain(f"{len(plan.faults)} {'file does' if len(plan.faults) == 1 else 'files do'} not fit, {outcome}{hint}")
+    elif refused:
+        complain(f"{path}: no result is of a sequence in {found.root}; nothing is stored")
+    if plan.faults or refused:
         raise typer.Exit(1)
 
 

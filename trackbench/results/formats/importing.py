@@ -121,13 +121,15 @@ def store_import(plan: ImportPlan, runs: Path, *, restart: bool = False, skip_fa
         skip_faulty: store what fits although something does not.
 
     Raises:
-        DataError: something does not fit.
+        DataError: something does not fit, or nothing does.
         UsageError: results of something else are stored under this name, or the store cannot be written.
     """
     if plan.faults and not skip_faulty:
         raise DataError(
             f"{plan.source['path']}: {len(plan.faults)} files do not fit; the first: {plan.faults[0].reason}"
         )
+    if not plan.results:  # an empty run is none, and must not replace one
+        raise DataError(f"{plan.source['path']}: no result fits a sequence of {plan.dataset.name}; nothing is stored")
     folder = RunFolder(runs, RunKey(plan.name, plan.dataset.name, plan.dataset.protocol))
     identity = {
         "imported": True,
