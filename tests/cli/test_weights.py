@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -135,12 +136,18 @@ def test_wrong_commands(official: Path) -> None:
 def test_damaged_keep(official: Path) -> None:
     added = document("weights", "add", "dcfnet", str(official))
     path = Path(added["file"])
-    content = bytearray(path.read_bytes())
+    intact = path.read_bytes()
+    content = bytearray(intact)
     content[-1] ^= 255
     path.write_bytes(bytes(content))
     assert "damaged: the tensors are not those" in trackbench("weights", "check", code=1).stderr
     path.write_bytes(bytes(content[:100]))
     assert "replaces it" in trackbench("weights", "check", code=1).stderr
+    path.with_name("another.safetensors").write_bytes(intact)
+    listed = trackbench("weights", "list", "--json", code=1)
+    assert [row["file"] for row in json.loads(listed.stdout)["weights"]] == [str(path.with_name("another.safetensors"))]
+    assert "dcfnet.safetensors: damaged" in listed.stderr
+    path.with_name("another.safetensors").unlink()
     assert "replaces it" in trackbench("run", "dcfnet", "-d", "data", code=1).stderr
     (row,) = [row for row in document("list", "trackers")["trackers"] if row["name"] == "dcfnet"]
     assert "damaged" in row["why_not"]

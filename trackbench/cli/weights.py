@@ -65,19 +65,33 @@ def add(
 @weights_app.command("list")
 @guarded
 def list_weights(json: Json = False, debug: Debug = False) -> None:
-    """List the weights that are kept."""
+    """List the weights that are kept. The exit code is 1 where some are damaged; the others are listed."""
     from dataclasses import asdict
 
+    from trackbench.errors import TrackbenchError
     from trackbench.trackers.checkpoints.kept import kept_file, kept_trackers, origin
 
     rows: list[dict[str, Any]] = []
+    damaged: list[str] = []
     for name in kept_trackers():
-        made = origin(name)
+        try:
+            made = origin(name)
+        except TrackbenchError as error:
+            damaged.append(str(error))
+            continue
         if made is not None:
             rows.append({**asdict(made), "file": str(kept_file(name))})
+    for reason in damaged:
+        complain(reason)
     if json:
         print_json({"weights": rows})
-        return
+    else:
+        _show_kept(rows)
+    if damaged:
+        raise typer.Exit(1)
+
+
+def _show_kept(rows: list[dict[str, Any]]) -> None:
     from rich.table import Table
 
     table = Table("tracker", "official file", "sha256", "added", "kept in")

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from trackbench.errors import TrackerError
+from trackbench.trackers.crops.context import context_side
 from trackbench.trackers.crops.normalise import imagenet_tensor
 from trackbench.trackers.crops.square import clip_box, cut_window, square_crop, to_frame
 
@@ -129,3 +130,11 @@ def test_normalisation() -> None:
     tensor = imagenet_tensor(FRAME[None, :2, :2])
     expected = (FRAME[:2, :2] / 255 - (0.485, 0.456, 0.406)) / (0.229, 0.224, 0.225)
     np.testing.assert_allclose(tensor[0].permute(1, 2, 0).numpy(), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("size", [20000.0, 1e6, 1e200])
+def test_targets_beyond_all_frames_are_refused(size: float) -> None:
+    with pytest.raises(TrackerError, match=r"its side would be .* pixels, more than 32768"):
+        square_crop([np.zeros((24, 32, 3), np.uint8)], np.array([[-size / 2, -size / 2, size, size]]), 4.0, 64)
+    with pytest.raises(TrackerError, match=r"its side would be .* pixels, more than 32768"):
+        context_side(size, size, 0.5)

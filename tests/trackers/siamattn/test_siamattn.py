@@ -294,3 +294,16 @@ def test_each_benchmark_has_the_values_of_its_kind() -> None:
             assert isinstance(options, SiamAttnOptions)
             chosen = (options.penalty_k, options.window_influence, options.lr, options.box_origin)
             assert chosen == ((0.10, 0.25, 0.45, "pixel") if vot else (0.20, 0.35, 0.50, "edge")), (name, dataset)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("config", 3, "key 'config' is 3: input is not a valid path"),
+        ("penalty_k", float("inf"), "key 'penalty_k' is inf: input should be a finite number"),
+    ],
+)
+def test_odd_values_of_options(key: str, value: Any, message: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        settle("siamattn", options={key: value})
+    assert message in str(caught.value)

@@ -17,7 +17,7 @@ from sparsett_records import SETTINGS, choices
 from trackbench.errors import TrackerError
 from trackbench.regions import Box
 from trackbench.trackers.settings import settle
-from trackbench.trackers.sparsett.tracker import SparseTT, SparseTTOptions
+from trackbench.trackers.sparsett.tracker import SparseTT, SparseTTOptions, _side
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "sparsett"
 
@@ -159,3 +159,12 @@ def test_choice_of_a_cell_as_officially_recorded(settings):
     np.testing.assert_allclose(boxes_of(found), golden[f"{settings}_boxes"], rtol=0, atol=1e-4)
     np.testing.assert_allclose([p.score for p in found], golden[f"{settings}_scores"], rtol=0, atol=1e-6)
     assert [p.extras["cell"] for p in found] == golden[f"{settings}_cells"].tolist()
+
+
+@pytest.mark.parametrize("size", [1e-3, 0.2, 0.5])
+def test_a_target_smaller_than_a_pixel(tracker, size):
+    """Its window of the template rounds to one pixel or none, which would be no window or a mirrored one."""
+    frames, _ = sequences(1, 2)
+    states = tracker.start([frames[0][0]], [Box(30, 20, size, size)])
+    assert np.isfinite(boxes_of(tracker.step([frames[0][1]], states))).all()
+    assert _side(127, tracker._scale(np.full((1, 2), size))) == 2

@@ -12,16 +12,27 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from trackbench.errors import TrackerError
 from trackbench.trackers.base import Frame
+from trackbench.trackers.crops.square import LARGEST_SIDE
 
 
 def context_side(width: float, height: float, context: float) -> float:
     """Return the side in pixels of the square around a target that holds it and its surroundings.
 
     Bertinetto et al. 2016, Sec. 2.4: ``sqrt((w + 2p) * (h + 2p))`` with ``2p = context * (w + h)``.
+
+    Raises:
+        TrackerError: it is far larger than any frame.
     """
     margin = context * (width + height)
-    return math.sqrt((width + margin) * (height + margin))
+    side = math.sqrt((width + margin) * (height + margin))
+    if not side <= LARGEST_SIDE:
+        raise TrackerError(
+            f"cannot cut a crop around a target of {width:g}x{height:g} pixels: "
+            f"its side would be {side:g} pixels, more than {LARGEST_SIDE}"
+        )
+    return side
 
 
 def context_crop(

@@ -17,6 +17,10 @@ from numpy.typing import ArrayLike, NDArray
 from trackbench.errors import TrackerError
 from trackbench.trackers.base import Frame
 
+LARGEST_SIDE = 1 << 15
+"""Pixels along a square that is cut at most: all that a target as large as a frame of 6500 by 6500 needs. Annotations
+beyond it are faults, which would ask for more memory than there is."""
+
 
 class SquareCrops(NamedTuple):
     """N crops of one size."""
@@ -41,7 +45,8 @@ def square_crop(frames: list[Frame], boxes: NDArray[np.float64], factor: float, 
         size: side of the crops.
 
     Raises:
-        TrackerError: a box that is not finite, has no area, or whose square sees nothing of its frame.
+        TrackerError: a box that is not finite, without area or far too large, or whose square sees nothing of its
+            frame.
     """
     count = len(frames)
     images = np.empty((count, size, size, 3), np.uint8)
@@ -50,9 +55,11 @@ def square_crop(frames: list[Frame], boxes: NDArray[np.float64], factor: float, 
     for index, (frame, box) in enumerate(zip(frames, boxes.tolist(), strict=True)):
         x, y, w, h = box
         area = w * h
-        side = math.ceil(math.sqrt(area) * factor) if math.isfinite(sum(box)) and area > 0 else 0
-        if side < 1:
-            raise TrackerError(f"cannot cut a crop around box x={x:g} y={y:g} w={w:g} h={h:g}: it has no area")
+        exact = math.sqrt(area) * factor if math.isfinite(sum(box)) and area > 0 else 0.0
+        if not 0 < exact <= LARGEST_SIDE:
+            why = f"its side would be {exact:g} pixels, more than {LARGEST_SIDE}" if exact else "it has no area"
+            raise TrackerError(f"cannot cut a crop around box x={x:g} y={y:g} w={w:g} h={h:g}: {why}")
+        side = math.ceil(exact)
         left, top = round(x + 0.5 * w - 0.5 * side), round(y + 0.5 * h - 0.5 * side)
         window = cut_window(frame, left, top, side, side)
         cv2.resize(window.image, (size, size), dst=images[index], interpolation=cv2.INTER_LINEAR)

@@ -194,5 +194,8 @@ def _padded_side(sizes: Floats, context: float = 0.5) -> Floats:
 
 
 def _side(pixels: int, scales: Floats) -> Floats:
-    """Return the sides of the windows that become crops of ``pixels``, rounded half to even."""
-    return np.rint(pixels / scales)
+    """Return the sides of the windows that become crops of ``pixels``, rounded half to even.
+
+    They have two pixels at least, of which targets smaller than a pixel have less: a window of one has no extent.
+    """
+    return np.maximum(np.rint(pixels / scales), 2)
