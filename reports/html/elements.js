@@ -144,6 +144,14 @@ function button(text, clicked, attributes) {
   return el("button", { type: "button", on: { click: clicked }, ...attributes }, text);
 }
 
+// What has the keyboard's focus has it still, as the control in the same place, after its surroundings are drawn again.
+function keepingFocus(holder, draw) {
+  const controls = () => [...holder.querySelectorAll("button, select, input")];
+  const place = controls().indexOf(document.activeElement);
+  draw();
+  if (place >= 0) controls()[place]?.focus({ preventScroll: true });
+}
+
 // A section is drawn again whenever the data set or the trackers change; without content it is not there.
 function section(id, title, draw) {
   page.sections.push({ id, title, draw });

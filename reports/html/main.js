@@ -31,8 +31,9 @@ function drawTrackers() {
     drawTrackers();
     drawAll();
   };
-  document.getElementById("trackers").replaceChildren(...toggles,
-    ...(page.rows.length > 2 ? [button("all", all(true), { class: "link" }), button("none", all(false), { class: "link" })] : []));
+  const holder = document.getElementById("trackers");
+  keepingFocus(holder, () => holder.replaceChildren(...toggles,
+    ...(page.rows.length > 2 ? [button("all", all(true), { class: "link" }), button("none", all(false), { class: "link" })] : [])));
 }
 
 function drawDatasets() {
@@ -40,13 +41,14 @@ function drawDatasets() {
   const holder = document.getElementById("datasets");
   if (datasets.length === 1) holder.replaceChildren(el("strong", {}, datasets[0].title));
   else {
-    holder.replaceChildren(...datasets.map((data, place) => button(data.title, () => show(place),
-      { class: "toggle", "aria-pressed": String(place === page.place) })));
+    keepingFocus(holder, () => holder.replaceChildren(...datasets.map((data, place) => button(data.title, () => show(place),
+      { class: "toggle", "aria-pressed": String(place === page.place) }))));
   }
 }
 
 function show(place, number = 0, frame = 0) {
   stop();
+  clearTimeout(remembering); // it would name a sequence that is no longer there
   page.place = place;
   player.sequence = null;
   drawDatasets();

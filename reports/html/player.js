@@ -80,7 +80,7 @@ function drawPlayer() {
   ];
   player.parts = { image, shapes, slider, counter, values, lines, play, note: el("p", { class: "note" }) };
   const { traces } = page.data;
-  holder.replaceChildren(
+  keepingFocus(holder, () => holder.replaceChildren(
     el("p", { class: "controls" },
       select("Sequence", traces.map(({ name }, k) => [String(k), name]), String(player.number), (k) => openSequence(Number(k), 0, false)),
       button("Previous sequence", () => openSequence((player.number + traces.length - 1) % traces.length, 0, false)),
@@ -89,7 +89,7 @@ function drawPlayer() {
     el("div", { class: "transport" }, play, slider, counter),
     el("p", { class: "controls" },
       button("Previous failure", () => jump(-1)), button("Next failure", () => jump(1)), failureChoice()),
-    ...lines.map(({ root }) => root));
+    ...lines.map(({ root }) => root)));
   seek(player.frame);
 }
 

@@ -208,6 +208,37 @@ def test_sequences_open_from_the_table_and_the_address(watched: Watched, report:
     assert column(page, "sequences", 1) == ["s2"]
 
 
+def test_the_keyboard_keeps_its_place(watched: Watched) -> None:
+    page = watched.page
+    name = "document.activeElement.innerText.trim()"
+    for label in ("none", "all", "Next sequence", "Previous sequence"):
+        page.get_by_role("button", name=label, exact=True).focus()
+        for _ in range(2):
+            page.keyboard.press("Enter")
+            page.wait_for_timeout(100)
+            assert page.evaluate(name) == label
+    page.locator("#datasets").get_by_role("button", name="synth").focus()
+    page.keyboard.press("Enter")
+    assert page.evaluate(name) == "synth"
+
+
+def test_the_address_is_not_written_while_a_data_set_is_opened(watched: Watched) -> None:
+    # Reading a sequence takes longer than writing the address waits.
+    watched.page.evaluate("""() => {
+        const read = Response.prototype.arrayBuffer;
+        Response.prototype.arrayBuffer = async function () {
+            await new Promise((done) => setTimeout(done, 600));
+            return read.call(this);
+        };
+        const slider = document.querySelector("#player input[type=range]");
+        slider.value = 2;
+        slider.dispatchEvent(new Event("input"));
+        document.querySelectorAll("#datasets button")[1].click();
+    }""")
+    watched.page.wait_for_timeout(900)
+    watched.page.wait_for_url("**data=synth**")
+
+
 def test_second_data_set(watched: Watched) -> None:
     page = watched.page
     colour = page.locator("#trackers svg.tracker").first.get_attribute("style")
@@ -256,6 +287,20 @@ def test_narrow_screens(browser: Any, report: Path) -> None:
     watched = Watched(browser, report, viewport={"width": 380, "height": 700})
     assert watched.page.evaluate("document.documentElement.scrollWidth") <= 380
     assert watched.complaints == []
+    watched.context.close()
+
+
+def test_long_names_do_not_widen_the_page(browser: Any, tmp_path: Path) -> None:
+    write_trackers(tmp_path)
+    write_sequence(tmp_path / "data/s1", 4)
+    (tmp_path / "style.toml").write_text(f'[trackers.static]\nname = "{"L" * 150}"\n')
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(tmp_path)
+        patch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+        trackbench("run", "static", "-d", "data")
+        trackbench("report", "-d", "data", "--html", "--style", "style.toml")
+    watched = Watched(browser, tmp_path / "runs/report/report.html")
+    assert watched.page.evaluate("document.documentElement.scrollWidth") <= 1300
     watched.context.close()
 
 
