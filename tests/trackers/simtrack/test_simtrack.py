@@ -65,6 +65,7 @@ def test_corners_of_exemplar_boxes_are_cut_towards_zero(
     ("changed", "said"),
     [
         ({"search_size": 60}, "search_size 60 is not a multiple of the stride 8"),
+        ({"heads": (0,)}, "greater than 0"),
         ({"heads": (5,)}, "width 32 is not a multiple of heads 5"),
         ({"width": (32, 64)}, r"width \[32, 64\] of a vit: expected 1 numbers"),
         ({"pretraining": "imagenet"}, "no pretraining 'imagenet' of a vit"),

@@ -90,7 +90,7 @@ def keep(tracker: str, weights: Mapping[str, Tensor], source: Path) -> Origin:
         _digest(solid),
     )
     path = kept_file(tracker)
-    temporary = path.with_suffix(".writing")
+    temporary = path.with_name(f"{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         save_file(solid, temporary, metadata=asdict(made))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, PositiveInt, field_validator, model_validator
 
 from trackbench.trackers.networks import NetworkOptions
 
@@ -17,11 +17,11 @@ class SimTrackOptions(NetworkOptions):
 
     backbone: Literal["vit", "swin", "pvt"] = "vit"
     """Kind of the transformer: the paper's vision transformers, or one of the two pyramids of Table 7."""
-    width: tuple[int, ...] = (768,)
+    width: tuple[PositiveInt, ...] = (768,)
     """Channels of the tokens, one number for each stage; a vision transformer has one stage."""
-    depth: tuple[int, ...] = (12,)
+    depth: tuple[PositiveInt, ...] = (12,)
     """Blocks of each stage; Sim-B/16* keeps the first 8 of 12."""
-    heads: tuple[int, ...] = (12,)
+    heads: tuple[PositiveInt, ...] = (12,)
     """Attention heads of each stage."""
     patch: int = Field(16, ge=2, le=64)
     """Side of a patch of the first stage in pixels."""
