@@ -105,7 +105,13 @@ def test_repetitions_are_seeded_one_after_the_other(workplace: Path) -> None:
 def start(workplace: Path, *arguments: str) -> subprocess.Popen[str]:
     """Start a run; before its second sequence it waits for the file ``open``."""
     command = [sys.executable, "-m", "trackbench", "run", "drift", "-d", "data", "--set", "gate=open", *arguments]
-    return subprocess.Popen(command, cwd=workplace, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    pipes = {"stderr": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    return subprocess.Popen(command, cwd=workplace, preexec_fn=heed_interrupts, **pipes)
+
+
+def heed_interrupts() -> None:
+    """Take back that SIGINT is ignored, as it is below a shell's background jobs and nohup."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def wait_for(folder: Path, count: int) -> None:
@@ -143,7 +149,7 @@ def test_interrupted(workplace: Path) -> None:
     process = start(workplace, "--runs", "runs")
     wait_for(workplace / "runs", 1)
     process.send_signal(signal.SIGINT)
-    _, errors = process.communicate()
+    _, errors = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "interrupted; everything finished so far is kept, the same command continues" in errors
     assert "Traceback" not in errors
