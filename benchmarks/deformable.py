@@ -18,8 +18,8 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.profiler import ProfilerActivity, profile
 
-from trackbench.trackers.layers.deformable import deformable_conv2d, deformable_roi_pool
-from trackbench.trackers.layers.roi_align import roi_align
+from trackbench.nn.layers.deformable import deformable_conv2d, deformable_roi_pool
+from trackbench.nn.layers.roi_align import roi_align
 
 Operator = Callable[[], Tensor]
 

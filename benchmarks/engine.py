@@ -21,9 +21,9 @@ import numpy as np
 from trackbench.datasets.catalogue import open_dataset
 from trackbench.datasets.sequence import Dataset
 from trackbench.datasets.synthetic import synthesize
-from trackbench.engine.campaign import execute, make_plan
+from trackbench.engine.execution import execute, make_plan
 from trackbench.trackers.base import Tracker
-from trackbench.trackers.catalogue import find_tracker
+from trackbench.trackers.registry import find_tracker
 
 
 def bare_loop(dataset: Dataset, tracker: Tracker) -> float:

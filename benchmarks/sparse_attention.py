@@ -19,8 +19,8 @@ import torch.nn.functional as F
 from trackbench.datasets.synthetic import make_scene
 from trackbench.regions import Box
 from trackbench.trackers.base import Frame
-from trackbench.trackers.catalogue import load_model
-from trackbench.trackers.sparsett.attention import sparse_attention
+from trackbench.trackers.registry import load_model
+from trackbench.trackers.zoo.sparsett.attention import sparse_attention
 
 TOKENS = 361
 
@@ -71,7 +71,7 @@ def main() -> None:
         print(f"; training {1e3 * training:6.2f} ms, {training / wholly:.1f} times")
     scene = make_scene(0, 30)
     frame = scene.image(1)
-    steps = [following(top_k, scene.image(0), scene.truth(0).box, frame) for top_k in (32, TOKENS)]
+    steps = [following(top_k, scene.image(0), scene.ground_truth(0).box, frame) for top_k in (32, TOKENS)]
     strongest, everything = seconds(steps, max(times // 4, 3))
     print(f"a frame with K = 32: {1e3 * strongest:.0f} ms, {strongest / everything:.3f} times one with all keys")
 

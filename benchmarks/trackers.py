@@ -23,12 +23,12 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 
+from trackbench.checkpoints.matching import trackers_with_weights
 from trackbench.datasets.synthetic import make_scene
 from trackbench.regions import Region, region_to_box
 from trackbench.trackers.base import Frame, TrackerModel
-from trackbench.trackers.catalogue import find_tracker
-from trackbench.trackers.checkpoints.fitting import trackers_with_weights
 from trackbench.trackers.networks import NetworkModel
+from trackbench.trackers.registry import find_tracker
 
 YARDSTICK_GMAC = 64 * 64 * 256 * 256 * 9 / 1e9
 
@@ -77,7 +77,7 @@ class Yardstick:
 def scenes(count: int, frames: int) -> tuple[list[list[Frame]], list[Region]]:
     """Return ``count`` sequences of frames and the target's first region in each."""
     drawn = [make_scene(index, max(frames, 30)) for index in range(count)]
-    return [[scene.image(t) for t in range(frames)] for scene in drawn], [scene.truth(0).box for scene in drawn]
+    return [[scene.image(t) for t in range(frames)] for scene in drawn], [scene.ground_truth(0).box for scene in drawn]
 
 
 def follow(

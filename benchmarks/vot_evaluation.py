@@ -24,7 +24,7 @@ import numpy as np
 
 from trackbench.datasets.layouts.vot import METADATA, TRUTH, read, read_metadata
 from trackbench.metrics.vot.conventions import CONVENTIONS, EAO_INTERVALS, VotConvention
-from trackbench.metrics.vot.packed import Regions
+from trackbench.metrics.vot.packed import PackedRegions
 from trackbench.metrics.vot.supervised import SupervisedScores, supervised_scores
 from trackbench.metrics.vot.tracks import VotSequence
 
@@ -34,14 +34,14 @@ INTERVAL = EAO_INTERVALS[2018]
 PYSOT_RECORDED, VOT_RECORDED = 51 + 81, 108 + 107
 
 
-def load(data: Path, results: Path) -> tuple[list[VotSequence], list[list[Regions]]]:
+def load(data: Path, results: Path) -> tuple[list[VotSequence], list[list[PackedRegions]]]:
     """Read all files: truth, size and answers of each sequence."""
     sequences, runs = [], []
     for folder in (data / name for name in (data / "list.txt").read_text().split()):
         size = read_metadata(folder / METADATA).size
         assert size is not None
-        sequences.append(VotSequence.of(folder.name, Regions.read(folder / TRUTH), size))
-        runs.append([Regions.read(path) for path in sorted((results / folder.name).glob("*_[0-9]*.txt"))])
+        sequences.append(VotSequence.of(folder.name, PackedRegions.read(folder / TRUTH), size))
+        runs.append([PackedRegions.read(path) for path in sorted((results / folder.name).glob("*_[0-9]*.txt"))])
     return sequences, runs
 
 
@@ -106,8 +106,8 @@ def main() -> None:
         print(f"yardstick: np.sort of 1e6 float64 takes {1000 * yardstick:.1f} ms (8 ms where pysot was measured)")
 
         sequences, runs = load(data, results)
-        tags = {sequence.name: sequence.truth.tags for sequence in read(data, None, [])[0]}
-        tagged = [VotSequence.of(s.name, s.truth, s.size, tags[s.name]) for s in sequences]
+        tags = {sequence.name: sequence.ground_truth.tags for sequence in read(data, None, [])[0]}
+        tagged = [VotSequence.of(s.name, s.ground_truth, s.size, tags[s.name]) for s in sequences]
 
         def score(judged: list[VotSequence], convention: VotConvention) -> SupervisedScores:
             return supervised_scores(judged, runs, convention, INTERVAL)

@@ -47,6 +47,6 @@ def load(
         Box(x=4.0, y=5.0, w=6.0, h=7.0)
     """
     from trackbench.trackers.base import Tracker
-    from trackbench.trackers.catalogue import load_model
+    from trackbench.trackers.registry import load_model
 
     return Tracker(load_model(name, device=device, options=options, weights=weights, random_weights=random_weights))

@@ -109,7 +109,7 @@ D = TypeVar("D", TrackerDefinition, DatasetDefinition)
 
 
 @dataclass(frozen=True)
-class Found(Generic[D]):
+class ResolvedDefinition(Generic[D]):
     """A definition and the file it comes from."""
 
     name: str
@@ -120,7 +120,7 @@ class Found(Generic[D]):
     """The name under which its weights are kept: its own, unless it only is another definition's second name."""
 
 
-class Shelf(Generic[D]):
+class Registry(Generic[D]):
     """All definitions of one kind, the working folder's first.
 
     Args:
@@ -145,7 +145,7 @@ class Shelf(Generic[D]):
         """Return the names of all definitions, sorted."""
         return sorted({path.stem for folder, _ in self.folders() for path in folder.glob("*.toml")})
 
-    def get(self, name: str) -> Found[D]:
+    def get(self, name: str) -> ResolvedDefinition[D]:
         """Return the definition called ``name`` (case, ``_`` and ``-`` do not matter).
 
         Raises:
@@ -155,7 +155,7 @@ class Shelf(Generic[D]):
         raw, same_as = self._read(path), path.stem
         if "same_as" in raw:
             raw, same_as = self._on_another(raw, path)
-        return Found(path.stem, path, self._validated(raw, path), builtin, same_as)
+        return ResolvedDefinition(path.stem, path, self._validated(raw, path), builtin, same_as)
 
     def _find(self, name: str) -> tuple[Path, bool]:
         for folder, builtin in self.folders():
@@ -192,8 +192,8 @@ class Shelf(Generic[D]):
         return valid
 
 
-TRACKERS = Shelf("trackers", TrackerDefinition, "tracker")
-DATASETS = Shelf("datasets", DatasetDefinition, "data set")
+TRACKERS = Registry("trackers", TrackerDefinition, "tracker")
+DATASETS = Registry("datasets", DatasetDefinition, "data set")
 
 
 def _over(under: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:

@@ -68,9 +68,9 @@ def test_import_of_nothing_that_fits_leaves_the_store_alone(foreign: Path) -> No
 
 
 def test_import_of_sequences_that_are_not_on_disk(workplace: Path) -> None:
-    truth = workplace / "OTB/Basketball/groundtruth_rect.txt"
-    truth.parent.mkdir(parents=True)
-    truth.write_text("1,2,3,4\n" * 725)
+    ground_truth = workplace / "OTB/Basketball/groundtruth_rect.txt"
+    ground_truth.parent.mkdir(parents=True)
+    ground_truth.write_text("1,2,3,4\n" * 725)
     (workplace / "foreign").mkdir()
     (workplace / "foreign/Dudek.txt").write_text("1,2,3,4\n" * 1145)
     result = trackbench("import", "foreign", "--as", "theirs", "-d", "otb100", "--root", "OTB", code=1)

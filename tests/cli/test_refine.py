@@ -12,7 +12,7 @@ from command import document, trackbench
 
 from trackbench.datasets.synthetic import synthesize
 from trackbench.regions import Box, Mask, Polygon, Region, Special, parse_region
-from trackbench.trackers.alpharefine.tracker import AlphaRefine, AlphaRefineOptions
+from trackbench.trackers.zoo.alpharefine.tracker import AlphaRefine, AlphaRefineOptions
 
 #: Small, and with a threshold above which random weights leave a part of the crop.
 SMALL = ["--random-weights", "--set", "alpharefine.size=64", "--set", "alpharefine.threshold=0.6", "--device", "cpu"]

@@ -43,7 +43,7 @@ def test_polygons_give_regions_and_boxes(tmp_path: Path) -> None:
     (folder / "groundtruth.txt").write_text("0,0,4,0,4,2,0,2\n1,1,5,1,5,3,1,3\n")
     sequence = open_dataset(str(tmp_path))["seq"]
     assert isinstance(sequence.initial_region(), Polygon)
-    np.testing.assert_array_equal(sequence.truth.boxes, [[0, 0, 4, 2], [1, 1, 4, 2]])
+    np.testing.assert_array_equal(sequence.ground_truth.boxes, [[0, 0, 4, 2], [1, 1, 4, 2]])
 
 
 @pytest.mark.parametrize(
@@ -125,10 +125,10 @@ def test_otb_truth_as_downloaded(reference: Path, tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"the frames of Basketball are missing; expected in .*OTB/Basketball/img"):
         _ = dataset["Basketball"].frames
     # The download's Tiger1 has five lines more, which the toolkit omits.
-    truth = tmp_path / "OTB/Tiger1/groundtruth_rect.txt"
-    expected = dataset["Tiger1"].truth.boxes
-    truth.write_text("9,9,9,9\n" * 5 + truth.read_text())
-    np.testing.assert_array_equal(open_dataset("otb100", tmp_path)["Tiger1"].truth.boxes, expected)
+    ground_truth = tmp_path / "OTB/Tiger1/groundtruth_rect.txt"
+    expected = dataset["Tiger1"].ground_truth.boxes
+    ground_truth.write_text("9,9,9,9\n" * 5 + ground_truth.read_text())
+    np.testing.assert_array_equal(open_dataset("otb100", tmp_path)["Tiger1"].ground_truth.boxes, expected)
 
 
 def test_otb_windows(tmp_path: Path) -> None:

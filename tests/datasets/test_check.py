@@ -7,7 +7,7 @@ from typer.testing import CliRunner
 
 from trackbench.cli import app
 from trackbench.datasets.catalogue import open_dataset
-from trackbench.datasets.check import Fault, check_dataset
+from trackbench.datasets.check import Discrepancy, check_dataset
 from trackbench.errors import UsageError
 
 TABLE = """name,folder,truth,first,last,omit,attributes
@@ -27,8 +27,8 @@ def mine(workplace: Path) -> Path:
     root = workplace / "here"
     for name, lines in (("one", 6), ("two", 2)):
         folder = write_sequence(root / name, frames=6)
-        truth = (folder / "groundtruth.txt").read_text().splitlines(keepends=True)
-        (folder / "groundtruth_rect.txt").write_text("".join(truth[:lines]))
+        ground_truth = (folder / "groundtruth.txt").read_text().splitlines(keepends=True)
+        (folder / "groundtruth_rect.txt").write_text("".join(ground_truth[:lines]))
         (folder / "groundtruth.txt").unlink()
     return root
 
@@ -43,12 +43,12 @@ def test_each_fault_is_named(mine: Path) -> None:
     (mine / "one/img/0003.jpg").unlink()
     (mine / "two/groundtruth_rect.txt").unlink()
     assert check_dataset("mine", mine) == [
-        Fault("two", "sequence", "no annotation", f"its annotation in {mine}"),
-        Fault("one", "frames", f"{mine}/one/img/0003.jpg: is missing (1 of 6 frames of one are)", "6 frames"),
+        Discrepancy("two", "sequence", "no annotation", f"its annotation in {mine}"),
+        Discrepancy("one", "frames", f"{mine}/one/img/0003.jpg: is missing (1 of 6 frames of one are)", "6 frames"),
     ]
     (mine / "one/groundtruth_rect.txt").write_text("1,2,3,4\n" * 7)
     assert check_dataset("mine", mine)[1:] == [
-        Fault("one", "annotation", f"{mine}/one/groundtruth_rect.txt: 7 annotations", "6 (frames 1-6)")
+        Discrepancy("one", "annotation", f"{mine}/one/groundtruth_rect.txt: 7 annotations", "6 (frames 1-6)")
     ]
     (mine / "one/groundtruth_rect.txt").write_text("1,2,3,4\n1,2,x,4\n" * 3)
     fault = check_dataset("mine", mine)[1]
@@ -75,9 +75,9 @@ def test_counts_without_names(workplace: Path) -> None:
     definition = workplace / "datasets/mine.toml"
     definition.write_text('title = "Mine"\nlayout = "folder"\ncount = 4\nframes = 22\n')
     assert open_dataset("mine", workplace / "data").of == 4
-    assert check_dataset("mine", workplace / "data") == [Fault(None, "sequences", "3", "4")]
+    assert check_dataset("mine", workplace / "data") == [Discrepancy(None, "sequences", "3", "4")]
     definition.write_text('title = "Mine"\nlayout = "folder"\ncount = 3\nframes = 22\n')
-    assert check_dataset("mine", workplace / "data") == [Fault(None, "frames", "21 in all sequences", "22")]
+    assert check_dataset("mine", workplace / "data") == [Discrepancy(None, "frames", "21 in all sequences", "22")]
     definition.write_text('title = "Mine"\nlayout = "folder"\ncount = 3\nframes = 21\n')
     assert check_dataset("mine", workplace / "data") == []
 
@@ -87,7 +87,7 @@ def test_official_lengths(workplace: Path) -> None:
     (workplace / "datasets").mkdir()
     (workplace / "datasets/mine.toml").write_text('title = "Mine"\nlayout = "folder"\ntable = "mine.csv"\n')
     (workplace / "datasets/mine.csv").write_text("name,frames\ns1,6\ns2,9\n")
-    assert check_dataset("mine", workplace / "data") == [Fault("s2", "annotation", "7 annotations", "9")]
+    assert check_dataset("mine", workplace / "data") == [Discrepancy("s2", "annotation", "7 annotations", "9")]
 
 
 def test_what_is_nowhere(workplace: Path) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from trackbench.datasets.catalogue import open_dataset, read_table, readiness
-from trackbench.datasets.sequence import Dataset, Truth
+from trackbench.datasets.sequence import Dataset, GroundTruth
 from trackbench.definitions import DATASETS
 from trackbench.errors import DataError, UsageError
 
@@ -36,10 +36,10 @@ def touch_frames(folder: Path, names: list[str]) -> None:
         (folder / name).touch()
 
 
-def absent(truth: Truth) -> int:
-    assert truth.absent is not None
-    assert len(truth.absent) == len(truth)
-    return int(truth.absent.sum())
+def absent(ground_truth: GroundTruth) -> int:
+    assert ground_truth.absent is not None
+    assert len(ground_truth.absent) == len(ground_truth)
+    return int(ground_truth.absent.sum())
 
 
 def attribute_counts(dataset: Dataset) -> str:
@@ -84,11 +84,11 @@ def test_counts_of_the_official_releases(
     dataset = datasets[-1]
     assert (len(dataset.sequences), dataset.of, dataset.missing) == (sequences, sequences, ())
     assert sum(map(len, dataset.sequences)) == frames
-    assert sum(np.isnan(s.truth.boxes).any(axis=1).sum() for s in dataset.sequences) == nan
+    assert sum(np.isnan(s.ground_truth.boxes).any(axis=1).sum() for s in dataset.sequences) == nan
     if missing is None:
-        assert all(s.truth.absent is None for s in dataset.sequences)
+        assert all(s.ground_truth.absent is None for s in dataset.sequences)
     else:
-        assert sum(absent(s.truth) for s in dataset.sequences) == missing
+        assert sum(absent(s.ground_truth) for s in dataset.sequences) == missing
     if attributes:
         assert attribute_counts(dataset) == attributes
     # The annotations alone are a data set to score; running it says what is missing.
@@ -113,11 +113,11 @@ def test_uav_windows(ope: Path, tmp_path: Path) -> None:
     part, whole = open_dataset("uav123", tmp_path)["bird1_2"], open_dataset("uav20l", tmp_path)["bird1"]
     assert [part.frames[i].name for i in (0, -1)] == ["000775.jpg", "001477.jpg"]
     assert len(whole.frames) == 2437
-    assert np.isnan(whole.truth.boxes).any()
-    truth = tmp_path / "anno/UAV123/bird1_2.txt"
-    truth.write_text(truth.read_text() + "1,1,1,1\n")
+    assert np.isnan(whole.ground_truth.boxes).any()
+    ground_truth = tmp_path / "anno/UAV123/bird1_2.txt"
+    ground_truth.write_text(ground_truth.read_text() + "1,1,1,1\n")
     with pytest.raises(DataError, match=r"bird1_2.txt: 704 annotations; expected 703 \(frames 775-1477\)"):
-        _ = open_dataset("uav123", tmp_path)["bird1_2"].truth
+        _ = open_dataset("uav123", tmp_path)["bird1_2"].ground_truth
 
 
 def test_frames_may_have_any_number_of_digits(ope: Path, tmp_path: Path) -> None:
@@ -152,8 +152,8 @@ def test_lasot_in_the_form_of_its_toolkit(ope: Path, tmp_path: Path) -> None:
     assert [s.name for s in dataset.sequences] == ["airplane-1", "yoyo-7"]
     assert (dataset.of, len(dataset.missing)) == (280, 278)
     for sequence in dataset.sequences:
-        np.testing.assert_array_equal(sequence.truth.boxes, download[sequence.name].truth.boxes)
-        np.testing.assert_array_equal(sequence.truth.absent, download[sequence.name].truth.absent)
+        np.testing.assert_array_equal(sequence.ground_truth.boxes, download[sequence.name].ground_truth.boxes)
+        np.testing.assert_array_equal(sequence.ground_truth.absent, download[sequence.name].ground_truth.absent)
     touch_frames(tmp_path / "yoyo/yoyo-7/img", [f"{n:08d}.jpg" for n in range(1, len(dataset["yoyo-7"]) + 1)])
     assert len(dataset["yoyo-7"].frames) == len(dataset["yoyo-7"])
 
@@ -181,8 +181,8 @@ def test_lasot_beyond_its_table(tmp_path: Path) -> None:
     sequence = extension["atv-10"]
     assert sequence.attributes == ("IV", "ROT", "ARC")
     assert (sequence.category, sequence.size, len(sequence.frames)) == ("atv", None, 3)
-    assert sequence.truth.absent is not None
-    assert sequence.truth.absent.tolist() == [False, True, True]
+    assert sequence.ground_truth.absent is not None
+    assert sequence.ground_truth.absent.tolist() == [False, True, True]
     # A folder of them needs no name.
     assert [s.name for s in open_dataset(str(tmp_path)).sequences] == ["airplane-1", "airplane-2", "atv-2", "atv-10"]
 
@@ -198,14 +198,14 @@ def test_lasot_beyond_its_table(tmp_path: Path) -> None:
 def test_faulty_flags(tmp_path: Path, flags: str, message: str) -> None:
     write_lasot(tmp_path / "atv-1", flags)
     with pytest.raises(DataError, match=message):
-        _ = open_dataset("lasot-ext", tmp_path)["atv-1"].truth
+        _ = open_dataset("lasot-ext", tmp_path)["atv-1"].ground_truth
 
 
 def test_missing_flags_are_no_quiet_zeros(tmp_path: Path) -> None:
     write_lasot(tmp_path / "airplane/airplane-1")
     (tmp_path / "airplane/airplane-1/out_of_view.txt").unlink()
     with pytest.raises(DataError, match=r"out_of_view.txt: cannot be read"):
-        _ = open_dataset("lasot", tmp_path)["airplane-1"].truth
+        _ = open_dataset("lasot", tmp_path)["airplane-1"].ground_truth
 
 
 def test_tnl2k_layouts(ope: Path, tmp_path: Path) -> None:
@@ -217,7 +217,7 @@ def test_tnl2k_layouts(ope: Path, tmp_path: Path) -> None:
     assert len(whole[cut]) == 929
     plain = open_dataset("tnl2k", shutil.copytree(source / "TNL2K_test_subset", tmp_path / "download"))
     for sequence in plain.sequences:
-        np.testing.assert_array_equal(sequence.truth.absent, whole[sequence.name].truth.absent)
+        np.testing.assert_array_equal(sequence.ground_truth.absent, whole[sequence.name].ground_truth.absent)
     for name in ("INF_bike", cut):
         for target, path in (
             ("gt_rect", source / "TNL2K_test_subset" / name / "groundtruth.txt"),
@@ -228,8 +228,8 @@ def test_tnl2k_layouts(ope: Path, tmp_path: Path) -> None:
     dataset = open_dataset("tnl2k", tmp_path / "toolkit")
     assert [s.name for s in dataset.sequences] == ["INF_bike", cut]
     for sequence in dataset.sequences:
-        np.testing.assert_array_equal(sequence.truth.boxes, whole[sequence.name].truth.boxes)
-        np.testing.assert_array_equal(sequence.truth.absent, whole[sequence.name].truth.absent)
+        np.testing.assert_array_equal(sequence.ground_truth.boxes, whole[sequence.name].ground_truth.boxes)
+        np.testing.assert_array_equal(sequence.ground_truth.absent, whole[sequence.name].ground_truth.absent)
 
 
 def test_tnl2k_frames_have_any_names(ope: Path, tmp_path: Path) -> None:
@@ -264,11 +264,11 @@ def test_got10k_like(ope: Path) -> None:
         assert (len(dataset.sequences), dataset.of, len(dataset.missing)) == (56, 180, 124)
     assert dataset.missing[-1] == "GOT-10k_Val_000180"
     first = dataset["GOT-10k_Val_000001"]
-    assert (first.size, first.category, first.truth_is_initial_only) == ((640, 360), "airplane", False)
+    assert (first.size, first.category, first.only_first_annotated) == ((640, 360), "airplane", False)
     for sequence in dataset.sequences:
-        cover = sequence.truth.values["cover"]
-        assert cover.shape == sequence.truth.tags["cut_by_image"].shape == (200,)
-        np.testing.assert_array_equal(sequence.truth.absent, cover == 0)
+        cover = sequence.ground_truth.values["cover"]
+        assert cover.shape == sequence.ground_truth.tags["cut_by_image"].shape == (200,)
+        np.testing.assert_array_equal(sequence.ground_truth.absent, cover == 0)
     # The same folder without its name: what its list names.
     assert len(open_dataset(str(ope / "got10k_like/data/val")).sequences) == 56
 
@@ -289,13 +289,13 @@ def test_got10k_labels(tmp_path: Path) -> None:
     assert dataset.root == tmp_path / "GOT-10k"
     sequence = dataset["GOT-10k_Val_000002"]
     assert sequence.details == ((1280, 720), "sea lion", None)
-    assert (sequence.truth.values["cover"].tolist(), absent(sequence.truth)) == ([8, 0], 1)
+    assert (sequence.ground_truth.values["cover"].tolist(), absent(sequence.ground_truth)) == ([8, 0], 1)
     (path / "cover.label").write_text("8\n9\n")
     with pytest.raises(DataError, match=r"cover.label: line 2: '9'; expected whole numbers from 0 to 8"):
-        _ = open_dataset("got10k-val", tmp_path)["GOT-10k_Val_000002"].truth
+        _ = open_dataset("got10k-val", tmp_path)["GOT-10k_Val_000002"].ground_truth
     (path / "cover.label").unlink()
     with pytest.raises(DataError, match=r"cover.label: cannot be read"):
-        _ = open_dataset("got10k-val", tmp_path)["GOT-10k_Val_000002"].truth
+        _ = open_dataset("got10k-val", tmp_path)["GOT-10k_Val_000002"].ground_truth
     (path / "meta_info.ini").write_text("[METAINFO]\nresolution: 1280x720\n")
     with pytest.raises(DataError, match=r"meta_info.ini: resolution is '1280x720'; expected \(width, height\)"):
         _ = open_dataset("got10k-val", tmp_path)["GOT-10k_Val_000002"].size
@@ -307,16 +307,16 @@ def test_withheld_truth(tmp_path: Path) -> None:
     dataset = open_dataset("got10k-test", tmp_path)
     assert (len(dataset.sequences), dataset.of) == (1, 180)
     sequence = dataset.sequences[0]
-    assert sequence.truth_is_initial_only
+    assert sequence.only_first_annotated
     assert len(sequence) == len(sequence.frames) == 5
     assert sequence.initial_region().numbers() == (10, 20, 30, 40)
-    assert sequence.truth.absent is None
+    assert sequence.ground_truth.absent is None
     with pytest.raises(DataError, match=r"GOT-10k_Test_000001: frame 3 has no truth"):
         sequence.region(2)
     # Who has the annotation can use it.
     (path / "groundtruth.txt").write_text("1,2,3,4\n" * 5)
     sequence = open_dataset("got10k-test", tmp_path).sequences[0]
-    assert (sequence.truth_is_initial_only, len(sequence), sequence.region(2).numbers()) == (False, 5, (1, 2, 3, 4))
+    assert (sequence.only_first_annotated, len(sequence), sequence.region(2).numbers()) == (False, 5, (1, 2, 3, 4))
     for image in path.glob("*.jpg"):
         image.unlink()
     (path / "groundtruth.txt").write_text("1,2,3,4\n")
@@ -338,7 +338,7 @@ def test_trackingnet(tmp_path: Path) -> None:
     assert (dataset.of, dataset.missing) == (511, ())
     sequence = dataset["-3TIfnTSM6c_2"]
     assert [p.stem for p in sequence.frames] == [str(n) for n in range(12)]
-    assert (len(sequence), sequence.truth_is_initial_only) == (12, True)
+    assert (len(sequence), sequence.only_first_annotated) == (12, True)
     train = open_dataset("trackingnet-train", tmp_path)
     assert [s.name for s in train.sequences] == ["a1qoB1eERn0_0", "a3In51YCqMg_0", "_a-lZhKXx9E_0"]
     assert (train.of, [len(s.frames) for s in train.sequences]) == (30_132, [11, 11, 11])
@@ -355,7 +355,7 @@ def test_trackingnet_annotations_alone(ope: Path) -> None:
     """The devkit's sample is a bare folder of whole annotations."""
     dataset = open_dataset("trackingnet", ope / "trackingnet_dummy_GT")
     assert [len(s) for s in dataset.sequences] == [480, 540, 480, 540, 450, 540, 540, 480, 450]
-    assert not any(s.truth_is_initial_only for s in dataset.sequences)
+    assert not any(s.only_first_annotated for s in dataset.sequences)
 
 
 def write_nfs(folder: Path, name: str, fps: int, lines: int, frames: int) -> None:
@@ -376,7 +376,7 @@ def test_nfs(tmp_path: Path) -> None:
     assert (dataset.of, dataset.missing) == (100, ())
     slow = dataset["slow"]
     # Every eighth of 81 lines are 11; frames and annotations are cut to the shorter.
-    assert slow.truth.boxes.tolist() == [[8 * i, 20, 30, 40] for i in range(10)]
+    assert slow.ground_truth.boxes.tolist() == [[8 * i, 20, 30, 40] for i in range(10)]
     assert len(slow.frames) == 10
     assert len(dataset["even"].frames) == len(dataset["more"].frames) == len(dataset["more"]) == 10
     fast = open_dataset("nfs240", tmp_path)
@@ -385,20 +385,20 @@ def test_nfs(tmp_path: Path) -> None:
     shutil.rmtree(tmp_path / "slow/30/slow")
     # Without frames, the 240-fps file tells that both have its lines.
     alone = open_dataset("nfs30", tmp_path)["slow"]
-    assert alone.truth.boxes[:, 0].tolist() == [8 * i for i in range(11)]
+    assert alone.ground_truth.boxes[:, 0].tolist() == [8 * i for i in range(11)]
     with pytest.raises(DataError, match=r"the frames of slow are missing; expected in .*/slow/30/slow"):
         _ = alone.frames
 
 
 def test_nfs_faults(tmp_path: Path) -> None:
     write_nfs(tmp_path, "seq", 30, 3, 3)
-    truth = tmp_path / "seq/30/seq.txt"
-    truth.write_text(truth.read_text().replace("0 1 20", "0 one 20"))
+    ground_truth = tmp_path / "seq/30/seq.txt"
+    ground_truth.write_text(ground_truth.read_text().replace("0 1 20", "0 one 20"))
     with pytest.raises(DataError, match=r"seq.txt: line 2: expected numbers: track x1 y1 x2 y2"):
-        _ = open_dataset("nfs30", tmp_path)["seq"].truth
-    truth.write_text("\n")
+        _ = open_dataset("nfs30", tmp_path)["seq"].ground_truth
+    ground_truth.write_text("\n")
     with pytest.raises(DataError, match=r"seq.txt: the file is empty"):
-        _ = open_dataset("nfs30", tmp_path)["seq"].truth
+        _ = open_dataset("nfs30", tmp_path)["seq"].ground_truth
 
 
 def test_nfs_as_pytracking_keeps_it(tmp_path: Path) -> None:
@@ -406,7 +406,7 @@ def test_nfs_as_pytracking_keeps_it(tmp_path: Path) -> None:
     (tmp_path / "anno/nfs_Gymnastics.txt").write_text("1\t2\t3\t4\n5\t6\t7\t8\n")
     touch_frames(tmp_path / "sequences/Gymnastics", ["00001.jpg", "00002.jpg"])
     sequence = open_dataset("nfs30", tmp_path)["Gymnastics"]
-    assert sequence.truth.boxes.tolist() == [[1, 2, 3, 4], [5, 6, 7, 8]]
+    assert sequence.ground_truth.boxes.tolist() == [[1, 2, 3, 4], [5, 6, 7, 8]]
     assert len(sequence.frames) == 2
     with pytest.raises(UsageError, match="'nfs240' was not found"):
         open_dataset("nfs240", tmp_path)

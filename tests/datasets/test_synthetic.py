@@ -22,8 +22,8 @@ def scene(*effects: str, seed: int = 5, frames: int = 120) -> Scene:
     return Scene(np.random.SeedSequence(seed), tuple(BY_NAME[name] for name in effects), frames, SIZE)
 
 
-def truths(of: Scene) -> list[FrameTruth]:
-    return [of.truth(index) for index in range(of.frames)]
+def ground_truths(of: Scene) -> list[FrameTruth]:
+    return [of.ground_truth(index) for index in range(of.frames)]
 
 
 def digests(folder: Path) -> dict[str, str]:
@@ -46,14 +46,16 @@ def test_every_attribute_occurs_at_least_twice(count: int) -> None:
 
 def test_attributes_of_the_truth_are_those_that_were_planned() -> None:
     for index in range(12):
-        seen = frozenset[str]().union(*(truth.tags for truth in truths(make_scene(index, size=SIZE))))
+        seen = frozenset[str]().union(
+            *(ground_truth.tags for ground_truth in ground_truths(make_scene(index, size=SIZE)))
+        )
         assert seen == {effect.name for effect in effects_of(index)}, sequence_name(index)
 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_the_target_is_whole_at_the_start(seed: int) -> None:
     for index in range(10):
-        first = make_scene(index, seed=seed, size=SIZE).truth(0)
+        first = make_scene(index, seed=seed, size=SIZE).ground_truth(0)
         assert not first.absent
         assert not first.tags & {"occlusion", "outofview"}
 
@@ -68,72 +70,74 @@ def test_truth_is_where_the_pixels_are(effects: tuple[str, ...]) -> None:
     full, without = scene(*effects), scene(*effects)
     without.target = replace(without.target, texture=np.zeros_like(without.target.texture))
     for index in (0, 40, 60, 119):
-        truth = full.truth(index)
+        ground_truth = full.ground_truth(index)
         # What differs with and without the target is what it covers, be it a part of a pixel.
         touched = (full.image(index) != without.image(index)).any(2)
-        mask = truth.mask.window(0, 0, *SIZE)
-        assert overlap(Mask(touched), truth.mask) > 0.85
+        mask = ground_truth.mask.window(0, 0, *SIZE)
+        assert overlap(Mask(touched), ground_truth.mask) > 0.85
         inner = cv2.erode(mask.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
         outer = cv2.dilate(mask.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
         assert not (touched & ~outer).any()
         assert touched[inner].mean() > 0.98  # a pixel may have the ground's colour by chance
 
-        assert np.abs(mask_to_box(truth.mask).array() - truth.box.array()).max() < 1.5
-        polygon = region_to_mask(truth.polygon).window(0, 0, *SIZE)
+        assert np.abs(mask_to_box(ground_truth.mask).array() - ground_truth.box.array()).max() < 1.5
+        polygon = region_to_mask(ground_truth.polygon).window(0, 0, *SIZE)
         assert 0.6 < mask.sum() / polygon.sum() < 1.05
         assert (mask & ~polygon).sum() < 0.02 * mask.sum()
-        around = polygon_to_box(truth.polygon)
-        assert around.x <= truth.box.x + 1e-9
-        assert around.x + around.w >= truth.box.x + truth.box.w - 1e-9
+        around = polygon_to_box(ground_truth.polygon)
+        assert around.x <= ground_truth.box.x + 1e-9
+        assert around.x + around.w >= ground_truth.box.x + ground_truth.box.w - 1e-9
 
 
 def test_without_rotation_polygon_and_box_are_the_same() -> None:
-    for truth in truths(scene("scale", "deformation")):
-        np.testing.assert_allclose(polygon_to_box(truth.polygon).array(), truth.box.array(), atol=1e-9)
+    for ground_truth in ground_truths(scene("scale", "deformation")):
+        np.testing.assert_allclose(polygon_to_box(ground_truth.polygon).array(), ground_truth.box.array(), atol=1e-9)
 
 
 # --- what each effect does -----------------------------------------------------------------------------------------
 
 
 def centres(all_truths: list[FrameTruth]) -> np.ndarray:
-    return np.array([truth.polygon.points.mean(0) for truth in all_truths])
+    return np.array([ground_truth.polygon.points.mean(0) for ground_truth in all_truths])
 
 
 def angles(all_truths: list[FrameTruth]) -> np.ndarray:
-    top = np.array([truth.polygon.points[1] - truth.polygon.points[0] for truth in all_truths])
+    top = np.array([ground_truth.polygon.points[1] - ground_truth.polygon.points[0] for ground_truth in all_truths])
     return np.rad2deg(np.unwrap(np.arctan2(top[:, 1], top[:, 0])))
 
 
 def areas(all_truths: list[FrameTruth]) -> np.ndarray:
-    return np.array([truth.mask.array.sum() for truth in all_truths], float)
+    return np.array([ground_truth.mask.array.sum() for ground_truth in all_truths], float)
 
 
 def test_translation_is_faster() -> None:
-    plain, fast = (np.linalg.norm(np.diff(centres(truths(scene(*e))), axis=0), axis=1) for e in ((), ("translation",)))
+    plain, fast = (
+        np.linalg.norm(np.diff(centres(ground_truths(scene(*e))), axis=0), axis=1) for e in ((), ("translation",))
+    )
     assert fast.sum() > 2 * plain.sum()
 
 
 def test_scale_changes_the_area() -> None:
-    plain, scaled = areas(truths(scene())), areas(truths(scene("scale")))
+    plain, scaled = areas(ground_truths(scene())), areas(ground_truths(scene("scale")))
     assert plain.max() / plain.min() < 1.1
     assert scaled.max() / scaled.min() > 1.8
 
 
 def test_rotation_turns_the_polygon() -> None:
-    plain, turned = truths(scene()), truths(scene("rotation"))
+    plain, turned = ground_truths(scene()), ground_truths(scene("rotation"))
     np.testing.assert_allclose(angles(plain), 0, atol=1e-9)
     steps = np.abs(np.diff(angles(turned)))
     assert abs(angles(turned)[-1]) > 90
     assert steps.max() < 3
-    tagged = np.array(["rotation" in truth.tags for truth in turned])
+    tagged = np.array(["rotation" in ground_truth.tags for ground_truth in turned])
     assert (steps[tagged[1:]] > 0).all()
     np.testing.assert_allclose(steps[~tagged[1:]], 0, atol=1e-9)
     np.testing.assert_allclose(areas(turned), areas(plain), rtol=0.06)
 
 
 def test_deformation_changes_the_shape_but_not_the_area() -> None:
-    bent = truths(scene("deformation"))
-    sides = np.array([truth.box.array()[2:] for truth in bent])
+    bent = ground_truths(scene("deformation"))
+    sides = np.array([ground_truth.box.array()[2:] for ground_truth in bent])
     assert (np.ptp(sides, axis=0) > 1).all()
     assert areas(bent).max() / areas(bent).min() < 1.1
     first, middle = (cv2.resize(bent[i].mask.array.astype(np.uint8), (40, 40)) > 0 for i in (0, 60))
@@ -149,36 +153,36 @@ def test_illumination_changes_the_brightness() -> None:
 def test_blur_smears_what_moves() -> None:
     blurred, sharp = scene("blur"), scene("blur")
     sharp.script.shutter[:] = 0
-    fastest = int(np.linalg.norm(np.diff(centres(truths(sharp)), axis=0), axis=1).argmax())
-    inside = sharp.truth(fastest).mask.window(0, 0, *SIZE)
+    fastest = int(np.linalg.norm(np.diff(centres(ground_truths(sharp)), axis=0), axis=1).argmax())
+    inside = sharp.ground_truth(fastest).mask.window(0, 0, *SIZE)
     detail = [cv2.Laplacian(s.image(fastest).astype(np.float32), cv2.CV_32F)[inside].std() for s in (blurred, sharp)]
     assert detail[0] < 0.7 * detail[1]
-    assert sharp.truth(fastest) == blurred.truth(fastest)
+    assert sharp.ground_truth(fastest) == blurred.ground_truth(fastest)
 
 
 def test_occlusion_hides_the_target_for_a_while() -> None:
-    plain, hidden = truths(scene()), truths(scene("occlusion"))
+    plain, hidden = ground_truths(scene()), ground_truths(scene("occlusion"))
     assert areas(hidden).min() == 0
-    assert any(truth.absent for truth in hidden)
-    assert all("occlusion" in truth.tags for truth in hidden if truth.absent)
-    assert [truth.polygon for truth in hidden] == [truth.polygon for truth in plain]
-    clear = np.array(["occlusion" not in truth.tags for truth in hidden])
+    assert any(ground_truth.absent for ground_truth in hidden)
+    assert all("occlusion" in ground_truth.tags for ground_truth in hidden if ground_truth.absent)
+    assert [ground_truth.polygon for ground_truth in hidden] == [ground_truth.polygon for ground_truth in plain]
+    clear = np.array(["occlusion" not in ground_truth.tags for ground_truth in hidden])
     assert 20 < (~clear).sum() < 70
     np.testing.assert_array_equal(areas(hidden)[clear], areas(plain)[clear])
 
 
 def test_out_of_view_leaves_and_comes_back() -> None:
-    away = truths(scene("outofview"))
-    absent = np.array([truth.absent for truth in away])
+    away = ground_truths(scene("outofview"))
+    absent = np.array([ground_truth.absent for ground_truth in away])
     assert absent.any()
     assert not absent[0]
     assert not absent[-1]
-    for truth in away:
-        x, y, w, h = truth.box.numbers()
+    for ground_truth in away:
+        x, y, w, h = ground_truth.box.numbers()
         inside = x >= 0 and y >= 0 and x + w <= SIZE[0] and y + h <= SIZE[1]
-        assert ("outofview" in truth.tags) == (not inside)
-        if truth.absent:
-            assert box_iou(truth.box.array(), np.array([0.0, 0, *SIZE])) < 0.01
+        assert ("outofview" in ground_truth.tags) == (not inside)
+        if ground_truth.absent:
+            assert box_iou(ground_truth.box.array(), np.array([0.0, 0, *SIZE])) < 0.01
 
 
 def test_distractors_come_near_and_never_touch() -> None:
@@ -223,7 +227,7 @@ def test_image_and_truth_do_not_depend_on_the_order_of_the_calls() -> None:
     one, two = make_scene(5, size=SIZE), make_scene(5, size=SIZE)
     last = one.image(100)
     for index in range(90, 101):
-        two.truth(index)
+        two.ground_truth(index)
         image = two.image(index)
     np.testing.assert_array_equal(image, last)
 
@@ -232,8 +236,8 @@ def test_image_and_truth_do_not_depend_on_the_order_of_the_calls() -> None:
 
 
 @pytest.mark.parametrize("truth", ["polygon", "box", "mask"])
-def test_vot_round_trip(tmp_path: Path, truth: str) -> None:
-    names = synthesize(tmp_path / "set", 5, frames=60, size=SIZE, truth=truth)  # type: ignore[arg-type]
+def test_vot_round_trip(tmp_path: Path, ground_truth: str) -> None:
+    names = synthesize(tmp_path / "set", 5, frames=60, size=SIZE, ground_truth=ground_truth)  # type: ignore[arg-type]
     dataset = open_dataset(str(tmp_path / "set"))
     assert [s.name for s in dataset.sequences] == names == [sequence_name(i) for i in range(5)]
     away = dataset[names[4]]
@@ -245,23 +249,23 @@ def test_vot_round_trip(tmp_path: Path, truth: str) -> None:
     difference = cv2.imread(str(away.frames[30]))[..., ::-1].astype(float) - source.image(30)
     assert np.abs(difference).mean() < 6  # JPEG
 
-    assert away.truth.absent is not None
-    assert 0 < away.truth.absent.sum() < 60
-    for index, expected in enumerate(truths(source)):
-        assert away.truth.absent[index] == expected.absent
-        assert away.truth.tags["out_of_view"][index] == ("outofview" in expected.tags)
+    assert away.ground_truth.absent is not None
+    assert 0 < away.ground_truth.absent.sum() < 60
+    for index, expected in enumerate(ground_truths(source)):
+        assert away.ground_truth.absent[index] == expected.absent
+        assert away.ground_truth.tags["out_of_view"][index] == ("outofview" in expected.tags)
         region = away.region(index)
         if expected.absent:
-            assert np.isnan(away.truth.boxes[index]).all()
-        elif truth == "polygon":
+            assert np.isnan(away.ground_truth.boxes[index]).all()
+        elif ground_truth == "polygon":
             assert isinstance(region, Polygon)
             np.testing.assert_allclose(region.points, expected.polygon.points, atol=5.1e-4)
-        elif truth == "box":
+        elif ground_truth == "box":
             assert isinstance(region, Box)
             np.testing.assert_allclose(region.array(), expected.box.array(), atol=5.1e-4)
         else:
             assert region == expected.mask
-    np.testing.assert_array_equal(away.truth.values["anchor"], anchors(truths(source)))
+    np.testing.assert_array_equal(away.ground_truth.values["anchor"], anchors(ground_truths(source)))
 
 
 def test_otb_round_trip(tmp_path: Path) -> None:
@@ -269,7 +273,9 @@ def test_otb_round_trip(tmp_path: Path) -> None:
     sequence = open_dataset(str(tmp_path / "set"))[names[4]]
     assert sequence.attributes == ("IV", "OV")
     assert [path.name for path in sequence.frames[:2]] == ["0001.jpg", "0002.jpg"]
-    for box, expected in zip(sequence.truth.boxes, truths(make_scene(4, frames=60, size=SIZE)), strict=True):
+    for box, expected in zip(
+        sequence.ground_truth.boxes, ground_truths(make_scene(4, frames=60, size=SIZE)), strict=True
+    ):
         if expected.absent:
             assert np.isnan(box).all()
         else:
@@ -290,7 +296,7 @@ def test_description_names_the_attributes(tmp_path: Path) -> None:
 
 
 def test_anchors_start_on_the_longer_side_where_the_target_is_clear() -> None:
-    region = make_scene(0, frames=2, size=SIZE).truth(0)
+    region = make_scene(0, frames=2, size=SIZE).ground_truth(0)
     clear, hidden = region._replace(tags=frozenset()), region._replace(tags=frozenset({"occlusion"}))
     values = anchors([clear] * 101)
     assert {i: v for i, v in enumerate(values) if v} == {0: 1, 50: 1, 100: -1}
@@ -382,4 +388,4 @@ def test_extreme_lengths_and_sizes(frames: int, size: tuple[int, int]) -> None:
         made = make_scene(index, frames=frames, size=size)
         for frame in {0, frames // 2, frames - 1}:
             assert made.image(frame).shape == (size[1], size[0], 3)
-            assert np.isfinite(made.truth(frame).polygon.points).all()
+            assert np.isfinite(made.ground_truth(frame).polygon.points).all()

@@ -7,7 +7,7 @@ import pytest
 
 from trackbench.datasets.catalogue import open_dataset
 from trackbench.datasets.layouts import vot
-from trackbench.datasets.sequence import Sequence
+from trackbench.datasets.sequence import VideoSequence
 from trackbench.errors import DataError
 from trackbench.regions import Box, Mask, Polygon, Special, overlap
 
@@ -25,7 +25,7 @@ def build(folder: Path, frames: int = 3, **files: str) -> Path:
     return folder
 
 
-def only(folder: Path) -> Sequence:
+def only(folder: Path) -> VideoSequence:
     sequences, missing = vot.read(folder, None, [])
     assert missing == []
     (sequence,) = sequences
@@ -33,17 +33,17 @@ def only(folder: Path) -> Sequence:
 
 
 def test_boxes_polygons_masks_and_codes(tmp_path: Path) -> None:
-    truth = "10,20,30,40\n0,0,10,0,10,10,0,10\nm5,6,2,2,1,2\n0\nnan,nan,nan,nan\nm0,0,0,0,0\n"
-    build(tmp_path / "s", frames=6, groundtruth__txt=truth)
+    ground_truth = "10,20,30,40\n0,0,10,0,10,10,0,10\nm5,6,2,2,1,2\n0\nnan,nan,nan,nan\nm0,0,0,0,0\n"
+    build(tmp_path / "s", frames=6, groundtruth__txt=ground_truth)
     sequence = only(tmp_path)
     assert sequence.region(0) == Box(10, 20, 30, 40)
     assert isinstance(sequence.region(1), Polygon)
     assert sequence.region(2) == Mask([[False, True], [True, False]], 5, 6)
     assert [sequence.region(i) for i in (3, 4, 5)] == [Special(0)] * 3
-    assert sequence.truth.absent is not None
-    assert sequence.truth.absent.tolist() == [False] * 3 + [True] * 3
-    assert sequence.truth.boxes[2].tolist() == [5, 6, 2, 2]
-    assert np.isnan(sequence.truth.boxes[3:]).all()
+    assert sequence.ground_truth.absent is not None
+    assert sequence.ground_truth.absent.tolist() == [False] * 3 + [True] * 3
+    assert sequence.ground_truth.boxes[2].tolist() == [5, 6, 2, 2]
+    assert np.isnan(sequence.ground_truth.boxes[3:]).all()
     assert len(sequence.frames) == 6
 
 
@@ -58,12 +58,12 @@ def test_tags_and_values(tmp_path: Path) -> None:
     )
     sequence = only(tmp_path)
     assert sequence.attributes == ("cover", "motion_change", "occlusion")
-    assert {name: flags.tolist() for name, flags in sequence.truth.tags.items()} == {
+    assert {name: flags.tolist() for name, flags in sequence.ground_truth.tags.items()} == {
         "cover": [False, True, False],
         "motion_change": [True, False, False],
         "occlusion": [False, True, True],
     }
-    assert {name: numbers.tolist() for name, numbers in sequence.truth.values.items()} == {
+    assert {name: numbers.tolist() for name, numbers in sequence.ground_truth.values.items()} == {
         "anchor": [1, 0, -1],
         "practical": [0.5, 0, 0],
     }
@@ -125,7 +125,7 @@ def test_pattern_of_the_metadata(tmp_path: Path) -> None:
     ],
 )
 def test_faults_name_file_and_line(
-    tmp_path: Path, files: dict[str, str], act: Callable[[Sequence], object], message: str
+    tmp_path: Path, files: dict[str, str], act: Callable[[VideoSequence], object], message: str
 ) -> None:
     build(tmp_path / "s", **files)
     sequence = only(tmp_path)
@@ -210,14 +210,14 @@ def test_real_sets(extracted: Path, year: int, first: str, frames: int) -> None:
     assert dataset.attributes == ("camera_motion", "illum_change", "motion_change", "occlusion", "size_change")
     assert sum(len(sequence) for sequence in dataset.sequences) == frames
     for sequence in dataset.sequences:
-        truth = sequence.truth
+        ground_truth = sequence.ground_truth
         assert sequence.size is not None
-        assert truth.absent is not None
-        assert not truth.absent.any()
-        assert np.isfinite(truth.boxes).all()
-        assert set(truth.tags) == set(sequence.attributes)
-        assert all(flags.shape == (len(truth),) for flags in truth.tags.values())
-        kinds = {type(sequence.region(index)) for index in range(len(truth))}
+        assert ground_truth.absent is not None
+        assert not ground_truth.absent.any()
+        assert np.isfinite(ground_truth.boxes).all()
+        assert set(ground_truth.tags) == set(sequence.attributes)
+        assert all(flags.shape == (len(ground_truth),) for flags in ground_truth.tags.values())
+        kinds = {type(sequence.region(index)) for index in range(len(ground_truth))}
         assert kinds == {Box if sequence.name == "conduction1" else Polygon}
 
 
@@ -227,7 +227,7 @@ def test_real_regions(extracted: Path) -> None:
     ants = dataset["ants1"]
     assert (len(ants), ants.size) == (325, (1024, 1024))
     assert ants.region(0) == Polygon([137.21, 458.36, 156.83, 460.78, 148.35, 529.41, 128.72, 526.99])
-    np.testing.assert_allclose(ants.truth.boxes[0], [128.72, 458.36, 28.11, 71.05], atol=1e-9)
+    np.testing.assert_allclose(ants.ground_truth.boxes[0], [128.72, 458.36, 28.11, 71.05], atol=1e-9)
     assert dataset["conduction1"].region(0) == Box(712, 231, 22, 24)
 
 
@@ -236,7 +236,7 @@ def test_short_tag_files_of_vot2019(extracted: Path) -> None:
     for name, lines, frames in (("graduate", 768, 844), ("gymnastics1", 553, 567), ("hand", 264, 267)):
         path = extracted / "VOT2019" / name / "size_change.tag"
         assert len(path.read_text().split()) == lines
-        flags = dataset[name].truth.tags["size_change"]
+        flags = dataset[name].ground_truth.tags["size_change"]
         assert len(flags) == frames
         assert not flags[lines:].any()
         assert flags[:lines].sum() == path.read_text().split().count("1")
@@ -250,10 +250,10 @@ def test_multistart_workspace(extracted: Path) -> None:
         ("gamma", 120),
         ("delta", 820),
     ]
-    assert np.flatnonzero(dataset["alpha"].truth.values["anchor"]).tolist() == [0, 25, 50, 75, 89]
-    assert np.flatnonzero(dataset["beta"].truth.values["anchor"]).tolist() == [0, 20, 40, 60, 69]
+    assert np.flatnonzero(dataset["alpha"].ground_truth.values["anchor"]).tolist() == [0, 25, 50, 75, 89]
+    assert np.flatnonzero(dataset["beta"].ground_truth.values["anchor"]).tolist() == [0, 20, 40, 60, 69]
     alpha = dataset["alpha"]
     assert isinstance(alpha.region(0), Mask)
-    assert alpha.truth.boxes[0].tolist() == [83, 33, 33, 31]
+    assert alpha.ground_truth.boxes[0].tolist() == [83, 33, 33, 31]
     assert 0.5 < overlap(alpha.region(0), alpha.region(1)) < 1
     assert len(alpha.frames) == 90

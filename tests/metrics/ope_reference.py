@@ -19,8 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trackbench.metrics.got10k import Got10kTruth
-from trackbench.metrics.ope import SequenceTruth
-from trackbench.metrics.trackingnet import TrackingNetTruth
+from trackbench.metrics.ope import SequenceGroundTruth
+from trackbench.metrics.trackingnet import TrackingNetGroundTruth
 
 Floats = NDArray[np.float64]
 _SEPARATORS = bytes.maketrans(b",;\t", b"   ")
@@ -60,18 +60,18 @@ class Archive:
 class Benchmark:
     """Sequences, attributes and trackers of one benchmark."""
 
-    truths: list[SequenceTruth]
+    ground_truths: list[SequenceGroundTruth]
     attributes: dict[str, list[str]]
     trackers: Callable[[str], dict[str, Floats]]
     """Tracker -> sequence name -> predictions."""
 
     def predictions(self, tracker: str) -> list[Floats]:
         found = self.trackers(tracker)
-        return [found[truth.name] for truth in self.truths]
+        return [found[ground_truth.name] for ground_truth in self.ground_truths]
 
     @cached_property
     def frames(self) -> int:
-        return sum(len(truth.boxes) for truth in self.truths)
+        return sum(len(ground_truth.boxes) for ground_truth in self.ground_truths)
 
 
 def read_benchmark(folder: Path, name: str) -> Benchmark:
@@ -105,8 +105,8 @@ def _flags(columns: list[str], rows: Iterator[tuple[str, bytes]]) -> dict[str, l
     return members
 
 
-def _names(truths: list[SequenceTruth]) -> list[str]:
-    return [truth.name for truth in truths]
+def _names(ground_truths: list[SequenceGroundTruth]) -> list[str]:
+    return [ground_truth.name for ground_truth in ground_truths]
 
 
 def _named(files: Archive, pattern: str) -> Iterator[tuple[str, bytes]]:
@@ -116,9 +116,9 @@ def _named(files: Archive, pattern: str) -> Iterator[tuple[str, bytes]]:
 def _otb(folder: Path) -> Benchmark:
     files = Archive(folder / "otb_gt.zip")
     table = json.loads(files.read("sequences.json"))
-    truths = [SequenceTruth(row["name"], boxes(files.read(f"OTB/{row['anno']}"))) for row in table]
+    ground_truths = [SequenceGroundTruth(row["name"], boxes(files.read(f"OTB/{row['anno']}"))) for row in table]
     attributes = _flags(OTB, _named(files, r"att_official/(.+)\.txt"))
-    return Benchmark(truths, attributes, _results(folder, "otb100_results.zip", "OTB100", _names(truths)))
+    return Benchmark(ground_truths, attributes, _results(folder, "otb100_results.zip", "OTB100", _names(ground_truths)))
 
 
 def otb_subset(folder: Path, listing: str, names: tuple[str, ...]) -> list[int]:
@@ -132,9 +132,11 @@ def _uav(which: str) -> Callable[[Path], Benchmark]:
     def read(folder: Path) -> Benchmark:
         files = Archive(folder / "uav_gt.zip")
         rows = _named(files, rf"UAV123/anno/{which}/([^/]+)\.txt")
-        truths = [SequenceTruth(name, boxes(text)) for name, text in rows]
+        ground_truths = [SequenceGroundTruth(name, boxes(text)) for name, text in rows]
         attributes = _flags(UAV, _named(files, rf"UAV123/anno/{which}/att/([^/]+)\.txt"))
-        return Benchmark(truths, attributes, _results(folder, f"{which.lower()}_results.zip", which, _names(truths)))
+        return Benchmark(
+            ground_truths, attributes, _results(folder, f"{which.lower()}_results.zip", which, _names(ground_truths))
+        )
 
     return read
 
@@ -142,15 +144,15 @@ def _uav(which: str) -> Callable[[Path], Benchmark]:
 def _dtb70(folder: Path) -> Benchmark:
     files = Archive(folder / "dtb70_gt.zip")
     rows = _named(files, r"DTB70/([^/]+)/groundtruth_rect\.txt")
-    truths = [SequenceTruth(name, boxes(text)) for name, text in rows]
+    ground_truths = [SequenceGroundTruth(name, boxes(text)) for name, text in rows]
     attributes = _flags(DTB, _named(files, r".*att/([^/]+)\.txt"))
-    return Benchmark(truths, attributes, _results(folder, "dtb70_results.zip", "DTB70", _names(truths)))
+    return Benchmark(ground_truths, attributes, _results(folder, "dtb70_results.zip", "DTB70", _names(ground_truths)))
 
 
 def _lasot(folder: Path) -> Benchmark:
     files = Archive(folder / "lasot_gt.zip")
-    truths = [
-        SequenceTruth(
+    ground_truths = [
+        SequenceGroundTruth(
             found[2],
             boxes(text),
             numbers(files.read(f"{found[1]}/full_occlusion.txt") + b"\n").astype(bool)
@@ -159,41 +161,43 @@ def _lasot(folder: Path) -> Benchmark:
         for found, text in files.matching(r"(LaSOT/[^/]+/([^/]+))/groundtruth\.txt")
     ]
     attributes = _flags(LASOT, _named(files, r"toolkit/att/([^/]+)\.txt"))
-    return Benchmark(truths, attributes, _results(folder, "lasot_results_{tracker}.zip", "LaSOT", _names(truths)))
+    return Benchmark(
+        ground_truths, attributes, _results(folder, "lasot_results_{tracker}.zip", "LaSOT", _names(ground_truths))
+    )
 
 
 def _tnl2k(folder: Path) -> Benchmark:
     files = Archive(folder / "tnl2k_gt.zip")
-    truths = []
+    ground_truths = []
     for name, text in _named(files, r"TNL2K_test_subset/([^/]+)/groundtruth\.txt"):
-        truth = boxes(text)
+        ground_truth = boxes(text)
         # advSamp_monitor_bikeyellow has a flag more than frames.
-        absent = numbers(files.read(f"toolkit/absent/{name}.txt"))[: len(truth)].astype(bool)
-        truths.append(SequenceTruth(name, truth, absent))
+        absent = numbers(files.read(f"toolkit/absent/{name}.txt"))[: len(ground_truth)].astype(bool)
+        ground_truths.append(SequenceGroundTruth(name, ground_truth, absent))
     attributes = _flags(TNL2K, _named(files, r"toolkit/att/(.+)_attribute\.txt"))
-    return Benchmark(truths, attributes, _synthetic(truths))
+    return Benchmark(ground_truths, attributes, _synthetic(ground_truths))
 
 
 def _tc128(folder: Path) -> Benchmark:
     files = Archive(folder / "tc128_gt.zip")
     rows = _named(files, r"Temple-color-128/[^/]+/([^/]+)_gt\.txt")
-    truths = [SequenceTruth(name, boxes(text)) for name, text in rows]
-    return Benchmark(truths, {}, _synthetic(truths))
+    ground_truths = [SequenceGroundTruth(name, boxes(text)) for name, text in rows]
+    return Benchmark(ground_truths, {}, _synthetic(ground_truths))
 
 
-def _synthetic(truths: list[SequenceTruth]) -> Callable[[str], dict[str, Floats]]:
+def _synthetic(ground_truths: list[SequenceGroundTruth]) -> Callable[[str], dict[str, Floats]]:
     """The two trackers of the benchmarks without published results: the first box, and the box of ten frames ago."""
 
     def read(tracker: str) -> dict[str, Floats]:
         made = {}
-        for truth in truths:
-            frames = np.arange(len(truth.boxes))
+        for ground_truth in ground_truths:
+            frames = np.arange(len(ground_truth.boxes))
             if tracker == "static":
                 rows = np.zeros_like(frames)
             else:
-                known = (truth.boxes[:, 2:] > 0).all(axis=1)
+                known = (ground_truth.boxes[:, 2:] > 0).all(axis=1)
                 rows = np.maximum.accumulate(np.where(known, frames, 0))[np.maximum(frames - 10, 0)]
-            made[truth.name] = _to_six_digits(truth.boxes[rows])
+            made[ground_truth.name] = _to_six_digits(ground_truth.boxes[rows])
         return made
 
     return read
@@ -218,29 +222,29 @@ _READERS: dict[str, Callable[[Path], Benchmark]] = {
 def read_got10k(folder: Path) -> tuple[list[Got10kTruth], Callable[[str], tuple[list[list[Floats]], list[Floats]]]]:
     """Return the GOT-10k-like set, and a reader of a tracker's repetitions and times."""
     files = Archive(folder / "got10k_like.zip")
-    truths = []
+    ground_truths = []
     for name in files.read("data/val/list.txt").decode().split():
         meta = configparser.ConfigParser()
         meta.read_string(files.read(f"data/val/{name}/meta_info.ini").decode())
         cover = numbers(files.read(f"data/val/{name}/cover.label")).astype(np.int64)
         size = literal_eval(meta["METAINFO"]["resolution"])
-        truth = boxes(files.read(f"data/val/{name}/groundtruth.txt"))
-        truths.append(Got10kTruth(name, truth, cover, size, meta["METAINFO"]["object_class"]))
+        ground_truth = boxes(files.read(f"data/val/{name}/groundtruth.txt"))
+        ground_truths.append(Got10kTruth(name, ground_truth, cover, size, meta["METAINFO"]["object_class"]))
 
     def tracker(which: str) -> tuple[list[list[Floats]], list[Floats]]:
         repetitions, times = [], []
-        for truth in truths:
-            base = rf"results/GOT-10k/{which}/{truth.name}/{truth.name}"
+        for ground_truth in ground_truths:
+            base = rf"results/GOT-10k/{which}/{ground_truth.name}/{ground_truth.name}"
             repetitions.append([boxes(text) for _, text in files.matching(rf"{base}_\d+\.txt")])
             times.append(numbers(files.read(f"{base}_time.txt")))
         return repetitions, times
 
-    return truths, tracker
+    return ground_truths, tracker
 
 
-def read_trackingnet(folder: Path) -> tuple[list[TrackingNetTruth], list[Floats | None]]:
+def read_trackingnet(folder: Path) -> tuple[list[TrackingNetGroundTruth], list[Floats | None]]:
     """Return the devkit's dummy truth and submission, None for the file that it lacks."""
-    truth, submission = (Archive(folder / f"trackingnet_dummy_{which}.zip") for which in ("GT", "subm"))
+    ground_truth, submission = (Archive(folder / f"trackingnet_dummy_{which}.zip") for which in ("GT", "subm"))
     found = {PurePosixPath(m[0]).stem: boxes(text) for m, text in submission.matching(r".+\.txt")}
-    truths = [TrackingNetTruth(name, boxes(text)) for name, text in _named(truth, r"(.+)\.txt")]
-    return truths, [found.get(t.name) for t in truths]
+    ground_truths = [TrackingNetGroundTruth(name, boxes(text)) for name, text in _named(ground_truth, r"(.+)\.txt")]
+    return ground_truths, [found.get(t.name) for t in ground_truths]

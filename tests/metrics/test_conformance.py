@@ -65,8 +65,8 @@ def predictions(folder: Path, name: str, tracker: str) -> list[np.ndarray]:
 @cache
 def judge(folder: Path, name: str, tracker: str, protocol: str) -> OpeResult:
     known, family = RENAMED.get(protocol, (protocol, family_of(FAMILIES[name])))
-    truths = benchmark(folder, name).truths
-    return evaluate(truths, predictions(folder, name, tracker), convention(known, family))
+    ground_truths = benchmark(folder, name).ground_truths
+    return evaluate(ground_truths, predictions(folder, name, tracker), convention(known, family))
 
 
 def value(key: str, scores: OpeScores, curves: OpeCurves) -> float:
@@ -97,7 +97,7 @@ def sequence_differences(record: dict[str, list[float]], result: OpeResult) -> I
 
 @pytest.mark.parametrize("name", FAMILIES)
 def test_scores_attributes_curves_and_sequences(name: str, folder: Path, expected: dict[str, Any]) -> None:
-    place = {truth.name: index for index, truth in enumerate(benchmark(folder, name).truths)}
+    place = {ground_truth.name: index for index, ground_truth in enumerate(benchmark(folder, name).ground_truths)}
     found: list[tuple[str, float]] = []
     for tracker, entry in expected["scores"][name].items():
         for protocol, record in entry["protocols"].items():
@@ -133,9 +133,9 @@ def test_subsets_of_otb(name: str, listing: str, size: int, folder: Path, expect
 @pytest.mark.parametrize("tracker", ["DiMP50", "mix3"])
 def test_got10k(tracker: str, folder: Path, expected: dict[str, Any]) -> None:
     record = expected["scores"]["got10k_like"][tracker]["protocols"]["got10k"]
-    truths, read = ope_reference.read_got10k(folder)
+    ground_truths, read = ope_reference.read_got10k(folder)
     repetitions, times = read(tracker)
-    result = got10k.evaluate(truths, repetitions)
+    result = got10k.evaluate(ground_truths, repetitions)
     names = ("ao", "sr_0_5", "succ_curve_0_75", "mao_class_balanced", "mean_of_sequence_ao")
     scores = result.scores
     ours = (scores.ao, scores.sr50, scores.sr75, scores.mao, scores.sequence_ao)
@@ -154,11 +154,11 @@ def test_trackingnet(folder: Path, expected: dict[str, Any]) -> None:
 
 
 def test_trackingnet_submissions_that_lack_something(folder: Path) -> None:
-    truths, _ = ope_reference.read_trackingnet(folder)
-    perfect = [truth.boxes for truth in truths]
-    assert trackingnet.evaluate(truths, perfect).scores == (1, 1, 1, 1)
-    missing = trackingnet.evaluate(truths, [None, *perfect[1:]]).scores
-    short = trackingnet.evaluate(truths, [perfect[0][:100], *perfect[1:]]).scores
+    ground_truths, _ = ope_reference.read_trackingnet(folder)
+    perfect = [ground_truth.boxes for ground_truth in ground_truths]
+    assert trackingnet.evaluate(ground_truths, perfect).scores == (1, 1, 1, 1)
+    missing = trackingnet.evaluate(ground_truths, [None, *perfect[1:]]).scores
+    short = trackingnet.evaluate(ground_truths, [perfect[0][:100], *perfect[1:]]).scores
     assert [round(100 * scores.success, 1) for scores in (missing, short)] == [89.2, 91.2]
-    shifted = trackingnet.evaluate(truths, [boxes + 0.49 for boxes in perfect]).scores
+    shifted = trackingnet.evaluate(ground_truths, [boxes + 0.49 for boxes in perfect]).scores
     assert [round(100 * score, 1) for score in shifted[:3]] == [96.8, 97.8, 97.2]

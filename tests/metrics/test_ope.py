@@ -10,7 +10,7 @@ import pytest
 
 from trackbench.errors import DataError, UsageError
 from trackbench.metrics.conventions import CONVENTIONS, FAMILIES, Convention, convention, family_of, resolve_name
-from trackbench.metrics.ope import OpeResult, SequenceTruth, evaluate
+from trackbench.metrics.ope import OpeResult, SequenceGroundTruth, evaluate
 
 CURVED = [name for name in CONVENTIONS if name != "trackingnet"]
 GOLDEN = sorted((Path(__file__).parents[1] / "golden" / "ope").glob("*.json"))
@@ -18,18 +18,22 @@ BOX = [10.0, 10, 20, 20]
 FAR = [500.0, 500, 20, 20]
 
 
-def judge(rules: Convention, truth: list[list[float]], prediction: list[list[float]], **flags: object) -> OpeResult:
+def judge(
+    rules: Convention, ground_truth: list[list[float]], prediction: list[list[float]], **flags: object
+) -> OpeResult:
     absent = np.array(flags["absent"], bool) if "absent" in flags else None
-    return evaluate([SequenceTruth("seq", np.array(truth), absent)], [np.array(prediction)], rules)
+    return evaluate([SequenceGroundTruth("seq", np.array(ground_truth), absent)], [np.array(prediction)], rules)
 
 
 @pytest.mark.parametrize("path", GOLDEN, ids=lambda path: path.stem)
 def test_recorded_sequences(path: Path) -> None:
     case = json.loads(path.read_text())
-    truth, prediction = (np.array(case[key], np.float64) for key in ("truth", "prediction"))
+    ground_truth, prediction = (np.array(case[key], np.float64) for key in ("truth", "prediction"))
     absent = None if case["absent"] is None else np.array(case["absent"], bool)
     for name, recorded in case["expected"].items():
-        result = evaluate([SequenceTruth(case["name"], truth, absent)], [prediction], convention(name, case["family"]))
+        result = evaluate(
+            [SequenceGroundTruth(case["name"], ground_truth, absent)], [prediction], convention(name, case["family"])
+        )
         scores = result.sequence(0)
         ours = [scores.success_auc, scores.precision, scores.norm_precision][: len(recorded)]
         assert ours == pytest.approx(recorded, abs=1e-6), name
@@ -50,8 +54,8 @@ def test_recorded_sequences(path: Path) -> None:
     ],
 )
 def test_truth_at_the_border(name: str, success: float, precision: float, norm: float) -> None:
-    truth = [BOX, [0, 10, 20, 20], BOX, BOX]
-    scores = judge(convention(name, "otb"), truth, [BOX, FAR, BOX, BOX]).mean()
+    ground_truth = [BOX, [0, 10, 20, 20], BOX, BOX]
+    scores = judge(convention(name, "otb"), ground_truth, [BOX, FAR, BOX, BOX]).mean()
     assert (scores.sr50, scores.precision, scores.norm_precision) == pytest.approx((success, precision, norm))
 
 
@@ -69,8 +73,8 @@ def test_truth_at_the_border(name: str, success: float, precision: float, norm: 
     ],
 )
 def test_truth_without_numbers_on_uav(name: str, success: float, precision: float, norm: float) -> None:
-    truth = [BOX, [np.nan] * 4, BOX, BOX]
-    scores = judge(convention(name, "uav"), truth, [BOX] * 4).mean()
+    ground_truth = [BOX, [np.nan] * 4, BOX, BOX]
+    scores = judge(convention(name, "uav"), ground_truth, [BOX] * 4).mean()
     assert (scores.sr50, scores.precision, scores.norm_precision) == pytest.approx((success, precision, norm))
 
 
@@ -95,8 +99,8 @@ def test_truth_without_numbers_on_uav(name: str, success: float, precision: floa
     ],
 )
 def test_absent_targets(name: str, family: str, success: float, precision: float, norm: float) -> None:
-    truth = [BOX, BOX, [10, 10, 0, 0], BOX]
-    result = judge(convention(name, family), truth, [BOX, BOX, [10, 10, 1e-9, 1e-9], BOX], absent=[0, 1, 0, 0])
+    ground_truth = [BOX, BOX, [10, 10, 0, 0], BOX]
+    result = judge(convention(name, family), ground_truth, [BOX, BOX, [10, 10, 1e-9, 1e-9], BOX], absent=[0, 1, 0, 0])
     scores = result.mean()
     assert (scores.sr50, scores.precision, scores.norm_precision) == pytest.approx((success, precision, norm))
 
@@ -116,42 +120,42 @@ def test_a_first_line_that_is_no_box_is_overwritten(rules: str) -> None:
 
 
 def test_bad_predictions_copy_the_one_before() -> None:
-    truth = [BOX] * 5
+    ground_truth = [BOX] * 5
     holes = [BOX, BOX, [np.nan] * 4, [10, 10, -1, 5], FAR]
-    assert judge(convention("matlab"), truth, holes).mean().sr50 == 0.8
-    assert judge(convention("got10k"), truth, holes).mean().sr50 == 0.4
+    assert judge(convention("matlab"), ground_truth, holes).mean().sr50 == 0.8
+    assert judge(convention("got10k"), ground_truth, holes).mean().sr50 == 0.4
     empty = [BOX, BOX, [10, 10, 0, 5], [0, 0, 0, 0], FAR]
-    assert judge(convention("stark"), truth, empty).mean().sr50 == 0.8
+    assert judge(convention("stark"), ground_truth, empty).mean().sr50 == 0.8
     # Before the first frame is set: what is copied is the tracker's own first box.
-    assert judge(convention("stark"), truth[:2], [FAR, [0, 0, 0, 0]]).mean().sr50 == 0.5
+    assert judge(convention("stark"), ground_truth[:2], [FAR, [0, 0, 0, 0]]).mean().sr50 == 0.5
     with pytest.raises(DataError, match=r"^seq: predicted box 4 is \[10.0, 10.0, -1.0, 5.0\].*'stark' takes no NaN"):
-        judge(convention("stark"), truth, [BOX, BOX, BOX, *holes[3:]])
+        judge(convention("stark"), ground_truth, [BOX, BOX, BOX, *holes[3:]])
 
 
 def test_nothing_is_copied_where_the_truth_has_no_numbers() -> None:
-    truth = [BOX, [np.nan] * 4, BOX]
-    scores = judge(convention("matlab", "uav"), truth, [BOX, [0, 0, 0, 0], [0, 0, 0, 0]]).mean()
+    ground_truth = [BOX, [np.nan] * 4, BOX]
+    scores = judge(convention("matlab", "uav"), ground_truth, [BOX, [0, 0, 0, 0], [0, 0, 0, 0]]).mean()
     assert scores.sr50 == pytest.approx(1 / 3)
 
 
 def test_copying_stops_at_the_start_of_a_sequence() -> None:
-    truths = [SequenceTruth(name, np.array([BOX, BOX])) for name in "ab"]
+    ground_truths = [SequenceGroundTruth(name, np.array([BOX, BOX])) for name in "ab"]
     empty = np.array([[0.0] * 4, [0.0] * 4])
-    result = evaluate(truths, [np.array([BOX, BOX]), empty], convention("matlab"))
+    result = evaluate(ground_truths, [np.array([BOX, BOX]), empty], convention("matlab"))
     assert [result.sequence(index).sr50 for index in (0, 1)] == [1, 0.5]
 
 
 def test_lengths() -> None:
-    truth, short, long = [BOX] * 4, [BOX] * 3, [BOX] * 5
+    ground_truth, short, long = [BOX] * 4, [BOX] * 3, [BOX] * 5
     message = r"^seq: 3 predicted boxes for 4 annotated frames; convention '.*' expects as many$"
     for name, family in (("matlab", "lasot"), ("pysot", "otb"), ("stark", "lasot")):
         with pytest.raises(DataError, match=message):
-            judge(convention(name, family), truth, short)
-    assert judge(convention("got10k"), truth, short).mean().sr50 == 1
-    assert judge(convention("stark", "otb"), truth, short).mean().sr50 == 0.75
-    assert judge(convention("matlab", "lasot"), truth, long).mean().sr50 == 1
+            judge(convention(name, family), ground_truth, short)
+    assert judge(convention("got10k"), ground_truth, short).mean().sr50 == 1
+    assert judge(convention("stark", "otb"), ground_truth, short).mean().sr50 == 0.75
+    assert judge(convention("matlab", "lasot"), ground_truth, long).mean().sr50 == 1
     with pytest.raises(DataError, match="seq: 5 predicted boxes for 4"):
-        judge(convention("matlab", "otb"), truth, long)
+        judge(convention("matlab", "otb"), ground_truth, long)
 
 
 def test_padded_boxes_are_not_mended() -> None:
@@ -168,30 +172,30 @@ def test_faults_of_the_input_are_named() -> None:
 
 
 def test_sequences_of_nothing_but_zeros_are_dropped_by_matlab() -> None:
-    truths = [SequenceTruth(name, np.array([BOX, BOX])) for name in "ab"]
-    truths[1] = SequenceTruth("b", np.array([[-50.0, 10, 20, 20], [10.0, 10, 0, 20]]))
-    result = evaluate(truths, [np.array([BOX, BOX])] * 2, convention("matlab"))
+    ground_truths = [SequenceGroundTruth(name, np.array([BOX, BOX])) for name in "ab"]
+    ground_truths[1] = SequenceGroundTruth("b", np.array([[-50.0, 10, 20, 20], [10.0, 10, 0, 20]]))
+    result = evaluate(ground_truths, [np.array([BOX, BOX])] * 2, convention("matlab"))
     assert not result.curves.success[1].any()
     assert result.mean().sr50 == 1
-    assert evaluate(truths, [np.array([BOX, BOX])] * 2, convention("stark")).mean().sr50 == pytest.approx(0.75)
+    assert evaluate(ground_truths, [np.array([BOX, BOX])] * 2, convention("stark")).mean().sr50 == pytest.approx(0.75)
 
 
 def test_a_sequence_without_a_valid_frame_does_not_count_where_valid_frames_are_the_denominator() -> None:
-    truths = [SequenceTruth("a", np.array([BOX, BOX])), SequenceTruth("b", np.full((2, 4), np.nan))]
+    ground_truths = [SequenceGroundTruth("a", np.array([BOX, BOX])), SequenceGroundTruth("b", np.full((2, 4), np.nan))]
     for name in ("got10k", "aiatrack"):
-        result = evaluate(truths, [np.array([BOX, BOX])] * 2, convention(name, "uav"))
+        result = evaluate(ground_truths, [np.array([BOX, BOX])] * 2, convention(name, "uav"))
         assert np.isnan(result.sequence(1).success_auc)
         assert result.mean() == result.sequence(0)
     assert np.isnan(result.mean([])).all()
 
 
 def test_attributes() -> None:
-    truths = [SequenceTruth(name, np.array([BOX, BOX])) for name in "abc"]
+    ground_truths = [SequenceGroundTruth(name, np.array([BOX, BOX])) for name in "abc"]
     predictions = [np.array([BOX, BOX]), np.array([BOX, FAR]), np.array([BOX, FAR])]
     members = {"OCC": ["a", "b"], "LR": ["c"], "SV": ["a", "not evaluated"]}
-    found = evaluate(truths, predictions, convention("pysot")).attributes(members)
+    found = evaluate(ground_truths, predictions, convention("pysot")).attributes(members)
     assert {name: scores.sr50 for name, scores in found.items()} == {"OCC": 0.75, "LR": 0.5, "SV": 1}
-    assert list(evaluate(truths, predictions, convention("matlab")).attributes(members)) == ["OCC"]
+    assert list(evaluate(ground_truths, predictions, convention("matlab")).attributes(members)) == ["OCC"]
 
 
 def test_normalised_precision() -> None:
@@ -199,9 +203,9 @@ def test_normalised_precision() -> None:
     near = [14.0, 10, 20, 20]
     assert judge(convention("got10k"), [BOX] * 2, [BOX, near]).curves.norm_precision[0, 20] == 1
     # (x + 9.5) / 20 - 19.5 / 20 rounds above 0.2 where the truth lies further out.
-    truth, prediction = [1000.0, 10, 3, 20], [1000.6, 10, 3, 20]
+    ground_truth, prediction = [1000.0, 10, 3, 20], [1000.6, 10, 3, 20]
     by_order = {
-        name: judge(convention(name), [BOX, truth], [BOX, prediction]).curves.norm_precision[0, 20]
+        name: judge(convention(name), [BOX, ground_truth], [BOX, prediction]).curves.norm_precision[0, 20]
         for name in ("got10k", "stark")
     }
     assert by_order["got10k"] != by_order["stark"]

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from trackbench.metrics import got10k, trackingnet
-from trackbench.metrics.compiled import DistanceRules, judge_frames
 from trackbench.metrics.conventions import CONVENTIONS, Convention, Family, convention
 from trackbench.metrics.curves import count_above, count_within
-from trackbench.metrics.ope import SequenceTruth, evaluate
+from trackbench.metrics.ope import SequenceGroundTruth, evaluate
+from trackbench.metrics.ope_kernels import DistanceRules, judge_frames
 from trackbench.regions import box_iou
 
 CURVED = [name for name in CONVENTIONS if name not in ("official", "trackingnet")]
@@ -27,24 +27,24 @@ rules = st.builds(convention, st.sampled_from(CURVED), st.sampled_from(SOME_FAMI
 
 
 @st.composite
-def sequences(draw: st.DrawFn, least: int = 1) -> list[tuple[SequenceTruth, np.ndarray]]:
+def sequences(draw: st.DrawFn, least: int = 1) -> list[tuple[SequenceGroundTruth, np.ndarray]]:
     drawn = []
     for index in range(draw(st.integers(least, 5))):
         frames = draw(st.integers(1, 12))
-        truth, prediction = (np.array(draw(st.lists(box, min_size=frames, max_size=frames))) for _ in range(2))
+        ground_truth, prediction = (np.array(draw(st.lists(box, min_size=frames, max_size=frames))) for _ in range(2))
         absent = draw(arrays(bool, frames))
         absent[0] = False
-        drawn.append((SequenceTruth(f"s{index}", truth, absent), prediction))
+        drawn.append((SequenceGroundTruth(f"s{index}", ground_truth, absent), prediction))
     return drawn
 
 
-def split(drawn: list[tuple[SequenceTruth, np.ndarray]]) -> tuple[list[SequenceTruth], list[np.ndarray]]:
-    return [truth for truth, _ in drawn], [prediction for _, prediction in drawn]
+def split(drawn: list[tuple[SequenceGroundTruth, np.ndarray]]) -> tuple[list[SequenceGroundTruth], list[np.ndarray]]:
+    return [ground_truth for ground_truth, _ in drawn], [prediction for _, prediction in drawn]
 
 
 @given(sequences(), rules)
 def test_curves_lie_between_0_and_1_and_are_monotone(
-    drawn: list[tuple[SequenceTruth, np.ndarray]], rule: Convention
+    drawn: list[tuple[SequenceGroundTruth, np.ndarray]], rule: Convention
 ) -> None:
     result = evaluate(*split(drawn), rule)
     for curve in result.curves:
@@ -58,7 +58,7 @@ def test_curves_lie_between_0_and_1_and_are_monotone(
 
 @given(sequences(least=2), rules, st.randoms())
 def test_the_order_of_sequences_does_not_matter(
-    drawn: list[tuple[SequenceTruth, np.ndarray]], rule: Convention, random: st.random
+    drawn: list[tuple[SequenceGroundTruth, np.ndarray]], rule: Convention, random: st.random
 ) -> None:
     first = evaluate(*split(drawn), rule)
     shuffled = random.sample(drawn, len(drawn))
@@ -72,22 +72,22 @@ def test_the_order_of_sequences_does_not_matter(
 
 
 @given(sequences(), rules)
-def test_boxes_equal_to_the_truth(drawn: list[tuple[SequenceTruth, np.ndarray]], rule: Convention) -> None:
-    truths = [SequenceTruth(truth.name, truth.boxes) for truth, _ in drawn]
-    scores = evaluate(truths, [truth.boxes for truth in truths], rule).mean()
+def test_boxes_equal_to_the_truth(drawn: list[tuple[SequenceGroundTruth, np.ndarray]], rule: Convention) -> None:
+    ground_truths = [SequenceGroundTruth(ground_truth.name, ground_truth.boxes) for ground_truth, _ in drawn]
+    scores = evaluate(ground_truths, [ground_truth.boxes for ground_truth in ground_truths], rule).mean()
     assert scores.success_auc == pytest.approx(20 / 21)
     assert scores[1:] == pytest.approx((1, 1, 1, 1, 1))
 
 
 @given(sequences(), st.sampled_from(["matlab", "got10k", "pysot", "pysot-toolkit"]))
 def test_predictions_without_numbers_are_misses_or_copies(
-    drawn: list[tuple[SequenceTruth, np.ndarray]], name: str
+    drawn: list[tuple[SequenceGroundTruth, np.ndarray]], name: str
 ) -> None:
-    truths = [SequenceTruth(truth.name, truth.boxes) for truth, _ in drawn]
-    lost = [np.full_like(truth.boxes, np.nan) for truth in truths]
-    scores = evaluate(truths, lost, convention(name))
+    ground_truths = [SequenceGroundTruth(ground_truth.name, ground_truth.boxes) for ground_truth, _ in drawn]
+    lost = [np.full_like(ground_truth.boxes, np.nan) for ground_truth in ground_truths]
+    scores = evaluate(ground_truths, lost, convention(name))
     first = 0 if name.startswith("pysot") else 1
-    shares = [first / len(truth.boxes) for truth in truths]
+    shares = [first / len(ground_truth.boxes) for ground_truth in ground_truths]
     assert scores.curves.success[:, 10] == pytest.approx(shares)
     assert scores.curves.precision[:, 20] == pytest.approx(shares)
     assert not np.isnan(scores.mean_overlaps).any()
@@ -95,13 +95,15 @@ def test_predictions_without_numbers_are_misses_or_copies(
 
 @given(sequences(), st.sampled_from(CURVED))
 def test_truths_without_numbers_leave_every_score_defined(
-    drawn: list[tuple[SequenceTruth, np.ndarray]], name: str
+    drawn: list[tuple[SequenceGroundTruth, np.ndarray]], name: str
 ) -> None:
-    truths, predictions = split(drawn)
-    for truth in truths:
-        truth.boxes[1::2] = np.nan
+    ground_truths, predictions = split(drawn)
+    for ground_truth in ground_truths:
+        ground_truth.boxes[1::2] = np.nan
     scores = evaluate(
-        [SequenceTruth(truth.name, truth.boxes) for truth in truths], predictions, convention(name, "uav")
+        [SequenceGroundTruth(ground_truth.name, ground_truth.boxes) for ground_truth in ground_truths],
+        predictions,
+        convention(name, "uav"),
     )
     assert not np.isnan(scores.mean()).any()
 
@@ -176,19 +178,19 @@ gaps = np.array(
 @example(gaps, Random(0), DistanceRules(False, -1.0, False, np.inf, 0.0, 1.0, False))
 @np.errstate(all="ignore")
 def test_compiled_frames_are_those_of_arrays(boxes: np.ndarray, random: st.random, rules: DistanceRules) -> None:
-    truth, prediction = np.asfortranarray(boxes[:, :4]), np.asfortranarray(boxes[:, 4:])
+    ground_truth, prediction = np.asfortranarray(boxes[:, :4]), np.asfortranarray(boxes[:, 4:])
     valid = np.array([random.random() < 0.8 for _ in boxes])
-    overlaps, errors, norm_errors = judge_frames(truth, prediction, valid, rules)
+    overlaps, errors, norm_errors = judge_frames(ground_truth, prediction, valid, rules)
     np.testing.assert_array_equal(
-        overlaps, np.where(valid, np.clip(np.nan_to_num(box_iou(prediction, truth)), 0, 1), 0)
+        overlaps, np.where(valid, np.clip(np.nan_to_num(box_iou(prediction, ground_truth)), 0, 1), 0)
     )
 
-    centre, at = (array[:, :2] + (array[:, 2:] - 1) / 2 for array in (truth, prediction))
+    centre, at = (array[:, :2] + (array[:, 2:] - 1) / 2 for array in (ground_truth, prediction))
     kept = (centre > 0).all(axis=1) if rules.set_by_centre else valid
     offsets = at - centre
     expected = np.where(kept, np.sqrt((offsets**2).sum(axis=1)), rules.set_to)
     np.testing.assert_array_equal(errors, expected)
-    sizes = np.maximum(truth[:, 2:] + rules.size_added, rules.size_least)
+    sizes = np.maximum(ground_truth[:, 2:] + rules.size_added, rules.size_least)
     kept = (centre / sizes > 0).all(axis=1) if rules.norm_set_by_centre else valid
     offsets = at / sizes - centre / sizes if rules.divide_first else offsets / sizes
     expected = np.where(kept, np.sqrt((offsets**2).sum(axis=1)), rules.norm_set_to)
@@ -196,25 +198,37 @@ def test_compiled_frames_are_those_of_arrays(boxes: np.ndarray, random: st.rando
 
 
 @given(sequences(), st.integers(1, 3))
-def test_got10k_scores(drawn: list[tuple[SequenceTruth, np.ndarray]], runs: int) -> None:
-    truths = [
-        got10k.Got10kTruth(truth.name, truth.boxes, np.where(truth.absent, 0, 8), (640, 640), truth.name[-1])
-        for truth, _ in drawn
+def test_got10k_scores(drawn: list[tuple[SequenceGroundTruth, np.ndarray]], runs: int) -> None:
+    ground_truths = [
+        got10k.Got10kTruth(
+            ground_truth.name,
+            ground_truth.boxes,
+            np.where(ground_truth.absent, 0, 8),
+            (640, 640),
+            ground_truth.name[-1],
+        )
+        for ground_truth, _ in drawn
     ]
-    truths.append(got10k.Got10kTruth("sure", np.array([[1.0, 1, 9, 9]] * 2), np.array([8, 1]), (640, 640), "sure"))
-    predictions = [prediction for _, prediction in drawn] + [truths[-1].boxes]
-    result = got10k.evaluate(truths, [[prediction] * runs for prediction in predictions])
+    ground_truths.append(
+        got10k.Got10kTruth("sure", np.array([[1.0, 1, 9, 9]] * 2), np.array([8, 1]), (640, 640), "sure")
+    )
+    predictions = [prediction for _, prediction in drawn] + [ground_truths[-1].boxes]
+    result = got10k.evaluate(ground_truths, [[prediction] * runs for prediction in predictions])
     assert all(0 <= score <= 1 for score in result.scores)
     assert (np.diff(result.success) <= 0).all()
     # Equal repetitions change nothing.
-    assert result.scores == pytest.approx(got10k.evaluate(truths, [[p] for p in predictions]).scores)
-    perfect = got10k.evaluate(truths, [[truth.boxes] for truth in truths]).scores
+    assert result.scores == pytest.approx(got10k.evaluate(ground_truths, [[p] for p in predictions]).scores)
+    perfect = got10k.evaluate(ground_truths, [[ground_truth.boxes] for ground_truth in ground_truths]).scores
     assert perfect == pytest.approx((1,) * 7)
 
 
 @given(sequences())
-def test_trackingnet_scores(drawn: list[tuple[SequenceTruth, np.ndarray]]) -> None:
-    truths = [trackingnet.TrackingNetTruth(truth.name, truth.boxes) for truth, _ in drawn]
-    scores = trackingnet.evaluate(truths, [prediction for _, prediction in drawn]).scores
+def test_trackingnet_scores(drawn: list[tuple[SequenceGroundTruth, np.ndarray]]) -> None:
+    ground_truths = [
+        trackingnet.TrackingNetGroundTruth(ground_truth.name, ground_truth.boxes) for ground_truth, _ in drawn
+    ]
+    scores = trackingnet.evaluate(ground_truths, [prediction for _, prediction in drawn]).scores
     assert all(0 <= score < 1 + 1e-12 for score in scores)
-    assert trackingnet.evaluate(truths, [truth.boxes for truth in truths]).scores == pytest.approx((1, 1, 1, 1))
+    assert trackingnet.evaluate(
+        ground_truths, [ground_truth.boxes for ground_truth in ground_truths]
+    ).scores == pytest.approx((1, 1, 1, 1))

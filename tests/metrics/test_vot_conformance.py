@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 
 from trackbench.datasets.layouts.vot import read
-from trackbench.datasets.sequence import Sequence
+from trackbench.datasets.sequence import VideoSequence
 from trackbench.metrics.vot.conventions import CONVENTIONS, EAO_INTERVALS
 from trackbench.metrics.vot.multistart import average_accuracy, multistart_scores
-from trackbench.metrics.vot.packed import Regions
+from trackbench.metrics.vot.packed import PackedRegions
 from trackbench.metrics.vot.raster import raster_overlaps
 from trackbench.metrics.vot.supervised import supervised_scores
 from trackbench.metrics.vot.tracks import VotSequence
@@ -62,10 +62,10 @@ def unpack(material: Path, tmp_path_factory: pytest.TempPathFactory) -> Unpack:
     return extract
 
 
-def judged(sequence: Sequence) -> VotSequence:
+def judged(sequence: VideoSequence) -> VotSequence:
     assert sequence.size is not None
-    regions = [sequence.region(index) for index in range(len(sequence.truth))]
-    return VotSequence.of(sequence.name, regions, sequence.size, sequence.truth.tags)
+    regions = [sequence.region(index) for index in range(len(sequence.ground_truth))]
+    return VotSequence.of(sequence.name, regions, sequence.size, sequence.ground_truth.tags)
 
 
 def close(found: float, wanted: float | None) -> bool:
@@ -87,7 +87,7 @@ def test_supervised(expected: dict[str, Any], unpack: Unpack, dataset: str, trac
         by_name = {sequence.name: sequence for sequence in sequences}
         sequences = [by_name[name] for name in expected["VOT2018mini_sequences"]]
     folder = unpack(f"results/{dataset}_{tracker}.zip") / "baseline"
-    runs = [[Regions.read(path) for path in sorted((folder / s.name).glob("*_[0-9]*.txt"))] for s in sequences]
+    runs = [[PackedRegions.read(path) for path in sorted((folder / s.name).glob("*_[0-9]*.txt"))] for s in sequences]
     wanted = expected["results"][dataset][tracker][TOOLKITS[name]]
     scores = supervised_scores([judged(s) for s in sequences], runs, CONVENTIONS[name], EAO_INTERVALS[int(year[3:])])
     assert scores.interval == tuple(wanted["interval"])
@@ -161,12 +161,12 @@ CHECKS = {"pysot": check_pysot, "vot": check_vot, "matlab": check_matlab}
 def test_multistart(expected: dict[str, Any], unpack: Unpack, tracker: str) -> None:
     workspace = unpack("multistart_workspace.zip")
     sequences, _ = read(workspace / "sequences", None, [])
-    truths = [judged(sequence) for sequence in sequences]
-    anchors = [sequence.truth.values["anchor"] for sequence in sequences]
+    ground_truths = [judged(sequence) for sequence in sequences]
+    anchors = [sequence.ground_truth.values["anchor"] for sequence in sequences]
 
-    def load(experiment: str, sequence: str, suffix: str) -> Regions:
+    def load(experiment: str, sequence: str, suffix: str) -> PackedRegions:
         (path,) = (workspace / "results" / tracker / experiment / sequence).glob(f"{sequence}_{suffix}.[bt][ix][nt]")
-        return Regions.read(path)
+        return PackedRegions.read(path)
 
     runs = [
         {frame: load("baseline", s.name, f"{frame:08d}") for frame in np.flatnonzero(values).tolist()}
@@ -175,7 +175,7 @@ def test_multistart(expected: dict[str, Any], unpack: Unpack, tracker: str) -> N
     wanted = expected["multistart"]["trackers"][tracker]
     for interval, eao in wanted["eao"].items():
         low, high = map(int, interval.split("-"))
-        scores = multistart_scores(truths, anchors, runs, (low, high))
+        scores = multistart_scores(ground_truths, anchors, runs, (low, high))
         assert close(scores.eao, eao["score"])
         assert_curve(scores.curve, eao["curve"])
     assert close(scores.accuracy, wanted["accuracy"])
@@ -185,7 +185,7 @@ def test_multistart(expected: dict[str, Any], unpack: Unpack, tracker: str) -> N
         assert close(found.accuracy, part["accuracy"])
         assert close(found.robustness, part["robustness"])
         assert (found.tracked, found.frames) == (part["tracked_frames"], part["frames"])
-    accuracy, _ = average_accuracy(truths, [load("unsupervised", s.name, "001") for s in sequences])
+    accuracy, _ = average_accuracy(ground_truths, [load("unsupervised", s.name, "001") for s in sequences])
     assert close(accuracy, wanted["unsupervised_accuracy"])
 
 

@@ -11,7 +11,7 @@ from trackbench.errors import DataError
 from trackbench.metrics.vot.conventions import MATLAB, PYSOT, VOT, VotConvention
 from trackbench.metrics.vot.fragments import Fragment, cut, mean_of_interval
 from trackbench.metrics.vot.multistart import average_accuracy, multistart_scores
-from trackbench.metrics.vot.packed import Regions
+from trackbench.metrics.vot.packed import PackedRegions
 from trackbench.metrics.vot.supervised import supervised_scores
 from trackbench.metrics.vot.tracks import VotSequence
 from trackbench.regions import Box, Mask, Region, Special
@@ -35,7 +35,7 @@ def run(total: int, *failures: int, answer: Region = HIT) -> list[Region]:
 
 
 def codes(regions: list[Region]) -> np.ndarray:
-    return Regions.of(regions).codes
+    return PackedRegions.of(regions).codes
 
 
 @pytest.mark.parametrize(
@@ -119,9 +119,9 @@ def test_unknown_frames() -> None:
 
 
 def test_truth_without_target() -> None:
-    truth: list[Region] = [HIT] * 30
-    truth[20] = Special(0)
-    judged = VotSequence.of("car", truth, SIZE)
+    ground_truth: list[Region] = [HIT] * 30
+    ground_truth[20] = Special(0)
+    judged = VotSequence.of("car", ground_truth, SIZE)
     assert supervised_scores([judged], [[run(30)]], PYSOT, (2, 20)).sequences["car"].valid == 19
     assert supervised_scores([judged], [[run(30)]], VOT, (2, 20)).accuracy == pytest.approx(19 / 20)
 
@@ -198,13 +198,13 @@ def test_multistart_after_the_end_of_a_lost_run() -> None:
 
 @pytest.mark.parametrize("absent", [Special(0), Mask(np.ones((1, 5), bool), 10, 10), Box(10, 10, 0, 5)])
 def test_multistart_without_target(absent: Region) -> None:
-    truth: list[Region] = [HIT] * 30
-    truth[15] = absent
+    ground_truth: list[Region] = [HIT] * 30
+    ground_truth[15] = absent
     values = np.zeros(30)
     values[0] = 1
     # Eighteen misses, but never ten in a row with the target there.
     answers: list[Region] = [Special(1), *[HIT] * 6, *[MISS] * 17, *[HIT] * 6]
-    scores = multistart_scores([VotSequence.of("car", truth, SIZE)], [values], [{0: answers}], (5, 20))
+    scores = multistart_scores([VotSequence.of("car", ground_truth, SIZE)], [values], [{0: answers}], (5, 20))
     assert scores.robustness == 1
 
 

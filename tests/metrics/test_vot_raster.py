@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trackbench.errors import DataError
-from trackbench.metrics.vot.packed import Regions
+from trackbench.metrics.vot.packed import PackedRegions
 from trackbench.metrics.vot.raster import raster_overlaps
 from trackbench.regions import Box, Mask, Polygon, Region, Special, format_region, overlap
 from trackbench.regions.binary import write_trajectory
@@ -99,7 +99,7 @@ def test_huge_and_infinite_coordinates() -> None:
     vast = Box(-1e30, -1e30, 3e30, 3e30)
     assert raster_overlaps([vast], [Box(0, 0, 40, 30)], "vot", SIZE)[0] == 1
     with pytest.raises(DataError, match=r"^frame 2: a coordinate is inf; expected finite numbers$"):
-        Regions.of([Special(1), Box(0, 0, np.inf, 1)])
+        PackedRegions.of([Special(1), Box(0, 0, np.inf, 1)])
 
 
 def test_faults() -> None:
@@ -114,7 +114,7 @@ def test_faults() -> None:
 
 @given(st.lists(regions, min_size=1, max_size=8), st.lists(regions, min_size=1, max_size=8), st.data())
 def test_packing_keeps_regions(first: list[Region], second: list[Region], data: st.DataObject) -> None:
-    joined = Regions.concatenate([Regions.of(first), Regions.of(second)])
+    joined = PackedRegions.concatenate([PackedRegions.of(first), PackedRegions.of(second)])
     order = data.draw(st.lists(st.integers(0, len(first) + len(second) - 1), min_size=1, max_size=10))
     taken = joined.take(np.array(order))
     plain = [(first + second)[i] for i in order]
@@ -127,9 +127,9 @@ def test_packing_keeps_regions(first: list[Region], second: list[Region], data: 
 
 @given(st.lists(outlines | st.builds(Special, st.integers(0, 9)), min_size=1, max_size=8))
 def test_numbers_are_read_as_regions_are(plain: list[Region]) -> None:
-    read = Regions.of_numbers("\n".join(map(format_region, plain)) + "\n")
+    read = PackedRegions.of_numbers("\n".join(map(format_region, plain)) + "\n")
     assert read is not None
-    packed = Regions.of(plain)
+    packed = PackedRegions.of(plain)
     for field in ("kinds", "codes", "numbers", "starts"):
         np.testing.assert_array_equal(getattr(read, field), getattr(packed, field))
 
@@ -138,7 +138,7 @@ def test_numbers_are_read_as_regions_are(plain: list[Region]) -> None:
     "line", ["1,2,3", "1,2,nan,4", "m0,0,1,1,0,1", "", "1.5", "-1", "a,b,c,d", "inf,0,1,1", "1,2,3,4,"]
 )
 def test_other_lines_are_left_to_the_parser(line: str) -> None:
-    assert Regions.of_numbers(f"1\n{line}\n1,2,3,4") is None
+    assert PackedRegions.of_numbers(f"1\n{line}\n1,2,3,4") is None
 
 
 def test_reading_files(tmp_path: Path) -> None:
@@ -147,7 +147,7 @@ def test_reading_files(tmp_path: Path) -> None:
     text.write_text("\n".join(map(format_region, plain)))
     write_trajectory(binary, plain)
     for path in (text, binary):
-        np.testing.assert_array_equal(raster_overlaps(Regions.read(path), plain, "vot"), [1, 1, 1])
+        np.testing.assert_array_equal(raster_overlaps(PackedRegions.read(path), plain, "vot"), [1, 1, 1])
     text.write_text("1\n1,2,3\n")
     with pytest.raises(DataError, match=r"a\.txt: line 2: 3 numbers"):
-        Regions.read(text)
+        PackedRegions.read(text)

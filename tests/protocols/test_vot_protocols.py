@@ -13,18 +13,18 @@ import numpy as np
 import pytest
 
 from trackbench.datasets.catalogue import open_dataset, select
-from trackbench.datasets.sequence import Dataset, Sequence, Truth
-from trackbench.engine.campaign import Plan, execute, expected_frames, make_plan
+from trackbench.datasets.sequence import Dataset, GroundTruth, VideoSequence
+from trackbench.engine.execution import Plan, execute, expected_frames, make_plan
 from trackbench.errors import DataError, UsageError
 from trackbench.frames import read_frame
-from trackbench.protocols.base import Answer, Init, Request, Script, Track, Trajectory
+from trackbench.protocols.base import Answer, EpisodeGenerator, Init, Request, Track, Trajectory
 from trackbench.protocols.multi_start import anchored_runs, anchors, from_anchor
 from trackbench.protocols.real_time import real_time
-from trackbench.protocols.supervised import Loss, same_trajectories, supervised
+from trackbench.protocols.supervised import FailureRule, same_trajectories, supervised
 from trackbench.regions import Box, Mask, Polygon, Region, Special, format_region
 from trackbench.regions.files import read_regions
 from trackbench.trackers.base import Prediction
-from trackbench.trackers.catalogue import find_tracker
+from trackbench.trackers.registry import find_tracker
 
 SIZE = (100, 80)
 HERE, AWAY = Box(10, 10, 20, 20), Box(60, 50, 20, 20)
@@ -66,17 +66,19 @@ class Wobble(TrackerModel):
 '''
 
 
-def sequence_of(truth: Iterable[Region], anchor: Mapping[int, float] | None = None) -> Sequence:
+def sequence_of(ground_truth: Iterable[Region], anchor: Mapping[int, float] | None = None) -> VideoSequence:
     """A sequence without images."""
-    regions = list(truth)
+    regions = list(ground_truth)
     values = np.zeros(len(regions))
     for index, value in (anchor or {}).items():
         values[index] = value
-    whole = Truth.of_regions(regions, values={"anchor": values} if anchor is not None else {})
-    return Sequence("s", lambda: [Path(f"{i}.jpg") for i in range(len(regions))], lambda: whole)
+    whole = GroundTruth.of_regions(regions, values={"anchor": values} if anchor is not None else {})
+    return VideoSequence("s", lambda: [Path(f"{i}.jpg") for i in range(len(regions))], lambda: whole)
 
 
-def play(script: Script, answer: Callable[[int], Region], seconds: Callable[[int], float] = lambda _: 0.01) -> Any:
+def play(
+    script: EpisodeGenerator, answer: Callable[[int], Region], seconds: Callable[[int], float] = lambda _: 0.01
+) -> Any:
     """Drive a run without an engine; returns its trajectory and the frames that were asked about."""
     asked: list[Request] = []
     reply: Answer | None = None
@@ -114,7 +116,7 @@ def codes(trajectory: Trajectory) -> str:
 )
 def test_a_failure_leaves_out_four_frames(frames: int, lost: list[int], expected: str) -> None:
     sequence = sequence_of([HERE] * frames)
-    trajectory, asked = play(supervised(sequence, Loss("pysot")), lambda i: AWAY if i in lost else HERE)
+    trajectory, asked = play(supervised(sequence, FailureRule("pysot")), lambda i: AWAY if i in lost else HERE)
     assert codes(trajectory) == expected
     assert len(trajectory.regions) == len(trajectory.seconds) == len(trajectory.scores) == frames
     # Where nothing was asked there is no time: nowhere else.
@@ -124,22 +126,24 @@ def test_a_failure_leaves_out_four_frames(frames: int, lost: list[int], expected
 
 
 def test_a_restart_waits_for_a_target() -> None:
-    truth: list[Region] = [HERE] * 14
-    truth[7:10] = [Special(0)] * 3
-    trajectory, asked = play(supervised(sequence_of(truth), Loss("pysot")), lambda i: AWAY if i == 3 else HERE)
+    ground_truth: list[Region] = [HERE] * 14
+    ground_truth[7:10] = [Special(0)] * 3
+    trajectory, asked = play(
+        supervised(sequence_of(ground_truth), FailureRule("pysot")), lambda i: AWAY if i == 3 else HERE
+    )
     assert codes(trajectory) == "1..2000000" + "1..."
     assert asked[4] == Init(10, HERE)
 
 
 def test_no_restart_where_the_target_does_not_come_back() -> None:
-    truth = [HERE] * 6 + [Special(0)] * 6
-    trajectory, _ = play(supervised(sequence_of(truth), Loss("vot")), lambda _: HERE)
+    ground_truth = [HERE] * 6 + [Special(0)] * 6
+    trajectory, _ = play(supervised(sequence_of(ground_truth), FailureRule("vot")), lambda _: HERE)
     assert codes(trajectory) == "1.....200000"
 
 
 def test_a_first_frame_without_a_target_is_refused() -> None:
     with pytest.raises(DataError, match="truth of frame 1"):
-        next(supervised(sequence_of([Special(0), HERE]), Loss("vot")))
+        next(supervised(sequence_of([Special(0), HERE]), FailureRule("vot")))
 
 
 @pytest.mark.parametrize(
@@ -161,16 +165,16 @@ def test_a_first_frame_without_a_target_is_refused() -> None:
         (HERE, Special(0), True, True, True),
     ],
 )
-def test_loss_by_each_rule(answer: Region, truth: Region, pysot: bool, matlab: bool, vot: bool) -> None:
-    found = [Loss(rule)(answer, truth, SIZE) for rule in ("pysot", "matlab", "vot")]
+def test_loss_by_each_rule(answer: Region, ground_truth: Region, pysot: bool, matlab: bool, vot: bool) -> None:
+    found = [FailureRule(rule)(answer, ground_truth, SIZE) for rule in ("pysot", "matlab", "vot")]
     assert found == [pysot, matlab, vot]
 
 
 def test_masks_need_the_rule_of_vot() -> None:
     mask = Mask(np.ones((4, 4)), 12, 12)
-    assert not Loss("vot")(mask, HERE, SIZE)
+    assert not FailureRule("vot")(mask, HERE, SIZE)
     with pytest.raises(DataError, match="masks need --convention vot"):
-        Loss("pysot")(mask, HERE, SIZE)
+        FailureRule("pysot")(mask, HERE, SIZE)
 
 
 def test_same_trajectories() -> None:
@@ -247,7 +251,7 @@ def test_same_frames_missed_as_in_vot_toolkit(grace: int) -> None:
     runtime = RealtimeTrackerRuntime(Clock(), grace, 1 / 30)
     theirs = [runtime.initialize(i)[0] if i % 20 == 0 else runtime.update(i)[0] for i in range(300)]
 
-    def restarting() -> Script:
+    def restarting() -> EpisodeGenerator:
         trajectory = Trajectory()
         for index in range(300):
             if index % 20 == 0:
@@ -273,7 +277,7 @@ def test_same_frames_missed_as_in_vot_toolkit(grace: int) -> None:
 # --- through the engine --------------------------------------------------------------------------------------------
 
 
-def write_vot(folder: Path, frames: int = 40, step: float = 0.5, truth: str = "polygon", size: int = 64) -> Path:
+def write_vot(folder: Path, frames: int = 40, step: float = 0.5, ground_truth: str = "polygon", size: int = 64) -> Path:
     """A sequence whose target moves to the right, with anchors at 0, 10, 25 and at the end."""
     (folder / "color").mkdir(parents=True)
     lines = []
@@ -282,9 +286,9 @@ def write_vot(folder: Path, frames: int = 40, step: float = 0.5, truth: str = "p
         cv2.imwrite(str(folder / "color" / f"{index + 1:08d}.jpg"), image)
         x = 10 + step * index
         region: Region = Polygon([x, 12, x + 18, 10, x + 20, 28, x + 2, 30])
-        if truth == "box":
+        if ground_truth == "box":
             region = Box(x, 10, 20, 20)
-        elif truth == "mask":
+        elif ground_truth == "mask":
             region = Mask(np.ones((20, 20)), round(x), 10)
         lines.append(format_region(region))
     (folder / "groundtruth.txt").write_text("\n".join(lines) + "\n")
@@ -378,11 +382,11 @@ def test_failures_and_restarts_are_stored(votplace: Path) -> None:
     assert len(text) == 40
     start = text.index("200001") + 5
     # Box trackers start on VOT's box of the polygon: round its centre, and a little smaller than the min-max box.
-    truth = open_dataset("vot")["v1"].truth.regions
-    assert truth is not None
+    ground_truth = open_dataset("vot")["v1"].ground_truth.regions
+    assert ground_truth is not None
     first = regions[start + 1]
     assert isinstance(first, Box)
-    polygon = truth[start]
+    polygon = ground_truth[start]
     assert isinstance(polygon, Polygon)
     assert first.x - 4 + (first.w - 1) / 2 == pytest.approx(polygon.points[:, 0].mean())
     assert first.w < np.ptp(polygon.points[:, 0]) + 1
@@ -503,7 +507,7 @@ def test_options_that_make_no_sense(votplace: Path, options: dict[str, Any], mes
 
 
 def test_masks_cannot_be_compared_by_pysot(votplace: Path) -> None:
-    write_vot(votplace / "masks/m", truth="mask")
+    write_vot(votplace / "masks/m", ground_truth="mask")
     dataset = open_dataset("masks")
     with pytest.raises(UsageError, match="compares boxes and polygons only; masks has masks, use vot"):
         make_plan(find_tracker("drift"), dataset, votplace / "runs", protocol="supervised", convention="pysot")

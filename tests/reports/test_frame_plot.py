@@ -16,9 +16,9 @@ from trackbench.reports.frame_plot import Shown, frame_figure
 from trackbench.results.store import RunFolder, RunKey
 
 
-def rendered(*shown: Shown, truth: Box | None = None) -> np.ndarray:
+def rendered(*shown: Shown, ground_truth: Box | None = None) -> np.ndarray:
     frame = np.full((60, 80, 3), 200, np.uint8)
-    canvas = FigureCanvasAgg(frame_figure(frame, truth, list(shown), "a frame"))
+    canvas = FigureCanvasAgg(frame_figure(frame, ground_truth, list(shown), "a frame"))
     canvas.draw()
     return np.asarray(canvas.buffer_rgba())[..., :3].astype(int)
 
@@ -31,7 +31,7 @@ def test_answer_mask_and_truth_are_drawn() -> None:
     mask = Mask(np.ones((20, 30), bool), 25, 20)
     answer = Polygon([25, 20, 54, 20, 54, 39, 25, 39])
     plain = rendered(Shown("Ours", "#0000ff", answer, None))
-    image = rendered(Shown("Ours", "#0000ff", answer, mask), truth=Box(10, 10, 40, 30))
+    image = rendered(Shown("Ours", "#0000ff", answer, mask), ground_truth=Box(10, 10, 40, 30))
     tinted = tuple(0.55 * 200 + 0.45 * value for value in (0, 0, 255))
     assert count(plain, tinted) == 0
     # The mask covers 600 of the frame's 4800 pixels.

@@ -16,19 +16,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_reports import DATASET, SCORES, score
 
-from trackbench.datasets.sequence import Dataset, Sequence, Truth
+from trackbench.datasets.sequence import Dataset, GroundTruth, VideoSequence
 from trackbench.errors import UsageError
 from trackbench.reports.page import Page
 from trackbench.reports.page.html import script_text
 from trackbench.reports.page.traces import pack
 from trackbench.reports.style import looks
 from trackbench.scores import Score
-from trackbench.scores.traces import Outlines, Trace, TracedSequence
+from trackbench.scores.traces import Contours, Trace, TracedSequence
 
 
 def dataset(*names: str) -> Dataset:
     sequences = tuple(
-        Sequence(name, list, lambda: Truth(np.tile([10.0, 10, 5, 5], (4, 1))), attributes=("OCC",)) for name in names
+        VideoSequence(name, list, lambda: GroundTruth(np.tile([10.0, 10, 5, 5], (4, 1))), attributes=("OCC",))
+        for name in names
     )
     return replace(DATASET, sequences=sequences, attributes=("OCC",))
 
@@ -123,16 +124,16 @@ def test_a_report_of_nothing() -> None:
 def traced(name: str, frames: int = 50) -> TracedSequence:
     """A target that moves, a tracker that loses it; its regions are box, nothing, polygon and rings in turn."""
     rng = np.random.default_rng(len(name))
-    truth = np.column_stack([np.arange(frames) * 2.0, np.full(frames, 7.3), np.full((frames, 2), [20.0, 15.05])])
+    ground_truth = np.column_stack([np.arange(frames) * 2.0, np.full(frames, 7.3), np.full((frames, 2), [20.0, 15.05])])
     shapes = [[1.0, 2, 3, 4.25], [], [0, 0, 5, 0, 5.5, 6], [0, 0, 4, 0, 4, 4, np.nan, np.nan, 9, 9, 12, 9, 12, 12]]
     own = [shapes[k] for k in rng.integers(0, 4, frames)]
-    outlines = Outlines(
+    outlines = Contours(
         np.array([len(shape) for shape in own], np.int32), np.array([v for shape in own for v in shape])
     )
     overlaps = np.where(rng.random(frames) < 0.1, np.nan, rng.random(frames))
     data = dataset(name).sequences[0]
     trace = Trace(outlines, overlaps, np.arange(frames) == 30)
-    return TracedSequence(name, data, Outlines.of_boxes(truth), {"a": trace})
+    return TracedSequence(name, data, Contours.of_boxes(ground_truth), {"a": trace})
 
 
 def unpack_shapes(data: bytes, frames: int) -> tuple[list[list[float]], bytes]:
@@ -151,8 +152,8 @@ def unpack_shapes(data: bytes, frames: int) -> tuple[list[list[float]], bytes]:
 def test_regions_come_back() -> None:
     entry = traced("one")
     packed = pack([entry], 1 << 20, 0)
-    truth, rest = unpack_shapes(zlib.decompress(base64.b64decode(packed.payloads[0])), 50)
-    assert truth[3] == pytest.approx([6, 7.3, 20, 15.0], abs=0.051)
+    ground_truth, rest = unpack_shapes(zlib.decompress(base64.b64decode(packed.payloads[0])), 50)
+    assert ground_truth[3] == pytest.approx([6, 7.3, 20, 15.0], abs=0.051)
     shapes, rest = unpack_shapes(rest, 50)
     outlines = entry.traces["a"].outlines
     assert [len(shape) for shape in shapes] == outlines.counts.tolist()

@@ -13,7 +13,7 @@ from command import trackbench
 from samples import write_sequence, write_trackers
 from test_reports import DATASET, score
 
-from trackbench.datasets.sequence import Sequence, Truth
+from trackbench.datasets.sequence import GroundTruth, VideoSequence
 from trackbench.reports.page import Page
 from trackbench.reports.style import looks
 
@@ -321,7 +321,7 @@ ODD = {
 @pytest.mark.parametrize("case", ODD)
 def test_odd_reports(browser: Any, tmp_path: Path, case: str) -> None:
     scores = ODD[case]
-    sequences = (Sequence("Crossing", list, lambda: Truth(np.ones((3, 4)))),)
+    sequences = (VideoSequence("Crossing", list, lambda: GroundTruth(np.ones((3, 4)))),)
     page = Page(1000)
     page.add(replace(DATASET, sequences=sequences), scores, [])
     page.write(tmp_path / "report.html", looks(score.tracker for score in scores))

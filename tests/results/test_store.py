@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from trackbench.errors import DataError, UsageError
+from trackbench.files import folder_name
 from trackbench.regions import Box, Polygon, Region, Special
-from trackbench.results.manifest import admit, differences, versions
-from trackbench.results.store import RunFolder, RunKey, file_name, stored_runs
+from trackbench.results.manifest import differences, open_or_create_manifest, versions
+from trackbench.results.store import RunFolder, RunKey, stored_runs
 
 KEY = RunKey("opencv:mil", "otb100", "one-pass")
 
@@ -90,7 +91,7 @@ def test_sweep_removes_what_the_dead_have_left(folder: RunFolder) -> None:
     elsewhere = folder.path / "a.txt.another-machine.5.writing"
     for path in (dead, alive, elsewhere):
         path.touch()
-    folder.sweep()
+    folder.remove_stale_temporaries()
     assert sorted(folder.path.iterdir()) == sorted([alive, elsewhere])
     assert folder.sequences() == set()
 
@@ -103,22 +104,22 @@ def test_failures(folder: RunFolder) -> None:
 
 
 def test_manifest_decides(folder: RunFolder, tmp_path: Path) -> None:
-    manifest = admit(folder, {"tracker": "dcf", "options": {"rate": 0.02}})
+    manifest = open_or_create_manifest(folder, {"tracker": "dcf", "options": {"rate": 0.02}})
     folder.write_manifest(manifest)
     folder.write("a", [Box(0, 0, 1, 1)], [0.1], [None])
-    assert admit(folder, {"tracker": "dcf", "options": {"rate": 0.02}}) == manifest
+    assert open_or_create_manifest(folder, {"tracker": "dcf", "options": {"rate": 0.02}}) == manifest
     with pytest.raises(UsageError, match=r"other settings \(options.rate: stored 0.02, now 0.05\); --restart"):
-        admit(folder, {"tracker": "dcf", "options": {"rate": 0.05}})
+        open_or_create_manifest(folder, {"tracker": "dcf", "options": {"rate": 0.05}})
     assert [run.key for run in stored_runs(tmp_path)] == [KEY]
     assert stored_runs(tmp_path, "lasot") == []
-    admit(folder, {"tracker": "dcf", "options": {"rate": 0.05}}, restart=True)
+    open_or_create_manifest(folder, {"tracker": "dcf", "options": {"rate": 0.05}}, restart=True)
     assert not folder.has("a")
 
 
 def test_results_without_a_manifest_are_not_trusted(folder: RunFolder) -> None:
     folder.write("a", [Box(0, 0, 1, 1)], [0.1], [None])
     with pytest.raises(UsageError, match="holds results but no manifest"):
-        admit(folder, {})
+        open_or_create_manifest(folder, {})
 
 
 def test_differences_and_versions() -> None:
@@ -131,5 +132,5 @@ def test_differences_and_versions() -> None:
 
 
 def test_file_name() -> None:
-    assert file_name("opencv:mil@seed=3") == "opencv-mil@seed=3"
-    assert file_name("got10k:a.b:C") == "got10k-a.b-C"
+    assert folder_name("opencv:mil@seed=3") == "opencv-mil@seed=3"
+    assert folder_name("got10k:a.b:C") == "got10k-a.b-C"

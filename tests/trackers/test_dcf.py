@@ -12,15 +12,15 @@ from trackbench.datasets.synthetic import make_scene
 from trackbench.errors import TrackerError
 from trackbench.frames import read_frame
 from trackbench.metrics.conventions import convention
-from trackbench.metrics.ope import SequenceTruth, evaluate
+from trackbench.metrics.ope import SequenceGroundTruth, evaluate
+from trackbench.nn.crops.window import crop
+from trackbench.nn.layers.correlation_filter import gaussian_label, respond, train
+from trackbench.nn.layers.response import find_peak
 from trackbench.regions import Box, Mask, region_to_box
 from trackbench.trackers.base import Frame, Tracker
-from trackbench.trackers.catalogue import find_tracker, load_model
-from trackbench.trackers.crops.window import crop
-from trackbench.trackers.dcf.features import colour_corners, gradient_histograms
-from trackbench.trackers.dcf.filter import constrained_filter, target_support
-from trackbench.trackers.layers.correlation_filter import gaussian_label, respond, train
-from trackbench.trackers.layers.response import find_peak
+from trackbench.trackers.registry import find_tracker, load_model
+from trackbench.trackers.zoo.dcf.features import colour_corners, gradient_histograms
+from trackbench.trackers.zoo.dcf.filter import constrained_filter, target_support
 
 
 def follow(frames: list[Frame], start: Box, **options: Any) -> np.ndarray:
@@ -159,7 +159,7 @@ def scenes(count: int, frames: int) -> list[tuple[list[Frame], Box]]:
     found = []
     for index in range(count):
         scene = make_scene(index, frames, 0, (160 + 16 * index, 120))
-        box = scene.truth(0).box
+        box = scene.ground_truth(0).box
         found.append(([scene.image(i) for i in range(frames)], box))
     return found
 
@@ -221,9 +221,9 @@ def test_crossing(crossing: Path) -> None:
     """Success AUC on a real sequence: at least 0.65, and the same boxes every time."""
     sequence = open_dataset("otb100", crossing)["Crossing"]
     frames = [read_frame(path) for path in sequence.frames]
-    start = Box.of(sequence.truth.boxes[0])
+    start = Box.of(sequence.ground_truth.boxes[0])
     boxes = follow(frames, start)
-    result = evaluate([SequenceTruth("Crossing", sequence.truth.boxes)], [boxes], convention("matlab"))
+    result = evaluate([SequenceGroundTruth("Crossing", sequence.ground_truth.boxes)], [boxes], convention("matlab"))
     assert result.mean().success_auc >= 0.7
     assert result.mean().precision == 1
     np.testing.assert_array_equal(follow(frames[:30], start), boxes[:30])

@@ -10,10 +10,10 @@ import pytest
 from trackbench.datasets.catalogue import open_dataset
 from trackbench.frames import Frame, read_frame
 from trackbench.metrics.conventions import convention
-from trackbench.metrics.ope import SequenceTruth, evaluate
+from trackbench.metrics.ope import SequenceGroundTruth, evaluate
 from trackbench.regions import Box, region_to_box
 from trackbench.trackers.base import Tracker
-from trackbench.trackers.catalogue import load_model
+from trackbench.trackers.registry import load_model
 
 Clip = tuple[list[Frame], np.ndarray]
 
@@ -54,7 +54,7 @@ def success(name: str, frames: list[Frame], boxes: np.ndarray) -> float:
     tracker = Tracker(load_model(name, device="cpu"))
     tracker.init(frames[0], Box.of(boxes[0]))
     found = [boxes[0], *(region_to_box(tracker.track(frame).region).array() for frame in frames[1:])]
-    return evaluate([SequenceTruth("clip", boxes)], [np.array(found)], convention("matlab")).mean().success_auc
+    return evaluate([SequenceGroundTruth("clip", boxes)], [np.array(found)], convention("matlab")).mean().success_auc
 
 
 @pytest.mark.slow
@@ -63,7 +63,7 @@ def test_dcf_beats_mil(crossing: Path) -> None:
     frames = [read_frame(path) for path in sequence.frames]
     scores = {}
     for variation in VARIATIONS:
-        clip = variation(frames, sequence.truth.boxes)
+        clip = variation(frames, sequence.ground_truth.boxes)
         scores[variation.__name__] = (success("dcf", *clip), success("opencv:mil", *clip))
     dcf, mil = np.mean(list(scores.values()), axis=0)
     assert dcf > mil + 0.2, scores

@@ -11,7 +11,7 @@ import pytest
 from trackbench.errors import TrackerError, UsageError
 from trackbench.regions import Box, Polygon
 from trackbench.trackers.base import Tracker
-from trackbench.trackers.catalogue import find_tracker, load_model
+from trackbench.trackers.registry import find_tracker, load_model
 
 MODULE = '''
 import numpy as np

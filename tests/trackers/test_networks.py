@@ -12,13 +12,13 @@ import torch
 from command import document, trackbench
 
 from trackbench import load
+from trackbench.checkpoints.key_map import KeyMap, match
+from trackbench.checkpoints.matching import trackers_with_weights
 from trackbench.datasets.synthetic import make_scene
 from trackbench.regions import region_to_box
-from trackbench.trackers.checkpoints.fitting import trackers_with_weights
-from trackbench.trackers.checkpoints.keys import KeyMap, match
 from trackbench.trackers.classes import load_class
 from trackbench.trackers.networks import Networked
-from trackbench.trackers.settings import settle
+from trackbench.trackers.settings import resolve_settings
 
 OWNERS = {
     ("aiatrack", "baseline"): {"aiatrack", "aiatrack-got10k"},
@@ -59,7 +59,7 @@ def test_whose_checkpoint_is_whose(reference: Path) -> None:
     """Names and shapes of every official network fit exactly the definitions that are meant for it."""
     wanted: dict[str, tuple[KeyMap, dict[str, torch.Tensor]]] = {}
     for name in trackers_with_weights():
-        settings = settle(name)
+        settings = resolve_settings(name)
         model = load_class(settings.definition)
         assert issubclass(model, Networked), name
         with torch.device("meta"):
@@ -117,7 +117,7 @@ def test_cuda_gives_the_boxes_of_the_cpu(name: str) -> None:
     boxes = {}
     for device in ("cpu", "cuda:0"):
         tracker = load(name, device=device, random_weights=True)
-        tracker.init(frames[0], scene.truth(0).box)
+        tracker.init(frames[0], scene.ground_truth(0).box)
         boxes[device] = np.array([region_to_box(tracker.track(frame).region).array() for frame in frames[1:]])
     assert np.abs(boxes["cpu"] - boxes["cuda:0"]).max() < 0.1
 

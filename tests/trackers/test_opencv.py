@@ -15,8 +15,8 @@ from trackbench.errors import TrackerError, UsageError
 from trackbench.frames import read_frame
 from trackbench.regions import Box, Polygon, Special
 from trackbench.trackers.base import Tracker, TrackerModel
-from trackbench.trackers.catalogue import find_tracker, load_model
-from trackbench.trackers.listing import list_trackers
+from trackbench.trackers.registry import find_tracker, load_model
+from trackbench.trackers.status import list_trackers
 
 SIZE = (120, 160)
 

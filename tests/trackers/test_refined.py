@@ -15,10 +15,10 @@ from trackbench.datasets.synthetic import make_scene
 from trackbench.errors import TrackerError, UsageError
 from trackbench.regions import Box, Mask, Polygon, Region, Special, polygon_to_box_vot
 from trackbench.trackers.base import Frame, Options, Prediction, TrackerModel
-from trackbench.trackers.catalogue import find_tracker, load_model
-from trackbench.trackers.listing import list_trackers
 from trackbench.trackers.refined import RefinedModel
 from trackbench.trackers.refiner import Refiner
+from trackbench.trackers.registry import find_tracker, load_model
+from trackbench.trackers.status import list_trackers
 
 SMALL = {"alpharefine.size": 64, "alpharefine.threshold": 0.4}
 

@@ -11,7 +11,7 @@ from trackbench.cli.data import data_app
 from trackbench.cli.explain import explain
 from trackbench.cli.export import export
 from trackbench.cli.import_ import import_results
-from trackbench.cli.listing import list_app
+from trackbench.cli.list_ import list_app
 from trackbench.cli.pack import pack
 from trackbench.cli.report import report
 from trackbench.cli.run import run

@@ -44,8 +44,8 @@ def export(
     trackbench export dcf -d vot2018 --to vot --out workspace/results
     """
     from trackbench.errors import UsageError
-    from trackbench.results.formats.exporting import export_run, find_run
-    from trackbench.results.formats.vot import EXPERIMENTS, export_vot
+    from trackbench.formats.exporting import export_run, find_run
+    from trackbench.formats.vot import EXPERIMENTS, export_vot
 
     if to == "vot":
         if whole_numbers or repeat_last:

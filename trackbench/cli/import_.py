@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from trackbench.cli.shared import Debug, Json, Quiet, Root, Runs, complain, messages, print_json
+from trackbench.cli.shared import Debug, Json, Quiet, Root, Runs, messages, print_error, print_json
 
 if TYPE_CHECKING:
     from trackbench.datasets.sequence import Dataset
-    from trackbench.results.formats.fitting import Reading
-    from trackbench.results.formats.importing import ImportPlan
+    from trackbench.formats.alignment import ImportOptions
+    from trackbench.formats.importing import ImportPlan
 
 
 def import_results(
@@ -66,11 +66,11 @@ def import_results(
     trackbench import workspace/results/CSRDCF --as csrdcf -d vot2018
     """
     from trackbench.datasets.catalogue import open_dataset
-    from trackbench.results.formats.fitting import Reading
-    from trackbench.results.formats.importing import plan_import, store_import
-    from trackbench.results.formats.trees import listed
+    from trackbench.formats.alignment import ImportOptions
+    from trackbench.formats.discovery import listed
+    from trackbench.formats.importing import plan_import, store_import
 
-    found, how = open_dataset(dataset, root), Reading(boxes, offset, pad_missing)
+    found, how = open_dataset(dataset, root), ImportOptions(boxes, offset, pad_missing)
     if tool == "vot" or protocol is not None or (tool is None and found.protocol != "one-pass"):
         plan = _plan_vot(path, name, found, tool, protocol, only, how)
     else:
@@ -84,7 +84,7 @@ def import_results(
     for line in plan.warnings:
         say(line)
     for fault in plan.faults:
-        complain(f"{fault.file}: {fault.reason}")
+        print_error(f"{fault.file}: {fault.reason}")
     if folder is not None:
         runs_of_each = f", {row['repetitions']} runs" if row["repetitions"] > 1 else ""
         say(f"{name}: {row['sequences']} of {row['of']} sequences{runs_of_each} in {folder} ({plan.source['tool']})")
@@ -93,18 +93,26 @@ def import_results(
     if plan.faults:
         outcome = "nothing is stored" if refused else "the rest is stored"
         hint = "; --skip-faulty stores the rest" if refused and plan.results else ""
-        complain(f"{len(plan.faults)} {'file does' if len(plan.faults) == 1 else 'files do'} not fit, {outcome}{hint}")
+        print_error(
+            f"{len(plan.faults)} {'file does' if len(plan.faults) == 1 else 'files do'} not fit, {outcome}{hint}"
+        )
     elif refused:
-        complain(f"{path}: no result is of a sequence in {found.root}; nothing is stored")
+        print_error(f"{path}: no result is of a sequence in {found.root}; nothing is stored")
     if plan.faults or refused:
         raise typer.Exit(1)
 
 
 def _plan_vot(
-    path: Path, name: str, dataset: Dataset, tool: str | None, protocol: str | None, only: str | None, how: Reading
+    path: Path,
+    name: str,
+    dataset: Dataset,
+    tool: str | None,
+    protocol: str | None,
+    only: str | None,
+    how: ImportOptions,
 ) -> ImportPlan:
     from trackbench.errors import UsageError
-    from trackbench.results.formats.vot import plan_vot_import
+    from trackbench.formats.vot import plan_vot_import
 
     if tool not in (None, "vot"):
         raise UsageError(f"--protocol is for results of vot-toolkit, not for --from {tool}")

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from trackbench.cli.shared import Debug, Json, Quiet, Root, Runs, complain, messages, print_json
+from trackbench.cli.shared import Debug, Json, Quiet, Root, Runs, messages, print_error, print_json
 
 
 def pack(
@@ -46,9 +46,9 @@ def pack(
     """
     from trackbench.datasets.catalogue import open_dataset
     from trackbench.errors import UsageError
-    from trackbench.results.formats.exporting import find_run
-    from trackbench.results.store import file_name
-    from trackbench.submissions import SERVERS, pack_one_pass, pack_vot
+    from trackbench.files import folder_name
+    from trackbench.formats.exporting import find_run
+    from trackbench.formats.submissions import SERVERS, pack_one_pass, pack_vot
 
     if server == "vot":
         if repetition is not None or repeat_last or without_times:
@@ -69,15 +69,15 @@ def pack(
             repeat_last=repeat_last,
             times=not without_times,
         )
-    path = out or Path(f"{file_name(package.tracker)}-{package.dataset}.zip")
+    path = out or Path(f"{folder_name(package.tracker)}-{package.dataset}.zip")
     written = None if package.problems else package.write(path)
     if json:
         print_json({"package": package.document() | {"archive": written}})
     for problem in package.problems:
-        complain(f"{problem.where}: {problem.reason}")
+        print_error(f"{problem.where}: {problem.reason}")
     if written is None:
         found = "1 problem" if len(package.problems) == 1 else f"{len(package.problems)} problems"
-        complain(f"{found}, nothing is written")
+        print_error(f"{found}, nothing is written")
         raise typer.Exit(1)
     say = messages(quiet).print
     repetitions = ", ".join(f"{count} of {what}" for what, count in package.runs.items())

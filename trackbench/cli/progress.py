@@ -9,7 +9,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsed
 from rich.progress import Progress as Bar
 from rich.text import Text
 
-from trackbench.engine.lockstep import Job, Outcome, Progress
+from trackbench.engine.scheduler import Job, Outcome, Progress
 
 
 class RunProgress(Progress):

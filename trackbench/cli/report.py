@@ -172,10 +172,10 @@ def _paper(
     say: Callable[[str], object],
 ) -> Comparison:
     """Write a paper's table beside what is stored."""
+    from trackbench.files import write_text
     from trackbench.reports import paper_tables
     from trackbench.reports.comparison import compare, score_table
     from trackbench.reports.papers import paper_table
-    from trackbench.results.store import write_text
 
     values = paper_table(spec)
     scores = score_table(values, runs, root, say, trackers, protocol=protocol, rules=convention)

@@ -18,16 +18,16 @@ from trackbench.cli.shared import (
     Runs,
     Set,
     Weights,
-    complain,
     messages,
     output,
+    print_error,
     print_json,
 )
 
 if TYPE_CHECKING:
     from trackbench.cli.progress import RunProgress
-    from trackbench.engine.campaign import Plan
-    from trackbench.trackers.catalogue import TrackerSpec
+    from trackbench.engine.execution import Plan
+    from trackbench.trackers.registry import TrackerSpec
 
 
 def run(
@@ -78,9 +78,9 @@ def run(
     trackbench run dcf -d ./my_sequences --set learning_rate=0.02 --batch 8
     """
     from trackbench.datasets.catalogue import open_dataset, select
-    from trackbench.engine.campaign import execute, make_plan
+    from trackbench.engine.execution import execute, make_plan
     from trackbench.errors import UsageError
-    from trackbench.trackers.catalogue import find_tracker
+    from trackbench.trackers.registry import find_tracker
     from trackbench.trackers.settings import parse_setting
 
     options = dict(parse_setting(text) for text in set_ or [])
@@ -132,15 +132,15 @@ def run(
         _show_results(done)
     failed = [(plan, name, reason) for plan in done for name, reason in plan.failed.items()]
     for plan, name, reason in failed:
-        complain(f"{plan.spec.label}: {name}: {reason}")
+        print_error(f"{plan.spec.label}: {name}: {reason}")
     if failed:
-        complain(f"{len(failed)} failed, everything else is stored; the same command tries them again")
+        print_error(f"{len(failed)} failed, everything else is stored; the same command tries them again")
         raise typer.Exit(1)
 
 
 def _progress(plans: list[Plan], quiet: bool) -> RunProgress:
     from trackbench.cli.progress import RunProgress
-    from trackbench.engine.campaign import expected_frames
+    from trackbench.engine.execution import expected_frames
 
     return RunProgress(messages(quiet), expected_frames(plans))
 

@@ -49,12 +49,12 @@ def guarded(command: Callable[P, R]) -> Callable[P, R]:
         except TrackbenchError as error:
             if kwargs.get("debug"):
                 raise
-            complain(str(error))
+            print_error(str(error))
             raise typer.Exit(error.exit_code) from None
         except KeyboardInterrupt:
             if kwargs.get("debug"):
                 raise
-            complain("interrupted; everything finished so far is kept, the same command continues")
+            print_error("interrupted; everything finished so far is kept, the same command continues")
             raise typer.Exit(130) from None
         except BrokenPipeError:
             # The reader of our output (head, less) has gone; there is nobody left to tell.
@@ -64,7 +64,7 @@ def guarded(command: Callable[P, R]) -> Callable[P, R]:
     return wrapped
 
 
-def complain(message: str) -> None:
+def print_error(message: str) -> None:
     """Print one line of error on standard error."""
     typer.secho(f"trackbench: {message}", err=True, fg=typer.colors.RED)
 

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from trackbench.cli.shared import Debug, Json, Quiet, complain, messages, print_json
+from trackbench.cli.shared import Debug, Json, Quiet, messages, print_error, print_json
 from trackbench.errors import UsageError
 
 
@@ -34,7 +34,7 @@ def synthesize(
     frames: Annotated[int, typer.Option(help="Frames of each sequence.")] = 120,
     seed: Annotated[int, typer.Option(help="The same seed gives the same bytes.")] = 0,
     layout: Annotated[Layout, typer.Option(help="Folder tree to write.")] = Layout.vot,
-    truth: Annotated[
+    ground_truth: Annotated[
         TruthKind | None, typer.Option(help="Annotation. Default: polygon; the OTB layout holds boxes.")
     ] = None,
     size: Annotated[str, typer.Option(help="Width x height of the frames in pixels.")] = "320x240",
@@ -69,14 +69,14 @@ def synthesize(
                 seed,
                 layout.value,
                 _parse_size(size),
-                truth.value if truth else None,
+                ground_truth.value if ground_truth else None,
                 fps,
                 progress=lambda done, total: bar.update(task, completed=done, total=total),
             )
         except KeyboardInterrupt:
             if debug:
                 raise
-            complain(f"interrupted; no new sequences are in {folder}")
+            print_error(f"interrupted; no new sequences are in {folder}")
             raise typer.Exit(130) from None
     entries = synthetic.read_description(folder)["sequences"]
     if json:

@@ -71,9 +71,9 @@ def workspace(
 
     vot evaluate --workspace vot18 dcf && vot analysis --workspace vot18 dcf
     """
-    from trackbench.interop.workspace import Service, write_workspace
-    from trackbench.trackers.catalogue import find_tracker
+    from trackbench.trackers.registry import find_tracker
     from trackbench.trackers.settings import parse_setting
+    from trackbench.trax.workspace import Service, write_workspace
 
     settings = tuple(set_ or ())
     options = dict(parse_setting(text) for text in settings)
@@ -105,9 +105,9 @@ def serve(
 ) -> None:
     """Answer a TraX client on standard input and output; trackers.ini of a workspace calls this."""
     from trackbench.errors import UsageError
-    from trackbench.interop.server import serve as answer
-    from trackbench.trackers.catalogue import find_tracker
+    from trackbench.trackers.registry import find_tracker
     from trackbench.trackers.settings import parse_setting
+    from trackbench.trax.server import serve as answer
 
     if folder is not None:
         try:

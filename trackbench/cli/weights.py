@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from trackbench.cli.shared import Debug, Json, complain, guarded, output, print_json
+from trackbench.cli.shared import Debug, Json, guarded, output, print_error, print_json
 
 weights_app = typer.Typer(help="Verify, convert and keep official checkpoints.", no_args_is_help=True)
 
@@ -29,20 +29,20 @@ def add(
 
     trackbench weights add aiatrack ~/Downloads/AIATRACK_ep0500.pth.tar
     """
+    from trackbench.checkpoints.matching import read_weights
+    from trackbench.checkpoints.weight_cache import cache_weights, cached_path
     from trackbench.errors import UsageError
-    from trackbench.trackers.checkpoints.fitting import read_weights
-    from trackbench.trackers.checkpoints.kept import keep, kept_file
     from trackbench.trackers.classes import load_class
     from trackbench.trackers.networks import Networked
-    from trackbench.trackers.settings import settle
+    from trackbench.trackers.settings import resolve_settings
 
-    settings = settle(tracker)
+    settings = resolve_settings(tracker)
     model = load_class(settings.definition)
     if settings.definition.value.weights is None or not issubclass(model, Networked):
         raise UsageError(f"{settings.name} takes no checkpoint")
     found = read_weights(file, settings.name, model, settings.options)
-    made = keep(settings.definition.same_as, found.weights, file)
-    path = kept_file(made.tracker)
+    made = cache_weights(settings.definition.same_as, found.weights, file)
+    path = cached_path(made.tracker)
     if json:
         print_json(
             {
@@ -68,21 +68,21 @@ def list_weights(json: Json = False, debug: Debug = False) -> None:
     """List the weights that are kept. The exit code is 1 where some are damaged; the others are listed."""
     from dataclasses import asdict
 
+    from trackbench.checkpoints.weight_cache import cached_path, cached_trackers, origin
     from trackbench.errors import TrackbenchError
-    from trackbench.trackers.checkpoints.kept import kept_file, kept_trackers, origin
 
     rows: list[dict[str, Any]] = []
     damaged: list[str] = []
-    for name in kept_trackers():
+    for name in cached_trackers():
         try:
             made = origin(name)
         except TrackbenchError as error:
             damaged.append(str(error))
             continue
         if made is not None:
-            rows.append({**asdict(made), "file": str(kept_file(name))})
+            rows.append({**asdict(made), "file": str(cached_path(name))})
     for reason in damaged:
-        complain(reason)
+        print_error(reason)
     if json:
         print_json({"weights": rows})
     else:
@@ -110,11 +110,11 @@ def check(
     debug: Debug = False,
 ) -> None:
     """Check that kept weights are undamaged and fit their trackers. The exit code is 1 where one does not."""
+    from trackbench.checkpoints.weight_cache import cached_trackers, is_intact
     from trackbench.errors import TrackbenchError
-    from trackbench.trackers.checkpoints.kept import is_intact, kept_trackers
-    from trackbench.trackers.settings import settle
+    from trackbench.trackers.settings import resolve_settings
 
-    names = [settle(name).definition.same_as for name in trackers] if trackers else kept_trackers()
+    names = [resolve_settings(name).definition.same_as for name in trackers] if trackers else cached_trackers()
     rows: list[dict[str, Any]] = []
     for name in names:
         try:
@@ -130,7 +130,7 @@ def check(
             if row["ok"]:
                 typer.echo(f"{row['tracker']}: undamaged, fits")
             else:
-                complain(f"{row['tracker']}: {row['reason']}")
+                print_error(f"{row['tracker']}: {row['reason']}")
     if not all(row["ok"] for row in rows):
         raise typer.Exit(1)
 
@@ -139,10 +139,10 @@ def _check_fit(name: str) -> None:
     """Raise where the kept weights of a tracker are missing, unreadable or do not fit its network."""
     from trackbench.trackers.classes import load_class
     from trackbench.trackers.networks import Networked
-    from trackbench.trackers.settings import settle
+    from trackbench.trackers.settings import resolve_settings
     from trackbench.trackers.weights import choose_weights
 
-    settings = settle(name)
+    settings = resolve_settings(name)
     model = load_class(settings.definition)
     weights = choose_weights(settings, None, random=False, seed=0)
     if weights is not None and issubclass(model, Networked):

@@ -11,11 +11,11 @@ from pathlib import Path
 from types import ModuleType
 
 from trackbench.datasets.roots import candidate_roots
-from trackbench.datasets.sequence import Dataset, Sequence
-from trackbench.definitions import DATASETS, DatasetDefinition, Found
+from trackbench.datasets.sequence import Dataset, VideoSequence
+from trackbench.definitions import DATASETS, DatasetDefinition, ResolvedDefinition
 from trackbench.errors import DataError, UsageError, suggestion
+from trackbench.files import read_text
 from trackbench.regions import Polygon, parse_region
-from trackbench.regions.files import read_text
 
 #: Layouts by which a folder is recognised, the most particular first.
 RECOGNISED = ("vot", "got10k", "lasot", "otb", "folder")
@@ -55,7 +55,7 @@ def open_dataset(name: str, root: Path | None = None) -> Dataset:
     return _open_folder(Path(name)) if found is None else _open_definition(found, root)
 
 
-def find_definition(name: str) -> Found[DatasetDefinition] | None:
+def find_definition(name: str) -> ResolvedDefinition[DatasetDefinition] | None:
     """Return the definition that ``name`` means, or None where it means a folder.
 
     Raises:
@@ -97,7 +97,7 @@ def _unified(name: str) -> str:
     return name.lower().replace("-", "_")
 
 
-def read_table(found: Found[DatasetDefinition]) -> list[dict[str, str]]:
+def read_table(found: ResolvedDefinition[DatasetDefinition]) -> list[dict[str, str]]:
     """Return the rows of a definition's table that belong to its subset; empty where it has no table.
 
     Raises:
@@ -131,11 +131,11 @@ def read_table(found: Found[DatasetDefinition]) -> list[dict[str, str]]:
     return rows
 
 
-def _open_definition(found: Found[DatasetDefinition], root: Path | None) -> Dataset:
+def _open_definition(found: ResolvedDefinition[DatasetDefinition], root: Path | None) -> Dataset:
     definition, table = found.value, read_table(found)
     layout = load_layout(definition.layout, f"{found.path}: key 'layout'")
     places = candidate_roots(found.name, definition.folders, root)
-    best: tuple[Path, list[Sequence], list[str]] | None = None
+    best: tuple[Path, list[VideoSequence], list[str]] | None = None
     for place in places:
         if not place.is_dir():
             continue

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from trackbench.datasets.catalogue import NotFoundError, find_definition, open_dataset, read_table
 from trackbench.datasets.layouts.windows import evaluated_frames
-from trackbench.datasets.sequence import Sequence
+from trackbench.datasets.sequence import VideoSequence
 from trackbench.definitions import DatasetDefinition
 from trackbench.errors import DataError
 from trackbench.frames import read_frame
@@ -18,7 +18,7 @@ DECODING_THREADS = 4
 
 
 @dataclass(frozen=True)
-class Fault:
+class Discrepancy:
     """One way in which a data set differs from what it should be."""
 
     sequence: str | None
@@ -31,7 +31,7 @@ class Fault:
 
 def check_dataset(
     name: str, root: Path | None = None, deep: bool = False, progress: Callable[[int, int], None] | None = None
-) -> list[Fault]:
+) -> list[Discrepancy]:
     """Return every fault of the data set called ``name``, or of the one in the folder of that path.
 
     Args:
@@ -49,13 +49,14 @@ def check_dataset(
         dataset = open_dataset(name, root)
     except NotFoundError as error:
         of = (found.value.count if found else None) or len(table)
-        return [Fault(None, "data set", f"nothing ({error.where})", f"{of} sequences")]
+        return [Discrepancy(None, "data set", f"nothing ({error.where})", f"{of} sequences")]
     faults = [
-        Fault(missing, "sequence", "no annotation", f"its annotation in {dataset.root}") for missing in dataset.missing
+        Discrepancy(missing, "sequence", "no annotation", f"its annotation in {dataset.root}")
+        for missing in dataset.missing
     ]
     unnamed = dataset.of - len(dataset.sequences) - len(dataset.missing)
     if unnamed:
-        faults.append(Fault(None, "sequences", str(len(dataset.sequences)), str(dataset.of)))
+        faults.append(Discrepancy(None, "sequences", str(len(dataset.sequences)), str(dataset.of)))
     lengths = {row["name"]: length for row in table if (length := _official_length(row)) is not None}
     with ThreadPoolExecutor(DECODING_THREADS, thread_name_prefix="check") as pool:
         for done, sequence in enumerate(dataset.sequences, 1):
@@ -75,14 +76,14 @@ def _official_length(row: dict[str, str]) -> int | None:
     return int(row["frames"]) if row.get("frames") else None
 
 
-def _check_sequence(sequence: Sequence, official: int | None) -> Iterator[Fault]:
+def _check_sequence(sequence: VideoSequence, official: int | None) -> Iterator[Discrepancy]:
     try:
-        length = len(sequence.truth)
+        length = len(sequence.ground_truth)
     except DataError as error:
         yield _fault(sequence, "annotation", error, "an annotation that can be read")
         return
-    if official is not None and length != official and not sequence.truth_is_initial_only:
-        yield Fault(sequence.name, "annotation", f"{length} annotations", f"{official}")
+    if official is not None and length != official and not sequence.only_first_annotated:
+        yield Discrepancy(sequence.name, "annotation", f"{length} annotations", f"{official}")
     try:
         sequence.initial_region()
     except DataError as error:
@@ -97,13 +98,15 @@ def _check_sequence(sequence: Sequence, official: int | None) -> Iterator[Fault]
         yield _fault(sequence, "frames", error, f"{official or length} frames")
 
 
-def _check_images(sequence: Sequence, pool: ThreadPoolExecutor) -> Iterator[Fault]:
+def _check_images(sequence: VideoSequence, pool: ThreadPoolExecutor) -> Iterator[Discrepancy]:
     try:
         frames = sequence.frames
     except DataError:  # is a fault already, with the annotation or the frames
         return
     yield from (
-        Fault(sequence.name, "image", reason, "an image that decodes") for reason in pool.map(_decode, frames) if reason
+        Discrepancy(sequence.name, "image", reason, "an image that decodes")
+        for reason in pool.map(_decode, frames)
+        if reason
     )
 
 
@@ -115,14 +118,14 @@ def _decode(path: Path) -> str | None:
     return None
 
 
-def _check_total(definition: DatasetDefinition, sequences: list[Sequence]) -> Iterator[Fault]:
+def _check_total(definition: DatasetDefinition, sequences: list[VideoSequence]) -> Iterator[Discrepancy]:
     """Compare the number of all frames, where the official release is known by that only."""
     total = sum(map(len, sequences))
     if definition.frames is not None and total != definition.frames:
-        yield Fault(None, "frames", f"{total} in all sequences", str(definition.frames))
+        yield Discrepancy(None, "frames", f"{total} in all sequences", str(definition.frames))
 
 
-def _fault(sequence: Sequence, what: str, error: DataError, expected: str) -> Fault:
+def _fault(sequence: VideoSequence, what: str, error: DataError, expected: str) -> Discrepancy:
     """Make a fault of an error, whose message mostly ends with what was expected."""
     found, separator, named = str(error).partition("; expected ")
-    return Fault(sequence.name, what, found, named if separator else expected)
+    return Discrepancy(sequence.name, what, found, named if separator else expected)

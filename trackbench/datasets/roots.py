@@ -10,6 +10,7 @@ import tomlkit
 from tomlkit.exceptions import TOMLKitError
 
 from trackbench.errors import UsageError
+from trackbench.files import write_text
 
 
 def configuration_file() -> Path:
@@ -40,13 +41,7 @@ def remember(name: str, folder: Path) -> Path:
         document["data"] = tomlkit.table()
     document["data"][name] = str(folder.resolve())
     path = configuration_file()
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_suffix(".tmp")
-        temporary.write_text(tomlkit.dumps(document), encoding="utf-8")
-        temporary.replace(path)
-    except OSError as error:
-        raise UsageError(f"{path}: cannot be written: {error.strerror}") from None
+    write_text(path, tomlkit.dumps(document))
     return path
 
 

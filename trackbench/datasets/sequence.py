@@ -17,7 +17,7 @@ from trackbench.regions import Box, Mask, Polygon, Region, Special, region_to_bo
 
 
 @dataclass(frozen=True)
-class Truth:
+class GroundTruth:
     """The annotation of one sequence of N frames, as stored: nothing is shifted, clipped or repaired."""
 
     boxes: NDArray[np.float64]
@@ -35,7 +35,7 @@ class Truth:
     """
 
     @classmethod
-    def of_regions(cls, regions: list[Region], **flags: object) -> Truth:
+    def of_regions(cls, regions: list[Region], **flags: object) -> GroundTruth:
         """Make a truth of N regions of any kind."""
         boxes = np.array([region_to_box(region).numbers() for region in regions], np.float64).reshape(-1, 4)
         plain = all(isinstance(region, Box) for region in regions)
@@ -57,7 +57,7 @@ class Details(NamedTuple):
 
 
 @dataclass(eq=False)
-class Sequence:
+class VideoSequence:
     """A sequence whose files are opened only when they are needed.
 
     Args:
@@ -73,10 +73,10 @@ class Sequence:
 
     name: str
     read_frames: Callable[[], list[Path]]
-    read_truth: Callable[[], Truth]
+    read_ground_truth: Callable[[], GroundTruth]
     attributes: tuple[str, ...] = ()
     read_details: Callable[[], Details] = Details
-    truth_is_withheld: bool = False
+    annotation_withheld: bool = False
     sources: tuple[str | Path, ...] = ()
 
     @cached_property
@@ -87,14 +87,16 @@ class Sequence:
             DataError: images are missing, or their number differs from that of the annotations.
         """
         paths = self.read_frames()
-        if not self.truth_is_initial_only and len(paths) != len(self.truth):
-            raise DataError(f"{self.name}: {len(paths)} frames but {len(self.truth)} annotations; expected as many")
+        if not self.only_first_annotated and len(paths) != len(self.ground_truth):
+            raise DataError(
+                f"{self.name}: {len(paths)} frames but {len(self.ground_truth)} annotations; expected as many"
+            )
         return paths
 
     @cached_property
-    def truth(self) -> Truth:
+    def ground_truth(self) -> GroundTruth:
         """The annotation, read once."""
-        return self.read_truth()
+        return self.read_ground_truth()
 
     @cached_property
     def details(self) -> Details:
@@ -112,15 +114,15 @@ class Sequence:
         return self.details.category
 
     @property
-    def truth_is_initial_only(self) -> bool:
+    def only_first_annotated(self) -> bool:
         """Whether the annotation ends after the first frame, so that the sequence can be run but not scored.
 
         Who holds the whole annotation of a test split can put it in place, and score.
         """
-        return self.truth_is_withheld and len(self.truth) == 1
+        return self.annotation_withheld and len(self.ground_truth) == 1
 
     def __len__(self) -> int:
-        return len(self.frames) if self.truth_is_initial_only else len(self.truth)
+        return len(self.frames) if self.only_first_annotated else len(self.ground_truth)
 
     def region(self, index: int) -> Region:
         """Return the annotated region of frame ``index`` (0-based).
@@ -128,12 +130,12 @@ class Sequence:
         Raises:
             DataError: only the first frame has one.
         """
-        if index and self.truth_is_initial_only:
+        if index and self.only_first_annotated:
             raise DataError(
                 f"{self.name}: frame {index + 1} has no truth; the benchmark publishes the first frame's only"
             )
-        regions = self.truth.regions
-        return Box.of(self.truth.boxes[index]) if regions is None else regions[index]
+        regions = self.ground_truth.regions
+        return Box.of(self.ground_truth.boxes[index]) if regions is None else regions[index]
 
     def can_start(self, index: int) -> bool:
         """Whether the truth of frame ``index`` is a region that a tracker can start on."""
@@ -149,7 +151,7 @@ class Sequence:
             DataError: it has no area, or holds something that is not a finite number.
         """
         if not self.can_start(index):
-            box = self.truth.boxes[index].tolist()
+            box = self.ground_truth.boxes[index].tolist()
             raise DataError(
                 f"{self.name}: the truth of frame {index + 1} is {box} (x, y, w, h); "
                 "expected finite numbers and a positive area to start a tracker on"
@@ -165,7 +167,7 @@ class Dataset:
     title: str
     """As papers print it."""
     root: Path
-    sequences: tuple[Sequence, ...]
+    sequences: tuple[VideoSequence, ...]
     """The sequences whose annotations are there, in the benchmark's order."""
     of: int
     """How many sequences the benchmark has."""
@@ -180,7 +182,7 @@ class Dataset:
     version: str = "1"
     """Version of the sequence list and of its annotations, part of a run's identity."""
 
-    def __getitem__(self, name: str) -> Sequence:
+    def __getitem__(self, name: str) -> VideoSequence:
         for sequence in self.sequences:
             if sequence.name == name:
                 return sequence
@@ -196,7 +198,7 @@ class Dataset:
         found: RegionKind = "box"
         for sequence in self.sequences:
             try:
-                regions = sequence.truth.regions or ()
+                regions = sequence.ground_truth.regions or ()
             except DataError:  # a run over it reports that
                 continue
             if any(isinstance(region, Mask) for region in regions):

@@ -85,7 +85,7 @@ class Convention:
     """Missing predictions at the end: refused; taken as boxes of zeros; left out of the evaluation."""
     drop_zero_sequences: bool = False
     """Whether a sequence whose curve is zero throughout is left out of the mean of that curve."""
-    least_attribute_sequences: int = 1
+    min_attribute_sequences: int = 1
     """Attributes of fewer sequences have no score."""
 
 
@@ -101,7 +101,7 @@ def _matlab(family: Family) -> Convention:
         bad_prediction="copy",
         longer="cut" if flagged else "error",
         drop_zero_sequences=True,
-        least_attribute_sequences=2,
+        min_attribute_sequences=2,
     )
 
 

@@ -39,7 +39,7 @@ def count_within(values: Floats, thresholds: Floats, lengths: Counts) -> Counts:
 
 
 def _passed(values: Floats, thresholds: Floats, lengths: Counts, inclusive: bool) -> Counts:
-    from trackbench.metrics.compiled import count_passed  # loads a compiler
+    from trackbench.metrics.ope_kernels import count_passed  # loads a compiler
 
     if lengths.sum() != len(values):  # compiled code does not look
         raise ValueError(f"groups of {lengths.sum()} values together, {len(values)} values; expected as many")

@@ -69,7 +69,7 @@ class Got10kResult:
     """(S,): how many frames of each sequence count, over its repetitions."""
 
 
-def evaluate(truths: Sequence[Got10kTruth], repetitions: Sequence[Sequence[Floats]]) -> Got10kResult:
+def evaluate(ground_truths: Sequence[Got10kTruth], repetitions: Sequence[Sequence[Floats]]) -> Got10kResult:
     """Judge a tracker on S sequences.
 
     Args:
@@ -86,10 +86,12 @@ def evaluate(truths: Sequence[Got10kTruth], repetitions: Sequence[Sequence[Float
         >>> evaluate([truth], [[boxes + [5, 0, 0, 0]]]).scores.ao.__round__(4)
         0.3333
     """
-    if len(truths) != len(repetitions):
-        raise ValueError(f"predictions for {len(repetitions)} sequences, {len(truths)} annotations; expected as many")
-    rows = [_counted_frames(truth, runs) for truth, runs in zip(truths, repetitions, strict=True)]
-    lengths = np.array([len(truth) for truth, _, _ in rows])
+    if len(ground_truths) != len(repetitions):
+        raise ValueError(
+            f"predictions for {len(repetitions)} sequences, {len(ground_truths)} annotations; expected as many"
+        )
+    rows = [_counted_frames(ground_truth, runs) for ground_truth, runs in zip(ground_truths, repetitions, strict=True)]
+    lengths = np.array([len(ground_truth) for ground_truth, _, _ in rows])
     if not lengths.sum():
         raise DataError("no frame to judge: in every sequence the target is visible in the first frame alone")
     sizes = np.repeat(np.array([size for _, _, size in rows], float), lengths, axis=0)
@@ -107,7 +109,7 @@ def evaluate(truths: Sequence[Got10kTruth], repetitions: Sequence[Sequence[Float
     with np.errstate(invalid="ignore"):
         per_sequence = np.column_stack([sums, counts[:, 50], counts[:, 75]]) / lengths[:, None]
     success = counts.sum(axis=0) / lengths.sum()
-    balanced = _class_means(per_sequence, [truth.object_class for truth in truths])
+    balanced = _class_means(per_sequence, [ground_truth.object_class for ground_truth in ground_truths])
     scores = Got10kScores(
         ao=float(overlaps.mean()),
         sr50=float(success[50]),
@@ -117,7 +119,9 @@ def evaluate(truths: Sequence[Got10kTruth], repetitions: Sequence[Sequence[Float
         msr75=float(balanced[2]),
         sequence_ao=float(np.nanmean(per_sequence[:, 0])),
     )
-    return Got10kResult(tuple(truth.name for truth in truths), scores, success, per_sequence, lengths)
+    return Got10kResult(
+        tuple(ground_truth.name for ground_truth in ground_truths), scores, success, per_sequence, lengths
+    )
 
 
 def clip_boxes(boxes: Floats, sizes: Floats) -> Floats:
@@ -141,18 +145,27 @@ def frames_per_second(times: Sequence[Floats]) -> float | None:
     return float(np.mean(speeds)) if speeds else None
 
 
-def _counted_frames(truth: Got10kTruth, runs: Sequence[Floats]) -> tuple[Floats, Floats, tuple[int, int]]:
+def _counted_frames(ground_truth: Got10kTruth, runs: Sequence[Floats]) -> tuple[Floats, Floats, tuple[int, int]]:
     """Return the truth and the predictions of the frames that count, repeated for each run, and the image's size."""
-    if len(truth.cover) != len(truth.boxes):
-        raise DataError(f"{truth.name}: {len(truth.cover)} cover labels for {len(truth.boxes)} annotated frames")
+    if len(ground_truth.cover) != len(ground_truth.boxes):
+        raise DataError(
+            f"{ground_truth.name}: {len(ground_truth.cover)} cover labels for {len(ground_truth.boxes)} "
+            "annotated frames"
+        )
     if not runs:
-        raise DataError(f"{truth.name}: no predictions; expected those of at least one repetition")
+        raise DataError(f"{ground_truth.name}: no predictions; expected those of at least one repetition")
     for boxes in runs:
-        if boxes.shape != truth.boxes.shape:
-            raise DataError(f"{truth.name}: predictions of shape {boxes.shape}; expected {truth.boxes.shape}")
-    counts = truth.cover > 0
+        if boxes.shape != ground_truth.boxes.shape:
+            raise DataError(
+                f"{ground_truth.name}: predictions of shape {boxes.shape}; expected {ground_truth.boxes.shape}"
+            )
+    counts = ground_truth.cover > 0
     counts[:1] = False
-    return np.tile(truth.boxes[counts], (len(runs), 1)), np.concatenate([boxes[counts] for boxes in runs]), truth.size
+    return (
+        np.tile(ground_truth.boxes[counts], (len(runs), 1)),
+        np.concatenate([boxes[counts] for boxes in runs]),
+        ground_truth.size,
+    )
 
 
 def _class_means(per_sequence: Floats, classes: list[str]) -> Floats:

@@ -22,12 +22,12 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from trackbench.metrics.batching import Frames, SequenceGroundTruth, any_nan, stack
 from trackbench.metrics.conventions import Convention
 from trackbench.metrics.curves import count_above, count_within
-from trackbench.metrics.stacking import Frames, SequenceTruth, any_nan, stack
 
 if TYPE_CHECKING:
-    from trackbench.metrics.compiled import DistanceRules
+    from trackbench.metrics.ope_kernels import DistanceRules
 
 __all__ = [
     "NORM_PRECISION_THRESHOLDS",
@@ -36,7 +36,7 @@ __all__ = [
     "OpeCurves",
     "OpeResult",
     "OpeScores",
-    "SequenceTruth",
+    "SequenceGroundTruth",
     "evaluate",
 ]
 
@@ -125,7 +125,7 @@ class OpeResult:
         """
         place = {name: index for index, name in enumerate(self.names)}
         found = {attribute: [place[n] for n in names if n in place] for attribute, names in members.items()}
-        least = self.convention.least_attribute_sequences
+        least = self.convention.min_attribute_sequences
         return {attribute: self.mean(indices) for attribute, indices in found.items() if len(indices) >= least}
 
     def _rows(self, indices: Sequence[int] | None) -> NDArray[np.intp]:
@@ -150,7 +150,9 @@ class OpeResult:
         )
 
 
-def evaluate(truths: Sequence[SequenceTruth], predictions: Sequence[Floats], convention: Convention) -> OpeResult:
+def evaluate(
+    ground_truths: Sequence[SequenceGroundTruth], predictions: Sequence[Floats], convention: Convention
+) -> OpeResult:
     """Judge the predictions of one tracker on S sequences.
 
     Args:
@@ -168,22 +170,26 @@ def evaluate(truths: Sequence[SequenceTruth], predictions: Sequence[Floats], con
         >>> round(scores.success_auc, 4), round(scores.mean_overlap, 4)
         (0.881, 0.9091)
     """
-    frames = np.cumsum([len(truth.boxes) for truth in truths])
+    frames = np.cumsum([len(ground_truth.boxes) for ground_truth in ground_truths])
     cuts = [0, *(np.flatnonzero(np.diff(frames // BLOCK)) + 1).tolist(), None]
-    parts = [_judge(truths[a:b], predictions[a:b], convention) for a, b in pairwise(cuts)]
+    parts = [_judge(ground_truths[a:b], predictions[a:b], convention) for a, b in pairwise(cuts)]
     *curves, mean_overlaps = (np.concatenate(kind) for kind in zip(*parts, strict=True))
-    return OpeResult(convention, tuple(truth.name for truth in truths), OpeCurves(*curves), mean_overlaps)
+    return OpeResult(
+        convention, tuple(ground_truth.name for ground_truth in ground_truths), OpeCurves(*curves), mean_overlaps
+    )
 
 
 def _judge(
-    truths: Sequence[SequenceTruth], predictions: Sequence[Floats], convention: Convention
+    ground_truths: Sequence[SequenceGroundTruth], predictions: Sequence[Floats], convention: Convention
 ) -> tuple[Floats, Floats, Floats, Floats]:
     """Return the three curves and the mean overlap of each sequence."""
-    from trackbench.metrics.compiled import judge_frames  # loads a compiler
+    from trackbench.metrics.ope_kernels import judge_frames  # loads a compiler
 
-    frames = stack(truths, predictions, convention)
+    frames = stack(ground_truths, predictions, convention)
     valid = _valid(frames, convention)
-    overlaps, errors, norm_errors = judge_frames(frames.truth, frames.prediction, valid, _distance_rules(convention))
+    overlaps, errors, norm_errors = judge_frames(
+        frames.ground_truth, frames.prediction, valid, _distance_rules(convention)
+    )
     if convention.absent == "miss":
         errors[frames.absent] = norm_errors[frames.absent] = _MISS
 
@@ -200,11 +206,11 @@ def _judge(
 
 def _valid(frames: Frames, convention: Convention) -> Flags:
     """Return (F,): the frames that can be a success."""
-    x, y, w, h = frames.truth.T
+    x, y, w, h = frames.ground_truth.T
     if convention.valid == "always":
         valid = np.ones(len(x), bool)
     elif convention.valid == "finite":
-        valid = ~any_nan(frames.truth)
+        valid = ~any_nan(frames.ground_truth)
     else:
         valid = (w > 0) & (h > 0)
         if convention.valid == "positive":
@@ -213,7 +219,7 @@ def _valid(frames: Frames, convention: Convention) -> Flags:
 
 
 def _distance_rules(convention: Convention) -> DistanceRules:
-    from trackbench.metrics.compiled import DistanceRules
+    from trackbench.metrics.ope_kernels import DistanceRules
 
     values = {"hit": _HIT, "miss": _MISS, "centre": _HIT}
     return DistanceRules(

@@ -80,7 +80,7 @@ def bootstrap_intervals(
     return bounds
 
 
-class Comparison(NamedTuple):
+class PairedTest(NamedTuple):
     """One tracker against another on the sequences that both have."""
 
     first: int
@@ -97,7 +97,7 @@ class Comparison(NamedTuple):
     sequences: int
 
 
-def compare_all(values: Floats, *, permutations: int = 9999) -> list[Comparison]:
+def compare_all(values: Floats, *, permutations: int = 9999) -> list[PairedTest]:
     """Compare trackers in pairs, sequence by sequence.
 
     Two tests of "neither is better": Wilcoxon's signed-rank test with zeros ranked (Pratt 1959, as in scipy), which
@@ -126,7 +126,7 @@ def compare_all(values: Floats, *, permutations: int = 9999) -> list[Comparison]
     flipped = holm(_sign_flips(np.where(known, differences, 0.0), common, permutations))
     columns = zip(pairs, means, bounds, signed_rank, flipped, common, strict=True)
     return [
-        Comparison(a, b, float(mean), float(low), float(high), float(w), float(f), int(n))
+        PairedTest(a, b, float(mean), float(low), float(high), float(w), float(f), int(n))
         for (a, b), mean, (low, high), w, f, n in columns
     ]
 

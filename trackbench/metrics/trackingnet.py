@@ -25,7 +25,7 @@ _STEPS: Floats = np.linspace(0, 1, 21)
 """The thresholds of all three curves, as parts of their ranges."""
 
 
-class TrackingNetTruth(NamedTuple):
+class TrackingNetGroundTruth(NamedTuple):
     """The annotation of a sequence of N frames."""
 
     name: str
@@ -52,7 +52,9 @@ class TrackingNetResult(NamedTuple):
     """(S, 4): the scores of each sequence, in the order of `TrackingNetScores`."""
 
 
-def evaluate(truths: Sequence[TrackingNetTruth], predictions: Sequence[Floats | None]) -> TrackingNetResult:
+def evaluate(
+    ground_truths: Sequence[TrackingNetGroundTruth], predictions: Sequence[Floats | None]
+) -> TrackingNetResult:
     """Judge a submission on S sequences.
 
     Args:
@@ -68,20 +70,22 @@ def evaluate(truths: Sequence[TrackingNetTruth], predictions: Sequence[Floats | 
         >>> evaluate([TrackingNetTruth("two", boxes)], [boxes]).scores.success
         1.0
     """
-    if not truths or len(truths) != len(predictions):
-        raise ValueError(f"{len(predictions)} predictions for {len(truths)} sequences; expected as many, at least one")
-    lengths = np.array([len(truth.boxes) for truth in truths])
+    if not ground_truths or len(ground_truths) != len(predictions):
+        raise ValueError(
+            f"{len(predictions)} predictions for {len(ground_truths)} sequences; expected as many, at least one"
+        )
+    lengths = np.array([len(ground_truth.boxes) for ground_truth in ground_truths])
     starts = np.cumsum(lengths) - lengths
-    truth = np.round(np.concatenate([t.boxes for t in truths]))
-    predicted = np.round(np.concatenate([_rows(t, boxes) for t, boxes in zip(truths, predictions, strict=True)]))
-    predicted[starts] = truth[starts]
+    ground_truth = np.round(np.concatenate([t.boxes for t in ground_truths]))
+    predicted = np.round(np.concatenate([_rows(t, boxes) for t, boxes in zip(ground_truths, predictions, strict=True)]))
+    predicted[starts] = ground_truth[starts]
     covered = np.add.reduceat(predicted.sum(axis=1) > 0, starts, dtype=np.int64)
 
-    offsets = predicted[:, :2] + predicted[:, 2:] / 2 - truth[:, :2] - truth[:, 2:] / 2
+    offsets = predicted[:, :2] + predicted[:, 2:] / 2 - ground_truth[:, :2] - ground_truth[:, 2:] / 2
     with np.errstate(divide="ignore", invalid="ignore"):  # truths without area
-        norm_offsets = offsets / truth[:, 2:]
+        norm_offsets = offsets / ground_truth[:, 2:]
     curves = (
-        count_above(box_iou(predicted, truth), _STEPS, lengths, inclusive=True),
+        count_above(box_iou(predicted, ground_truth), _STEPS, lengths, inclusive=True),
         count_within(np.linalg.norm(offsets, axis=1), _STEPS * 50, lengths),
         count_within(np.linalg.norm(norm_offsets, axis=1), _STEPS * 0.5, lengths),
     )
@@ -89,14 +93,14 @@ def evaluate(truths: Sequence[TrackingNetTruth], predictions: Sequence[Floats | 
     per_sequence = np.column_stack([*areas, covered]) / lengths[:, None]
     success, precision, norm_precision, _ = per_sequence.mean(axis=0).tolist()
     scores = TrackingNetScores(success, precision, norm_precision, float(covered.sum() / lengths.sum()))
-    return TrackingNetResult(tuple(t.name for t in truths), scores, per_sequence)
+    return TrackingNetResult(tuple(t.name for t in ground_truths), scores, per_sequence)
 
 
-def _rows(truth: TrackingNetTruth, boxes: Floats | None) -> Floats:
-    length = len(truth.boxes)
+def _rows(ground_truth: TrackingNetGroundTruth, boxes: Floats | None) -> Floats:
+    length = len(ground_truth.boxes)
     if boxes is None:
         return np.zeros((length, 4))
     if boxes.ndim != 2 or boxes.shape[1] != 4:
-        raise DataError(f"{truth.name}: prediction of shape {boxes.shape}; expected (frames, 4)")
+        raise DataError(f"{ground_truth.name}: prediction of shape {boxes.shape}; expected (frames, 4)")
     missing = np.full((max(0, length - len(boxes)), 4), np.nan)
     return np.concatenate([boxes[:length], missing])

@@ -10,13 +10,10 @@ from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeAlias
 
-from trackbench.datasets.sequence import Sequence
-from trackbench.protocols.exchange import BOXES, Exchange
-from trackbench.regions import Region, Special, format_region
+from trackbench.datasets.sequence import VideoSequence
+from trackbench.protocols.region_policy import BOXES, RegionPolicy
+from trackbench.regions import Region, format_region
 from trackbench.trackers.base import Prediction
-
-#: VOT's codes in the place of a region: the tracker was not asked; it was started here; it failed here.
-UNKNOWN, STARTED, FAILED = Special(0), Special(1), Special(2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,16 +71,16 @@ class Trajectory:
         self.masks.append("" if prediction is None or prediction.mask is None else format_region(prediction.mask))
 
 
-Script: TypeAlias = Generator[Request, Answer, Trajectory]
+EpisodeGenerator: TypeAlias = Generator[Request, Answer, Trajectory]
 
 
 @dataclass(frozen=True)
-class Run:
+class Episode:
     """One run over a sequence, stored in files of its own."""
 
     name: str
     """What the files are called."""
-    script: Callable[[Sequence], Script]
+    script: Callable[[VideoSequence], EpisodeGenerator]
     start: int = 0
     """Frame (0-based) on which it starts."""
     step: int = 1
@@ -91,7 +88,7 @@ class Run:
     delay: int = 0
     """Frames after the sequence's first run that it starts, so that both look at the same frames at the same time."""
 
-    def length(self, sequence: Sequence) -> int:
+    def length(self, sequence: VideoSequence) -> int:
         """Return how many frames its trajectory has."""
         return len(sequence) - self.start if self.step > 0 else self.start + 1
 
@@ -101,9 +98,9 @@ class Protocol:
     """What is asked of a tracker over a data set."""
 
     name: str
-    runs: Callable[[Sequence], list[Run]]
+    runs: Callable[[VideoSequence], list[Episode]]
     """The runs over a sequence; may raise DataError where its annotation cannot be read."""
-    exchange: Exchange = BOXES
+    region_policy: RegionPolicy = BOXES
     repetitions: int = 1
     """Of a tracker that is not deterministic; one that is runs once."""
     equal_repetitions: int | None = None

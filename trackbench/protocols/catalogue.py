@@ -7,14 +7,14 @@ from dataclasses import replace
 from functools import partial
 from typing import Literal
 
-from trackbench.datasets.sequence import Dataset, Sequence
+from trackbench.datasets.sequence import Dataset, VideoSequence
 from trackbench.errors import UsageError, suggestion
-from trackbench.protocols.base import Protocol, Run, Script
-from trackbench.protocols.exchange import Exchange
+from trackbench.protocols.base import Episode, EpisodeGenerator, Protocol
 from trackbench.protocols.multi_start import anchored_runs, from_anchor
 from trackbench.protocols.one_pass import one_pass
 from trackbench.protocols.real_time import FPS, GRACE, real_time
-from trackbench.protocols.supervised import SKIP, Loss, supervised
+from trackbench.protocols.region_policy import RegionPolicy
+from trackbench.protocols.supervised import SKIP, FailureRule, supervised
 
 Rule = Literal["pysot", "matlab", "vot"]
 RULES: tuple[Rule, ...] = ("pysot", "matlab", "vot")
@@ -64,11 +64,11 @@ def _supervised(dataset: Dataset, convention: str | None) -> Protocol:
     rule: Rule = next((rule for rule in RULES if rule == (convention or own)), "pysot")
     if kind == "mask" and rule != "vot":
         raise UsageError(f"--convention {rule} compares boxes and polygons only; {dataset.name} has masks, use vot")
-    script = partial(supervised, lost=Loss(rule))
+    script = partial(supervised, lost=FailureRule(rule))
     return Protocol(
         "supervised",
         _single(script),
-        Exchange(kind),
+        RegionPolicy(kind),
         repetitions=REPETITIONS,
         equal_repetitions=EQUAL,
         rules={"regions": kind, "failure": rule, "skip": SKIP},
@@ -77,23 +77,23 @@ def _supervised(dataset: Dataset, convention: str | None) -> Protocol:
 
 def _multi_start(dataset: Dataset, convention: str | None) -> Protocol:
     kind = dataset.region_kind()
-    return Protocol("multistart", anchored_runs, Exchange(kind), rules={"regions": kind})
+    return Protocol("multistart", anchored_runs, RegionPolicy(kind), rules={"regions": kind})
 
 
 def _unsupervised(dataset: Dataset, convention: str | None) -> Protocol:
     kind = dataset.region_kind()
-    return Protocol("unsupervised", _single(from_anchor), Exchange(kind), rules={"regions": kind})
+    return Protocol("unsupervised", _single(from_anchor), RegionPolicy(kind), rules={"regions": kind})
 
 
-def _single(script: Callable[[Sequence], Script]) -> Callable[[Sequence], list[Run]]:
-    return lambda sequence: [Run(sequence.name, script)]
+def _single(script: Callable[[VideoSequence], EpisodeGenerator]) -> Callable[[VideoSequence], list[Episode]]:
+    return lambda sequence: [Episode(sequence.name, script)]
 
 
 def _in_real_time(protocol: Protocol, speed: float | None) -> Protocol:
-    def runs(sequence: Sequence) -> list[Run]:
+    def runs(sequence: VideoSequence) -> list[Episode]:
         return [replace(run, script=partial(script, run.script)) for run in protocol.runs(sequence)]
 
-    def script(inner: Callable[[Sequence], Script], sequence: Sequence) -> Script:
+    def script(inner: Callable[[VideoSequence], EpisodeGenerator], sequence: VideoSequence) -> EpisodeGenerator:
         return real_time(inner(sequence), sequence.details.fps or FPS, speed)
 
     return replace(

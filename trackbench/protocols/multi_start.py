@@ -7,9 +7,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from trackbench.datasets.sequence import Sequence
+from trackbench.datasets.sequence import VideoSequence
 from trackbench.errors import DataError
-from trackbench.protocols.base import STARTED, Init, Run, Script, Track, Trajectory
+from trackbench.protocols.base import Episode, EpisodeGenerator, Init, Track, Trajectory
+from trackbench.regions import STARTED
 
 #: The file ``anchor.value`` of a sequence, a number a frame.
 ANCHOR = "anchor"
@@ -22,20 +23,20 @@ class Anchor(NamedTuple):
     step: int
 
 
-def anchors(sequence: Sequence) -> list[Anchor]:
+def anchors(sequence: VideoSequence) -> list[Anchor]:
     """Return the anchors of a sequence in the order of frames: values above 0 go forwards, those below backwards.
 
     Raises:
         DataError: it has none.
     """
-    values = sequence.truth.values.get(ANCHOR)
+    values = sequence.ground_truth.values.get(ANCHOR)
     found = [] if values is None else np.flatnonzero(values).tolist()
     if values is None or not found:
         raise DataError(f"{sequence.name}: has no anchors; expected a file {ANCHOR}.value with values other than 0")
     return [Anchor(frame, 1 if values[frame] > 0 else -1) for frame in found]
 
 
-def anchored_runs(sequence: Sequence) -> list[Run]:
+def anchored_runs(sequence: VideoSequence) -> list[Episode]:
     """Return a run for each anchor, called ``<sequence>_<frame, 8 digits>`` as in vot-toolkit's results.
 
     Runs of one direction are delayed so that each starts when the first of them comes by.
@@ -47,7 +48,7 @@ def anchored_runs(sequence: Sequence) -> list[Run]:
     forwards = min((a.frame for a in found if a.step > 0), default=0)
     backwards = max((a.frame for a in found if a.step < 0), default=0)
     return [
-        Run(
+        Episode(
             f"{sequence.name}_{frame:08d}",
             partial(from_anchor, first=frame, step=step),
             start=frame,
@@ -58,7 +59,7 @@ def anchored_runs(sequence: Sequence) -> list[Run]:
     ]
 
 
-def from_anchor(sequence: Sequence, first: int = 0, step: int = 1) -> Script:
+def from_anchor(sequence: VideoSequence, first: int = 0, step: int = 1) -> EpisodeGenerator:
     """Start on frame ``first`` (0-based) and track to the last frame, or to the first if ``step`` is -1.
 
     The first line of the trajectory is the code of a start; line k belongs to the k-th frame that the tracker saw.

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from trackbench.datasets.sequence import Sequence
-from trackbench.protocols.base import Init, Script, Track, Trajectory
+from trackbench.datasets.sequence import VideoSequence
+from trackbench.protocols.base import EpisodeGenerator, Init, Track, Trajectory
 
 
-def one_pass(sequence: Sequence) -> Script:
+def one_pass(sequence: VideoSequence) -> EpisodeGenerator:
     """Start on the annotation of the first frame, then ask about every other frame once.
 
     The first line of the trajectory is the region that the tracker was given.

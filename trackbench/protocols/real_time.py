@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from trackbench.protocols.base import Answer, Init, Script
+from trackbench.protocols.base import Answer, EpisodeGenerator, Init
 from trackbench.trackers.base import Prediction
 
 #: Slow answers after each start that cost nothing (vot-toolkit's stacks).
@@ -11,7 +11,7 @@ GRACE = 3
 FPS = 30.0
 
 
-def real_time(script: Script, fps: float, speed: float | None = None, grace: int = GRACE) -> Script:
+def real_time(script: EpisodeGenerator, fps: float, speed: float | None = None, grace: int = GRACE) -> EpisodeGenerator:
     """Let another protocol's run see what a tracker would have told in time.
 
     The rules are those of vot-toolkit: an answer that takes longer than a frame leaves a debt of the time beyond it.

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence as Several
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
-from trackbench.datasets.sequence import Sequence
+from trackbench.datasets.sequence import VideoSequence
 from trackbench.errors import DataError
 from trackbench.metrics.vot.raster import raster_overlaps
-from trackbench.protocols.base import FAILED, STARTED, UNKNOWN, Init, Script, Track, Trajectory
-from trackbench.regions import Box, Mask, Region, Special, region_to_box
+from trackbench.protocols.base import EpisodeGenerator, Init, Track, Trajectory
+from trackbench.regions import FAILED, STARTED, UNKNOWN, Box, Mask, Region, Special, region_to_box
 
 #: Frames from a failure to the next start.
 SKIP = 5
@@ -21,7 +21,7 @@ SAME = 0.999
 
 
 @dataclass(frozen=True)
-class Loss:
+class FailureRule:
     """When a target counts as lost: its region and the truth have no pixel of the image in common.
 
     =========  =====================================================================================================
@@ -35,25 +35,25 @@ class Loss:
 
     rule: Literal["pysot", "matlab", "vot"]
 
-    def __call__(self, answer: Region, truth: Region, size: tuple[int, int]) -> bool:
+    def __call__(self, answer: Region, ground_truth: Region, size: tuple[int, int]) -> bool:
         """Whether the target is lost; so it is where there is no answer or no truth.
 
         Raises:
             DataError: a mask, which only ``vot`` can compare.
         """
         # A code gives a box of NaN.
-        if not all(np.isfinite(region_to_box(region).numbers()).all() for region in (answer, truth)):
+        if not all(np.isfinite(region_to_box(region).numbers()).all() for region in (answer, ground_truth)):
             return True
-        if self.rule != "vot" and (isinstance(answer, Mask) or isinstance(truth, Mask)):
+        if self.rule != "vot" and (isinstance(answer, Mask) or isinstance(ground_truth, Mask)):
             raise DataError(f"--convention {self.rule} compares boxes and polygons only; masks need --convention vot")
-        if self.rule == "pysot" and isinstance(truth, Box):
-            truth = Box(truth.x, truth.y, truth.w - 1, truth.h - 1).polygon()
+        if self.rule == "pysot" and isinstance(ground_truth, Box):
+            ground_truth = Box(ground_truth.x, ground_truth.y, ground_truth.w - 1, ground_truth.h - 1).polygon()
         bounds = np.subtract(size, 1) if self.rule == "matlab" else np.array(size)
-        overlap = float(raster_overlaps([answer], [truth], self.rule, bounds)[0])
+        overlap = float(raster_overlaps([answer], [ground_truth], self.rule, bounds)[0])
         return not overlap > 0
 
 
-def supervised(sequence: Sequence, lost: Loss, skip: int = SKIP) -> Script:
+def supervised(sequence: VideoSequence, lost: FailureRule, skip: int = SKIP) -> EpisodeGenerator:
     """Track from the first frame; after a failure start anew on the truth ``skip`` frames later.
 
     The trajectory holds the code of a start on each frame that the tracker was given, the code of a failure where the
@@ -80,13 +80,13 @@ def supervised(sequence: Sequence, lost: Loss, skip: int = SKIP) -> Script:
     return trajectory
 
 
-def same_trajectories(runs: Several[Several[Region]]) -> bool:
+def same_trajectories(runs: Sequence[Sequence[Region]]) -> bool:
     """Whether repetitions are the same, so that no more are needed: the same codes, and overlaps above 0.999."""
     first = runs[0]
     return all(len(other) == len(first) and _same(first, other) for other in runs[1:])
 
 
-def _same(a: Several[Region], b: Several[Region]) -> bool:
+def _same(a: Sequence[Region], b: Sequence[Region]) -> bool:
     pairs = [(x, y) for x, y in zip(a, b, strict=True) if x != y]
     if any(isinstance(x, Special) or isinstance(y, Special) for x, y in pairs):
         return False

@@ -8,12 +8,16 @@ from trackbench.regions.convert import (
     region_to_box,
     region_to_mask,
 )
-from trackbench.regions.kinds import Box, Mask, Polygon, Region, Special
+from trackbench.regions.kinds import FAILED, STARTED, UNKNOWN, Box, Code, Mask, Polygon, Region, Special
 from trackbench.regions.overlap import box_iou, overlap
 from trackbench.regions.text import format_region, parse_region
 
 __all__ = [
+    "FAILED",
+    "STARTED",
+    "UNKNOWN",
     "Box",
+    "Code",
     "Mask",
     "Polygon",
     "Region",

@@ -19,6 +19,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from trackbench.errors import DataError
+from trackbench.files import write_bytes
 from trackbench.regions.kinds import Box, Mask, Polygon, Region, Special
 from trackbench.regions.text import MAX_MASK_PIXELS, decode_runs, encode_runs
 
@@ -99,7 +100,7 @@ def write_trajectory(path: Path, regions: Iterable[Region]) -> None:
         data = format_trajectory(regions)
     except DataError as error:
         raise DataError(f"{path}: {error}") from None
-    path.write_bytes(data)
+    write_bytes(path, data)
 
 
 def _parse_region(data: bytes, offset: int) -> tuple[Region, int]:

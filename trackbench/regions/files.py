@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trackbench.errors import DataError
+from trackbench.files import decode, read_bytes, read_text
 from trackbench.regions.kinds import Region
 from trackbench.regions.text import parse_region
 
@@ -17,34 +18,6 @@ from trackbench.regions.text import parse_region
 LONG = 1 << 14
 
 _SEPARATOR = re.compile(r"\s*[,;]\s*|\s+")
-
-
-def read_text(path: Path) -> str:
-    """Return the text of a file, without a byte-order mark.
-
-    Raises:
-        DataError: it is not there, or not text.
-    """
-    return _decode(path, read_bytes(path))
-
-
-def read_bytes(path: Path) -> bytes:
-    """Return the contents of a file.
-
-    Raises:
-        DataError: it is not there.
-    """
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror}") from None
-
-
-def _decode(path: Path, data: bytes) -> str:
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise DataError(f"{path}: is not a text file") from None
 
 
 def read_boxes(path: Path) -> NDArray[np.float64]:
@@ -57,11 +30,11 @@ def read_boxes(path: Path) -> NDArray[np.float64]:
         DataError: a line with something else than four numbers (file and line are named), or an empty file.
     """
     data = read_bytes(path)
-    boxes = parse_plain(data)
+    boxes = parse_box_table(data)
     if boxes is not None:
         return boxes
     rows = []
-    for number, line in enumerate(_decode(path, data).rstrip().splitlines(), 1):
+    for number, line in enumerate(decode(path, data).rstrip().splitlines(), 1):
         words = _SEPARATOR.split(line.strip())
         if len(words) != 4:
             found = len([word for word in words if word])
@@ -75,14 +48,14 @@ def read_boxes(path: Path) -> NDArray[np.float64]:
     return np.array(rows, np.float64)
 
 
-def parse_plain(data: bytes) -> NDArray[np.float64] | None:
+def parse_box_table(data: bytes) -> NDArray[np.float64] | None:
     """Return the boxes, float64 (N, 4), of a text with four plain numbers a line; None for any other text.
 
     Fifty times faster than Python's own parsing, which is left short texts: it needs no compiler to be loaded.
     """
-    if len(data) < LONG and "trackbench.regions.plain" not in sys.modules:
+    if len(data) < LONG and "trackbench.regions.box_parser" not in sys.modules:
         return None
-    from trackbench.regions.plain import parse  # compiled, and needed for no other text
+    from trackbench.regions.box_parser import parse  # compiled, and needed for no other text
 
     boxes = parse(np.frombuffer(data.rstrip() + b"\n", np.uint8))
     return boxes if len(boxes) else None

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from enum import IntEnum
 from typing import TypeAlias
 
 import numpy as np
@@ -123,9 +124,23 @@ class Mask:
 
 @dataclass(frozen=True, slots=True)
 class Special:
-    """A code instead of a region, as VOT results use it: 0 unknown or skipped, 1 initialisation, 2 failure."""
+    """A code instead of a region, as VOT results use it; see `Code`."""
 
     code: int
+
+
+class Code(IntEnum):
+    """VOT's codes in the place of a region (vot-toolkit, ``vot.region.special``)."""
+
+    UNKNOWN = 0
+    """The tracker was not asked, or gave no answer."""
+    STARTED = 1
+    """The tracker was initialised on this frame."""
+    FAILED = 2
+    """The tracker lost the target on this frame."""
+
+
+UNKNOWN, STARTED, FAILED = Special(Code.UNKNOWN), Special(Code.STARTED), Special(Code.FAILED)
 
 
 Region: TypeAlias = Box | Polygon | Mask | Special

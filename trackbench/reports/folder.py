@@ -10,10 +10,10 @@ from matplotlib.figure import Figure
 
 from trackbench.datasets.sequence import Dataset
 from trackbench.errors import UsageError
+from trackbench.files import write_text
 from trackbench.reports import plots, tables, vot_plots
 from trackbench.reports.significance import significance_csv
 from trackbench.reports.style import Look, Style, looks
-from trackbench.results.store import write_text
 from trackbench.scores import Score
 
 

@@ -41,7 +41,7 @@ class Shown(NamedTuple):
 
 
 def frame_figure(
-    frame: Frame, truth: Region | None, shown: Sequence[Shown], title: str, width: float = Style().two_columns
+    frame: Frame, ground_truth: Region | None, shown: Sequence[Shown], title: str, width: float = Style().two_columns
 ) -> Figure:
     """Return a figure with a panel for each tracker: its mask, its answer and the truth on the frame.
 
@@ -61,7 +61,7 @@ def frame_figure(
         for axes in panels:
             axes.set_axis_off()
         for axes, answer in zip(panels, shown, strict=False):
-            _draw(axes, frame, truth, answer)
+            _draw(axes, frame, ground_truth, answer)
         figure.suptitle(literal(title))
         kinds = [Patch(fill=False, edgecolor=TRUTH, linestyle="--", label="truth")]
         kinds.append(Patch(fill=False, edgecolor="black", label="answer"))
@@ -71,7 +71,7 @@ def frame_figure(
     return figure
 
 
-def _draw(axes: Axes, frame: Frame, truth: Region | None, answer: Shown) -> None:
+def _draw(axes: Axes, frame: Frame, ground_truth: Region | None, answer: Shown) -> None:
     height, width = frame.shape[:2]
     # A pixel covers its whole square: corners count from the frame's edge.
     axes.imshow(frame, extent=(0, width, height, 0), interpolation="nearest")
@@ -82,8 +82,8 @@ def _draw(axes: Axes, frame: Frame, truth: Region | None, answer: Shown) -> None
     axes.set_title(literal(f"{title}: {said}" if said else title))
     if answer.mask is not None:
         _overlay(axes, answer.mask, answer.colour, (width, height))
-    if truth is not None:
-        _outline(axes, truth, TRUTH, (width, height), dashed=True)
+    if ground_truth is not None:
+        _outline(axes, ground_truth, TRUTH, (width, height), dashed=True)
     _outline(axes, answer.region, answer.colour, (width, height))
 
 
@@ -159,9 +159,9 @@ def write_frames(
             Shown(score.title, look[score.tracker].colour, regions[index], run.mask(name, index))
             for (score, run), regions in zip(found, answers, strict=True)
         ]
-        truth = None if sequence.truth_is_initial_only and index else sequence.region(index)
+        ground_truth = None if sequence.only_first_annotated and index else sequence.region(index)
         frame = read_frame(sequence.frames[index])
-        figure = frame_figure(frame, truth, shown, f"{name}, frame {index + 1} – {dataset.title}", width)
+        figure = frame_figure(frame, ground_truth, shown, f"{name}, frame {index + 1} – {dataset.title}", width)
         try:
             written += save(figure, folder / f"frame_{name}_{index + 1:05d}")
         except OSError as error:

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from trackbench.metrics.statistics import Comparison, compare_all
+from trackbench.metrics.statistics import PairedTest, compare_all
 from trackbench.reports.tables import COLUMNS, csv_lines
 from trackbench.scores import Score
 
 
-def comparisons(scores: Sequence[Score]) -> dict[str, list[Comparison]]:
+def comparisons(scores: Sequence[Score]) -> dict[str, list[PairedTest]]:
     """Return for each metric that sequences have: every pair of trackers, by their places in ``scores``.
 
     The methods are those of :func:`trackbench.metrics.statistics.compare_all`.

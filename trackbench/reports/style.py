@@ -25,7 +25,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from trackbench.errors import DataError, UsageError, suggestion
-from trackbench.regions.files import read_text
+from trackbench.files import read_text
 from trackbench.reports.tables import ranked
 from trackbench.scores import Score
 

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trackbench.errors import DataError
+from trackbench.files import replacing
 
 Boxes = NDArray[np.float64]
 
@@ -78,10 +79,7 @@ def store(path: Path, entries: Mapping[str, tuple[str, Boxes]]) -> None:
     for name, (stamp, rows) in entries.items():
         index[name] = (stamp, start, start + len(rows))
         start += len(rows)
-    temporary = path.with_name(f"{path.name}.{os.getpid()}")
-    with contextlib.suppress(OSError):
-        with temporary.open("wb") as file:
-            file.write(json.dumps({"columns": index}).encode() + b"\n")
-            if entries:
-                file.write(np.concatenate([rows for _, rows in entries.values()]).T.tobytes())
-        temporary.replace(path)
+    with contextlib.suppress(OSError), replacing(path) as file:
+        file.write(json.dumps({"columns": index}).encode() + b"\n")
+        if entries:
+            file.write(np.concatenate([rows for _, rows in entries.values()]).T.tobytes())

@@ -19,7 +19,7 @@ from trackbench.results.store import RunFolder
 SCHEMA = 1
 
 
-def admit(folder: RunFolder, identity: dict[str, Any], *, restart: bool = False) -> dict[str, Any]:
+def open_or_create_manifest(folder: RunFolder, identity: dict[str, Any], *, restart: bool = False) -> dict[str, Any]:
     """Return the manifest to continue with: the stored one, or a new one where nothing is stored.
 
     Args:

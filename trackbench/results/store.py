@@ -12,7 +12,7 @@
         repetition-002/     the same files of a second run
     .parsed, .times     cache of the parsed .txt and .time files (see trackbench.results.cache)
     .scores.json        cache of scores (see trackbench.scores.cache)
-    runs/.<dataset>.truth   cache of the parsed annotations (see trackbench.scores.truths)
+    runs/.<dataset>.truth   cache of the parsed annotations (see trackbench.scores.ground_truths)
 
 The ``.txt`` file of a sequence is written last: where it is, all is there.
 """
@@ -30,14 +30,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from trackbench.errors import DataError, UsageError
+from trackbench.errors import DataError
+from trackbench.files import TEMPORARY, folder_name, read_bytes, read_json, read_text, write_text
 from trackbench.regions import Mask, Region, format_region, parse_region, region_to_box
-from trackbench.regions.files import parse_plain, read_boxes, read_bytes, read_regions, read_text
+from trackbench.regions.files import parse_box_table, read_boxes, read_regions
 from trackbench.results.cache import FILE as CACHE
 from trackbench.results.cache import TIMES, read_all
 
 MANIFEST, FAILURES = "manifest.json", "failures.json"
-_TEMPORARY = ".writing"
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class RunFolder:
     def __init__(self, runs: Path, key: RunKey) -> None:
         self.key = key
         self.runs = runs
-        self.path = runs / file_name(key.tracker) / file_name(key.dataset) / key.protocol
+        self.path = runs / folder_name(key.tracker) / folder_name(key.dataset) / key.protocol
 
     def file(self, sequence: str, suffix: str = ".txt", repetition: int = 1) -> Path:
         """Return the path of a sequence's file.
@@ -188,7 +188,7 @@ class RunFolder:
 
     def manifest(self) -> dict[str, Any] | None:
         """Return the manifest, or None where nothing is stored yet."""
-        manifest: dict[str, Any] | None = _read_json(self.path / MANIFEST)
+        manifest: dict[str, Any] | None = read_json(self.path / MANIFEST)
         return manifest
 
     def write_manifest(self, manifest: dict[str, Any]) -> None:
@@ -197,7 +197,7 @@ class RunFolder:
 
     def failures(self) -> dict[str, dict[str, Any]]:
         """Return the sequences that could not be run: name -> ``reason`` and ``traceback``."""
-        return _read_json(self.path / FAILURES) or {}
+        return read_json(self.path / FAILURES) or {}
 
     def write_failures(self, failures: dict[str, dict[str, Any]]) -> None:
         """Store the failures; an empty dict removes the file."""
@@ -217,19 +217,19 @@ class RunFolder:
         for name in (MANIFEST, FAILURES, ".scores.json"):
             (self.path / name).unlink(missing_ok=True)
 
-    def sweep(self) -> None:
+    def remove_stale_temporaries(self) -> None:
         """Remove what processes of this machine that were killed while writing have left."""
         if os.name != "posix":  # elsewhere a process cannot be asked whether it lives
             return
-        for path in self.path.rglob(f"*{_TEMPORARY}"):
-            host, _, process = path.name.removesuffix(_TEMPORARY).rpartition(".")
+        for path in self.path.rglob(f"*{TEMPORARY}"):
+            host, _, process = path.name.removesuffix(TEMPORARY).rpartition(".")
             if host.endswith(f".{socket.gethostname()}") and process.isdigit() and not _is_running(int(process)):
                 path.unlink(missing_ok=True)
 
 
 def _boxes(path: Path) -> NDArray[np.float64]:
     data = read_bytes(path)
-    boxes = parse_plain(data)
+    boxes = parse_box_table(data)
     if boxes is not None:
         return boxes
     first, second, *_ = (*data.split(b"\n", 2), b"", b"")
@@ -250,49 +250,17 @@ def stored_runs(runs: Path, dataset: str | None = None) -> list[RunFolder]:
     """Return the runs below ``runs``, those of one data set or all, sorted by name."""
     found = []
     for path in sorted(runs.glob(f"*/*/*/{MANIFEST}")):
-        manifest = _read_json(path) or {}
+        manifest = read_json(path) or {}
         # A folder that was copied or renamed is a run of its own, whatever its manifest says.
         tracker = str(manifest.get("tracker", path.parts[-4]))
         key = RunKey(
-            tracker if file_name(tracker) == path.parts[-4] else path.parts[-4],
+            tracker if folder_name(tracker) == path.parts[-4] else path.parts[-4],
             str(manifest.get("dataset", path.parts[-3])),
             str(manifest.get("protocol", path.parts[-2])),
         )
         if dataset is None or key.dataset == dataset:
             found.append(RunFolder(runs, key))
     return found
-
-
-def file_name(name: str) -> str:
-    """Return ``name`` as the name of a folder on any system: ``opencv:mil`` becomes ``opencv-mil``."""
-    return "".join(c if c.isalnum() or c in "._-+@=," else "-" for c in name)
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a file so that it appears complete or not at all.
-
-    Raises:
-        UsageError: it cannot be written.
-    """
-    temporary = path.with_name(f"{path.name}.{socket.gethostname()}.{os.getpid()}{_TEMPORARY}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except OSError as error:
-        raise UsageError(f"{path}: cannot be written: {error.strerror}") from None
-
-
-def _read_json(path: Path) -> Any:
-    if not path.is_file():
-        return None
-    try:
-        return json.loads(read_text(path))
-    except json.JSONDecodeError as error:
-        raise DataError(f"{path}: not valid JSON: {error}") from None
 
 
 def _is_running(process: int) -> bool:

@@ -18,8 +18,9 @@ from pathlib import Path
 from typing import Any
 
 import trackbench
-from trackbench.datasets.sequence import Dataset, Sequence
+from trackbench.datasets.sequence import Dataset, VideoSequence
 from trackbench.errors import DataError
+from trackbench.files import replacing, stamp
 from trackbench.metrics.conventions import Convention
 from trackbench.results.store import RunFolder
 from trackbench.scores.score import Curve, Score
@@ -27,7 +28,7 @@ from trackbench.scores.score import Curve, Score
 FILE = ".scores.json"
 
 
-def truth_stamps(sequences: Iterable[Sequence]) -> dict[str, str]:
+def ground_truth_stamps(sequences: Iterable[VideoSequence]) -> dict[str, str]:
     """Return sequence -> what changes with the files of its annotation, where all of them are known and there."""
     stamps = {}
     for sequence in sequences:
@@ -85,11 +86,9 @@ def store(folder: RunFolder, key: str, score: Score) -> None:
     kept = dict(list(_read(folder).items())[-4:])
     kept[key] = {field.name: getattr(score, field.name) for field in fields(score)}
     path = folder.path / FILE
-    temporary = path.with_name(f"{FILE}.{os.getpid()}")
     # Where nobody can write, scores are computed every time.
-    with contextlib.suppress(OSError):
-        temporary.write_text(json.dumps(kept), encoding="utf-8")
-        temporary.replace(path)
+    with contextlib.suppress(OSError), replacing(path) as file:
+        file.write(json.dumps(kept).encode())
 
 
 def _read(folder: RunFolder) -> dict[str, Any]:
@@ -111,23 +110,13 @@ def _code() -> str:
     return digest.hexdigest()
 
 
-def stamp(path: str | os.PathLike[str]) -> str:
-    """Return what changes with a file.
-
-    Raises:
-        OSError: it is not there.
-    """
-    status = os.stat(path)
-    return f"{os.fspath(path)} {status.st_size} {status.st_mtime_ns}\n"
-
-
-def _truth(sequence: Sequence) -> bytes:
+def _truth(sequence: VideoSequence) -> bytes:
     """Return what tells a sequence's annotation from any other.
 
     Raises:
         DataError: it cannot be read.
     """
-    truth = sequence.truth
-    parts = [truth.boxes.tobytes(), b"" if truth.absent is None else truth.absent.tobytes()]
-    parts += [name.encode() + values.tobytes() for name, values in sorted(truth.values.items())]
+    ground_truth = sequence.ground_truth
+    parts = [ground_truth.boxes.tobytes(), b"" if ground_truth.absent is None else ground_truth.absent.tobytes()]
+    parts += [name.encode() + values.tobytes() for name, values in sorted(ground_truth.values.items())]
     return b"".join([*parts, repr(sequence.details).encode()])

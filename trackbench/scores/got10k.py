@@ -19,22 +19,22 @@ def score(run: StoredRun) -> dict[str, Any]:
 
     All repetitions are pooled, as the toolkit does it.
     """
-    truths = {}
+    ground_truths = {}
     for name in list(run.sequences):
         try:
-            truths[name] = _truth(run, name)
-            got10k.evaluate([truths[name]], [run.boxes[name]])
+            ground_truths[name] = _truth(run, name)
+            got10k.evaluate([ground_truths[name]], [run.boxes[name]])
         except DataError as error:
             run.drop(name, str(error))
     if not run.sequences:
         return {"metrics": {**dict.fromkeys(("ao", "sr50", "sr75", "mao")), "fps": None}}
     names = list(run.sequences)
-    result = got10k.evaluate([truths[name] for name in names], [run.boxes[name] for name in names])
+    result = got10k.evaluate([ground_truths[name] for name in names], [run.boxes[name] for name in names])
     alone = []
     for repetition in range(run.repetitions if run.repetitions > 1 else 0):
         have = [name for name in names if len(run.boxes[name]) > repetition]
         boxes = [[run.boxes[name][repetition]] for name in have]
-        alone.append(_metrics(got10k.evaluate([truths[name] for name in have], boxes)))
+        alone.append(_metrics(got10k.evaluate([ground_truths[name] for name in have], boxes)))
     return {
         "metrics": {**_metrics(result), "fps": run.fps()},
         "spread": spread(alone),
@@ -60,8 +60,8 @@ def _metrics(result: got10k.Got10kResult) -> Metrics:
 
 def _truth(run: StoredRun, name: str) -> got10k.Got10kTruth:
     sequence = run.sequences[name]
-    cover, size = sequence.truth.values.get("cover"), sequence.size
+    cover, size = sequence.ground_truth.values.get("cover"), sequence.size
     if cover is None or size is None:
         missing = "cover.label" if cover is None else "the resolution in meta_info.ini"
         raise DataError(f"{name}: {missing} is missing, by which GOT-10k chooses and clips frames")
-    return got10k.Got10kTruth(name, sequence.truth.boxes, cover.astype(np.int64), size, sequence.category or "")
+    return got10k.Got10kTruth(name, sequence.ground_truth.boxes, cover.astype(np.int64), size, sequence.category or "")

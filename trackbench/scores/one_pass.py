@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence as Several
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -64,16 +64,16 @@ def evaluate(run: StoredRun, rules: Convention) -> list[ope.OpeResult]:
         return _evaluate(run, rules)
     except DataError:
         for name in list(run.sequences):
-            truth = _truth(run, name)
+            ground_truth = _truth(run, name)
             try:
                 for repetition in range(len(run.boxes[name])):
-                    ope.evaluate([truth], [_boxes(run, name, repetition)], rules)
+                    ope.evaluate([ground_truth], [_boxes(run, name, repetition)], rules)
             except DataError as error:
                 run.drop(name, str(error))
         return _evaluate(run, rules)
 
 
-def merge(results: Several[ope.OpeResult]) -> ope.OpeResult:
+def merge(results: Sequence[ope.OpeResult]) -> ope.OpeResult:
     """Return the mean over repetitions, sequence by sequence; a sequence counts over the repetitions that have it."""
     if len(results) == 1:
         return results[0]
@@ -87,7 +87,7 @@ def merge(results: Several[ope.OpeResult]) -> ope.OpeResult:
     return replace(results[0], names=names, curves=curves, mean_overlaps=overlaps)
 
 
-def spread(runs: Several[Metrics]) -> Metrics:
+def spread(runs: Sequence[Metrics]) -> Metrics:
     """Return the standard deviation of each metric over runs, with n - 1; empty for fewer than two."""
     if len(runs) < 2:
         return {}
@@ -107,7 +107,7 @@ def contributions(result: ope.OpeResult) -> NDArray[np.float64]:
     return rows
 
 
-def intervals(names: Several[str], bounds: NDArray[np.float64]) -> dict[str, tuple[float, float]]:
+def intervals(names: Sequence[str], bounds: NDArray[np.float64]) -> dict[str, tuple[float, float]]:
     """Return the intervals that are known by the names of their metrics.
 
     Args:
@@ -132,6 +132,6 @@ def _boxes(run: StoredRun, name: str, repetition: int) -> NDArray[np.float64]:
     return run.boxes[name][repetition][: run.given[name][repetition]]
 
 
-def _truth(run: StoredRun, name: str) -> ope.SequenceTruth:
-    truth = run.sequences[name].truth
-    return ope.SequenceTruth(name, truth.boxes, truth.absent)
+def _truth(run: StoredRun, name: str) -> ope.SequenceGroundTruth:
+    ground_truth = run.sequences[name].ground_truth
+    return ope.SequenceGroundTruth(name, ground_truth.boxes, ground_truth.absent)

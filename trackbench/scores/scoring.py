@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from collections.abc import Sequence as Several
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from trackbench.datasets.sequence import Dataset
+from trackbench.files import folder_name
 from trackbench.metrics.conventions import Convention, convention, family_of, resolve_name
-from trackbench.results.store import RunFolder, file_name
+from trackbench.results.store import RunFolder
 from trackbench.scores import cache, got10k, one_pass, trackingnet, vot
+from trackbench.scores.ground_truths import read_ground_truths
 from trackbench.scores.score import Score
 from trackbench.scores.stored import StoredRun, find_runs, read_run
-from trackbench.scores.truths import read_truths
 
 
 def score_runs(
     dataset: Dataset,
     runs: Path,
-    trackers: Several[str] | None = None,
+    trackers: Sequence[str] | None = None,
     *,
     protocol: str | None = None,
     rules: str | None = None,
@@ -50,7 +50,7 @@ def score_runs(
     family = family_of(dataset.name)
     own = name == "trackingnet" or (name == "got10k" and family == "got10k")
     judge = name if own else convention(name, family)
-    stamps = cache.truth_stamps(dataset.sequences)
+    stamps = cache.ground_truth_stamps(dataset.sequences)
     common = cache.rules_hash(dataset, judge, stamps)
     return [_score(folder, dataset, judge, name, stamps, common) for folder in folders]
 
@@ -68,7 +68,7 @@ def _score(
     if kept is not None:
         return kept
     run = read_run(folder, dataset)
-    read_truths(run.sequences.values(), stamps, folder.runs / f".{file_name(dataset.name)}.truth")
+    read_ground_truths(run.sequences.values(), stamps, folder.runs / f".{folder_name(dataset.name)}.truth")
     if isinstance(rules, str):
         parts = trackingnet.score(run) if rules == "trackingnet" else got10k.score(run)
     else:

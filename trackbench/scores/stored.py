@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence as Several
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from trackbench.datasets.sequence import Dataset, Sequence
+from trackbench.datasets.sequence import Dataset, VideoSequence
 from trackbench.errors import DataError, UsageError, fold_name, suggestion
 from trackbench.results.store import RunFolder, stored_runs
 
@@ -22,7 +22,7 @@ class StoredRun:
 
     folder: RunFolder
     repetitions: int
-    sequences: dict[str, Sequence] = field(default_factory=dict)
+    sequences: dict[str, VideoSequence] = field(default_factory=dict)
     """The sequences that are stored and annotated, by name."""
     boxes: dict[str, list[Boxes]] = field(default_factory=dict)
     """Sequence -> the boxes of each of its repetitions, float64 (M, 4)."""
@@ -45,7 +45,7 @@ class StoredRun:
             count < len(b) for name, all_ in self.boxes.items() for count, b in zip(self.given[name], all_, strict=True)
         )
 
-    def fps(self, names: Several[str] | None = None) -> float | None:
+    def fps(self, names: Sequence[str] | None = None) -> float | None:
         """Return frames per second of tracking: frames after the first, divided by their time; None without times.
 
         Args:
@@ -58,7 +58,7 @@ class StoredRun:
         return frames / seconds if seconds > 0 else None
 
 
-def find_runs(dataset: Dataset, runs: Path, trackers: Several[str] | None, protocol: str) -> list[RunFolder]:
+def find_runs(dataset: Dataset, runs: Path, trackers: Sequence[str] | None, protocol: str) -> list[RunFolder]:
     """Return the stored runs on ``dataset`` by ``protocol``, of all trackers or those named, in the order named.
 
     Args:
@@ -101,7 +101,7 @@ def read_run(folder: RunFolder, dataset: Dataset) -> StoredRun:
         wanted = {s.name: s for s in dataset.sequences if s.name in stored and s.name not in run.problems}
         for name, boxes in folder.all_boxes(wanted, repetition).items():
             try:
-                if wanted[name].truth_is_initial_only:
+                if wanted[name].only_first_annotated:
                     raise DataError(f"{name}: its truth is withheld, only the benchmark's server can score it")
                 if isinstance(boxes, DataError):
                     raise boxes

@@ -6,8 +6,7 @@ for frames that are left out.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from collections.abc import Sequence as Several
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,13 +14,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from trackbench.datasets.sequence import Dataset, Sequence
+from trackbench.datasets.sequence import Dataset, VideoSequence
 from trackbench.errors import DataError
 from trackbench.metrics.vot.conventions import CONVENTIONS
-from trackbench.metrics.vot.packed import SPECIAL, Regions
+from trackbench.metrics.vot.packed import SPECIAL, PackedRegions
 from trackbench.metrics.vot.raster import OverlapRule, raster_overlaps
-from trackbench.metrics.vot.tracks import FAILURE, VotSequence
-from trackbench.regions import Box, Mask, Polygon, Region, Special, box_iou
+from trackbench.metrics.vot.tracks import VotSequence
+from trackbench.regions import Box, Code, Mask, Polygon, Region, Special, box_iou
 from trackbench.results.store import RunFolder
 from trackbench.scores.score import Score
 from trackbench.scores.stored import find_runs
@@ -31,7 +30,7 @@ Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
-class Outlines:
+class Contours:
     """The shapes of N frames."""
 
     counts: NDArray[np.int32]
@@ -40,13 +39,13 @@ class Outlines:
     """Flat: x, y, w, h of a box or x1, y1, x2, y2, ... of an outline in pixels; two NaN between the rings of a mask."""
 
     @classmethod
-    def of_boxes(cls, boxes: Floats) -> Outlines:
+    def of_boxes(cls, boxes: Floats) -> Contours:
         """Take boxes (N, 4); one that is not finite is none."""
         known = np.isfinite(boxes).all(axis=1)
         return cls(np.where(known, 4, 0).astype(np.int32), boxes[known].ravel())
 
     @classmethod
-    def of_regions(cls, regions: Several[Region]) -> Outlines:
+    def of_regions(cls, regions: Sequence[Region]) -> Contours:
         """Take regions of any kind; masks become the outlines of their parts."""
         shapes = [_outline(region) for region in regions]
         counts = np.array([len(shape) for shape in shapes], np.int32)
@@ -57,7 +56,7 @@ class Outlines:
 class Trace:
     """What one tracker did on the N frames of a sequence."""
 
-    outlines: Outlines
+    outlines: Contours
     overlaps: Floats
     """(N,): NaN where there is no valid truth, or where the protocol did not ask."""
     failed: NDArray[np.bool_]
@@ -70,13 +69,13 @@ class TracedSequence:
     """All trackers on one sequence."""
 
     name: str
-    sequence: Sequence
-    truth: Outlines
+    sequence: VideoSequence
+    ground_truth: Contours
     traces: Mapping[str, Trace] = field(default_factory=dict)
     """By label of the tracker."""
 
 
-def read_traces(dataset: Dataset, runs: Path, scores: Several[Score]) -> Iterator[TracedSequence]:
+def read_traces(dataset: Dataset, runs: Path, scores: Sequence[Score]) -> Iterator[TracedSequence]:
     """Yield the scored sequences of a data set, one after the other; of several repetitions the first.
 
     Args:
@@ -110,8 +109,8 @@ def read_traces(dataset: Dataset, runs: Path, scores: Several[Score]) -> Iterato
         yield from (entry for entry in traced if entry.traces)
 
 
-def _hardest_first(dataset: Dataset, scores: Several[Score]) -> list[Sequence]:
-    def mean(sequence: Sequence) -> float:
+def _hardest_first(dataset: Dataset, scores: Sequence[Score]) -> list[VideoSequence]:
+    def mean(sequence: VideoSequence) -> float:
         rows = (score.per_sequence.get(sequence.name) for score in scores)
         # The first metric of a sequence is its overlap, in every protocol.
         found = [next(iter(row.values()), None) for row in rows if row]
@@ -122,37 +121,37 @@ def _hardest_first(dataset: Dataset, scores: Several[Score]) -> list[Sequence]:
     return sorted((sequence for sequence in dataset.sequences if sequence.name in scored), key=mean)
 
 
-def _boxes(sequence: Sequence, folders: Several[RunFolder]) -> dict[str, Trace]:
+def _boxes(sequence: VideoSequence, folders: Sequence[RunFolder]) -> dict[str, Trace]:
     """Compare boxes, as one-pass scores do."""
-    truth = sequence.truth.boxes
-    valid = np.isfinite(truth).all(axis=1) & (truth[:, 2:] > 0).all(axis=1)
-    if sequence.truth.absent is not None:
-        valid &= ~sequence.truth.absent
+    ground_truth = sequence.ground_truth.boxes
+    valid = np.isfinite(ground_truth).all(axis=1) & (ground_truth[:, 2:] > 0).all(axis=1)
+    if sequence.ground_truth.absent is not None:
+        valid &= ~sequence.ground_truth.absent
     found = {}
     for folder in folders:
         stored = folder.all_boxes([sequence.name])[sequence.name] if folder.has(sequence.name) else None
         if stored is None or isinstance(stored, DataError):
             continue
-        boxes = np.full(truth.shape, np.nan)
-        boxes[: len(stored)] = stored[: len(truth)]
-        overlaps = np.where(valid, np.nan_to_num(box_iou(boxes, truth)), np.nan)
-        found[folder.key.tracker] = Trace(Outlines.of_boxes(boxes), overlaps, _falls(overlaps))
+        boxes = np.full(ground_truth.shape, np.nan)
+        boxes[: len(stored)] = stored[: len(ground_truth)]
+        overlaps = np.where(valid, np.nan_to_num(box_iou(boxes, ground_truth)), np.nan)
+        found[folder.key.tracker] = Trace(Contours.of_boxes(boxes), overlaps, _falls(overlaps))
     return found
 
 
-def _judge(regions: list[Region], answers: Regions, packed: VotSequence, rule: OverlapRule) -> Trace:
+def _judge(regions: list[Region], answers: PackedRegions, packed: VotSequence, rule: OverlapRule) -> Trace:
     """Compare regions as VOT's scores do; frames with a code or without a truth have no overlap."""
-    overlaps = raster_overlaps(answers, packed.truth, rule, packed.size)
-    asked = (answers.kinds != SPECIAL) & (packed.truth.kinds != SPECIAL)
+    overlaps = raster_overlaps(answers, packed.ground_truth, rule, packed.size)
+    asked = (answers.kinds != SPECIAL) & (packed.ground_truth.kinds != SPECIAL)
     overlaps = np.where(asked, overlaps, np.nan)
-    failed = answers.codes == FAILURE
+    failed = answers.codes == Code.FAILED
     overlaps[failed] = 0
-    return Trace(Outlines.of_regions(regions), overlaps, failed if failed.any() else _falls(overlaps))
+    return Trace(Contours.of_regions(regions), overlaps, failed if failed.any() else _falls(overlaps))
 
 
-def _anchored(sequence: Sequence, folders: Several[RunFolder]) -> Iterator[TracedSequence]:
+def _anchored(sequence: VideoSequence, folders: Sequence[RunFolder]) -> Iterator[TracedSequence]:
     packed, total = vot_sequence(sequence), len(sequence)
-    values = sequence.truth.values.get("anchor", np.zeros(0))
+    values = sequence.ground_truth.values.get("anchor", np.zeros(0))
     for anchor in np.flatnonzero(values).tolist():
         frames = np.arange(anchor, total) if values[anchor] > 0 else np.arange(anchor, -1, -1)
         found = {}
@@ -163,23 +162,23 @@ def _anchored(sequence: Sequence, folders: Several[RunFolder]) -> Iterator[Trace
             everywhere: list[Region] = [Special(0)] * total
             for frame, region in zip(frames.tolist(), answers[0], strict=True):
                 everywhere[frame] = region
-            found[folder.key.tracker] = _judge(everywhere, Regions.of(everywhere), packed, "vot")
+            found[folder.key.tracker] = _judge(everywhere, PackedRegions.of(everywhere), packed, "vot")
         direction = "forward" if values[anchor] > 0 else "backward"
         name = f"{sequence.name}, {direction} from frame {anchor + 1}"
         yield TracedSequence(name, sequence, _truth(sequence), found)
 
 
-def _answers(folder: RunFolder, name: str) -> tuple[list[Region], Regions] | None:
+def _answers(folder: RunFolder, name: str) -> tuple[list[Region], PackedRegions] | None:
     try:
         regions = folder.regions(name)
-        return regions, Regions.of(regions)
+        return regions, PackedRegions.of(regions)
     except DataError:
         return None
 
 
-def _truth(sequence: Sequence) -> Outlines:
-    regions = sequence.truth.regions
-    return Outlines.of_boxes(sequence.truth.boxes) if regions is None else Outlines.of_regions(regions)
+def _truth(sequence: VideoSequence) -> Contours:
+    regions = sequence.ground_truth.regions
+    return Contours.of_boxes(sequence.ground_truth.boxes) if regions is None else Contours.of_regions(regions)
 
 
 def _falls(overlaps: Floats) -> NDArray[np.bool_]:

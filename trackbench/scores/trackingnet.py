@@ -8,7 +8,7 @@ import numpy as np
 
 from trackbench.metrics import trackingnet
 from trackbench.metrics.statistics import bootstrap_intervals
-from trackbench.metrics.trackingnet import TrackingNetScores, TrackingNetTruth
+from trackbench.metrics.trackingnet import TrackingNetGroundTruth, TrackingNetScores
 from trackbench.scores.one_pass import intervals, spread
 from trackbench.scores.score import Metrics
 from trackbench.scores.stored import StoredRun
@@ -20,8 +20,8 @@ def score(run: StoredRun) -> dict[str, Any]:
     for repetition in range(run.repetitions):
         names = [name for name, boxes in run.boxes.items() if len(boxes) > repetition]
         if names:
-            truths = [TrackingNetTruth(name, run.sequences[name].truth.boxes) for name in names]
-            results.append(trackingnet.evaluate(truths, [run.boxes[name][repetition] for name in names]))
+            ground_truths = [TrackingNetGroundTruth(name, run.sequences[name].ground_truth.boxes) for name in names]
+            results.append(trackingnet.evaluate(ground_truths, [run.boxes[name][repetition] for name in names]))
     if not results:
         return {"metrics": {**dict.fromkeys(TrackingNetScores._fields), "fps": None}}
     metrics: list[Metrics] = [dict(result.scores._asdict()) for result in results]

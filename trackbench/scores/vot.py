@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from trackbench.datasets.sequence import Dataset, Sequence
+from trackbench.datasets.sequence import Dataset, VideoSequence
 from trackbench.errors import DataError, UsageError, suggestion
 from trackbench.metrics.statistics import bootstrap_intervals
 from trackbench.metrics.vot.conventions import CONVENTIONS, EAO_INTERVALS, VotConvention
 from trackbench.metrics.vot.multistart import average_accuracy, multistart_scores
-from trackbench.metrics.vot.packed import Regions
-from trackbench.metrics.vot.supervised import Part, SupervisedScores, supervised_scores
+from trackbench.metrics.vot.packed import PackedRegions
+from trackbench.metrics.vot.supervised import SequencePart, SupervisedScores, supervised_scores
 from trackbench.metrics.vot.tracks import VotSequence
 from trackbench.results.store import RunFolder
 from trackbench.scores.one_pass import intervals
@@ -94,14 +94,14 @@ def _drop_unfit(
             run.drop(name, str(error))
 
 
-def vot_sequence(sequence: Sequence) -> VotSequence:
+def vot_sequence(sequence: VideoSequence) -> VotSequence:
     """Return a sequence as VOT's metrics take it; without metadata its size comes from the first image's header.
 
     Raises:
         DataError: the size of the frames is not known.
     """
     regions = [sequence.region(index) for index in range(len(sequence))]
-    return VotSequence.of(sequence.name, regions, _size(sequence), sequence.truth.tags)
+    return VotSequence.of(sequence.name, regions, _size(sequence), sequence.ground_truth.tags)
 
 
 def _parts(
@@ -124,7 +124,7 @@ def _parts(
             "metrics": {"mean_overlap": mean, "fps": run.fps()},
             "per_sequence": {name: {"mean_overlap": value} for name, value in means.items()},
         }
-    anchors = [run.sequences[name].truth.values.get("anchor", np.zeros(0)) for name in names]
+    anchors = [run.sequences[name].ground_truth.values.get("anchor", np.zeros(0)) for name in names]
     scores = multistart_scores(sequences, anchors, runs, interval)
     return {
         "metrics": {
@@ -192,7 +192,7 @@ def _supervised(
     }
 
 
-def _weight(part: Part, rules: VotConvention) -> float:
+def _weight(part: SequencePart, rules: VotConvention) -> float:
     """Return by what a sequence counts in the accuracy; where that averages over tags, its frames come nearest."""
     return part.frames if rules.average == "sequences" else part.valid
 
@@ -212,7 +212,7 @@ def _defined(value: float) -> float | None:
     return None if math.isnan(value) else value
 
 
-def _repeated(folder: RunFolder, sequence: Sequence) -> list[Regions]:
+def _repeated(folder: RunFolder, sequence: VideoSequence) -> list[PackedRegions]:
     files = [folder.file(sequence.name, ".txt", repetition) for repetition in range(1, folder.repetitions() + 1)]
     present = [file.is_file() for file in files]
     if True in present and False in present[: sum(present)]:  # fewer at the end are an early stop
@@ -220,16 +220,16 @@ def _repeated(folder: RunFolder, sequence: Sequence) -> list[Regions]:
         raise DataError(
             f"{files[missing]}: is missing, repetition {missing + 1} of {sequence.name}; later ones are there"
         )
-    return [Regions.read(file) for file in files[: sum(present)]]
+    return [PackedRegions.read(file) for file in files[: sum(present)]]
 
 
-def _anchored(folder: RunFolder, sequence: Sequence) -> dict[int, Regions]:
-    anchors = np.flatnonzero(sequence.truth.values.get("anchor", np.zeros(0))).tolist()
+def _anchored(folder: RunFolder, sequence: VideoSequence) -> dict[int, PackedRegions]:
+    anchors = np.flatnonzero(sequence.ground_truth.values.get("anchor", np.zeros(0))).tolist()
     files = {anchor: folder.file(f"{sequence.name}_{anchor:08d}") for anchor in anchors}
-    return {anchor: Regions.read(file) for anchor, file in files.items() if file.is_file()}
+    return {anchor: PackedRegions.read(file) for anchor, file in files.items() if file.is_file()}
 
 
-def _size(sequence: Sequence) -> tuple[int, int]:
+def _size(sequence: VideoSequence) -> tuple[int, int]:
     if sequence.size is not None:
         return sequence.size
     path = sequence.frames[0]

@@ -16,7 +16,16 @@ from pydantic import BaseModel, ConfigDict
 from trackbench.frames import Frame
 from trackbench.regions import Box, Mask, Region
 
-__all__ = ["Frame", "InitTrack", "LoopedModel", "Options", "Prediction", "State", "Tracker", "TrackerModel"]
+__all__ = [
+    "Frame",
+    "Options",
+    "Prediction",
+    "SingleTargetTracker",
+    "State",
+    "Tracker",
+    "TrackerModel",
+    "UnbatchedModel",
+]
 
 State = TypeVar("State")
 
@@ -116,7 +125,7 @@ class Tracker:
         return self.model.step([frame], self._states)[0]
 
 
-class InitTrack(Protocol):
+class SingleTargetTracker(Protocol):
     """What an external tracker has to offer: one object follows one target."""
 
     def init(self, frame: Frame, region: Region) -> None:
@@ -126,20 +135,20 @@ class InitTrack(Protocol):
         """Return where the target is in the next frame."""
 
 
-class LoopedModel(TrackerModel[InitTrack]):
+class UnbatchedModel(TrackerModel[SingleTargetTracker]):
     """An external tracker with ``init/track``, one object for each target, called one after the other."""
 
-    def __init__(self, options: Any, device: str = "cpu", *, make: Callable[[], InitTrack]) -> None:
+    def __init__(self, options: Any, device: str = "cpu", *, make: Callable[[], SingleTargetTracker]) -> None:
         super().__init__(options, device)
         self._make = make
 
-    def start(self, frames: list[Frame], regions: list[Region]) -> list[InitTrack]:
+    def start(self, frames: list[Frame], regions: list[Region]) -> list[SingleTargetTracker]:
         """Make and start one object for each target."""
         states = [self._make() for _ in frames]
         for state, frame, region in zip(states, frames, regions, strict=True):
             state.init(frame, region)
         return states
 
-    def step(self, frames: list[Frame], states: list[InitTrack]) -> list[Prediction]:
+    def step(self, frames: list[Frame], states: list[SingleTargetTracker]) -> list[Prediction]:
         """Ask each object about its frame."""
         return [state.track(frame) for frame, state in zip(frames, states, strict=True)]

@@ -7,13 +7,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from trackbench.definitions import Found, TrackerDefinition
+from trackbench.definitions import ResolvedDefinition, TrackerDefinition
 from trackbench.errors import UsageError, suggestion
 from trackbench.trackers.base import TrackerModel
 from trackbench.trackers.refiner import Refiner
 
 
-def load_class(found: Found[TrackerDefinition]) -> type[TrackerModel[Any]] | type[Refiner[Any]]:
+def load_class(found: ResolvedDefinition[TrackerDefinition]) -> type[TrackerModel[Any]] | type[Refiner[Any]]:
     """Import the class that a definition names; a definition in the working folder may name a module that lies there.
 
     Raises:

@@ -10,9 +10,9 @@ from typing import Any, Concatenate, Literal, ParamSpec, TypeVar
 import torch
 from torch import Tensor, nn
 
+from trackbench.checkpoints.key_map import KeyMap
 from trackbench.errors import UsageError
 from trackbench.trackers.base import Options, State, TrackerModel
-from trackbench.trackers.checkpoints.keys import KeyMap
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -66,7 +66,7 @@ class Networked(ABC):
             torch.manual_seed(seed)
             network = self.build_network(options)
             if weights is None:
-                network = self.settle_random(network)
+                network = self.calibrate_random_weights(network)
         if weights is not None:
             network.load_state_dict(weights)
         if device.startswith("cuda"):
@@ -84,7 +84,7 @@ class Networked(ABC):
     def key_map(cls, options: Any) -> KeyMap:
         """Return how the names of an official checkpoint become ours."""
 
-    def settle_random(self, network: Any) -> Any:
+    def calibrate_random_weights(self, network: Any) -> Any:
         """Return the network with random weights that give outputs of an ordinary size; torch's generator is seeded.
 
         By default the weights are those that the network begins training with.

@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from trackbench.definitions import TRACKERS, Found, TrackerDefinition, describe_invalid
+from trackbench.definitions import TRACKERS, ResolvedDefinition, TrackerDefinition, describe_invalid
 from trackbench.errors import UsageError
 from trackbench.trackers.base import Options
 from trackbench.trackers.classes import load_class
@@ -21,13 +21,13 @@ class Settings:
 
     name: str
     """In canonical spelling: ``dcf``, ``opencv:mil``."""
-    definition: Found[TrackerDefinition]
+    definition: ResolvedDefinition[TrackerDefinition]
     options: Options
     changed: Mapping[str, Any]
     """The options that the user set, dotted name -> value."""
 
 
-def settle(name: str, dataset: str | None = None, options: Mapping[str, Any] | None = None) -> Settings:
+def resolve_settings(name: str, dataset: str | None = None, options: Mapping[str, Any] | None = None) -> Settings:
     """Return the settings of the tracker called ``name``.
 
     Args:

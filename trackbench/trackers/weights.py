@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from trackbench.checkpoints.weight_cache import cached_path, file_sha256, load_cached, origin
 from trackbench.errors import DataError, TrackerError, UsageError
-from trackbench.trackers.checkpoints.kept import file_sha256, kept_file, load_kept, origin
-from trackbench.trackers.listing import how_to_get_weights
 from trackbench.trackers.settings import Settings
+from trackbench.trackers.status import how_to_get_weights
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -48,7 +48,7 @@ class Weights:
         Raises:
             DataError: the file or what is kept does not fit the network.
         """
-        from trackbench.trackers.checkpoints.fitting import describe, fit_kept, read_weights
+        from trackbench.checkpoints.matching import describe, match_cached, read_weights
 
         if self.seed is not None:
             return None
@@ -56,9 +56,11 @@ class Weights:
             # Even where it is the kept weights' own: what they leave out of it, these options may need.
             return read_weights(self.file, settings.name, model, settings.options).weights
         kept = settings.definition.same_as
-        found = fit_kept(load_kept(kept), model, settings.options)
+        found = match_cached(load_cached(kept), model, settings.options)
         if not found.complete:
-            raise DataError(f"{kept_file(kept)}: does not fit '{settings.name}' with these options: {describe(found)}")
+            raise DataError(
+                f"{cached_path(kept)}: does not fit '{settings.name}' with these options: {describe(found)}"
+            )
         return found.weights
 
 

@@ -14,10 +14,11 @@ from functools import partial
 from pathlib import Path
 
 from trackbench.datasets.layouts.images import find_child, list_images, natural_key
-from trackbench.datasets.sequence import Sequence, Truth
+from trackbench.datasets.sequence import GroundTruth, VideoSequence
 from trackbench.definitions import DatasetDefinition
 from trackbench.errors import DataError
-from trackbench.regions.files import read_boxes, read_regions, read_text
+from trackbench.files import read_text
+from trackbench.regions.files import read_boxes, read_regions
 
 TRUTHS = ("groundtruth.txt", "groundtruth_rect.txt")
 IMAGE_FOLDERS = ("img", "imgs", "images", "color")
@@ -30,7 +31,7 @@ def recognise(folder: Path) -> bool:
 
 def read(
     folder: Path, definition: DatasetDefinition | None, table: list[dict[str, str]]
-) -> tuple[list[Sequence], list[str]]:
+) -> tuple[list[VideoSequence], list[str]]:
     """Return the sequences in ``folder`` in natural order, or those of the table, and the names that are missing."""
     single = _truth_file(folder) is not None
     present = {child.name: child for child in ([folder] if single else _children(folder)) if _truth_file(child)}
@@ -40,14 +41,14 @@ def read(
     return found, [name for name in names if name not in present]
 
 
-def _sequence(folder: Path, attributes: tuple[str, ...] | None) -> Sequence:
+def _sequence(folder: Path, attributes: tuple[str, ...] | None) -> VideoSequence:
     listed = folder / "attributes.txt"
     if attributes is None:
         attributes = tuple(re.split(r"[,\s]+", read_text(listed).strip())) if listed.is_file() else ()
-    return Sequence(
+    return VideoSequence(
         folder.name,
         read_frames=partial(_frames, folder),
-        read_truth=partial(_truth, folder),
+        read_ground_truth=partial(_truth, folder),
         attributes=tuple(filter(None, attributes)),
     )
 
@@ -60,14 +61,14 @@ def _frames(folder: Path) -> list[Path]:
     return paths
 
 
-def _truth(folder: Path) -> Truth:
+def _truth(folder: Path) -> GroundTruth:
     path = _truth_file(folder)
     if path is None:
         raise DataError(f"{folder}: has none of {', '.join(TRUTHS)}")
     first = read_text(path).strip().partition("\n")[0].strip()
     if first[:1] == "m" or first.count(",") >= 5:
-        return Truth.of_regions(read_regions(path))
-    return Truth(read_boxes(path))
+        return GroundTruth.of_regions(read_regions(path))
+    return GroundTruth(read_boxes(path))
 
 
 def _truth_file(folder: Path) -> Path | None:

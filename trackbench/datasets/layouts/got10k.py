@@ -26,10 +26,11 @@ from numpy.typing import NDArray
 
 from trackbench.datasets.layouts.images import natural_key, numbered_images
 from trackbench.datasets.layouts.labels import read_labels
-from trackbench.datasets.sequence import Details, Sequence, Truth
+from trackbench.datasets.sequence import Details, GroundTruth, VideoSequence
 from trackbench.definitions import DatasetDefinition
 from trackbench.errors import DataError
-from trackbench.regions.files import read_boxes, read_text
+from trackbench.files import read_text
+from trackbench.regions.files import read_boxes
 
 TRUTH, METADATA, LIST = "groundtruth.txt", "meta_info.ini", "list.txt"
 _RESOLUTION = re.compile(r"\(\s*([1-9]\d*)\s*,\s*([1-9]\d*)\s*\)")
@@ -42,7 +43,7 @@ def recognise(folder: Path) -> bool:
 
 def read(
     folder: Path, definition: DatasetDefinition | None, table: list[dict[str, str]]
-) -> tuple[list[Sequence], list[str]]:
+) -> tuple[list[VideoSequence], list[str]]:
     """Return the sequences of the split in ``folder``, which is its own folder or the one around it."""
     if definition is None:
         names, withheld, labelled = _names(folder), False, False
@@ -56,12 +57,12 @@ def read(
     base = str(folder)
     # The longest split has 9,335 sequences: plain strings are listed in a third of the time of paths.
     found = [
-        Sequence(
+        VideoSequence(
             name,
             read_frames=partial(_frames, folder, name),
-            read_truth=partial(_truth, folder, name, labelled),
+            read_ground_truth=partial(_truth, folder, name, labelled),
             read_details=partial(_details, folder, name),
-            truth_is_withheld=withheld,
+            annotation_withheld=withheld,
         )
         for name in names
         if os.path.isfile(f"{base}/{name}/{TRUTH}")
@@ -81,7 +82,7 @@ def _frames(folder: Path, name: str) -> list[Path]:
     return numbered_images(name, folder / name)
 
 
-def _truth(folder: Path, name: str, labelled: bool) -> Truth:
+def _truth(folder: Path, name: str, labelled: bool) -> GroundTruth:
     """Read the annotation; ``labelled`` where the labels are part of it, else they count if they are there."""
     path = folder / name
     boxes = read_boxes(path / TRUTH)
@@ -92,7 +93,7 @@ def _truth(folder: Path, name: str, labelled: bool) -> Truth:
         return read_labels(path / file, len(boxes), highest)
 
     absent, cover, cut = labels("absence.label"), labels("cover.label", 8), labels("cut_by_image.label")
-    return Truth(
+    return GroundTruth(
         boxes,
         absent=None if absent is None else absent.astype(bool),
         tags={} if cut is None else {"cut_by_image": cut.astype(bool)},

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trackbench.errors import DataError
-from trackbench.regions.files import read_bytes, read_text
+from trackbench.files import read_bytes, read_text
 
 
 def read_labels(path: Path, frames: int, highest: int = 1) -> NDArray[np.int64]:

@@ -26,7 +26,7 @@ import numpy as np
 
 from trackbench.datasets.layouts.images import frames_folder, natural_key, numbered_images
 from trackbench.datasets.layouts.labels import read_labels
-from trackbench.datasets.sequence import Details, Sequence, Truth
+from trackbench.datasets.sequence import Details, GroundTruth, VideoSequence
 from trackbench.definitions import DatasetDefinition, content_folder
 from trackbench.regions.files import read_boxes
 
@@ -38,7 +38,7 @@ _NAME = re.compile(r"(.+)-\d+")
 class _Files(NamedTuple):
     """Paths of a sequence, as text: of a whole benchmark, few are opened."""
 
-    truth: str
+    ground_truth: str
     flags: tuple[str, ...]
     """A frame is absent where one of them says so."""
     images: tuple[str, ...]
@@ -52,7 +52,7 @@ def recognise(folder: Path) -> bool:
 
 def read(
     folder: Path, definition: DatasetDefinition | None, table: list[dict[str, str]]
-) -> tuple[list[Sequence], list[str]]:
+) -> tuple[list[VideoSequence], list[str]]:
     """Return the sequences in ``folder``, and the names of those in the table that are not there.
 
     Where the definition counts more sequences than the table names, the others are what the folder holds: of the
@@ -68,13 +68,13 @@ def read(
         names += others
     order = () if definition is None else tuple(definition.attributes)
     found = [
-        Sequence(
+        VideoSequence(
             name,
             read_frames=partial(_frames, name, listed[name].images),
-            read_truth=partial(_truth, listed[name]),
+            read_ground_truth=partial(_truth, listed[name]),
             attributes=known[name] if name in known else _attributes(folder, name, order),
             read_details=partial(Details, None, _category(name)),
-            sources=(listed[name].truth, *listed[name].flags),
+            sources=(listed[name].ground_truth, *listed[name].flags),
         )
         for name in names
         if name in listed
@@ -132,7 +132,7 @@ def _frames(name: str, places: tuple[str, ...]) -> list[Path]:
     return numbered_images(name, frames_folder(name, *map(Path, places)))
 
 
-def _truth(files: _Files) -> Truth:
-    boxes = read_boxes(Path(files.truth))
+def _truth(files: _Files) -> GroundTruth:
+    boxes = read_boxes(Path(files.ground_truth))
     flags = [read_labels(Path(path), len(boxes)) for path in files.flags]
-    return Truth(boxes, absent=np.logical_or.reduce(flags))
+    return GroundTruth(boxes, absent=np.logical_or.reduce(flags))

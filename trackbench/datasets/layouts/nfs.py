@@ -23,31 +23,34 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trackbench.datasets.layouts.images import frames_folder, image_names, natural_key, numbered_images
-from trackbench.datasets.sequence import Sequence, Truth
+from trackbench.datasets.sequence import GroundTruth, VideoSequence
 from trackbench.definitions import DatasetDefinition
 from trackbench.errors import DataError
-from trackbench.regions.files import read_boxes, read_text
+from trackbench.files import read_text
+from trackbench.regions.files import read_boxes
 
 RATIO = 240 // 30
 
 
 class _Files(NamedTuple):
-    truth: Path
+    ground_truth: Path
     images: tuple[Path, ...]
     """Where the frames may be."""
     fast: Path | None = None
     """The annotation at 240 frames a second beside one at 30."""
 
 
-def read(folder: Path, definition: DatasetDefinition, table: list[dict[str, str]]) -> tuple[list[Sequence], list[str]]:
+def read(
+    folder: Path, definition: DatasetDefinition, table: list[dict[str, str]]
+) -> tuple[list[VideoSequence], list[str]]:
     """Return the sequences in ``folder``; there is no list of names but the folder's."""
     fps = definition.split or "30"
     listed = _listed(folder, fps)
     return [
-        Sequence(
+        VideoSequence(
             name,
             read_frames=partial(_frames, name, listed[name]),
-            read_truth=partial(_truth, listed[name]),
+            read_ground_truth=partial(_truth, listed[name]),
         )
         for name in sorted(listed, key=natural_key)
     ], []
@@ -74,8 +77,12 @@ def _frames(name: str, files: _Files) -> list[Path]:
     return images[:lines] if len(images) == lines + 1 else images
 
 
-def _truth(files: _Files) -> Truth:
-    boxes = read_boxes(files.truth) if files.truth.parent.name == "anno" else _read_corners(files.truth)
+def _truth(files: _Files) -> GroundTruth:
+    boxes = (
+        read_boxes(files.ground_truth)
+        if files.ground_truth.parent.name == "anno"
+        else _read_corners(files.ground_truth)
+    )
     images = next((len(image_names(place)) for place in files.images if place.is_dir()), 0)
     if files.fast is not None:
         if images:
@@ -83,7 +90,7 @@ def _truth(files: _Files) -> Truth:
         else:
             every = files.fast.is_file() and len(_read_corners(files.fast)) == len(boxes)
         boxes = boxes[::RATIO] if every else boxes
-    return Truth(boxes[:images] if len(boxes) == images + 1 else boxes)
+    return GroundTruth(boxes[:images] if len(boxes) == images + 1 else boxes)
 
 
 def _read_corners(path: Path) -> NDArray[np.float64]:

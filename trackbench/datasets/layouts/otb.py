@@ -12,7 +12,7 @@ from pathlib import Path
 
 from trackbench.datasets.layouts import folder as generic
 from trackbench.datasets.layouts.windows import window_frames, window_truth
-from trackbench.datasets.sequence import Sequence
+from trackbench.datasets.sequence import VideoSequence
 from trackbench.definitions import DATASETS, DatasetDefinition, content_folder
 
 COLUMNS = ("name", "folder", "truth", "first", "last", "attributes")
@@ -25,7 +25,7 @@ def recognise(folder: Path) -> bool:
 
 def read(
     folder: Path, definition: DatasetDefinition | None, table: list[dict[str, str]]
-) -> tuple[list[Sequence], list[str]]:
+) -> tuple[list[VideoSequence], list[str]]:
     """Return the sequences of the table that are in ``folder``, and the names of those that are not.
 
     Without a definition: what ``folder`` holds, OTB's own sequences by OTB's table and any other by the generic layout.
@@ -37,17 +37,17 @@ def read(
         return own + [sequence for sequence in others if sequence.name not in covered], []
     found, missing = [], []
     for row in table:
-        truth = folder / row["folder"] / row["truth"]
-        if not truth.is_file():
+        ground_truth = folder / row["folder"] / row["truth"]
+        if not ground_truth.is_file():
             missing.append(row["name"])
             continue
         found.append(
-            Sequence(
+            VideoSequence(
                 row["name"],
                 read_frames=partial(window_frames, folder / row["folder"] / "img", row),
-                read_truth=partial(window_truth, truth, row),
+                read_ground_truth=partial(window_truth, ground_truth, row),
                 attributes=tuple(row["attributes"].split()),
-                sources=(truth,),
+                sources=(ground_truth,),
             )
         )
     return found, missing

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from trackbench.datasets.layouts.images import frames_folder, image_names
 from trackbench.datasets.layouts.labels import read_labels
-from trackbench.datasets.sequence import Sequence, Truth
+from trackbench.datasets.sequence import GroundTruth, VideoSequence
 from trackbench.definitions import DatasetDefinition
 from trackbench.errors import DataError
 from trackbench.regions.files import read_boxes
@@ -28,7 +28,9 @@ COLUMNS = ("name", "revised", "attributes")
 TRUTH = "groundtruth.txt"
 
 
-def read(folder: Path, definition: DatasetDefinition, table: list[dict[str, str]]) -> tuple[list[Sequence], list[str]]:
+def read(
+    folder: Path, definition: DatasetDefinition, table: list[dict[str, str]]
+) -> tuple[list[VideoSequence], list[str]]:
     """Return the sequences of the table whose annotations are in ``folder``, and the names of the others.
 
     With ``revisions`` in the definition, the annotation of a sequence that the table calls revised is the one in that
@@ -45,16 +47,16 @@ def read(folder: Path, definition: DatasetDefinition, table: list[dict[str, str]
             candidates = [base / definition.revisions / name / TRUTH for base in around]
         else:
             candidates = [folder / name / TRUTH, *([boxes / f"{name}.txt"] if boxes else [])]
-        truth = next((path for path in candidates if path.is_file()), None)
-        if truth is None:
+        ground_truth = next((path for path in candidates if path.is_file()), None)
+        if ground_truth is None:
             missing.append(name)
             continue
-        sequence = Sequence(
+        sequence = VideoSequence(
             name,
             read_frames=partial(_frames, name, folder / name / "imgs"),
-            read_truth=partial(_truth, truth, flags and flags / f"{name}.txt"),
+            read_ground_truth=partial(_truth, ground_truth, flags and flags / f"{name}.txt"),
             attributes=tuple(row["attributes"].split()),
-            sources=(truth, *([flags / f"{name}.txt"] if flags else [])),
+            sources=(ground_truth, *([flags / f"{name}.txt"] if flags else [])),
         )
         found.append(sequence)
     return found, missing
@@ -67,8 +69,8 @@ def _frames(name: str, folder: Path) -> list[Path]:
     return [folder / image for image in sorted(names)]
 
 
-def _truth(path: Path, flags: Path | None) -> Truth:
+def _truth(path: Path, flags: Path | None) -> GroundTruth:
     boxes = read_boxes(path)
     if flags is None or not flags.is_file():
-        return Truth(boxes, absent=(boxes == 0).all(axis=1))
-    return Truth(boxes, absent=read_labels(flags, len(boxes)).astype(bool))
+        return GroundTruth(boxes, absent=(boxes == 0).all(axis=1))
+    return GroundTruth(boxes, absent=read_labels(flags, len(boxes)).astype(bool))

@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from trackbench.datasets.layouts.images import find_child, frames_folder, natural_key, numbered_images
-from trackbench.datasets.sequence import Sequence, Truth
+from trackbench.datasets.sequence import GroundTruth, VideoSequence
 from trackbench.definitions import DatasetDefinition
 from trackbench.regions.files import read_boxes
 
@@ -20,7 +20,9 @@ _CHUNK = re.compile(r"(TEST|TRAIN)(_\d+)?")
 _FILE = re.compile(r"([\w-]{11}_\d+)\.txt", re.ASCII)
 
 
-def read(folder: Path, definition: DatasetDefinition, table: list[dict[str, str]]) -> tuple[list[Sequence], list[str]]:
+def read(
+    folder: Path, definition: DatasetDefinition, table: list[dict[str, str]]
+) -> tuple[list[VideoSequence], list[str]]:
     """Return the sequences of the split in ``folder``, chunk by chunk; the benchmark publishes no list of names."""
     split = definition.split or "TEST"
     found = []
@@ -28,11 +30,11 @@ def read(folder: Path, definition: DatasetDefinition, table: list[dict[str, str]
         annotations = find_child(chunk, "anno") or chunk
         names = sorted(match[1] for entry in os.scandir(annotations) if (match := _FILE.fullmatch(entry.name)))
         found += [
-            Sequence(
+            VideoSequence(
                 name,
                 read_frames=partial(_frames, chunk, name),
-                read_truth=partial(_truth, annotations, name),
-                truth_is_withheld=definition.truth == "initial",
+                read_ground_truth=partial(_truth, annotations, name),
+                annotation_withheld=definition.truth == "initial",
             )
             for name in names
         ]
@@ -53,5 +55,5 @@ def _frames(chunk: Path, name: str) -> list[Path]:
     return numbered_images(name, frames_folder(name, chunk / "frames" / name))
 
 
-def _truth(annotations: Path, name: str) -> Truth:
-    return Truth(read_boxes(annotations / f"{name}.txt"))
+def _truth(annotations: Path, name: str) -> GroundTruth:
+    return GroundTruth(read_boxes(annotations / f"{name}.txt"))

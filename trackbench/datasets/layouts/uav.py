@@ -11,24 +11,26 @@ from functools import partial
 from pathlib import Path
 
 from trackbench.datasets.layouts.windows import window_frames, window_truth
-from trackbench.datasets.sequence import Sequence
+from trackbench.datasets.sequence import VideoSequence
 from trackbench.definitions import DatasetDefinition
 
 COLUMNS = ("name", "folder", "first", "last", "attributes")
 
 
-def read(folder: Path, definition: DatasetDefinition, table: list[dict[str, str]]) -> tuple[list[Sequence], list[str]]:
+def read(
+    folder: Path, definition: DatasetDefinition, table: list[dict[str, str]]
+) -> tuple[list[VideoSequence], list[str]]:
     """Return the sequences of the table whose annotations are in ``folder``, and the names of the others."""
-    truths = folder / "anno" / (definition.split or "UAV123")
+    ground_truths = folder / "anno" / (definition.split or "UAV123")
     videos = folder / "data_seq" / "UAV123"
-    present = {path.name for path in truths.glob("*.txt")}
+    present = {path.name for path in ground_truths.glob("*.txt")}
     found = [
-        Sequence(
+        VideoSequence(
             row["name"],
             read_frames=partial(window_frames, videos / row["folder"], row),
-            read_truth=partial(window_truth, truths / f"{row['name']}.txt", row),
+            read_ground_truth=partial(window_truth, ground_truths / f"{row['name']}.txt", row),
             attributes=tuple(row["attributes"].split()),
-            sources=(truths / f"{row['name']}.txt",),
+            sources=(ground_truths / f"{row['name']}.txt",),
         )
         for row in table
         if f"{row['name']}.txt" in present

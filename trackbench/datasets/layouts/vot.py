@@ -25,11 +25,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trackbench.datasets.layouts.images import find_child, list_images, natural_key
-from trackbench.datasets.sequence import Details, Sequence, Truth
+from trackbench.datasets.sequence import Details, GroundTruth, VideoSequence
 from trackbench.definitions import DatasetDefinition
 from trackbench.errors import DataError
+from trackbench.files import read_text
 from trackbench.regions import Mask, Region, Special
-from trackbench.regions.files import read_regions, read_text
+from trackbench.regions.files import read_regions
 
 TRUTH, LIST, METADATA = "groundtruth.txt", "list.txt", "sequence"
 TAG_SUFFIXES, VALUE_SUFFIX = (".tag", ".label"), ".value"
@@ -66,7 +67,7 @@ def recognise(folder: Path) -> bool:
 
 def read(
     folder: Path, definition: DatasetDefinition | None, table: list[dict[str, str]]
-) -> tuple[list[Sequence], list[str]]:
+) -> tuple[list[VideoSequence], list[str]]:
     """Return the sequences in ``folder`` and the names of those that are missing.
 
     The table names them, else ``list.txt``, else every folder with a ``groundtruth.txt`` is one. The attributes of a
@@ -124,12 +125,12 @@ def _rate(text: str) -> float | None:
     return value if 0 < value < math.inf else None
 
 
-def _sequence(folder: Path) -> Sequence:
+def _sequence(folder: Path) -> VideoSequence:
     metadata = read_metadata(folder / METADATA)
-    return Sequence(
+    return VideoSequence(
         folder.name,
         read_frames=partial(_frames, folder, metadata),
-        read_truth=partial(_truth, folder, metadata),
+        read_ground_truth=partial(_truth, folder, metadata),
         attributes=tuple(sorted({path.stem for path in _frame_files(folder, TAG_SUFFIXES)})),
         read_details=partial(Details, metadata.size, fps=metadata.fps),
     )
@@ -149,7 +150,7 @@ def _frames(folder: Path, metadata: Metadata) -> list[Path]:
     return paths
 
 
-def _truth(folder: Path, metadata: Metadata) -> Truth:
+def _truth(folder: Path, metadata: Metadata) -> GroundTruth:
     path = folder / TRUTH
     # An empty mask says the same as the code 0.
     regions = [Special(0) if _is_empty_mask(region) else region for region in read_regions(path)]
@@ -158,7 +159,7 @@ def _truth(folder: Path, metadata: Metadata) -> Truth:
         raise DataError(f"{path}: the file is empty; expected a region for each frame")
     if metadata.length is not None and total != metadata.length:
         raise DataError(f"{path}: {total} annotations; expected {metadata.length}, as the file '{METADATA}' says")
-    return Truth.of_regions(
+    return GroundTruth.of_regions(
         regions,
         absent=np.array([isinstance(region, Special) for region in regions], bool),
         tags={file.stem: _tag(file, total) for file in _frame_files(folder, TAG_SUFFIXES)},

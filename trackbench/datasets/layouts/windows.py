@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from trackbench.datasets.layouts.images import frames_folder, numbered_images
-from trackbench.datasets.sequence import Truth
+from trackbench.datasets.sequence import GroundTruth
 from trackbench.errors import DataError
 from trackbench.regions.files import read_boxes
 
@@ -24,7 +24,7 @@ def window_frames(folder: Path, row: dict[str, str]) -> list[Path]:
     return numbered_images(row["name"], frames_folder(row["name"], folder), evaluated_frames(row))
 
 
-def window_truth(path: Path, row: dict[str, str]) -> Truth:
+def window_truth(path: Path, row: dict[str, str]) -> GroundTruth:
     """Return the boxes of the evaluated frames.
 
     The file may also begin with the omitted frames: the download of OTB's Tiger1 does, its toolkit's copy does not.
@@ -38,4 +38,4 @@ def window_truth(path: Path, row: dict[str, str]) -> Truth:
         boxes = boxes[omitted:]
     if len(boxes) != evaluated:
         raise DataError(f"{path}: {len(boxes)} annotations; expected {evaluated} (frames {row['first']}-{row['last']})")
-    return Truth(boxes)
+    return GroundTruth(boxes)

@@ -51,7 +51,7 @@ def synthesize(
     seed: int = 0,
     layout: Literal["vot", "otb"] = "vot",
     size: tuple[int, int] = (320, 240),
-    truth: Literal["polygon", "box", "mask"] | None = None,
+    ground_truth: Literal["polygon", "box", "mask"] | None = None,
     fps: int = 30,
     progress: Callable[[int, int], None] | None = None,
 ) -> list[str]:
@@ -79,8 +79,8 @@ def synthesize(
         >>> synthesize(Path("synth"), sequences=1, frames=30)  # doctest: +SKIP
         ['synth001_translation_deformation']
     """
-    truth = truth or ("box" if layout == "otb" else "polygon")
-    _check_arguments(sequences, frames, seed, layout, size, truth, fps)
+    ground_truth = ground_truth or ("box" if layout == "otb" else "polygon")
+    _check_arguments(sequences, frames, seed, layout, size, ground_truth, fps)
     old = _old_names(folder)
     written = 0
 
@@ -100,12 +100,18 @@ def synthesize(
         for index in range(sequences):
             scene, name = make_scene(index, frames, seed, size), sequence_name(index)
             if layout == "vot":
-                occurring = {e.tag: e.meaning for e in write_vot(staging / name, scene, truth, fps, count)}
+                occurring = {e.tag: e.meaning for e in write_vot(staging / name, scene, ground_truth, fps, count)}
             else:
                 occurring = {e.abbreviation: e.meaning for e in write_otb(staging / name, scene, count)}
             attributes.update(occurring)
             entries.append({"name": name, "frames": frames, "attributes": list(occurring)})
-        description: dict[str, Any] = {"schema": 1, "version": VERSION, "layout": layout, "truth": truth, "seed": seed}
+        description: dict[str, Any] = {
+            "schema": 1,
+            "version": VERSION,
+            "layout": layout,
+            "truth": ground_truth,
+            "seed": seed,
+        }
         description |= {"size": list(size), "fps": fps, "attributes": attributes, "sequences": entries}
         _replace(folder, old, [entry["name"] for entry in entries], description)
     except OSError as error:
@@ -132,7 +138,7 @@ def read_description(folder: Path) -> dict[str, Any]:
 
 
 def _check_arguments(
-    sequences: int, frames: int, seed: int, layout: str, size: tuple[int, int], truth: str, fps: int
+    sequences: int, frames: int, seed: int, layout: str, size: tuple[int, int], ground_truth: str, fps: int
 ) -> None:
     checks = (
         ("sequences", sequences, 1 <= sequences <= 100_000, "1 to 100000"),
@@ -141,13 +147,13 @@ def _check_arguments(
         ("fps", fps, 1 <= fps <= 1000, "1 to 1000"),
         ("size", "{}x{}".format(*size), min(size) >= 64 and max(size) <= 4096, "64x64 to 4096x4096"),
         ("layout", layout, layout in ("vot", "otb"), "vot or otb"),
-        ("truth", truth, truth in ("polygon", "box", "mask"), "polygon, box or mask"),
+        ("truth", ground_truth, ground_truth in ("polygon", "box", "mask"), "polygon, box or mask"),
     )
     for name, value, right, expected in checks:
         if not right:
             raise UsageError(f"{name} is {value}; expected {expected}")
-    if layout == "otb" and truth != "box":
-        raise UsageError(f"truth is {truth}, but the OTB layout holds boxes; use the VOT layout or box")
+    if layout == "otb" and ground_truth != "box":
+        raise UsageError(f"truth is {ground_truth}, but the OTB layout holds boxes; use the VOT layout or box")
 
 
 def _old_names(folder: Path) -> list[str]:

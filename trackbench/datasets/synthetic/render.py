@@ -171,7 +171,7 @@ class Scene:
         light += self._noise[y : y + self.size[1], x : x + self.size[0]]
         return np.asarray(np.clip(light + np.float32(0.5), 0, 255), np.uint8)
 
-    def truth(self, index: int) -> FrameTruth:
+    def ground_truth(self, index: int) -> FrameTruth:
         """Return what is known of frame ``index`` (0-based)."""
         pose = self.script.target[index]
         own, points = outline(self.target, pose)

@@ -36,20 +36,20 @@ class VotConvention:
     """How much smaller than the image the bounds are for EAO, in pixels; for the accuracy they are the image."""
     unknown_is_miss: bool = False
     """A code counts as overlap 0 in EAO; otherwise such a frame is left out of trajectories without a failure."""
-    repetitions_alike: bool = False
+    average_repetitions_first: bool = False
     """A sequence's accuracy is the mean of its repetitions' accuracies; otherwise of its frames' mean overlaps."""
-    without_frames: float = 0.0
+    empty_accuracy: float = 0.0
     """Accuracy of a sequence (or of a repetition) in which no frame counts; NaN: it is left out of averages."""
     required_repetitions: int | None = None
     """With any other number of repetitions only the first counts; None: all of them count."""
-    near_end: Literal["failure", "success", "success-inside"] = "failure"
+    last_fragment: Literal["failure", "success", "success-inside"] = "failure"
     """What the last fragment is when no frame is left for a restart after its failure.
 
     ``success-inside`` is pysot's: a failure whose restart would be the very first frame after the end still counts.
     """
     repetition_weights: bool = False
     """A fragment weighs one over the number of its sequence's repetitions, otherwise one."""
-    open_curve: bool = False
+    curve_spans_fragments: bool = False
     """The curve ends with the longest fragment and is 0 at index 0; otherwise with the longest sequence, and 1."""
     shift: int = 0
     """Added to both ends of the interval when the curve is averaged; 0: lengths are counted from 1."""
@@ -69,9 +69,9 @@ PYSOT = VotConvention(
     "frames",
     "per-100",
     eao_margin=1,
-    without_frames=math.nan,
+    empty_accuracy=math.nan,
     required_repetitions=15,
-    near_end="success-inside",
+    last_fragment="success-inside",
 )
 MATLAB = VotConvention(
     "matlab",
@@ -79,7 +79,7 @@ MATLAB = VotConvention(
     "tags",
     "count",
     eao_margin=1,
-    near_end="success",
+    last_fragment="success",
     repetition_weights=True,
     tags_first=True,
 )
@@ -89,8 +89,8 @@ VOT = VotConvention(
     "sequences",
     "count",
     unknown_is_miss=True,
-    repetitions_alike=True,
-    open_curve=True,
+    average_repetitions_first=True,
+    curve_spans_fragments=True,
     shift=1,
 )
 CONVENTIONS: Mapping[str, VotConvention] = {c.name: c for c in (PYSOT, MATLAB, VOT)}

@@ -12,9 +12,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from trackbench.compiling import compiled
+from trackbench.jit import jit
 from trackbench.metrics.vot.conventions import VotConvention
-from trackbench.metrics.vot.tracks import FAILURE, INITIALISATION
+from trackbench.regions import Code
 
 
 class Fragment(NamedTuple):
@@ -30,16 +30,16 @@ class Fragment(NamedTuple):
 
 def cut(codes: NDArray[np.int64], convention: VotConvention) -> list[Fragment]:
     """Return the fragments of a run with the codes (N,), -1 where a frame has a region."""
-    failures = np.flatnonzero(codes == FAILURE).tolist()
+    failures = np.flatnonzero(codes == Code.FAILED).tolist()
     total = len(codes)
-    if convention.near_end == "failure":
-        starts = np.flatnonzero(codes == INITIALISATION).tolist()
+    if convention.last_fragment == "failure":
+        starts = np.flatnonzero(codes == Code.STARTED).tolist()
         if not failures:
             return [Fragment(0, total, False, total)]
         stops = [*failures, total][: len(starts)]
         ends = zip(starts, stops, strict=True)
         return [Fragment(a, b, i < len(failures), b - a) for i, (a, b) in enumerate(ends)]
-    last = total if convention.near_end == "success-inside" else total - 1
+    last = total if convention.last_fragment == "success-inside" else total - 1
     starts = [0, *(failure + convention.skip for failure in failures if failure + convention.skip <= last)]
     # A failed fragment holds the next initialisation too, whose overlap is none.
     closed = [Fragment(a, min(b + 1, total), True, b + 1 - a) for a, b in pairwise(starts)]
@@ -47,7 +47,7 @@ def cut(codes: NDArray[np.int64], convention: VotConvention) -> list[Fragment]:
     return [*closed, open_end] if open_end.length else closed
 
 
-@compiled()
+@jit()
 def _accumulate(
     overlaps: NDArray[np.float64],
     starts: NDArray[np.int64],

@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trackbench.errors import DataError
-from trackbench.metrics.vot.packed import BOX, MASK, SPECIAL, Regions
+from trackbench.metrics.vot.packed import BOX, MASK, SPECIAL, PackedRegions
 from trackbench.metrics.vot.raster import raster_overlaps
-from trackbench.metrics.vot.tracks import INITIALISATION, VotSequence
-from trackbench.regions import Region
+from trackbench.metrics.vot.tracks import VotSequence
+from trackbench.regions import Code, Region
 
 #: The target is lost when the overlap is at most this for as many frames in a row.
 THRESHOLD, GRACE = 0.1, 10
@@ -61,7 +61,7 @@ class _Run(NamedTuple):
 def multistart_scores(
     sequences: Sequence[VotSequence],
     anchors: Sequence[NDArray[np.float64]],
-    runs: Sequence[Mapping[int, Iterable[Region] | Regions]],
+    runs: Sequence[Mapping[int, Iterable[Region] | PackedRegions]],
     interval: tuple[int, int],
 ) -> MultistartScores:
     """Score the runs from all anchors.
@@ -87,7 +87,7 @@ def multistart_scores(
         overlap = sum(float(run.overlaps[: run.progress].sum()) for run in of_sequence)
         asked = sum(len(run.overlaps) for run in of_sequence)
         parts[sequence.name] = MultistartPart(
-            overlap / tracked if tracked else 0.0, tracked / asked, tracked, len(sequence.truth)
+            overlap / tracked if tracked else 0.0, tracked / asked, tracked, len(sequence.ground_truth)
         )
         _accumulate(of_sequence, sums[row], counts[row])
     tracked = sum(part.tracked for part in parts.values())
@@ -106,7 +106,7 @@ def multistart_scores(
 
 
 def average_accuracy(
-    sequences: Sequence[VotSequence], runs: Sequence[Iterable[Region] | Regions], burn_in: int = 1
+    sequences: Sequence[VotSequence], runs: Sequence[Iterable[Region] | PackedRegions], burn_in: int = 1
 ) -> tuple[float, dict[str, float]]:
     """Return the mean overlap of runs without resets (experiment ``unsupervised``) and that of each sequence.
 
@@ -118,21 +118,23 @@ def average_accuracy(
     """
     means: dict[str, float] = {}
     for sequence, run in zip(sequences, runs, strict=True):
-        answers = Regions.of(run)
-        if len(answers) != len(sequence.truth):
-            raise DataError(f"{sequence.name}: {len(answers)} answers; the truth has {len(sequence.truth)} frames")
-        overlaps = raster_overlaps(answers, sequence.truth, "vot", sequence.size)
-        counted = (answers.codes != 0) & (sequence.truth.kinds != SPECIAL)
+        answers = PackedRegions.of(run)
+        if len(answers) != len(sequence.ground_truth):
+            raise DataError(
+                f"{sequence.name}: {len(answers)} answers; the truth has {len(sequence.ground_truth)} frames"
+            )
+        overlaps = raster_overlaps(answers, sequence.ground_truth, "vot", sequence.size)
+        counted = (answers.codes != 0) & (sequence.ground_truth.kinds != SPECIAL)
         counted[:burn_in] = False
         means[sequence.name] = float(overlaps[counted].mean()) if counted.any() else 0.0
-    lengths = [len(sequence.truth) for sequence in sequences]
+    lengths = [len(sequence.ground_truth) for sequence in sequences]
     return float(np.average(list(means.values()), weights=lengths)), means
 
 
 def _runs(
-    sequence: VotSequence, values: NDArray[np.float64], answers: Mapping[int, Iterable[Region] | Regions]
+    sequence: VotSequence, values: NDArray[np.float64], answers: Mapping[int, Iterable[Region] | PackedRegions]
 ) -> list[_Run]:
-    name, total = sequence.name, len(sequence.truth)
+    name, total = sequence.name, len(sequence.ground_truth)
     if len(values) != total:
         raise DataError(f"{name}: {len(values)} values of anchors; the truth has {total} frames")
     anchors = np.flatnonzero(values).tolist()
@@ -145,11 +147,11 @@ def _runs(
         if frame not in anchors:
             raise DataError(f"{name}: a run starts at frame {frame}, which is no anchor")
     frames = [np.arange(frame, total) if values[frame] > 0 else np.arange(frame, -1, -1) for frame in anchors]
-    runs = [Regions.of(answers[frame]) for frame in anchors]
+    runs = [PackedRegions.of(answers[frame]) for frame in anchors]
     for anchor, asked, run in zip(anchors, frames, runs, strict=True):
         if len(run) != len(asked):
             raise DataError(f"{name}: the run from anchor {anchor} has {len(run)} answers; expected {len(asked)}")
-        if run.codes[0] != INITIALISATION:
+        if run.codes[0] != Code.STARTED:
             raise DataError(f"{name}: the run from anchor {anchor} does not begin with code 1 (initialisation)")
         if (run.codes[1:] > 0).any():
             at = 1 + int(np.argmax(run.codes[1:] > 0))
@@ -157,23 +159,23 @@ def _runs(
                 f"{name}: the run from anchor {anchor} has code {run.codes[at]} as answer {at + 1}; expected only 0"
             )
     order = np.concatenate(frames)
-    overlaps = raster_overlaps(Regions.concatenate(runs), sequence.truth.take(order), "vot", sequence.size)
-    bad = (overlaps <= THRESHOLD) & ~_is_empty(sequence.truth)[order]
+    overlaps = raster_overlaps(PackedRegions.concatenate(runs), sequence.ground_truth.take(order), "vot", sequence.size)
+    bad = (overlaps <= THRESHOLD) & ~_is_empty(sequence.ground_truth)[order]
     ends = np.cumsum([len(run) for run in runs])[:-1]
     return [_Run(o, _progress(b)) for o, b in zip(np.split(overlaps, ends), np.split(bad, ends), strict=True)]
 
 
-def _is_empty(truth: Regions) -> NDArray[np.bool_]:
+def _is_empty(ground_truth: PackedRegions) -> NDArray[np.bool_]:
     """Return where vot-toolkit takes the target to be absent, (N,).
 
     So it does, too, where a mask is one pixel wide or high.
     """
-    out: NDArray[np.bool_] = truth.kinds == SPECIAL
+    out: NDArray[np.bool_] = ground_truth.kinds == SPECIAL
     for frame in np.flatnonzero(~out):
-        numbers = truth.numbers[truth.starts[frame] : truth.starts[frame + 1]]
-        if truth.kinds[frame] == MASK:
+        numbers = ground_truth.numbers[ground_truth.starts[frame] : ground_truth.starts[frame + 1]]
+        if ground_truth.kinds[frame] == MASK:
             out[frame] = (numbers[2:] <= 1).any()
-        elif truth.kinds[frame] == BOX:
+        elif ground_truth.kinds[frame] == BOX:
             out[frame] = (numbers[2:] <= 0).any()
         else:
             out[frame] = (np.ptp(numbers.reshape(-1, 2), axis=0) == 0).any()

@@ -12,9 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trackbench.errors import DataError
+from trackbench.files import read_text
 from trackbench.regions import Box, Mask, Polygon, Region, Special
 from trackbench.regions.binary import SUFFIX, read_trajectory
-from trackbench.regions.files import read_regions, read_text
+from trackbench.regions.files import read_regions
 
 SPECIAL, BOX, POLYGON, MASK = 0, 1, 2, 3
 #: float32, in which the toolkits rasterise, is exact on whole numbers up to here; larger coordinates are cut to it.
@@ -22,7 +23,7 @@ LARGEST = float(1 << 24)
 
 
 class Shapes(NamedTuple):
-    """The arrays of N regions that the compiled code takes; they are described in :class:`Regions`."""
+    """The arrays of N regions that the compiled code takes; they are described in :class:`PackedRegions`."""
 
     kinds: NDArray[np.int8]
     numbers: NDArray[np.float64]
@@ -33,7 +34,7 @@ class Shapes(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class Regions:
+class PackedRegions:
     """N regions of any kinds, packed."""
 
     kinds: NDArray[np.int8]
@@ -55,13 +56,13 @@ class Regions:
         return len(self.kinds)
 
     @classmethod
-    def of(cls, regions: Iterable[Region] | Regions) -> Regions:
+    def of(cls, regions: Iterable[Region] | PackedRegions) -> PackedRegions:
         """Pack regions.
 
         Raises:
             DataError: a coordinate is not finite; the frame (from 1) is named.
         """
-        if isinstance(regions, Regions):
+        if isinstance(regions, PackedRegions):
             return regions
         regions = list(regions)
         numbers = [_numbers(region) for region in regions]
@@ -73,7 +74,7 @@ class Regions:
         return cls(kinds, codes, *_settle(flat, counts, kinds), *_rows(masks, len(regions)))
 
     @classmethod
-    def read(cls, path: Path) -> Regions:
+    def read(cls, path: Path) -> PackedRegions:
         """Return the regions of a text file (one a line) or of a ``.bin`` trajectory.
 
         Raises:
@@ -84,7 +85,7 @@ class Regions:
         return cls.of_numbers(read_text(path)) or cls.of(read_regions(path))
 
     @classmethod
-    def of_numbers(cls, text: str) -> Regions | None:
+    def of_numbers(cls, text: str) -> PackedRegions | None:
         """Pack lines of codes, boxes and polygons without making objects; None where a line is anything else.
 
         What is refused here is for :func:`trackbench.regions.parse_region` to accept or to name the fault of.
@@ -112,7 +113,7 @@ class Regions:
         return cls(kinds, codes, *_settle(flat, counts, kinds), *_rows([], len(kinds)))
 
     @classmethod
-    def concatenate(cls, parts: Sequence[Regions]) -> Regions:
+    def concatenate(cls, parts: Sequence[PackedRegions]) -> PackedRegions:
         """Return the regions of all parts, one after the other."""
 
         def joined(arrays: list[NDArray[np.int64]]) -> NDArray[np.int64]:
@@ -130,12 +131,12 @@ class Regions:
             np.concatenate([part.spans for part in parts]),
         )
 
-    def take(self, frames: NDArray[np.int64]) -> Regions:
+    def take(self, frames: NDArray[np.int64]) -> PackedRegions:
         """Return the regions of the given frames, in that order; the rows of masks are shared, not copied."""
         counts = np.diff(self.starts)[frames]
         starts = np.concatenate([[0], np.cumsum(counts)])
         places = np.repeat(self.starts[frames] - starts[:-1], counts) + np.arange(starts[-1])
-        return Regions(
+        return PackedRegions(
             self.kinds[frames],
             self.codes[frames],
             self.numbers[places],
@@ -145,7 +146,7 @@ class Regions:
             self.spans,
         )
 
-    def head(self, count: int) -> Regions:
+    def head(self, count: int) -> PackedRegions:
         """Return the first ``count`` regions."""
         return self if count >= len(self) else self.take(np.arange(count))
 
@@ -175,10 +176,10 @@ def _settle(
     if not finite.all():
         frame = int(np.searchsorted(starts, np.argmin(finite), side="right")) - 1
         raise DataError(f"frame {frame + 1}: a coordinate is {flat[np.argmin(finite)]}; expected finite numbers")
-    settled = np.clip(flat, -LARGEST, LARGEST)
+    converged_sequences = np.clip(flat, -LARGEST, LARGEST)
     extents = starts[:-1][kinds == BOX][:, None] + [2, 3]
-    settled[extents] = np.clip(flat[extents], -LARGEST, 4 * LARGEST)  # A vast box still covers the image.
-    return settled, starts
+    converged_sequences[extents] = np.clip(flat[extents], -LARGEST, 4 * LARGEST)  # A vast box still covers the image.
+    return converged_sequences, starts
 
 
 def _rows(masks: list[tuple[int, Mask]], count: int) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:

@@ -10,7 +10,7 @@ import shapely
 from numpy.typing import ArrayLike, NDArray
 
 from trackbench.errors import DataError
-from trackbench.metrics.vot.packed import BOX, MASK, SPECIAL, Regions, Shapes
+from trackbench.metrics.vot.packed import BOX, MASK, SPECIAL, PackedRegions, Shapes
 from trackbench.metrics.vot.scanline import library_overlaps, toolkit_overlaps
 from trackbench.regions import Region
 
@@ -18,11 +18,11 @@ OverlapRule = Literal["pysot", "matlab", "vot", "analytic"]
 
 
 def raster_overlaps(
-    a: Iterable[Region] | Regions,
-    b: Iterable[Region] | Regions,
+    a: Iterable[Region] | PackedRegions,
+    b: Iterable[Region] | PackedRegions,
     rule: OverlapRule = "vot",
     bounds: ArrayLike | None = None,
-    ignore: Iterable[Region] | Regions | None = None,
+    ignore: Iterable[Region] | PackedRegions | None = None,
 ) -> NDArray[np.float64]:
     """Return the overlaps of N pairs of regions, float64 (N,).
 
@@ -49,7 +49,7 @@ def raster_overlaps(
         >>> [round(float(raster_overlaps([Box(0, 0, 10, 10)], [Box(5, 0, 10, 10)], r)[0]), 4) for r in ("vot", "pysot")]
         [0.3333, 0.375]
     """
-    a, b = Regions.of(a), Regions.of(b)
+    a, b = PackedRegions.of(a), PackedRegions.of(b)
     if len(a) != len(b):
         raise DataError(f"{len(a)} regions against {len(b)}; expected as many")
     edges = None if bounds is None else np.broadcast_to(np.asarray(bounds), (len(a), 2))
@@ -59,7 +59,7 @@ def raster_overlaps(
     limits = np.zeros((len(a), 2)) if edges is None else edges
     if rule == "vot":
         no_masks = _shapes(a)._replace(kinds=np.full(len(a), SPECIAL, np.int8))
-        ignored = no_masks if ignore is None else _shapes(Regions.of(ignore))
+        ignored = no_masks if ignore is None else _shapes(PackedRegions.of(ignore))
         toolkit_overlaps(_shapes(a), _shapes(b), ignored, limits.astype(np.int64), edges is not None, out)
     else:
         numbers_a, starts_a = _polygons(a, rule, np.float32)
@@ -68,14 +68,14 @@ def raster_overlaps(
     return out
 
 
-def _shapes(regions: Regions) -> Shapes:
+def _shapes(regions: PackedRegions) -> Shapes:
     """Return the arrays with coordinates as vot-toolkit keeps them, rounded to float32."""
     numbers = regions.numbers.astype(np.float32).astype(np.float64)
     return Shapes(regions.kinds, numbers, regions.starts, regions.first_rows, regions.row_starts, regions.spans)
 
 
 def _polygons(
-    regions: Regions, rule: OverlapRule, dtype: type[np.floating[Any]]
+    regions: PackedRegions, rule: OverlapRule, dtype: type[np.floating[Any]]
 ) -> tuple[NDArray[Any], NDArray[np.int64]]:
     """Return the corners of all regions, flat, and where each begins; a code has none."""
     if (regions.kinds == MASK).any():
@@ -99,7 +99,7 @@ def _polygons(
     return numbers, starts
 
 
-def _geometries(regions: Regions) -> NDArray[Any]:
+def _geometries(regions: PackedRegions) -> NDArray[Any]:
     """Return valid shapely geometries, None for codes; self-crossing outlines count by their filled parts."""
     numbers, starts = _polygons(regions, "analytic", np.float64)
     corners = np.diff(starts) // 2
@@ -120,7 +120,7 @@ def _areas_only(geometries: NDArray[Any]) -> NDArray[Any]:
     return out
 
 
-def _analytic(a: Regions, b: Regions, bounds: NDArray[Any] | None) -> NDArray[np.float64]:
+def _analytic(a: PackedRegions, b: PackedRegions, bounds: NDArray[Any] | None) -> NDArray[np.float64]:
     first, second = _geometries(a), _geometries(b)
     if bounds is not None:
         images = shapely.box(0, 0, bounds[:, 0], bounds[:, 1])

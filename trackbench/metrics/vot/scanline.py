@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from trackbench.compiling import compiled
+from trackbench.jit import jit
 from trackbench.metrics.vot.packed import BOX, MASK, POLYGON, SPECIAL, Shapes
 
 #: The C library takes boxes of which one is below this share of the other to overlap nothing.
@@ -44,7 +44,7 @@ class Rows(NamedTuple):
     """(room, BLOCK): while a polygon is made: the columns at which its outline crosses, in order."""
 
 
-@compiled()
+@jit()
 def _make_rows(room: int) -> Rows:
     return Rows(
         np.empty((room, BLOCK), np.int32),
@@ -54,7 +54,7 @@ def _make_rows(room: int) -> Rows:
     )
 
 
-@compiled()
+@jit()
 def _room(starts: NDArray[np.int64], row_starts: NDArray[np.int64]) -> int:
     """Return how many nodes or spans a row of any of the regions can need."""
     room = 4
@@ -65,7 +65,7 @@ def _room(starts: NDArray[np.int64], row_starts: NDArray[np.int64]) -> int:
     return room
 
 
-@compiled()
+@jit()
 def _add_span(rows: Rows, row: int, first: int, last: int, width: int) -> None:
     """Add a span to a row, cut to the window and to what the spans before it leave."""
     count = rows.counts[row]
@@ -78,7 +78,7 @@ def _add_span(rows: Rows, row: int, first: int, last: int, width: int) -> None:
         rows.counts[row] = count + 1
 
 
-@compiled()
+@jit()
 def _is_convex_quad(xs: Corners, ys: Corners, corners: int) -> bool:
     """Whether a polygon has four corners and turns the same way at each of them."""
     if corners != 4:
@@ -93,7 +93,7 @@ def _is_convex_quad(xs: Corners, ys: Corners, corners: int) -> bool:
     return abs(turns) == 4
 
 
-@compiled()
+@jit()
 def _fill_convex(xs: Corners, ys: Corners, top: int, bottom: int, width: int, vot: bool, rows: Rows) -> None:
     """Do what :func:`_fill_polygon` does for a convex quadrilateral, which has one span from first to last node."""
     first, last = rows.first[0], rows.last[0]
@@ -120,7 +120,7 @@ def _fill_convex(xs: Corners, ys: Corners, top: int, bottom: int, width: int, vo
         rows.counts[row] = first[row] <= last[row]
 
 
-@compiled()
+@jit()
 def _fill_polygon(
     xs: Corners, ys: Corners, corners: int, top: int, bottom: int, width: int, vot: bool, rows: Rows
 ) -> bool:
@@ -165,7 +165,7 @@ def _fill_polygon(
     return False
 
 
-@compiled()
+@jit()
 def _fill_box(first: int, last: int, begin: int, end: int, top: int, bottom: int, width: int, rows: Rows) -> None:
     """Put rows of a box from column ``first`` to ``last`` and row ``begin`` to ``end`` into ``rows``."""
     rows.counts[: bottom - top] = 0
@@ -178,7 +178,7 @@ def _fill_box(first: int, last: int, begin: int, end: int, top: int, bottom: int
         rows.counts[begin - top : end - top] = 1
 
 
-@compiled()
+@jit()
 def _fill_mask(
     row_starts: NDArray[np.int64],
     spans: NDArray[np.int64],
@@ -199,7 +199,7 @@ def _fill_mask(
             _add_span(rows, y - top, spans[i, 0] - x, spans[i, 1] - x, width)
 
 
-@compiled()
+@jit()
 def _count(a: Rows, b: Rows, both: Rows, height: int) -> tuple[int, int, int]:
     """Return the pixels of two regions in a block and of what they share, which goes into ``both``."""
     total_a = total_b = total = 0
@@ -224,7 +224,7 @@ def _count(a: Rows, b: Rows, both: Rows, height: int) -> tuple[int, int, int]:
     return total_a, total_b, total
 
 
-@compiled()
+@jit()
 def _count_plain(a: Rows, b: Rows, height: int) -> tuple[int, int, int]:
     """Do what :func:`_count` does where no row has more than one span, without writing what they share."""
     first_a, last_a, first_b, last_b = a.first[0, :height], a.last[0, :height], b.first[0, :height], b.last[0, :height]
@@ -236,14 +236,14 @@ def _count_plain(a: Rows, b: Rows, height: int) -> tuple[int, int, int]:
     return total_a, total_b, total
 
 
-@compiled()
+@jit()
 def _away(value: np.float32) -> np.float32:
     """Round half away from zero."""
     half = np.float32(0.5)
     return np.float32(np.floor(value + half) if value >= 0 else np.ceil(value - half))
 
 
-@compiled()
+@jit()
 def _widened(
     numbers: Corners, first: int, last: int, bounds: Corners, bounded: bool
 ) -> tuple[np.float32, np.float32, np.float32, np.float32]:
@@ -260,7 +260,7 @@ def _widened(
     return left, top, right, bottom
 
 
-@compiled()
+@jit()
 def library_overlaps(
     numbers_a: Corners,
     starts_a: NDArray[np.int64],
@@ -320,7 +320,7 @@ def library_overlaps(
             out[k] = total / union
 
 
-@compiled()
+@jit()
 def _reach(shapes: Shapes, k: int) -> tuple[int, int, int, int]:
     """Return first and last column and row that vot-toolkit takes region k to reach, as left, top, right, bottom."""
     kind, numbers, first, last = shapes.kinds[k], shapes.numbers, shapes.starts[k], shapes.starts[k + 1]
@@ -337,7 +337,7 @@ def _reach(shapes: Shapes, k: int) -> tuple[int, int, int, int]:
     return int(np.rint(low_x)), int(np.rint(low_y)), int(np.rint(high_x)), int(np.rint(high_y))
 
 
-@compiled()
+@jit()
 def _fill(
     shapes: Shapes, k: int, x: int, y: int, top: int, bottom: int, width: int, xs: Corners, ys: Corners, rows: Rows
 ) -> bool:
@@ -359,7 +359,7 @@ def _fill(
     return True
 
 
-@compiled()
+@jit()
 def toolkit_overlaps(
     a: Shapes, b: Shapes, ignored: Shapes, sizes: NDArray[np.int64], bounded: bool, out: NDArray[np.float64]
 ) -> None:

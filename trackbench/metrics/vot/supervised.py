@@ -13,15 +13,15 @@ from numpy.typing import NDArray
 from trackbench.errors import DataError
 from trackbench.metrics.vot.conventions import VotConvention
 from trackbench.metrics.vot.fragments import cut, expected_overlaps, mean_of_interval, sequence_sums
-from trackbench.metrics.vot.packed import Regions
-from trackbench.metrics.vot.tracks import FAILURE, Track, VotSequence, make_tracks
-from trackbench.regions import Region
+from trackbench.metrics.vot.packed import PackedRegions
+from trackbench.metrics.vot.tracks import RepeatedTrack, VotSequence, make_tracks
+from trackbench.regions import Code, Region
 
 #: Name of the frames that bear none of the tags.
 EMPTY = "empty"
 
 
-class Part(NamedTuple):
+class SequencePart(NamedTuple):
     """The scores of one sequence or one tag."""
 
     accuracy: float
@@ -63,8 +63,8 @@ class SupervisedScores:
     interval: tuple[int, int]
     curve: NDArray[np.float64]
     """Expected average overlap by length; index 0 is the initialisation."""
-    sequences: Mapping[str, Part]
-    tags: Mapping[str, Part]
+    sequences: Mapping[str, SequencePart]
+    tags: Mapping[str, SequencePart]
     """By tag, the frames without any last, as ``empty``."""
     tag_eao: Mapping[str, float]
     tag_curves: Mapping[str, NDArray[np.float64]]
@@ -75,7 +75,7 @@ class SupervisedScores:
 
 def supervised_scores(
     sequences: Sequence[VotSequence],
-    runs: Sequence[Sequence[Iterable[Region] | Regions]],
+    runs: Sequence[Sequence[Iterable[Region] | PackedRegions]],
     convention: VotConvention,
     interval: tuple[int, int],
     truncate: bool = False,
@@ -125,22 +125,22 @@ def supervised_scores(
 
 
 def _parts(
-    tracks: Sequence[Track], tags: Sequence[str], convention: VotConvention
-) -> tuple[dict[str, Part], dict[str, Part], Part]:
+    tracks: Sequence[RepeatedTrack], tags: Sequence[str], convention: VotConvention
+) -> tuple[dict[str, SequencePart], dict[str, SequencePart], SequencePart]:
     """Score each sequence, each tag with the frames that bear it, and everything."""
     means = [track.frame_means(convention) for track in tracks]
-    failures = [(track.codes == FAILURE).mean(0) for track in tracks]
+    failures = [(track.codes == Code.FAILED).mean(0) for track in tracks]
     by_sequence = {
         track.sequence.name: _part(overlaps, failed, convention)
         for track, overlaps, failed in zip(tracks, means, failures, strict=True)
     }
-    if convention.repetitions_alike:
+    if convention.average_repetitions_first:
         for track in tracks:
             accuracy = float(track.repetition_means(convention).mean())
             by_sequence[track.sequence.name] = by_sequence[track.sequence.name]._replace(accuracy=accuracy)
     flags = [_flags(track.sequence, tags) for track in tracks]
     overlaps, failed = np.concatenate(means), np.concatenate(failures)
-    by_tag: dict[str, Part] = {}
+    by_tag: dict[str, SequencePart] = {}
     for row, tag in enumerate([*tags, EMPTY]):
         chosen = np.concatenate([of_sequence[row] for of_sequence in flags])
         tagged = overlaps[chosen]
@@ -152,21 +152,23 @@ def _parts(
 
 def _flags(sequence: VotSequence, tags: Sequence[str]) -> NDArray[np.bool_]:
     """Return which frames bear each tag, the frames without any last: (tags + 1, N)."""
-    out = np.zeros((len(tags) + 1, len(sequence.truth)), bool)
+    out = np.zeros((len(tags) + 1, len(sequence.ground_truth)), bool)
     for row, tag in enumerate(tags):
         out[row] = sequence.tags.get(tag, False)
     out[-1] = ~out.any(0)
     return out
 
 
-def _part(overlaps: NDArray[np.float64], failed: NDArray[np.float64], convention: VotConvention) -> Part:
+def _part(overlaps: NDArray[np.float64], failed: NDArray[np.float64], convention: VotConvention) -> SequencePart:
     """Score frames by their mean overlaps, NaN where they do not count, and by the share of failures."""
     values = overlaps[~np.isnan(overlaps)]
-    accuracy = float(values.mean()) if len(values) else convention.without_frames
-    return Part(accuracy, float(failed.sum()), len(overlaps), len(values))
+    accuracy = float(values.mean()) if len(values) else convention.empty_accuracy
+    return SequencePart(accuracy, float(failed.sum()), len(overlaps), len(values))
 
 
-def _averages(overall: Part, by_sequence: Mapping[str, Part], by_tag: Mapping[str, Part], field: str) -> Averages:
+def _averages(
+    overall: SequencePart, by_sequence: Mapping[str, SequencePart], by_tag: Mapping[str, SequencePart], field: str
+) -> Averages:
     sequences = [(getattr(part, field), part.frames) for part in by_sequence.values()]
     tags = [(getattr(part, field), part.frames) for part in by_tag.values()]
     unweighted = _mean([(value, 1) for value, _ in sequences])
@@ -180,7 +182,7 @@ def _mean(pairs: Sequence[tuple[float, int]]) -> float:
 
 
 def _curves(
-    tracks: Sequence[Track], tags: Sequence[str], convention: VotConvention
+    tracks: Sequence[RepeatedTrack], tags: Sequence[str], convention: VotConvention
 ) -> tuple[NDArray[np.float64], tuple[NDArray[np.float64], NDArray[np.float64]]]:
     """Return the curve of all fragments and one for each tag, by which the fragments are weighted.
 
@@ -191,7 +193,7 @@ def _curves(
     begin = 0
     for owner, track in enumerate(tracks):
         # How many frames there are before each, all of them and those with each tag.
-        counts = np.zeros((len(tags) + 1, len(track.sequence.truth) + 1), np.int64)
+        counts = np.zeros((len(tags) + 1, len(track.sequence.ground_truth) + 1), np.int64)
         counts[0] = np.arange(counts.shape[1])
         counts[1:, 1:] = np.cumsum(_flags(track.sequence, tags)[:-1], axis=1)
         base = 1 / len(track.codes) if convention.repetition_weights else 1.0
@@ -203,12 +205,14 @@ def _curves(
                 owners.append(owner)
                 weights.append(base * (counts[:, fragment.stop] - counts[:, fragment.first]) / fragment.length)
             begin += len(codes)
-    longest = max(lengths) if convention.open_curve else max(len(track.sequence.truth) for track in tracks)
+    longest = (
+        max(lengths) if convention.curve_spans_fragments else max(len(track.sequence.ground_truth) for track in tracks)
+    )
     flat = np.concatenate([track.eao_overlaps.ravel() for track in tracks])
     fragments = np.array(starts), np.array(lengths), np.array(failed)
     sets = np.array(weights).T.copy()
     curves = expected_overlaps(flat, *fragments, sets, longest)
     parts = sequence_sums(flat, *fragments, sets[0], np.array(owners), len(tracks), longest)
-    if not convention.open_curve:
+    if not convention.curve_spans_fragments:
         curves[:, 0] = 1.0
     return curves, parts

@@ -10,11 +10,9 @@ from numpy.typing import NDArray
 
 from trackbench.errors import DataError
 from trackbench.metrics.vot.conventions import VotConvention
-from trackbench.metrics.vot.packed import Regions
+from trackbench.metrics.vot.packed import PackedRegions
 from trackbench.metrics.vot.raster import raster_overlaps
-from trackbench.regions import Region
-
-INITIALISATION, FAILURE = 1, 2
+from trackbench.regions import Code, Region
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,7 +20,7 @@ class VotSequence:
     """What a sequence's answers are compared with."""
 
     name: str
-    truth: Regions
+    ground_truth: PackedRegions
     size: tuple[int, int]
     """Width and height of its frames in pixels."""
     tags: Mapping[str, NDArray[np.bool_]]
@@ -32,7 +30,7 @@ class VotSequence:
     def of(
         cls,
         name: str,
-        truth: Iterable[Region] | Regions,
+        ground_truth: Iterable[Region] | PackedRegions,
         size: tuple[int, int],
         tags: Mapping[str, NDArray[np.bool_]] | None = None,
     ) -> VotSequence:
@@ -41,7 +39,7 @@ class VotSequence:
         Raises:
             DataError: a tag has another number of frames than the truth.
         """
-        regions = Regions.of(truth)
+        regions = PackedRegions.of(ground_truth)
         for tag, flags in (tags or {}).items():
             if len(flags) != len(regions):
                 raise DataError(f"{name}: tag '{tag}' has {len(flags)} frames; expected {len(regions)}, as the truth")
@@ -50,11 +48,11 @@ class VotSequence:
     def head(self, count: int) -> VotSequence:
         """Return its first ``count`` frames."""
         tags = {tag: flags[:count] for tag, flags in self.tags.items()}
-        return VotSequence(self.name, self.truth.head(count), self.size, tags)
+        return VotSequence(self.name, self.ground_truth.head(count), self.size, tags)
 
 
 @dataclass(frozen=True, eq=False)
-class Track:
+class RepeatedTrack:
     """The answers of R repetitions on the N frames of a sequence."""
 
     sequence: VotSequence
@@ -81,7 +79,7 @@ class Track:
         """Return the mean overlap of each repetition, (R,)."""
         valid, overlaps = self._valid(convention, None)
         return np.array(
-            [o[v].mean() if v.any() else convention.without_frames for o, v in zip(overlaps, valid, strict=True)]
+            [o[v].mean() if v.any() else convention.empty_accuracy for o, v in zip(overlaps, valid, strict=True)]
         )
 
     def _valid(
@@ -92,52 +90,54 @@ class Track:
         if chosen is not None:
             codes, overlaps = codes[:, chosen], overlaps[:, chosen]
         valid = (codes < 0) & ~np.isnan(overlaps)
-        for repetition, frame in np.argwhere(codes == INITIALISATION).tolist():
+        for repetition, frame in np.argwhere(codes == Code.STARTED).tolist():
             valid[repetition, frame : frame + convention.burn_in] = False
         return valid, overlaps
 
 
 def make_tracks(
     sequences: Sequence[VotSequence],
-    runs: Sequence[Sequence[Iterable[Region] | Regions]],
+    runs: Sequence[Sequence[Iterable[Region] | PackedRegions]],
     convention: VotConvention,
     truncate: bool,
-) -> list[Track]:
+) -> list[RepeatedTrack]:
     """Check the runs and compute all their overlaps at once.
 
     Raises:
         DataError: a sequence without repetitions, of another length than its truth, or with a code where none can be.
     """
     matched = [_match(s, r, convention, truncate) for s, r in zip(sequences, runs, strict=True)]
-    answers = Regions.concatenate([run for _, repetitions in matched for run in repetitions])
-    truths = Regions.concatenate([sequence.truth for sequence, repetitions in matched for _ in repetitions])
-    sizes = np.concatenate([np.tile(s.size, (len(s.truth) * len(r), 1)) for s, r in matched])
-    overlaps = raster_overlaps(answers, truths, convention.overlap, sizes)
+    answers = PackedRegions.concatenate([run for _, repetitions in matched for run in repetitions])
+    ground_truths = PackedRegions.concatenate(
+        [sequence.ground_truth for sequence, repetitions in matched for _ in repetitions]
+    )
+    sizes = np.concatenate([np.tile(s.size, (len(s.ground_truth) * len(r), 1)) for s, r in matched])
+    overlaps = raster_overlaps(answers, ground_truths, convention.overlap, sizes)
     eao_overlaps = overlaps
     if convention.eao_margin:
-        eao_overlaps = raster_overlaps(answers, truths, convention.overlap, sizes - convention.eao_margin)
+        eao_overlaps = raster_overlaps(answers, ground_truths, convention.overlap, sizes - convention.eao_margin)
     tracks, begin = [], 0
     for sequence, repetitions in matched:
-        shape = len(repetitions), len(sequence.truth)
+        shape = len(repetitions), len(sequence.ground_truth)
         here = slice(begin, begin + shape[0] * shape[1])
         codes = answers.codes[here].reshape(shape)
-        settled = eao_overlaps[here].reshape(shape).copy()
-        missed = (codes == FAILURE).any(1) | convention.unknown_is_miss
-        settled[missed] = np.nan_to_num(settled[missed], nan=0.0)
-        tracks.append(Track(sequence, codes, overlaps[here].reshape(shape), settled))
+        converged_sequences = eao_overlaps[here].reshape(shape).copy()
+        missed = (codes == Code.FAILED).any(1) | convention.unknown_is_miss
+        converged_sequences[missed] = np.nan_to_num(converged_sequences[missed], nan=0.0)
+        tracks.append(RepeatedTrack(sequence, codes, overlaps[here].reshape(shape), converged_sequences))
         begin = here.stop
     return tracks
 
 
 def _match(
-    sequence: VotSequence, runs: Sequence[Iterable[Region] | Regions], convention: VotConvention, truncate: bool
-) -> tuple[VotSequence, list[Regions]]:
+    sequence: VotSequence, runs: Sequence[Iterable[Region] | PackedRegions], convention: VotConvention, truncate: bool
+) -> tuple[VotSequence, list[PackedRegions]]:
     if not runs:
         raise DataError(f"{sequence.name}: no repetition; expected at least one")
     if convention.required_repetitions not in (None, len(runs)):
         runs = runs[:1]
-    repetitions = [Regions.of(run) for run in runs]
-    total = len(sequence.truth)
+    repetitions = [PackedRegions.of(run) for run in runs]
+    total = len(sequence.ground_truth)
     for number, run in enumerate(repetitions, 1):
         if len(run) != total and not truncate:
             raise DataError(
@@ -156,10 +156,10 @@ def _match(
 def _fault(codes: NDArray[np.int64]) -> str | None:
     """Return what is wrong with the codes of a reset-based run, None if nothing is."""
     frames = np.flatnonzero(codes > 0)
-    expected = np.where(np.arange(len(frames)) % 2 == 0, INITIALISATION, FAILURE)
+    expected = np.where(np.arange(len(frames)) % 2 == 0, Code.STARTED, Code.FAILED)
     wrong = np.flatnonzero(codes[frames] != expected)
-    if codes[0] != INITIALISATION:
-        return f"frame 1 has {_name(int(codes[0]))}; expected {_name(INITIALISATION)}"
+    if codes[0] != Code.STARTED:
+        return f"frame 1 has {_name(int(codes[0]))}; expected {_name(Code.STARTED)}"
     if len(wrong):
         found, wanted = int(codes[frames[wrong[0]]]), int(expected[wrong[0]])
         return f"frame {frames[wrong[0]] + 1} has {_name(found)}; expected {_name(wanted)} next"
@@ -174,5 +174,5 @@ def _fault(codes: NDArray[np.int64]) -> str | None:
 
 
 def _name(code: int) -> str:
-    names = {-1: "a region", INITIALISATION: "code 1 (initialisation)", FAILURE: "code 2 (failure)"}
+    names = {-1: "a region", Code.STARTED: "code 1 (initialisation)", Code.FAILED: "code 2 (failure)"}
     return names.get(code, f"code {code}")

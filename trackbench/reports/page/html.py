@@ -12,10 +12,10 @@ import trackbench
 from trackbench.datasets.sequence import Dataset
 from trackbench.definitions import content_folder
 from trackbench.errors import UsageError
+from trackbench.files import write_text
 from trackbench.reports.page.document import dataset_document
 from trackbench.reports.page.traces import Packed, pack
 from trackbench.reports.style import DASHES, Look
-from trackbench.results.store import write_text
 from trackbench.scores import Score
 from trackbench.scores.traces import TracedSequence
 

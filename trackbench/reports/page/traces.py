@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from trackbench.errors import DataError
 from trackbench.frames import read_frame
-from trackbench.scores.traces import Outlines, TracedSequence
+from trackbench.scores.traces import Contours, TracedSequence
 
 #: Stored units a pixel.
 _SCALE = 10
@@ -84,8 +84,8 @@ def pack(traced: Iterable[TracedSequence], limit: float, frames: int) -> Packed:
             {
                 "name": entry.name,
                 "sequence": entry.sequence.name,
-                "frames": len(entry.truth.counts),
-                "size": size or entry.sequence.size or _extent(entry.truth),
+                "frames": len(entry.ground_truth.counts),
+                "size": size or entry.sequence.size or _extent(entry.ground_truth),
                 "trackers": list(entry.traces),
                 "images": chosen,
             }
@@ -100,7 +100,7 @@ def _encode(entry: TracedSequence) -> bytes:
     and uint8 (N,) failures. Shapes are int32 (N,) counts, int32 their sum, and int32 numbers in tenths of a pixel, each
     less the same number of the frame before where that has as many.
     """
-    parts = [_shapes(entry.truth)]
+    parts = [_shapes(entry.ground_truth)]
     for trace in entry.traces.values():
         known = ~np.isnan(trace.overlaps)
         scaled = np.where(known, np.round(np.nan_to_num(trace.overlaps) * 10_000), _UNDEFINED)
@@ -108,7 +108,7 @@ def _encode(entry: TracedSequence) -> bytes:
     return b"".join(parts)
 
 
-def _shapes(outlines: Outlines) -> bytes:
+def _shapes(outlines: Contours) -> bytes:
     counts, numbers = outlines.counts.astype(np.int64), outlines.numbers
     rings = np.isnan(numbers)
     whole = np.clip(np.round(np.nan_to_num(numbers) * _SCALE), -_LARGEST, _LARGEST).astype(np.int64)
@@ -123,7 +123,7 @@ def _images(entry: TracedSequence, count: int) -> tuple[list[int], list[str], tu
     """Return frames (from 0), their images, and the size of the originals; nothing where images cannot be read."""
     if not count:
         return [], [], None
-    total = len(entry.truth.counts)
+    total = len(entry.ground_truth.counts)
     chosen = sorted({round(place) for place in np.linspace(0, total - 1, min(count, total)).tolist()})
     images = []
     size = None
@@ -144,10 +144,10 @@ def _images(entry: TracedSequence, count: int) -> tuple[list[int], list[str], tu
     return chosen, images, size
 
 
-def _extent(truth: Outlines) -> tuple[int, int]:
+def _extent(ground_truth: Contours) -> tuple[int, int]:
     """Return a size that holds the truth where nothing says how large the frames are."""
-    boxes = truth.numbers[np.repeat(truth.counts, truth.counts) == 4].reshape(-1, 4)
-    outlines = truth.numbers[np.repeat(truth.counts, truth.counts) > 4].reshape(-1, 2)
+    boxes = ground_truth.numbers[np.repeat(ground_truth.counts, ground_truth.counts) == 4].reshape(-1, 4)
+    outlines = ground_truth.numbers[np.repeat(ground_truth.counts, ground_truth.counts) > 4].reshape(-1, 2)
     corners = np.concatenate([boxes[:, :2] + boxes[:, 2:], outlines, [[1.0, 1.0]]])
     width, height = np.nanmax(corners, axis=0).tolist()
     return int(width * 1.1) + 1, int(height * 1.1) + 1

@@ -22,7 +22,7 @@ from pydantic import Field, computed_field, model_validator
 
 from trackbench.errors import TrackerError, UsageError
 from trackbench.regions import Box, Region, region_to_box
-from trackbench.trackers.base import Frame, LoopedModel, Options, Prediction
+from trackbench.trackers.base import Frame, Options, Prediction, UnbatchedModel
 from trackbench.trackers.classes import load_object
 
 
@@ -70,7 +70,7 @@ class Got10kOptions(Options):
         return loaded
 
 
-class Got10kModel(LoopedModel):
+class Got10kModel(UnbatchedModel):
     """One object of the class for each target.
 
     The got10k toolkit uses one object for all sequences; here none can depend on the sequences before it.

@@ -21,7 +21,7 @@ from pydantic import AfterValidator, Field, FilePath, model_validator
 
 from trackbench.errors import TrackerError, UsageError, suggestion
 from trackbench.regions import Box, Region, region_to_box
-from trackbench.trackers.base import Frame, LoopedModel, Options, Prediction
+from trackbench.trackers.base import Frame, Options, Prediction, UnbatchedModel
 
 ModelFile = Annotated[FilePath, AfterValidator(Path.resolve)]
 
@@ -90,7 +90,7 @@ def variants() -> list[tuple[str, str | None]]:
     return [(name, _needs(files) if (files := needed_files(name)) else None) for name in sorted(_installed())]
 
 
-class OpenCVModel(LoopedModel):
+class OpenCVModel(UnbatchedModel):
     """One OpenCV object for each target.
 
     Random draws depend on the seed and on the number of the frame since the start alone: neither on other targets nor

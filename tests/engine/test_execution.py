@@ -1,0 +1,158 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from trackbench.datasets.catalogue import open_dataset
+from trackbench.engine.execution import execute, expected_frames, make_plan
+from trackbench.errors import DataError, UsageError
+from trackbench.trackers.registry import find_tracker
+
+
+def contents(folder: Path) -> dict[str, str]:
+    """Everything stored whose content does not depend on the clock."""
+    return {str(p.relative_to(folder)): p.read_text() for p in folder.rglob("*") if p.suffix in {".txt", ".score"}}
+
+
+def test_stores_and_resumes(workplace: Path) -> None:
+    dataset = open_dataset("data")
+    plan = make_plan(find_tracker("drift"), dataset, workplace / "runs")
+    assert expected_frames([plan]) == 21
+    execute([plan], device="cpu", batch=2)
+    folder = workplace / "runs/drift/data/one-pass"
+    assert sorted(p.name for p in folder.iterdir()) == sorted(
+        ["manifest.json", *(f"s{n}{suffix}" for n in (1, 2, 3) for suffix in (".txt", ".time", ".score"))]
+    )
+    summary = plan.summary()
+    assert (summary["sequences"], summary["of"], summary["frames"], summary["failed"]) == (3, 3, 21, [])
+    manifest = json.loads((folder / "manifest.json").read_text())
+    assert manifest["identity"]["options"] == {"dx": 1.0, "fail_on": "", "sleep": 0.0, "gate": ""}
+    (session,) = manifest["sessions"]
+    assert (session["sequences"], session["batch"], session["device"]) == (3, 2, "cpu")
+    assert "divided by its batch" in session["timing"]
+
+    before = contents(folder)
+    (folder / "s2.txt").unlink()
+    again = make_plan(find_tracker("drift"), dataset, workplace / "runs")
+    assert [task.run.name for task in again.missing] == ["s2"]
+    execute([again], device="cpu")
+    assert contents(folder) == before
+    assert len(json.loads((folder / "manifest.json").read_text())["sessions"]) == 2
+    assert make_plan(find_tracker("drift"), dataset, workplace / "runs").missing == []
+
+
+def test_settings_make_another_identity(workplace: Path) -> None:
+    dataset = open_dataset("data")
+    changed = find_tracker("drift", options={"dx": 2})
+    assert changed.label == "drift@dx=2"
+    plan = make_plan(changed, dataset, workplace / "runs")
+    execute([plan], device="cpu")
+    assert plan.folder.path == workplace / "runs/drift@dx=2/data/one-pass"
+    # The same folder under a changed definition is refused.
+    (workplace / "trackers/drift.toml").write_text(
+        'title = "D"\nclass = "sample_trackers:Drift"\n[options]\nsleep=0.001\n'
+    )
+    with pytest.raises(UsageError, match=r"other settings \(options.sleep: stored 0.0, now 0.001\)"):
+        make_plan(find_tracker("drift", options={"dx": 2}), dataset, workplace / "runs")
+    fresh = make_plan(find_tracker("drift", options={"dx": 2}), dataset, workplace / "runs", restart=True)
+    assert len(fresh.missing) == 3
+
+
+def test_changed_data_is_noticed(workplace: Path) -> None:
+    execute([make_plan(find_tracker("static"), open_dataset("data"), workplace / "runs")], device="cpu")
+    ground_truth = workplace / "data/s1/groundtruth.txt"
+    lines = ground_truth.read_text().splitlines()
+    ground_truth.write_text("\n".join(["9,9,8,6", *lines[1:]]))
+    with pytest.raises(DataError, match=r"s1.txt: was started on 10.0,12.0,8.0,6.0, the annotation now says 9.0,9.0"):
+        make_plan(find_tracker("static"), open_dataset("data"), workplace / "runs")
+    ground_truth.write_text("\n".join(lines[:-1]))
+    with pytest.raises(DataError, match=r"s1.txt: holds 6 frames, the sequence now has 5; --restart"):
+        make_plan(find_tracker("static"), open_dataset("data"), workplace / "runs")
+
+
+def test_failures_are_recorded_and_forgotten_once_mended(workplace: Path) -> None:
+    image = workplace / "data/s2/img/0003.jpg"
+    good = image.read_bytes()
+    image.unlink()
+    plan = make_plan(find_tracker("static"), open_dataset("data"), workplace / "runs")
+    execute([plan], device="cpu", batch=4)
+    assert list(plan.failed) == ["s2"]
+    assert plan.folder.sequences() == {"s1", "s3"}
+    assert "6 frames but 7 annotations" in plan.folder.failures()["s2"]["reason"]
+    image.write_bytes(good)
+    execute([make_plan(find_tracker("static"), open_dataset("data"), workplace / "runs")], device="cpu")
+    assert plan.folder.failures() == {}
+    assert plan.folder.sequences() == {"s1", "s2", "s3"}
+
+
+def test_repetitions_are_seeded_one_after_the_other(workplace: Path) -> None:
+    plan = make_plan(find_tracker("dice"), open_dataset("data"), workplace / "runs", repetitions=2, seed=3)
+    execute([plan], device="cpu")
+    first, second = plan.folder.boxes("s1", 1), plan.folder.boxes("s1", 2)
+    assert (first[1:] != second[1:]).any()
+    other = make_plan(find_tracker("dice"), open_dataset("data"), workplace / "other", seed=4)
+    execute([other], device="cpu")
+    assert (other.folder.boxes("s1") == second).all()
+    with pytest.raises(UsageError, match="seed: stored 3, now 4"):
+        make_plan(find_tracker("dice"), open_dataset("data"), workplace / "runs", seed=4)
+
+
+def start(workplace: Path, *arguments: str) -> subprocess.Popen[str]:
+    """Start a run; before its second sequence it waits for the file ``open``."""
+    command = [sys.executable, "-m", "trackbench", "run", "drift", "-d", "data", "--set", "gate=open", *arguments]
+    pipes = {"stderr": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    return subprocess.Popen(command, cwd=workplace, preexec_fn=heed_interrupts, **pipes)
+
+
+def heed_interrupts() -> None:
+    """Take back that SIGINT is ignored, as it is below a shell's background jobs and nohup."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+def wait_for(folder: Path, count: int) -> None:
+    deadline = time.monotonic() + 60
+    while len(list(folder.glob("*/data/one-pass/*.txt"))) < count:
+        assert time.monotonic() < deadline, "nothing was stored"
+        time.sleep(0.005)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals")
+def test_killed_in_the_middle(workplace: Path) -> None:
+    """After kill -9 the same command gives the same files as a run that nobody disturbed."""
+    killed = start(workplace, "--runs", "rough")
+    wait_for(workplace / "rough", 1)
+    killed.kill()
+    killed.communicate()
+    assert killed.returncode == -signal.SIGKILL
+    # What a writer leaves when it dies at the worst moment.
+    folder = next((workplace / "rough").glob("*/data/one-pass"))
+    assert [path.name for path in folder.glob("*.txt")] == ["s1.txt"]
+    (folder / "s3.time").write_text("0.1\n")
+    (workplace / "open").touch()
+    undisturbed = start(workplace, "--runs", "calm")
+    again = start(workplace, "--runs", "rough")
+    assert again.communicate() is not None
+    undisturbed.communicate()
+    assert (again.returncode, undisturbed.returncode) == (0, 0)
+    assert contents(workplace / "rough") == contents(workplace / "calm")
+    names = [sorted(p.name for p in (workplace / name).rglob("*")) for name in ("rough", "calm")]
+    assert names[0] == names[1]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals")
+def test_interrupted(workplace: Path) -> None:
+    process = start(workplace, "--runs", "runs")
+    wait_for(workplace / "runs", 1)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "interrupted; everything finished so far is kept, the same command continues" in errors
+    assert "Traceback" not in errors
+    assert [path.name for path in (workplace / "runs").glob("*/data/one-pass/*.txt")] == ["s1.txt"]
+    manifest = json.loads(next((workplace / "runs").rglob("manifest.json")).read_text())
+    assert manifest["sessions"][0]["sequences"] == 1

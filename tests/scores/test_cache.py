@@ -1,0 +1,103 @@
+import os
+from pathlib import Path
+
+import pytest
+
+from trackbench.datasets.catalogue import open_dataset
+from trackbench.engine.execution import execute, make_plan
+from trackbench.scores import Score, one_pass, score_runs
+from trackbench.scores.cache import FILE
+from trackbench.trackers.registry import find_tracker
+
+
+@pytest.fixture
+def evaluations(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """A stored run, and the list of evaluations that scoring makes from here on."""
+    execute([make_plan(find_tracker("static"), open_dataset("data"), Path("runs"))], device="cpu")
+    made: list[str] = []
+    evaluate = one_pass.evaluate
+
+    def spy(run: object, rules: object) -> object:
+        made.append(rules.name)  # type: ignore[attr-defined]
+        return evaluate(run, rules)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(one_pass, "evaluate", spy)
+    return made
+
+
+def score(rules: str | None = None) -> Score:
+    (found,) = score_runs(open_dataset("data"), Path("runs"), rules=rules)
+    return found
+
+
+def test_nothing_new_costs_no_evaluation(evaluations: list[str]) -> None:
+    first = score()
+    assert score() == first
+    assert evaluations == ["matlab"]
+    other = score("stark")
+    assert (score("stark"), score()) == (other, first)
+    assert evaluations == ["matlab", "stark"]
+
+
+@pytest.mark.parametrize("change", ["result", "time", "truth", "attributes", "fewer", "title"])
+def test_anything_new_is_evaluated(evaluations: list[str], workplace: Path, change: str) -> None:
+    before = score()
+    run = workplace / "runs/static/data/one-pass"
+    if change == "result":
+        lines = (run / "s1.txt").read_text().splitlines()
+        (run / "s1.txt").write_text("\n".join([*lines[:-1], "0.0,0.0,1.0,1.0"]) + "\n")
+    elif change == "time":
+        (run / "s1.time").write_text("1.0\n" * 6)
+    elif change == "truth":
+        text = (workplace / "data/s2/groundtruth.txt").read_text()
+        (workplace / "data/s2/groundtruth.txt").write_text(text.replace("12,12,8,6", "12,13,8,6"))
+    elif change == "attributes":
+        (workplace / "data/s1/attributes.txt").write_text("OCC\n")
+        (workplace / "data/s2/attributes.txt").write_text("OCC\n")
+    elif change == "fewer":
+        (run / "s3.txt").unlink()
+    else:
+        manifest = (run / "manifest.json").read_text()
+        (run / "manifest.json").write_text(manifest.replace('"title": "Static"', '"title": "Still"'))
+    after = score()
+    assert after != before
+    assert evaluations == ["matlab", "matlab"]
+
+
+def test_changed_code_is_noticed(evaluations: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    first = score()
+    monkeypatch.setattr("trackbench.scores.cache._code", lambda: "another")
+    assert score() == first
+    assert evaluations == ["matlab", "matlab"]
+
+
+@pytest.mark.parametrize("content", ["", "no json", "[]", "{}"])
+def test_a_broken_cache_is_no_cache(evaluations: list[str], workplace: Path, content: str) -> None:
+    first = score()
+    (workplace / "runs/static/data/one-pass" / FILE).write_text(content)
+    assert score() == first
+    assert evaluations == ["matlab", "matlab"]
+
+
+def test_known_sources_are_not_read(evaluations: list[str], reference: Path, workplace: Path) -> None:
+    """On OTB listing knows the annotation's files: a change of their time is noticed, reading is not needed."""
+    from zipfile import ZipFile
+
+    with ZipFile(reference / "evaluation/ope/otb_gt.zip") as archive:
+        archive.extractall(workplace / "otb")
+    dataset = open_dataset("otb100", workplace / "otb")
+    from trackbench.regions import Box
+    from trackbench.results.store import RunFolder, RunKey
+
+    run = RunFolder(workplace / "runs", RunKey("perfect", "otb100", "one-pass"))
+    run.write_manifest({"tracker": "perfect", "dataset": "otb100", "protocol": "one-pass", "identity": {}})
+    for sequence in dataset.sequences:
+        run.write(sequence.name, [Box.of(box) for box in sequence.ground_truth.boxes], [], [None] * len(sequence))
+    (first,) = score_runs(dataset, workplace / "runs")
+    fresh = open_dataset("otb100", workplace / "otb")
+    assert score_runs(fresh, workplace / "runs") == [first]
+    assert not any("truth" in vars(sequence) for sequence in fresh.sequences)
+    assert evaluations == ["matlab"]
+    os.utime(workplace / "otb/OTB/Box/groundtruth_rect.txt")
+    assert score_runs(open_dataset("otb100", workplace / "otb"), workplace / "runs") == [first]
+    assert evaluations == ["matlab", "matlab"]

@@ -1,0 +1,216 @@
+"""Fitting one file of results to its sequence: length, origin, times, confidences.
+
+What is unusual but can be used is noted; what cannot be used raises.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trackbench.datasets.sequence import VideoSequence
+from trackbench.errors import DataError
+from trackbench.formats import discovery, reading
+from trackbench.formats.archives import Files
+from trackbench.formats.matlab import read_mat
+from trackbench.regions import Box, Region
+
+#: Sequences of which some tools write more leading frames than the truth has: OTB's toolkit starts Tiger1 at frame 6.
+LEADING = {"Tiger1": 5}
+
+
+@dataclass(frozen=True)
+class ImportOptions:
+    """How the numbers are to be read."""
+
+    boxes: Literal["xywh", "xyxy"] = "xywh"
+    offset: float = 0.0
+    """Added to every x and y."""
+    pad_missing: bool = False
+    """Frames that a short file lacks count as frames without an answer."""
+
+
+@dataclass
+class Result:
+    """One trajectory as it will be stored: N regions, N seconds or none, N confidences or none."""
+
+    boxes: NDArray[np.float64]
+    regions: tuple[Region, ...] | None
+    seconds: list[float]
+    scores: list[float | None]
+    given: int | None = None
+    """How many of the N frames the file has, where it is short and was filled up."""
+
+
+class SequenceAligner:
+    """Reads the files of one tracker.
+
+    Args:
+        files: where they are.
+        shape: how they are kept.
+        how: how the numbers are to be read.
+    """
+
+    def __init__(self, files: Files, shape: discovery.Shape, how: ImportOptions) -> None:
+        self.files, self.shape, self.how = files, shape, how
+        self.hashes: dict[str, str] = {}
+        """File -> SHA-256 of all that was read."""
+        self.notes: dict[str, list[str]] = defaultdict(list)
+        """What happened -> the sequences or files to which it happened."""
+        self.tabs = False
+        """Tabs separate the numbers."""
+        self._shifts: list[tuple[float, float]] = []
+        self._present = set(files.names)
+
+    def fit(self, entry: discovery.DiscoveredResult, sequence: VideoSequence, runs: int) -> Result:
+        """Return the trajectory of ``entry``, as long as the truth of ``sequence``.
+
+        Args:
+            entry: one of the tracker's files.
+            sequence: what it is about.
+            runs: how many runs over this sequence there are.
+
+        Raises:
+            DataError: it is too short, or no trajectory; the message names the file or the sequence.
+        """
+        trajectory = self.trajectory(entry)
+        boxes, regions, name = trajectory.boxes, trajectory.regions, sequence.name
+        found, expected = len(boxes), expected_length(sequence)
+        if expected is None:
+            self.notes["the number of frames is not known here, lengths are not checked"].append(name)
+            expected = found
+        skip = LEADING.get(name, 0)
+        if found != expected + skip:
+            skip = 0
+        if found < expected and not self.how.pad_missing:
+            raise DataError(
+                f"{name}: {found} lines, the truth has {expected}; "
+                "--pad-missing fills up the file with frames without an answer"
+            )
+        seconds, scores = self._seconds(entry, found, runs), self._scores(entry, found)
+        if skip:
+            self.notes[f"the first {skip} lines, which the benchmark omits, were dropped"].append(name)
+        elif found > expected:
+            self.notes["longer than the truth and cut"].append(f"{name} ({found} lines for {expected} frames)")
+        elif found < expected:
+            self.notes["shorter than the truth, the rest is without an answer"].append(
+                f"{name} ({found} lines for {expected} frames)"
+            )
+        kept = slice(skip, skip + expected)
+        boxes, regions = boxes[kept], None if regions is None else regions[kept]
+        lacking = expected - len(boxes)
+        if lacking:
+            boxes = np.vstack([boxes, np.full((lacking, 4), np.nan)])
+            regions = None if regions is None else (*regions, *[Box(*[np.nan] * 4)] * lacking)
+        if trajectory.polygons:
+            self.notes["polygons, reduced to their min-max boxes"].append(name)
+        self._look_at(boxes[: found - skip], name)
+        self._shifts.append(tuple((boxes[0, :2] - sequence.ground_truth.boxes[0, :2]).tolist()))
+        return Result(
+            boxes,
+            regions,
+            [*seconds[kept], *[float("nan")] * lacking] if seconds else [],
+            [*scores[kept], *[None] * lacking] if scores else [None] * expected,
+            found if lacking else None,
+        )
+
+    def _look_at(self, boxes: NDArray[np.float64], name: str) -> None:
+        # Line 1 may be VOT's code, which is no lack of an answer.
+        unanswered = int((~np.isfinite(boxes[1:])).any(1).sum())
+        if unanswered:
+            self.notes["NaN or infinity, kept as no answer"].append(f"{name} ({unanswered} frames)")
+        negative = int((boxes[:, 2:] < 0).any(1).sum())
+        if negative:
+            self.notes["width or height below 0 (are these corners? then --boxes xyxy)"].append(
+                f"{name} ({negative} frames)"
+            )
+
+    def trajectory(self, entry: discovery.DiscoveredResult) -> reading.ParsedResult:
+        """Return what the file of ``entry`` holds.
+
+        Raises:
+            DataError: it is no trajectory.
+        """
+        where, data = self.files.where(entry.file), self._read(entry.file)
+        if self.shape == "own":
+            return reading.read_own(data, where)
+        if self.shape == "mat":
+            boxes = read_mat(data, where)
+            if self.how.boxes == "xyxy":
+                boxes[:, 2:] -= boxes[:, :2]
+            boxes[:, :2] += self.how.offset
+            return reading.ParsedResult(boxes)
+        self.tabs |= b"\t" in data[:200]
+        return reading.read_trajectory(data, where, corners=self.how.boxes == "xyxy", offset=self.how.offset)
+
+    def _seconds(self, entry: discovery.DiscoveredResult, frames: int, runs: int) -> list[float]:
+        for file in discovery.time_files(entry, self.shape):
+            if file not in self._present:
+                continue
+            where = self.files.where(file)
+            try:
+                times = reading.read_columns(self._read(file), where)
+            except DataError as error:
+                self.notes["times that cannot be read, left out"].append(str(error))
+                return []
+            # GOT-10k's files have a column a run; a single one beside several runs does not say whose it is.
+            column = 0 if times.shape[1] == runs == 1 or self.shape != "nested" else entry.run - 1
+            if len(times) != frames or column >= times.shape[1] or (self.shape != "nested" and times.shape[1] > 1):
+                shape = f"{len(times)} lines of {times.shape[1]} for {frames} frames, run {entry.run}"
+                self.notes["times that do not fit, left out"].append(f"{where} ({shape})")
+                return []
+            values: list[float] = times[:, column].tolist()
+            return values
+        return []
+
+    def _scores(self, entry: discovery.DiscoveredResult, frames: int) -> list[float | None]:
+        for file in discovery.score_files(entry, self.shape):
+            if file not in self._present:
+                continue
+            where = self.files.where(file)
+            try:
+                scores = reading.read_confidences(self._read(file), where)
+            except DataError as error:
+                self.notes["confidences that cannot be read, left out"].append(str(error))
+                return []
+            if len(scores) == frames - 1:  # without the frame on which the tracker was started
+                scores = [None, *scores]
+            if len(scores) != frames:
+                self.notes["confidences that do not fit, left out"].append(f"{where} ({len(scores)} for {frames})")
+                return []
+            return scores
+        return []
+
+    def _read(self, file: str) -> bytes:
+        data = self.files.read(file)
+        self.hashes[file] = hashlib.sha256(data).hexdigest()
+        return data
+
+    def look_for_shift(self) -> None:
+        """Note if most first boxes miss the truth by exactly one pixel."""
+        for shift in (1.0, -1.0):
+            count = sum(np.allclose(found, shift, rtol=0, atol=1e-6) for found in self._shifts)
+            if 2 * count > len(self._shifts):
+                what = f"{count} of {len(self._shifts)} first boxes miss the truth by {shift:+g} pixel in x and y"
+                self.notes[f"{what} (another origin? then --offset {-shift:g})"] = []
+
+
+def expected_length(sequence: VideoSequence) -> int | None:
+    """Return how many frames a result of ``sequence`` has; None where neither truth nor images tell.
+
+    Benchmarks that are scored by a server publish the first box only; there the images are counted.
+
+    Raises:
+        DataError: the truth cannot be read.
+    """
+    if not sequence.only_first_annotated:
+        return len(sequence)
+    try:
+        return len(sequence.frames)
+    except DataError:  # only annotations are here
+        return None

@@ -1,0 +1,231 @@
+"""Recognising result trees: which files are trajectories of which sequence, which run, which tracker.
+
+======================================  ==================================================================
+``<tracker>/<seq>.txt``                 pysot, LaSOT and TNL2K (``<tracker>_tracking_result/``), TrackingNet
+``<tracker>/<param>[_%03d]/<seq>.txt``  pytracking, OSTrack and their kin, a folder a run
+``<tracker>/<seq>.txt``, ``times/``     got10k toolkit
+``<tracker>/<seq>/<seq>_%03d.txt``      GOT-10k, a file a run
+``<seq>_<TRACKER>.mat``                 OTB MATLAB toolkit
+``manifest.json``, ``<seq>.txt``        our own store, ``repetition-%03d/`` for further runs
+======================================  ==================================================================
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+from trackbench.errors import UsageError, suggestion
+from trackbench.formats.names import SIDE, Names
+
+Shape = Literal["flat", "nested", "mat", "own"]
+
+#: Tool -> the shapes in which it keeps one-pass results.
+TOOLS: dict[str, tuple[Shape, ...]] = {
+    "pytracking": ("flat",),
+    "ostrack": ("flat",),
+    "pysot": ("flat", "nested"),
+    "got10k": ("flat", "nested"),
+    "lasot": ("flat",),
+    "otb-mat": ("mat",),
+    "trackingnet": ("flat",),
+    "trackbench": ("own",),
+}
+#: The OSTrack family puts these two benchmarks, and no others, into a folder below the run's.
+_BELOW_RUN = ("got10k", "trackingnet")
+_NUMBERED = re.compile(r"(.+)_(\d{3})", re.DOTALL)
+_OWN_RUN = re.compile(r"repetition-(\d{3})")
+
+
+@dataclass(frozen=True)
+class DiscoveredResult:
+    """A trajectory file."""
+
+    file: str
+    written: str
+    """The sequence's name as the file has it."""
+    run: int
+    """Number of the run in the tool's own counting."""
+
+    @property
+    def folder(self) -> str:
+        """The folder of the file."""
+        return self.file.rpartition("/")[0]
+
+    @property
+    def stem(self) -> str:
+        """The name of the file without its ending."""
+        return self.file.rpartition("/")[2].rpartition(".")[0]
+
+
+@dataclass(frozen=True)
+class Group:
+    """What belongs to one tracker."""
+
+    label: str
+    """Its folder, or for ``.mat`` files the folder and the tracker's name."""
+    shape: Shape
+    entries: list[DiscoveredResult] = field(default_factory=list)
+
+    def matched(self, names: Names) -> int:
+        """Return how many entries name a sequence."""
+        return sum(bool(names.hits(entry.written)) for entry in self.entries)
+
+
+def find_groups(files: Iterable[str], names: Names) -> list[Group]:
+    """Return the trackers of a tree of files, sorted by label; files beside trajectories belong to none."""
+    files = list(files)
+    own = {file.rpartition("/")[0] for file in files if file.rpartition("/")[2] == "manifest.json"}
+    groups: dict[tuple[str, Shape], list[DiscoveredResult]] = defaultdict(list)
+    mats: dict[str, list[str]] = defaultdict(list)
+    for file in files:
+        folder, _, base = file.rpartition("/")
+        stem, _, ending = base.rpartition(".")
+        if ending.lower() == "mat":
+            mats[folder].append(file)
+        elif ending.lower() == "txt" and (names.is_name(stem) or not SIDE.fullmatch(stem)):
+            label, shape, entry = _place(file, folder, stem, own)
+            groups[label, shape].append(entry)
+    found = _join_runs([Group(label, shape, entries) for (label, shape), entries in groups.items()])
+    for folder, members in mats.items():
+        found += _split_mats(folder, members, names)
+    return sorted(found, key=lambda group: group.label)
+
+
+def choose(groups: list[Group], names: Names, tool: str | None, only: str | None, where: str) -> Group:
+    """Return the group to import: the one that is asked for, or the only one that fits the data set.
+
+    Raises:
+        UsageError: there is none, or more than one.
+    """
+    if tool is not None:
+        groups = [group for group in groups if group.shape in TOOLS[tool]]
+    if not groups:
+        raise UsageError(f"{where}: holds no result files{f' of the kind that {tool} writes' if tool else ''}")
+    if only is not None:
+        chosen = [group for group in groups if f"/{group.label}".endswith(f"/{only}")]
+        if not chosen:
+            labels = [group.label for group in groups]
+            raise UsageError(f"--only '{only}': {where} holds {listed(labels)}{suggestion(only, labels)}")
+        groups = chosen
+    if len(groups) > 1:
+        # Beside results of other data sets: those of this one are the ones whose names fit.
+        fitting = [group for group in groups if 2 * group.matched(names) >= len(group.entries)]
+        groups = fitting or [group for group in groups if group.matched(names)] or groups[:1]
+    if len(groups) > 1:
+        labels = [group.label for group in groups]
+        raise UsageError(f"{where}: holds results of {len(groups)} trackers ({listed(labels)}); --only NAME takes one")
+    return groups[0]
+
+
+def guess_tool(group: Group, files: Iterable[str], dataset: str, tabs: bool) -> str:
+    """Return the id of the tool that most likely wrote the group; what is read does not depend on it.
+
+    Args:
+        group: the files.
+        files: all files of the tree.
+        dataset: the data set.
+        tabs: the trajectories are separated by tabs.
+    """
+    if group.shape != "flat":
+        return {"nested": "got10k", "mat": "otb-mat", "own": "trackbench"}[group.shape]
+    folders = {entry.folder for entry in group.entries}
+    beside = [file for file in files if file.rpartition("/")[0] in folders]
+    if any(folder.endswith("_tracking_result") for folder in folders):
+        return "lasot"
+    if any(f"{folder}/times/" in file for folder in folders for file in files):
+        return "got10k"
+    if any(file.endswith(("_all_scores.txt", "_all_boxes.txt")) for file in beside) or any(
+        folder.endswith(tuple(f"/{name}" for name in _BELOW_RUN)) for folder in folders
+    ):
+        return "ostrack"
+    if tabs or any(file.endswith("_time.txt") for file in beside):
+        return "pytracking"
+    return "trackingnet" if dataset == "trackingnet" else "pysot"
+
+
+def time_files(entry: DiscoveredResult, shape: Shape) -> list[str]:
+    """Return where the times of a trajectory can be."""
+    if shape == "own":
+        return [f"{entry.folder}/{entry.written}.time"]
+    here = entry.folder + "/" if entry.folder else ""
+    return [
+        f"{here}{entry.written}_time.txt",
+        f"{here}{entry.written}_times.txt",
+        f"{here}times/{entry.written}_time.txt",
+    ]
+
+
+def score_files(entry: DiscoveredResult, shape: Shape) -> list[str]:
+    """Return where the confidences of a trajectory can be."""
+    if shape == "own":
+        return [f"{entry.folder}/{entry.written}.score"]
+    here = f"{entry.folder}/{entry.stem}" if entry.folder else entry.stem
+    suffixes = ("_object_presence_scores.txt", "_all_scores.txt", "_scores.txt", "_confidence.txt", "_confidence.value")
+    return [here + suffix for suffix in suffixes]
+
+
+def listed(items: list[str], most: int = 6) -> str:
+    """Return the first of ``items`` in one line, and how many more there are."""
+    more = f" and {len(items) - most} more" if len(items) > most else ""
+    return ", ".join(items[:most]) + more
+
+
+def _place(file: str, folder: str, stem: str, own: set[str]) -> tuple[str, Shape, DiscoveredResult]:
+    above, _, parent = folder.rpartition("/")
+    if folder in own:
+        return folder, "own", DiscoveredResult(file, stem, 1)
+    if above in own and (run := _OWN_RUN.fullmatch(parent)):
+        return above, "own", DiscoveredResult(file, stem, int(run[1]))
+    numbered = _NUMBERED.fullmatch(stem)
+    if numbered and numbered[1] == parent:
+        return above, "nested", DiscoveredResult(file, parent, int(numbered[2]))
+    if stem == parent:
+        return above, "nested", DiscoveredResult(file, parent, 1)
+    return folder, "flat", DiscoveredResult(file, stem, 1)
+
+
+def _join_runs(groups: list[Group]) -> list[Group]:
+    """Join ``<param>_000``, ``<param>_001``, … into one group; numbers that do not count on are part of the names."""
+    families: dict[tuple[str, str], dict[int, Group]] = defaultdict(dict)
+    joined: list[Group] = []
+    for group in groups:
+        run, slash, below = group.label.rpartition("/")
+        if below not in _BELOW_RUN:
+            run, slash, below = group.label, "", ""
+        numbered = _NUMBERED.fullmatch(run)
+        if group.shape == "flat" and numbered:
+            families[numbered[1], slash + below][int(numbered[2])] = group
+        else:
+            joined.append(group)
+    for (label, below), members in families.items():
+        numbers = sorted(members)
+        if len(numbers) == 1 or numbers not in (list(range(len(numbers))), list(range(1, len(numbers) + 1))):
+            joined += members.values()
+            continue
+        entries = [replace(entry, run=number) for number in numbers for entry in members[number].entries]
+        joined.append(Group(label + below, "flat", entries))
+    return joined
+
+
+def _split_mats(folder: str, files: list[str], names: Names) -> list[Group]:
+    """Tell sequence from tracker in ``car1_s_ECO_HC``: the tracker's part is the one that most files share."""
+    splits: dict[str, list[tuple[str, str]]] = {}
+    for file in files:
+        stem = file.rpartition("/")[2][: -len(".mat")]
+        cuts = [(stem[: cut.start()], stem[cut.end() :]) for cut in re.finditer("_", stem)]
+        splits[file] = [(head, tail) for head, tail in [*cuts, (stem, "")] if head and names.hits(head)]
+    shared = Counter(tail for options in splits.values() for _, tail in options)
+    groups: dict[str, list[DiscoveredResult]] = defaultdict(list)
+    for file, options in splits.items():
+        stem = file.rpartition("/")[2][: -len(".mat")]
+        if not options:
+            tails = [tail for tail in shared if tail and stem.endswith(f"_{tail}")]
+            tail = max(tails, key=lambda tail: shared[tail], default="")
+            options = [(stem.removesuffix(f"_{tail}") if tail else stem, tail)]
+        head, tail = max(options, key=lambda option: (shared[option[1]], len(option[0])))
+        groups[tail].append(DiscoveredResult(file, head, 1))
+    return [Group("/".join(filter(None, (folder, tail))), "mat", entries) for tail, entries in groups.items()]

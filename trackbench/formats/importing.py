@@ -1,0 +1,249 @@
+"""From another tool's files to a run of our store.
+
+A plan is made first: it reads everything, matches names and lengths with the truth, and lists what does not fit. It is
+stored as a whole, or not at all unless the user asks for what fits. No image is opened.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import sys
+from collections import defaultdict
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from trackbench.datasets.sequence import Dataset
+from trackbench.errors import DataError, UsageError, suggestion
+from trackbench.formats import discovery
+from trackbench.formats.alignment import ImportOptions, Result, SequenceAligner
+from trackbench.formats.archives import Files, open_files
+from trackbench.formats.names import Names
+from trackbench.regions import Box, Region
+from trackbench.results.manifest import open_or_create_manifest, versions
+from trackbench.results.store import RunFolder, RunKey
+
+#: Bytes of the longest name that file systems take.
+MAX_NAME = 255
+
+
+class ImportProblem(NamedTuple):
+    """A file that does not fit, and why."""
+
+    file: str
+    reason: str
+
+
+@dataclass
+class ImportPlan:
+    """What would be stored."""
+
+    name: str
+    dataset: Dataset
+    source: dict[str, Any]
+    """``tool``, ``path``, ``group``, ``files``, ``sha256`` and ``options`` of what was read."""
+    results: dict[tuple[str, int], Result] = field(default_factory=dict)
+    """(sequence, repetition) -> trajectory."""
+    faults: list[ImportProblem] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+    @property
+    def sequences(self) -> set[str]:
+        """The sequences that fit."""
+        return {name for name, _ in self.results}
+
+    @property
+    def missing(self) -> list[str]:
+        """The sequences of the data set without a result that fits, in its order."""
+        names = [sequence.name for sequence in self.dataset.sequences] + list(self.dataset.missing)
+        return [name for name in names if name not in self.sequences]
+
+
+def plan_import(
+    path: Path,
+    name: str,
+    dataset: Dataset,
+    *,
+    tool: str | None = None,
+    only: str | None = None,
+    how: ImportOptions | None = None,
+) -> ImportPlan:
+    """Read the results of one tracker and match them with the data set.
+
+    Args:
+        path: a folder, a zip archive or a single file.
+        name: what the tracker will be called.
+        dataset: the benchmark; its annotations must be there.
+        tool: whose layout it is; None recognises it.
+        only: which tracker, where ``path`` holds several.
+        how: how the numbers are to be read.
+
+    Raises:
+        UsageError: nothing to read, several trackers, a wrong name.
+        DataError: a damaged archive, or none of the files fits.
+    """
+    if tool is not None and tool not in discovery.TOOLS:
+        known = (*discovery.TOOLS, "vot")
+        raise UsageError(f"--from '{tool}'{suggestion(tool, known)} (known: {', '.join(known)})")
+    check_name(name)
+    if how is not None and not math.isfinite(how.offset):
+        raise UsageError(f"--offset {how.offset}: expected a finite number of pixels")
+    if dataset.protocol != "one-pass":
+        raise UsageError(f"{dataset.name} is scored by the protocol '{dataset.protocol}'; only one-pass results import")
+    files = open_files(path)
+    names = Names([sequence.name for sequence in dataset.sequences] + list(dataset.missing))
+    group = discovery.choose(discovery.find_groups(files.names, names), names, tool, only, str(path))
+    how = how or ImportOptions()
+    if group.shape == "own" and (how.boxes != "xywh" or how.offset):
+        raise UsageError(f"{path}: is a run of trackbench, whose boxes need no --boxes or --offset")
+    return _Importer(files, group, names, dataset, how).plan(name, tool)
+
+
+def check_name(name: str) -> None:
+    """Refuse a tracker's name that no folder can have.
+
+    Raises:
+        UsageError: it is such a name.
+    """
+    if not name.strip() or not name.isprintable() or name.startswith(".") or len(name.encode()) > MAX_NAME:
+        raise UsageError(f"--as '{name[:40]}': expected a name that can be a folder's")
+
+
+def store_import(plan: ImportPlan, runs: Path, *, restart: bool = False, skip_faulty: bool = False) -> RunFolder:
+    """Store a plan as a run.
+
+    Args:
+        plan: what to store.
+        runs: the folder of all runs.
+        restart: replace what is stored under this name.
+        skip_faulty: store what fits although something does not.
+
+    Raises:
+        DataError: something does not fit, or nothing does.
+        UsageError: results of something else are stored under this name, or the store cannot be written.
+    """
+    if plan.faults and not skip_faulty:
+        raise DataError(
+            f"{plan.source['path']}: {len(plan.faults)} files do not fit; the first: {plan.faults[0].reason}"
+        )
+    if not plan.results:  # an empty run is none, and must not replace one
+        raise DataError(f"{plan.source['path']}: no result fits a sequence of {plan.dataset.name}; nothing is stored")
+    folder = RunFolder(runs, RunKey(plan.name, plan.dataset.name, plan.dataset.protocol))
+    identity = {
+        "imported": True,
+        "files_sha256": plan.source["sha256"],
+        "reading": plan.source["options"],
+        "dataset": plan.dataset.name,
+        "dataset_version": plan.dataset.version,
+        "protocol": plan.dataset.protocol,
+    }
+    manifest = open_or_create_manifest(folder, identity, restart=restart)
+    manifest |= {"title": plan.name, "imported": True, "source": plan.source}
+    padded: dict[str, dict[str, int]] = {}
+    for (sequence, repetition), result in plan.results.items():
+        if result.given is not None:
+            padded.setdefault(sequence, {})[str(repetition)] = result.given
+    if padded:
+        manifest["padded"] = padded  # conventions judge what a file lacks otherwise than what a tracker left unanswered
+    manifest["sessions"].append(
+        {
+            "started": datetime.now(UTC).isoformat(timespec="seconds"),
+            "command": sys.argv,
+            "timing": "seconds as the source has them",
+            "versions": versions(),
+            "root": str(plan.dataset.root),
+            "sequences": len(plan.sequences),
+        }
+    )
+    folder.write_manifest(manifest)
+    for (sequence, repetition), result in plan.results.items():
+        regions: list[Region] = list(result.regions or (Box(*row) for row in result.boxes.tolist()))
+        folder.write(sequence, regions, result.seconds, result.scores, repetition)
+    return folder
+
+
+class _Importer:
+    """Reads the files of one tracker; what does not fit is noted, not raised."""
+
+    def __init__(
+        self, files: Files, group: discovery.Group, names: Names, dataset: Dataset, how: ImportOptions
+    ) -> None:
+        self.files, self.group, self.names, self.dataset, self.how = files, group, names, dataset, how
+        self._sequences = {sequence.name: sequence for sequence in dataset.sequences}
+        self._fitter = SequenceAligner(files, group.shape, how)
+        self._notes = self._fitter.notes
+        self._faults: list[ImportProblem] = []
+
+    def plan(self, name: str, tool: str | None) -> ImportPlan:
+        results: dict[tuple[str, int], Result] = {}
+        for sequence, entries in self._matched().items():
+            repetition = 0
+            for entry in entries:
+                try:
+                    result = self._fitter.fit(entry, self._sequences[sequence], len(entries))
+                except DataError as error:
+                    where = self.files.where(entry.file)
+                    self._faults.append(ImportProblem(where, str(error).removeprefix(f"{where}: ")))
+                    continue
+                repetition += 1
+                results[sequence, repetition] = result
+        self._compare_runs(results)
+        self._fitter.look_for_shift()
+        tool = tool or discovery.guess_tool(self.group, self.files.names, self.dataset.name, self._fitter.tabs)
+        listing = "".join(f"{digest}  {file}\n" for file, digest in sorted(self._fitter.hashes.items()))
+        source = {
+            "tool": tool,
+            "path": str(self.files.path),
+            "group": self.group.label,
+            "files": len(self._fitter.hashes),
+            "sha256": hashlib.sha256(listing.encode("utf-8", "surrogateescape")).hexdigest(),
+            "options": {"boxes": self.how.boxes, "offset": self.how.offset, "pad_missing": self.how.pad_missing},
+        }
+        warnings = [": ".join(filter(None, (what, discovery.listed(where)))) for what, where in self._notes.items()]
+        return ImportPlan(name, self.dataset, source, results, sorted(self._faults), warnings)
+
+    def _matched(self) -> dict[str, list[discovery.DiscoveredResult]]:
+        """Return the entries of each sequence, by run; what names none, or the same twice, is a fault."""
+        found: dict[str, dict[int, discovery.DiscoveredResult]] = defaultdict(dict)
+        for entry in self.group.entries:
+            where = self.files.where(entry.file)
+            try:
+                sequence = self.names.match(entry.written)
+            except DataError as error:
+                self._faults.append(ImportProblem(where, str(error)))
+                continue
+            if sequence is None:
+                self._unknown(entry, where)
+            elif sequence not in self._sequences:
+                self._notes[f"not on disk in {self.dataset.root}, so not imported"].append(sequence)
+            elif (other := found[sequence].get(entry.run)) is not None:
+                reason = f"is {sequence}, and so is {self.files.where(other.file)}; remove one"
+                self._faults.append(ImportProblem(where, reason))
+            else:
+                found[sequence][entry.run] = entry
+        if not any(found.values()) and not self._notes:
+            first, expected = self.group.entries[0].written, self.dataset.sequences[0].name
+            raise DataError(
+                f"{self.files.path}: no file names a sequence of {self.dataset.name} "
+                f"(found '{first}', expected names like '{expected}')"
+            )
+        return {sequence: [runs[run] for run in sorted(runs)] for sequence, runs in found.items() if runs}
+
+    def _unknown(self, entry: discovery.DiscoveredResult, where: str) -> None:
+        try:
+            self._fitter.trajectory(entry)
+        except DataError:
+            self._notes["no result files, left aside"].append(where)
+            return
+        self._faults.append(ImportProblem(where, f"'{entry.written}' is no sequence of {self.dataset.name}"))
+
+    def _compare_runs(self, results: dict[tuple[str, int], Result]) -> None:
+        most = max((repetition for _, repetition in results), default=0)
+        counts: dict[str, int] = defaultdict(int)
+        for sequence, repetition in results:
+            counts[sequence] = max(counts[sequence], repetition)
+        for sequence, count in counts.items():
+            if count < most:
+                self._notes[f"fewer than {most} runs"].append(f"{sequence} ({count})")

@@ -1,0 +1,163 @@
+"""How each tool writes results: names, separators and formats of numbers.
+
+The tools' own writers are followed but for one thing: the pytracking family cuts its boxes to integers, which costs up
+to 0.5 points of success; here integers are written only on demand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trackbench.formats.matlab import mat_file
+from trackbench.formats.names import dataset_folder, written_name
+
+#: The parameter file's place in the pytracking family's folders; the name that most of its trackers use.
+PARAMETER = "default"
+
+
+@dataclass(frozen=True)
+class SequenceResult:
+    """One run over one sequence of N frames, ready to be written."""
+
+    tracker: str
+    """The tracker's name as a folder's."""
+    dataset: str
+    sequence: str
+    """Our name of it."""
+    run: int
+    """From 1."""
+    runs: int
+    """How many runs the tracker has."""
+    boxes: NDArray[np.float64]
+    """(N, 4): x, y, w, h in pixels."""
+    seconds: NDArray[np.float64] | None
+    """(N,), or None."""
+    scores: list[float | None]
+    """N confidences, or none at all."""
+    start: int
+    """Number of the image on which the evaluation starts."""
+    whole_numbers: bool
+    """Write the boxes as integers."""
+
+    def lines(self, separator: str, form: str | None = None) -> bytes:
+        """Return the boxes as text; without ``form`` with as many digits as it takes to read them back unchanged."""
+        if self.whole_numbers:
+            form = "%d"
+        rows = self.boxes.tolist()
+        if form is None:
+            return _text(separator.join(map(repr, row)) for row in rows)
+        return _text(separator.join(form % value for value in row) for row in rows)
+
+    @property
+    def single(self) -> str:
+        """The tracker's name for tools that know one run a tracker: its runs become several trackers."""
+        return f"{self.tracker}_{self.run:03d}" if self.runs > 1 else self.tracker
+
+
+Content = Iterator[tuple[str, bytes]]
+"""Paths below the output folder, and what is in the files."""
+
+
+@dataclass(frozen=True)
+class ResultFormat:
+    """A tool for which results can be written."""
+
+    files: Callable[[list[SequenceResult]], Content]
+    """Writes all runs over one sequence."""
+    reads_nan: bool = True
+    """Whether the tool takes a box with NaN, as no answer."""
+    reads_negative: bool = True
+    """Whether it takes a box with a width or height below 0."""
+
+
+def _pytracking(trials: list[SequenceResult], tool: str = "pytracking", below: str = "") -> Content:
+    for trial in trials:
+        run = f"_{trial.run - 1:03d}" if trial.runs > 1 else ""
+        stem = f"{trial.tracker}/{PARAMETER}{run}/{below}{written_name(trial.sequence, tool, trial.dataset)}"
+        yield f"{stem}.txt", trial.lines("\t")
+        if trial.seconds is not None:
+            yield f"{stem}_time.txt", _text(f"{value:f}" for value in trial.seconds)
+        if trial.scores:
+            # The tools give the frame on which a tracker starts the confidence 1.
+            scores = [1.0 if trial.scores[0] is None else trial.scores[0], *trial.scores[1:]]
+            suffix, digits = ("_all_scores", 2) if tool == "ostrack" else ("_object_presence_scores", 6)
+            yield f"{stem}{suffix}.txt", _text("nan" if v is None else f"{v:.{digits}f}" for v in scores)
+
+
+def _ostrack(trials: list[SequenceResult]) -> Content:
+    dataset = trials[0].dataset
+    below = "got10k/" if dataset.startswith("got10k") else "trackingnet/" if dataset.startswith("trackingnet") else ""
+    return _pytracking(trials, "ostrack", below)
+
+
+def _pysot(trials: list[SequenceResult]) -> Content:
+    if trials[0].dataset.startswith("got10k"):
+        yield from got10k_tree(trials, None, 6)
+        return
+    for trial in trials:
+        folder = f"{dataset_folder(trial.dataset, 'pysot')}/{trial.single}"
+        yield f"{folder}/{written_name(trial.sequence, 'pysot', trial.dataset)}.txt", trial.lines(",")
+
+
+def _got10k(trials: list[SequenceResult]) -> Content:
+    if trials[0].dataset.startswith("got10k"):
+        yield from got10k_tree(trials, "%.3f", 8)
+        return
+    for trial in trials:
+        # TrackingNet's results have no folder of the data set.
+        above = "" if trial.dataset.startswith("trackingnet") else dataset_folder(trial.dataset, "got10k") + "/"
+        name = written_name(trial.sequence, "got10k", trial.dataset)
+        yield f"{above}{trial.single}/{name}.txt", trial.lines(",", "%.3f")
+        if trial.seconds is not None:
+            yield f"{above}{trial.single}/times/{name}_time.txt", _text(f"{value:.8f}" for value in trial.seconds)
+
+
+def got10k_tree(trials: list[SequenceResult], form: str | None, digits: int) -> Content:
+    """A folder a sequence, a file a run, the times of all runs side by side."""
+    for trial in trials:
+        stem = f"GOT-10k/{trial.tracker}/{trial.sequence}/{trial.sequence}"
+        yield f"{stem}_{trial.run:03d}.txt", trial.lines(",", form)
+    times = [trial.seconds for trial in trials if trial.seconds is not None]
+    if len(times) == len(trials):
+        rows = np.stack(times, 1).tolist()
+        yield f"{stem}_time.txt", _text(",".join(f"{value:.{digits}f}" for value in row) for row in rows)
+
+
+def _lasot(trials: list[SequenceResult]) -> Content:
+    for trial in trials:
+        yield f"{trial.single}_tracking_result/{trial.sequence}.txt", trial.lines(",")
+
+
+def _otb_mat(trials: list[SequenceResult]) -> Content:
+    for trial in trials:
+        name = written_name(trial.sequence, "otb-mat", trial.dataset)
+        fps = None
+        if trial.seconds is not None:
+            known = trial.seconds[np.isfinite(trial.seconds)]
+            fps = len(known) / float(known.sum()) if known.sum() > 0 else None
+        # The toolkit's annotation files start with the first image that is evaluated.
+        yield f"{name}_{trial.single}.mat", mat_file(trial.boxes, trial.start, trial.start, fps)
+
+
+def _trackingnet(trials: list[SequenceResult]) -> Content:
+    for trial in trials:
+        yield f"{trial.single}/{trial.sequence}.txt", trial.lines(",")
+
+
+def _text(lines: Iterable[str]) -> bytes:
+    return "".join(f"{line}\n" for line in lines).encode()
+
+
+TARGETS = {
+    "pytracking": ResultFormat(_pytracking, reads_nan=False, reads_negative=False),
+    "ostrack": ResultFormat(_ostrack, reads_nan=False, reads_negative=False),
+    "pysot": ResultFormat(_pysot),
+    "got10k": ResultFormat(_got10k),
+    "lasot": ResultFormat(_lasot),
+    "otb-mat": ResultFormat(_otb_mat),
+    "trackingnet": ResultFormat(_trackingnet, reads_nan=False),
+}

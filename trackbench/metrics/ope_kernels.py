@@ -1,0 +1,118 @@
+"""Compiled loops over all frames; importing them loads the compiler's runtime, which takes a moment."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trackbench.jit import jit
+
+Floats = NDArray[np.float64]
+Counts = NDArray[np.int64]
+Flags = NDArray[np.bool_]
+
+
+class DistanceRules(NamedTuple):
+    """How a convention treats the distance of centres. A rule by centre sets frames whose centre is not above 0."""
+
+    set_by_centre: bool
+    """Whether the distance in pixels is set by centre, otherwise in frames that are not valid."""
+    set_to: float
+    """What the distance in pixels is set to."""
+    norm_set_by_centre: bool
+    """Whether the normalised distance is set by centre; the centre is then the one that was divided by the size."""
+    norm_set_to: float
+    """What the normalised distance is set to."""
+    size_added: float
+    """What is added to the truth's width and height before they divide."""
+    size_least: float
+    """What they are at least."""
+    divide_first: bool
+    """Whether centres are divided before they are subtracted, instead of after."""
+
+
+@jit()
+def count_passed(values: Floats, thresholds: Floats, scale: float, lengths: Counts, inclusive: bool) -> Counts:
+    """Count in each group the values that pass each number of thresholds.
+
+    Args:
+        values: (F,), each group's after those of the one before it; NaN is left out.
+        thresholds: (T,), even and ascending from 0.
+        scale: what brings threshold k to at least k and below k + 1.
+        lengths: (S,), values of each group.
+        inclusive: whether a value equal to a threshold passes it.
+
+    Returns:
+        int64 (S, T + 1): column k has the values that pass k thresholds.
+    """
+    last = len(thresholds) - 1
+    counts = np.zeros((len(lengths), last + 2), np.int64)
+    start = 0
+    for group in range(len(lengths)):
+        row = counts[group]
+        for index in range(start, start + lengths[group]):
+            value = values[index]
+            if np.isnan(value):
+                continue
+            # The product may round, but it keeps order: a value between two thresholds lands on the place of one of
+            # them. Choices, as a processor cannot foresee branches here; an index without a sign, which is never < 0.
+            guess = value * scale
+            guess = guess if guess > 0 else 0.0
+            guess = guess if guess < last else float(last)
+            place = np.uint64(guess)
+            threshold = thresholds[place]
+            row[place + np.uint64(threshold <= value if inclusive else threshold < value)] += 1
+        start += lengths[group]
+    return counts
+
+
+@jit(division="numpy")
+def judge_frames(
+    ground_truth: Floats, prediction: Floats, valid: Flags, rules: DistanceRules
+) -> tuple[Floats, Floats, Floats]:
+    """Return the overlap, the distance of the centres and their normalised distance of each frame.
+
+    The overlap is that of `trackbench.regions.box_iou`, 1 at most, and 0 where that is NaN or the frame is not valid. A
+    centre is x + (w - 1) / 2: the constant cancels, except where a rule asks whether the centre is above 0.
+
+    Args:
+        truth: (F, 4), x, y, w, h in pixels, each column contiguous.
+        prediction: (F, 4), likewise.
+        valid: (F,), the frames that can be a success.
+        rules: those for distances.
+
+    Returns:
+        (F,) the overlap, (F,) the distance in pixels, (F,) the distance in parts of the truth's width and height.
+    """
+    frames = len(ground_truth)
+    overlaps, errors, norm_errors = np.empty(frames), np.empty(frames), np.empty(frames)
+    for i in range(frames):
+        x, y, w, h = ground_truth[i, 0], ground_truth[i, 1], ground_truth[i, 2], ground_truth[i, 3]
+        px, py, pw, ph = prediction[i, 0], prediction[i, 1], prediction[i, 2], prediction[i, 3]
+        # Choices between numbers, not min and max, are what the compiler makes vector code of; they lose a NaN.
+        known = not np.isnan(x + y + w + h + px + py + pw + ph)
+        right, bottom = x + w, y + h
+        right, bottom = px + pw if px + pw < right else right, py + ph if py + ph < bottom else bottom
+        across, down = right - (px if px > x else x), bottom - (py if py > y else y)
+        shared = (across if across > 0 else 0.0) * (down if down > 0 else 0.0)
+        overlap = shared / (pw * ph + w * h - shared)
+        overlap = overlap if overlap > 0 else 0.0
+        overlap = overlap if overlap < 1 else 1.0
+        overlaps[i] = overlap if valid[i] & known else 0.0
+
+        centre_x, centre_y = x + (w - 1) / 2, y + (h - 1) / 2
+        at_x, at_y = px + (pw - 1) / 2, py + (ph - 1) / 2
+        off_x, off_y = at_x - centre_x, at_y - centre_y
+        kept = (centre_x > 0) & (centre_y > 0) if rules.set_by_centre else valid[i]
+        errors[i] = np.sqrt(off_x * off_x + off_y * off_y) if kept else rules.set_to
+
+        w, h = w + rules.size_added, h + rules.size_added
+        w, h = rules.size_least if w < rules.size_least else w, rules.size_least if h < rules.size_least else h
+        norm_x, norm_y = centre_x / w, centre_y / h
+        off_x = at_x / w - norm_x if rules.divide_first else off_x / w
+        off_y = at_y / h - norm_y if rules.divide_first else off_y / h
+        kept = (norm_x > 0) & (norm_y > 0) if rules.norm_set_by_centre else valid[i]
+        norm_errors[i] = np.sqrt(off_x * off_x + off_y * off_y) if kept else rules.norm_set_to
+    return overlaps, errors, norm_errors

@@ -1,0 +1,1 @@
+"""Parts of networks and crops of frames that trackers share."""

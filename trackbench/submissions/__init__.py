@@ -1,7 +1,0 @@
-"""Packages for the servers and organisers that score results: checked first, then written as a zip archive."""
-
-from trackbench.submissions.onepass import SERVERS, Server, pack_one_pass
-from trackbench.submissions.package import Package, Problem
-from trackbench.submissions.vot import pack_vot
-
-__all__ = ["SERVERS", "Package", "Problem", "Server", "pack_one_pass", "pack_vot"]

@@ -1,0 +1,64 @@
+"""All trackers there are, and which are ready to run; no network is built and torch is not needed for it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from trackbench.checkpoints.weight_cache import origin
+from trackbench.definitions import TRACKERS, ResolvedDefinition, TrackerDefinition
+from trackbench.errors import TrackbenchError, UsageError
+from trackbench.trackers.classes import load_object
+
+
+def list_trackers() -> list[dict[str, Any]]:
+    """Return every tracker with ``name``, ``title``, ``ready`` and ``why_not``, for ``trackbench list trackers``.
+
+    Those with a network also have ``weights``, None or the ``source`` and ``sha256`` of what is kept, and a ``note`` on
+    their checkpoint.
+    """
+    rows: list[dict[str, Any]] = []
+    for name in TRACKERS.names():
+        try:
+            found = TRACKERS.get(name)
+        except UsageError as error:
+            rows.append({"name": name, "title": name, "ready": False, "why_not": str(error)})
+            continue
+        value = found.value
+        if value.weights is not None:
+            rows.append(_with_weights(found))
+        elif value.variants:
+            for variant, why_not in load_object(value.variants, f"{found.path}: key 'variants'")():
+                title = f"{value.title} {variant}"
+                rows.append({"name": f"{name}:{variant}", "title": title, "ready": not why_not, "why_not": why_not})
+        else:
+            why_not = f"{name}:{value.argument.upper()}: name one after the colon" if value.argument else None
+            rows.append({"name": name, "title": value.title, "ready": not why_not, "why_not": why_not})
+    return rows
+
+
+def _with_weights(found: ResolvedDefinition[TrackerDefinition]) -> dict[str, Any]:
+    name, value, kept, why_not = found.name, found.value, None, None
+    try:
+        made = origin(found.same_as)
+        if made is None:
+            why_not = how_to_get_weights(name, value)
+        else:
+            kept = {"source": made.source, "sha256": made.sha256}
+    except TrackbenchError as error:
+        why_not = str(error)
+    row = {"name": name, "title": _title(value), "ready": not why_not, "why_not": why_not, "weights": kept}
+    return row | {"note": value.weights.note if value.weights else ""}
+
+
+def _title(value: TrackerDefinition) -> str:
+    return f"{value.title} (refiner: masks for any tracker)" if value.refiner else value.title
+
+
+def how_to_get_weights(name: str, value: TrackerDefinition) -> str:
+    """Return in one line what to download for a tracker and where to put it."""
+    assert value.weights is not None
+    wanted = value.weights
+    add = f"`trackbench weights add {name} FILE`"
+    if not wanted.files:
+        return f"no checkpoint of it is published; {add} takes one of your own"
+    return f"get {' or '.join(wanted.files)} from {wanted.source}, then {add}"

@@ -1,0 +1,1 @@
+"""The trackers that come with trackbench, a package or module each."""

@@ -1,0 +1,60 @@
+"""How official SimTrack checkpoints name what our network holds.
+
+The official repository saves under the names that our network has. The published files come from another code base of
+the authors, in which names "may need to change"; since the parts below have names of their own, whatever a file puts
+before them is accepted, and anything else is reported by the strict matching.
+"""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from trackbench.checkpoints.key_map import Convert, KeyMap
+from trackbench.trackers.zoo.simtrack.network import HEAD_CHANNELS
+from trackbench.trackers.zoo.simtrack.options import SimTrackOptions
+
+TEXT_TOWER = (
+    r"(?:.*\.)?(?:token_embedding|ln_final)\.(?:weight|bias)",
+    r"(?:backbone\.)?(?:positional_embedding|text_projection|logit_scale)",
+    r"(?:backbone\.)?transformer\.resblocks\..*",
+)
+"""CLIP's text encoder; its transformer and positions are not below ``visual``."""
+
+IN_PROJ = (r"\.attn\.in_proj_", ".attn.in_proj.")
+
+
+def checkpoint_keys(options: SimTrackOptions) -> KeyMap:
+    """Return how the names of a SimTrack checkpoint become ours."""
+    return KeyMap(
+        rename=(
+            IN_PROJ,
+            (r"^.*?\bvisual\.", "backbone.visual."),
+            (r"^.*?\bpos_fc\.", "backbone.pos_fc."),
+            (r"^.*?\b(conv[1-5]_(?:tl|br)\.)", r"box_head.\1"),
+            (r"^.*?\bbottleneck\.", "bottleneck."),
+        ),
+        unused=(r"(?:.*\.)?visual\.proj", *TEXT_TOWER),
+        convert=_bottleneck(options.width[-1]),
+    )
+
+
+def _bottleneck(width: int) -> Convert:
+    """Return what makes a 1x1 convolution before the head the linear layer that it is, whatever it is called."""
+
+    def convert(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+        layers = [
+            name.removesuffix(".weight")
+            for name, tensor in tensors.items()
+            if name.endswith(".weight")
+            and tensor.shape[:2] == (HEAD_CHANNELS, width)
+            and tensor.shape[2:].numel() == 1
+            and not name.startswith("backbone.")
+        ]
+        if len(layers) == 1:
+            (layer,) = layers
+            tensors["bottleneck.weight"] = tensors.pop(f"{layer}.weight").reshape(HEAD_CHANNELS, width)
+            if f"{layer}.bias" in tensors:
+                tensors["bottleneck.bias"] = tensors.pop(f"{layer}.bias")
+        return tensors
+
+    return convert

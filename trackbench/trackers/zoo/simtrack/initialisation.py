@@ -1,0 +1,117 @@
+"""Backbones that begin with published pre-trained weights (Table 5), read from a file that the user names."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+
+from trackbench.checkpoints.key_map import KeyMap, match
+from trackbench.checkpoints.matching import describe
+from trackbench.checkpoints.reader import read_state
+from trackbench.errors import DataError
+from trackbench.trackers.zoo.simtrack.checkpoint import IN_PROJ, TEXT_TOWER
+from trackbench.trackers.zoo.simtrack.options import SimTrackOptions
+from trackbench.trackers.zoo.sparsett.checkpoint import IMAGENET
+
+_TIMM = (
+    (r"^cls_token$", "class_embedding"),
+    (r"^pos_embed$", "positional_embedding"),
+    (r"^patch_embed\.proj\.", "conv1."),
+    (r"^norm\.", "ln_post."),
+    (r"^blocks\.", "transformer.resblocks."),
+    (r"\.norm([12])\.", r".ln_\1."),
+    (r"\.attn\.qkv\.", ".attn.in_proj."),
+    (r"\.attn\.proj\.", ".attn.out_proj."),
+    (r"\.mlp\.fc1\.", ".mlp.c_fc."),
+    (r"\.mlp\.fc2\.", ".mlp.c_proj."),
+)
+"""From the names of timm's vision transformers to CLIP's."""
+
+SWIN = replace(IMAGENET, unused=(*IMAGENET.unused, r"layers\.3\..*", r"layers\.2\.downsample\..*"))
+"""The first three stages of a Swin transformer."""
+
+PVT = KeyMap(
+    rename=tuple(
+        renamed
+        for index in range(3)
+        for renamed in (
+            (rf"^block{index + 1}\.", f"stages.{index}.blocks."),
+            (rf"^patch_embed{index + 1}\.", f"stages.{index}.patch_embed."),
+            (rf"^pos_embed{index + 1}$", f"stages.{index}.positions"),
+        )
+    ),
+    unused=(r"(?:block4|patch_embed4|norm|head)\..*", "pos_embed4", "cls_token"),
+)
+"""The first three stages of a Pyramid Vision Transformer."""
+
+
+def initialise_backbone(network: nn.Module, options: SimTrackOptions) -> None:
+    """Give ``network.backbone.visual`` the weights of ``options.backbone_file``; the rest stays as it is.
+
+    Every name of the file is loaded, or known to be unneeded: the text encoder of CLIP and SLIP, the projections and
+    heads of the pre-training, the blocks beyond ``options.depth``.
+
+    Raises:
+        DataError: not a file of weights, or one that is not of ``options.pretraining`` or of another size.
+    """
+    path = options.backbone_file
+    if path is None:
+        return
+    visual = cast(nn.Module, cast(Any, network).backbone.visual)
+    # A norm of a pyramid's inner stage is no part of the pre-trained network.
+    wanted = {name: tensor for name, tensor in visual.state_dict().items() if not name.startswith("norm2.")}
+    if any(tensor.is_meta for tensor in wanted.values()):
+        return  # only names and shapes are asked for
+    found = match(read_state(path), pretrained_keys(options), wanted)
+    if not found.complete:
+        raise DataError(f"{path}: does not fit a backbone of pretraining '{options.pretraining}': {describe(found)}")
+    weights: dict[str, Tensor] = {name: tensor.to(wanted[name].dtype) for name, tensor in found.weights.items()}
+    visual.load_state_dict(visual.state_dict() | weights)
+
+
+def pretrained_keys(options: SimTrackOptions) -> KeyMap:
+    """Return how the names of a published transformer become those of ``backbone.visual``.
+
+    The forms are CLIP's archive; MAE's, DeiT's and Swin's ``model``; the ``state_dict`` of MoCo v3, of which the base
+    encoder counts, and of SLIP; PVT's bare state dict.
+    """
+    unused: tuple[str, ...]
+    rename: tuple[tuple[str, str], ...]
+    match options.pretraining:
+        case "clip":
+            unused = (*TEXT_TOWER, r"visual\.proj", "input_resolution", "context_length", "vocab_size")
+            rename = ((r"^visual\.", ""), IN_PROJ)
+            start = r"visual\.transformer\.resblocks"
+        case "moco":
+            unused = (r"(?:momentum_encoder|predictor|base_encoder\.head)\..*",)
+            rename = ((r"^base_encoder\.", ""), *_TIMM)
+            start = r"base_encoder\.blocks"
+        case "slip":
+            unused = (*TEXT_TOWER, "image_projection", r"image_mlp\..*", r"visual\.head\..*")
+            rename = ((r"^visual\.", ""), *_TIMM)
+            start = r"visual\.blocks"
+        case "mae" | "deit":
+            unused = (r"(?:head|head_dist|decoder_\w+)\..*", "mask_token", "decoder_pos_embed")
+            rename = _TIMM
+            start = "blocks"
+        case "imagenet":
+            return SWIN if options.backbone == "swin" else PVT
+    kept = "|".join(str(index) for index in range(options.depth[0]))
+    return KeyMap(
+        rename, (*unused, rf"{start}\.(?!(?:{kept})\.).*"), None if options.pretraining == "clip" else _flat_tokens
+    )
+
+
+def _flat_tokens(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Drop timm's batch dimension of the class token and the positions, and DeiT's distillation token."""
+    distilled = tensors.pop("dist_token", None) is not None
+    if "class_embedding" in tensors:
+        tensors["class_embedding"] = tensors["class_embedding"].flatten()
+    positions = tensors.get("positional_embedding")
+    if positions is not None and positions.ndim == 3:
+        positions = positions[0]
+        tensors["positional_embedding"] = torch.cat([positions[:1], positions[2:]]) if distilled else positions
+    return tensors

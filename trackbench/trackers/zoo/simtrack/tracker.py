@@ -1,0 +1,116 @@
+"""SimTrack as a tracker: an exemplar at the first frame, a search image around the last box, a box from two corners.
+
+There is no window, no penalty, no template update and no confidence: the last box is all that changes (Sec. 4.1).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from trackbench.checkpoints.key_map import KeyMap
+from trackbench.nn.crops.normalise import imagenet_tensor
+from trackbench.nn.crops.square import next_boxes, square_crop
+from trackbench.nn.layers.folding import fold_batch_norms
+from trackbench.nn.layers.packed_conv import pack_convolutions
+from trackbench.regions import Box, Region, region_to_box
+from trackbench.trackers.base import Frame, Options, Prediction
+from trackbench.trackers.networks import NetworkModel, inference
+from trackbench.trackers.zoo.simtrack.checkpoint import checkpoint_keys
+from trackbench.trackers.zoo.simtrack.initialisation import initialise_backbone
+from trackbench.trackers.zoo.simtrack.network import SimTrack
+from trackbench.trackers.zoo.simtrack.options import SimTrackOptions
+from trackbench.trackers.zoo.simtrack.vit_backbone import Memory
+
+
+@dataclass
+class SimTrackState:
+    """One target."""
+
+    box: NDArray[np.float64]
+    """Where it was last, (4,) x, y, w, h in pixels."""
+    memory: Memory
+    """What its exemplar gives to every frame; tensors without the batch dimension, on the model's device."""
+
+
+class SimTrackTracker(NetworkModel[SimTrackState]):
+    """See the module's text."""
+
+    Options: ClassVar[type[Options]] = SimTrackOptions
+    options: SimTrackOptions
+    network: SimTrack
+
+    @classmethod
+    def build_network(cls, options: SimTrackOptions) -> SimTrack:
+        """Return the network with random weights, its backbone with those of ``options.backbone_file`` if there is one.
+
+        Raises:
+            DataError: the file does not fit.
+        """
+        network = SimTrack(options)
+        initialise_backbone(network, options)
+        return network
+
+    @classmethod
+    def key_map(cls, options: SimTrackOptions) -> KeyMap:
+        """Return how official checkpoints name the parameters."""
+        return checkpoint_keys(options)
+
+    def prepare(self, network: SimTrack) -> nn.Module:
+        """Fold the predictor's norms; on a CPU bring its and the backbone's weights into their layout."""
+        fold_batch_norms(network.box_head)
+        if self.device == "cpu":
+            network.backbone.for_inference()
+            pack_convolutions(network.box_head, network.grid)
+        return network
+
+    @inference
+    def start(self, frames: list[Frame], regions: list[Region]) -> list[SimTrackState]:
+        """Read each target's exemplar; the tokens that no later frame changes are made here.
+
+        Raises:
+            TrackerError: a box without area, or whose surroundings lie outside of the frame.
+        """
+        options = self.options
+        boxes = np.stack([region_to_box(region).array() for region in regions])
+        crops = square_crop(frames, boxes, options.template_factor, options.template_size)
+        inside = torch.from_numpy(exemplar_boxes(boxes, crops.factors, options.template_size))
+        memory = self.network.exemplar(imagenet_tensor(crops.images, self.device), inside.to(self.device))
+        return [SimTrackState(box, tuple(part[index].clone() for part in memory)) for index, box in enumerate(boxes)]
+
+    @inference
+    def step(self, frames: list[Frame], states: list[SimTrackState]) -> list[Prediction]:
+        """Find each target in its next frame. There is no score."""
+        options = self.options
+        boxes = np.stack([state.box for state in states])
+        crops = square_crop(frames, boxes, options.search_factor, options.search_size)
+        memory = tuple(torch.stack(parts) for parts in zip(*(state.memory for state in states), strict=True))
+        found = self.network.locate(imagenet_tensor(crops.images, self.device), memory).boxes.float().cpu().numpy()
+        boxes = next_boxes(found, boxes, crops.factors, options.search_size, frames)
+        for state, box in zip(states, boxes, strict=True):
+            state.box = box
+        return [Prediction(Box.of(box)) for box in boxes]
+
+
+def exemplar_boxes(boxes: NDArray[np.float64], factors: NDArray[np.float64], size: int) -> NDArray[np.float32]:
+    """Return where targets are in their exemplars, (N, 4) float32, x, y, w, h in units of the exemplar's side.
+
+    The official code cuts the corner to a whole pixel, towards zero, and computes all of it in float32.
+
+    Args:
+        boxes: (N, 4), the targets in their frames.
+        factors: (N,), pixels of the exemplar for each pixel of the frame.
+        size: side of the exemplars in pixels.
+
+    Example:
+        >>> exemplar_boxes(np.array([[0.0, 0.0, 10.0, 200.0]]), np.array([112 / 90]), 112) * 112
+        array([[ 49.      , -68.      ,  12.444445, 248.8889  ]], dtype=float32)
+    """
+    sizes = boxes[:, 2:].astype(np.float32) * factors.astype(np.float32)[:, None]
+    corners = np.trunc(np.float32(size / 2) - sizes / np.float32(2))
+    return np.asarray(np.concatenate([corners, sizes], 1) / np.float32(size), np.float32)

@@ -1,0 +1,143 @@
+"""The vision transformer that reads exemplar and search image together (Sec. 3.2, Eq. 4 to 6).
+
+Tokens are kept in the order search, class, exemplar, foveal window. Attention does not depend on the order; this one
+lets the last block compute the search tokens alone, since nothing after it looks at the others.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from trackbench.nn.layers.packed_conv import pack_convolutions
+from trackbench.nn.layers.vit import CLIP, TIMM, VisionTransformer
+from trackbench.trackers.zoo.simtrack.options import SimTrackOptions
+from trackbench.trackers.zoo.simtrack.position import ExemplarPosition, foveal_positions, foveal_start
+
+Memory = tuple[Tensor, ...]
+"""What a target's exemplar gives to every frame, each tensor (B, ...)."""
+
+
+class ViTBackbone(nn.Module):
+    """Serialised exemplar, foveal window and search image in one vision transformer."""
+
+    def __init__(self, options: SimTrackOptions) -> None:
+        super().__init__()
+        self.options = options
+        self.width = options.width[-1]
+        self.cells = options.template_size // options.patch
+        self.foveal_cells = options.foveal_size // options.patch
+        self.grid = options.search_grid
+        self.visual = VisionTransformer(
+            self.width,
+            options.depth[0],
+            options.heads[0],
+            options.patch,
+            options.pretraining_size // options.patch,
+            CLIP if options.pretraining == "clip" else TIMM,
+        )
+        if options.position_embedding == "distinguishable":
+            self.pos_fc = ExemplarPosition(self.width)
+        period = round(1 / options.interaction_ratio) if options.interaction_ratio else options.depth[0] + 1
+        self.interacting = [index % period == period - 1 for index in range(options.depth[0])]
+        self.apart = 0 if options.siamese else period - 1
+        """How many blocks stand before the first one in which the exemplar sees the search image."""
+        self.apart = 0 if options.siamese else period - 1
+        """How many blocks stand before the first one in which the exemplar sees the search image."""
+
+    def for_inference(self) -> None:
+        """Bring the weights into the form that is fastest on a CPU; they do not change any more."""
+        self.visual.for_inference(self.grid**2 + 1 + self.cells**2 + self.foveal_cells**2)
+        pack_convolutions(self.visual, self.options.search_size)
+
+    def exemplar(self, image: Tensor, boxes: Tensor) -> Memory:
+        """Return all of a target that no later frame changes.
+
+        Args:
+            image: exemplars (B, 3, T, T), normalised.
+            boxes: the target in them, x, y, w, h in units of T, (B, 4).
+
+        Returns:
+            The tokens before the first block with interaction, (B, M, C), and their queries, keys and values in it,
+            (B, 3, heads, M, C / heads). Where the exemplar does not see the search image: the keys and values of each
+            block with interaction, (B, 2, heads, M, C / heads), then the tokens after the last block, (B, M, C).
+        """
+        tokens = self.visual.ln_pre(self.exemplar_tokens(image, boxes))
+        if not self.options.siamese:
+            for block in self.visual.blocks[: self.apart]:
+                tokens = block(tokens)
+            return tokens, self.visual.blocks[self.apart].project(tokens)
+        memory = []
+        for block, interacts in zip(self.visual.blocks, self.interacting, strict=True):
+            if interacts:
+                memory.append(block.project(tokens)[:, 1:])
+            tokens = block(tokens)
+        return (*memory, tokens)
+
+    def exemplar_tokens(self, image: Tensor, boxes: Tensor) -> Tensor:
+        """Return the tokens of the exemplar and its foveal window with their positions, (B, t² + f², C)."""
+        tokens = self.visual.patches(image)
+        positions = self._exemplar_positions(boxes)
+        if not self.foveal_cells:
+            return tokens + positions
+        options = self.options
+        start = foveal_start(self.cells, self.foveal_cells, options.patch, options.foveal_shift)
+        window = slice(start, start + options.foveal_size)
+        foveal = self.visual.patches(image[:, :, window, window])
+        return torch.cat(
+            [tokens + positions, foveal + foveal_positions(positions, self.cells, self.foveal_cells)], dim=1
+        )
+
+    def search_tokens(self, image: Tensor) -> Tensor:
+        """Return the tokens of search images (B, 3, S, S) and the class token, (B, s² + 1, C)."""
+        tokens = self.visual.patches(image) + self.visual.positions(self.grid)
+        return torch.cat([tokens, self.visual.class_token().expand(len(tokens), 1, -1)], dim=1)
+
+    def forward(self, image: Tensor, memory: Memory, with_exemplar: bool = False) -> tuple[Tensor, Tensor | None]:
+        """Return the tokens of the search images (B, s², C) and, on demand, of the exemplars (B, t², C).
+
+        Args:
+            image: search images (B, 3, S, S), normalised.
+            memory: what :meth:`exemplar` returned.
+            with_exemplar: whether the exemplars' tokens are wanted too.
+        """
+        tokens = self.visual.ln_pre(self.search_tokens(image))
+        run = self._apart if self.options.siamese else self._joint
+        search, exemplar = run(tokens, memory, with_exemplar)
+        if not with_exemplar:
+            return self.visual.ln_post(search), None
+        return self.visual.ln_post(search), self.visual.ln_post(exemplar[:, : self.cells**2])
+
+    def _joint(self, tokens: Tensor, memory: Memory, with_exemplar: bool) -> tuple[Tensor, Tensor]:
+        """Eq. 5: all tokens see all, in the blocks with interaction."""
+        exemplar, exemplar_projected = memory
+        own, blocks = tokens.shape[1], self.visual.blocks
+        for block in blocks[: self.apart]:
+            tokens = block(tokens)
+        projected: Tensor | None = torch.cat([blocks[self.apart].project(tokens), exemplar_projected], dim=3)
+        tokens = torch.cat([tokens, exemplar], dim=1)
+        for index, block in enumerate(blocks[self.apart :], self.apart):
+            if self.interacting[index]:
+                last = index + 1 == len(blocks) and not with_exemplar
+                tokens = block(tokens, queries=self.grid**2 if last else None, projected=projected)
+                projected = None
+            else:
+                tokens = torch.cat([block(tokens[:, :own]), block(tokens[:, own:])], dim=1)
+        return tokens[:, : self.grid**2], tokens[:, own:]
+
+    def _apart(self, tokens: Tensor, memory: Memory, with_exemplar: bool) -> tuple[Tensor, Tensor]:
+        """Eq. 6 with the exemplar's attention to the search image left out, or Eq. 1 where nothing is left of it."""
+        *keys_values, exemplar = memory
+        seen = iter(keys_values)
+        for index, block in enumerate(self.visual.blocks):
+            queries = self.grid**2 if index + 1 == len(self.interacting) else None
+            tokens = block(tokens, next(seen) if self.interacting[index] else None, queries)
+        return tokens[:, : self.grid**2], exemplar
+
+    def _exemplar_positions(self, boxes: Tensor) -> Tensor:
+        kind = self.options.position_embedding
+        if kind == "distinguishable":
+            return self.pos_fc.embed(boxes, self.cells)
+        if kind == "pretrained":
+            return self.visual.positions(self.cells)[None]
+        return boxes.new_zeros(1, self.cells**2, self.width)
