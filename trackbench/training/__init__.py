@@ -1,0 +1,1 @@
+"""Training of the trackers as their papers and official code do it."""
