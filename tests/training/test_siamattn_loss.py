@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from recorded import assert_gradient, cases, close, leaf, recording, unpacked
 
-from trackbench.trackers.siamattn.anchors import anchor_boxes, decode
+from trackbench.trackers.zoo.siamattn.anchors import anchor_boxes, decode
 from trackbench.training.losses.siamattn import anchor_loss, classification_loss, mask_loss, refinement_loss
 from trackbench.training.losses.siamattn_targets import (
     anchor_candidates,
@@ -69,11 +69,11 @@ def test_terms_and_gradients_are_the_official_ones(reference: Path) -> None:
         loc = leaf(random.normal(0, 0.5, (count, 20, 25, 25)).astype(np.float32))
         np.testing.assert_array_equal(cls.detach().numpy()[:, :, 0, :3], of["cls_pred_head"])
         box, mask = leaf(of["bbox_pred"]), leaf(of["mask_pred"])
-        truth = torch.from_numpy(unpacked(of["mask_gt"], 3 * 12 * 12).reshape(count, 3, 12, 12))
+        ground_truth = torch.from_numpy(unpacked(of["mask_gt"], 3 * 12 * 12).reshape(count, 3, 12, 12))
         first = classification_loss(cls, torch.from_numpy(of["label_cls"]))
         second = anchor_loss(loc, torch.from_numpy(of["label_loc"]), torch.from_numpy(of["label_weight"]))
         third = refinement_loss(box, torch.from_numpy(of["bbox_gt"]), torch.from_numpy(of["bbox_weight"]))
-        fourth = mask_loss(mask, truth, torch.from_numpy(of["mask_weight"]))
+        fourth = mask_loss(mask, ground_truth, torch.from_numpy(of["mask_weight"]))
         terms = (first, second, third, fourth.loss)
         for term, name in zip(terms, ("cls", "loc", "bbox", "mask"), strict=True):
             close(term.detach(), of[f"{name}_term"])

@@ -1,7 +1,7 @@
 """Jittered square crops and their labels, as STARK makes them: SBT, SimTrack, AiATrack.
 
 ``lib/train/data/processing.py``, ``processing_utils.py`` and ``transforms.py`` of the official repositories. The crop
-is that of tracking (:mod:`trackbench.trackers.crops.square`), around a box that is moved and resized at random.
+is that of tracking (:mod:`trackbench.nn.crops.square`), around a box that is moved and resized at random.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from numpy.typing import NDArray
 
 from trackbench.errors import TrackerError
 from trackbench.frames import Frame
-from trackbench.trackers.crops.square import square_crop
+from trackbench.nn.crops.square import square_crop
 from trackbench.training.draws import Draws
 
 Floats = NDArray[np.float32]
 
 STRIDE = 16
-"""Pixels of the crop for each cell of the padding mask that may not be all padding."""
+"""Pixels of the crop for each cell of the padding mask as the network sees it."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +71,11 @@ class Crop:
     extract: Floats = field(default_factory=lambda: np.zeros(4, np.float32))
     """The jittered box, x, y, w, h in pixels of the frame."""
 
+    @property
+    def shows_nothing(self) -> bool:
+        """Whether all is padding, at the first pixel of every 16 x 16: such a sample is drawn again."""
+        return bool(self.rows[::STRIDE].all() or self.columns[::STRIDE].all())
+
     def padded(self) -> NDArray[np.bool_]:
         """Return which pixels of the crop show padding, bool (S, S)."""
         return self.rows[:, None] | self.columns[None]
@@ -106,21 +111,22 @@ def crop_label(box: Floats, extract: Floats, factor: float, size: int) -> Floats
 
 
 def cut(frame: Frame, box: Floats, extract: Floats, view: View) -> Crop | None:
-    """Cut a crop around ``extract``, or return None where the sample has to be drawn again.
-
-    That is where the crop has no side, sees nothing of the frame, or is all padding at one place of every 16 x 16.
-    """
+    """Cut a crop around ``extract``, or return None where it has no side or sees nothing of the frame."""
     if not np.ceil(np.sqrt(extract[2] * extract[3]) * np.float32(view.factor)) >= 1:
         return None
     try:
         made = square_crop([frame], extract.astype(np.float64)[None], view.factor, view.size)
     except TrackerError:
         return None
-    rows, columns = made.padded_rows[0], made.padded_columns[0]
-    if rows[::STRIDE].all() or columns[::STRIDE].all():
-        return None
     factor = float(made.factors[0])
-    return Crop(made.images[0], crop_label(box, extract, factor, view.size), rows, columns, factor, extract=extract)
+    return Crop(
+        made.images[0],
+        crop_label(box, extract, factor, view.size),
+        made.padded_rows[0],
+        made.padded_columns[0],
+        factor,
+        extract=extract,
+    )
 
 
 def flipped(crop: Crop) -> Crop:
@@ -172,7 +178,10 @@ def make_crops(
             assert crop is not None
             bright = 1 - augmentation.brightness + 2 * augmentation.brightness * draws.brightness()
             crop = Crop(crop.image, crop.label, crop.rows, crop.columns, crop.factor, bright, crop.extract)
-            crops[index] = flipped(crop) if draws.coin() < augmentation.crop_flip else crop
+            crop = flipped(crop) if draws.coin() < augmentation.crop_flip else crop
+            if crop.shows_nothing:
+                return None
+            crops[index] = crop
     return [crop for crop in crops if crop is not None]
 
 

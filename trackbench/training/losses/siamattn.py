@@ -80,8 +80,8 @@ def mask_loss(logits: Tensor, targets: Tensor, weights: Tensor) -> MaskLoss:
     entropy = F.binary_cross_entropy_with_logits(found, wanted, reduction="none").flatten()
     hardest = entropy.topk(int(HARDEST * len(entropy))).values
     with torch.no_grad():
-        mask, truth = found >= 0, wanted > 0.5
-        intersection = (mask & truth).sum((2, 3)).float()
-        iou = (intersection / ((mask | truth).sum((2, 3)) + 1e-5)).flatten()
+        mask, ground_truth = found >= 0, wanted > 0.5
+        intersection = (mask & ground_truth).sum((2, 3)).float()
+        iou = (intersection / ((mask | ground_truth).sum((2, 3)) + 1e-5)).flatten()
         shares = torch.stack([iou.mean(), (iou > 0.5).float().mean(), (iou > 0.7).float().mean()])
     return MaskLoss(hardest.mean(), shares)
