@@ -111,7 +111,8 @@ def cut_window(
     step = (output - 1) / (high - low)
     matrix = np.array([[step[0], 0, -step[0] * low[0]], [0, step[1], -step[1] * low[1]]])
     flags = cv2.INTER_NEAREST if nearest else cv2.INTER_LINEAR
-    return cv2.warpAffine(image, matrix, (output, output), flags=flags, borderValue=0)
+    cut = cv2.warpAffine(image, matrix, (output, output), flags=flags, borderValue=0)
+    return np.asarray(cut, image.dtype)
 
 
 def colour_noise(normal: Floats) -> Floats:
