@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -103,9 +104,7 @@ def window(box: Floats, side: int, output: int, augmentation: CutAugmentation, d
     return np.concatenate([low, high]), (box - np.tile(low, 2)) / np.tile(scale, 2)
 
 
-def cut_window(
-    image: NDArray[np.uint8] | Image, corners: Floats, output: int, nearest: bool = False
-) -> NDArray[np.uint8] | Image:
+def cut_window(image: NDArray[Any], corners: Floats, output: int, nearest: bool = False) -> NDArray[Any]:
     """Resample the window ``corners`` of an image to ``output`` pixels; zeros outside."""
     low, high = corners[:2], corners[2:]
     step = (output - 1) / (high - low)
