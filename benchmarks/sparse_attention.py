@@ -18,7 +18,7 @@ import torch.nn.functional as F
 
 from trackbench.datasets.synthetic import make_scene
 from trackbench.regions import Box
-from trackbench.trackers.base import Frame
+from trackbench.trackers.base import Frame, Target
 from trackbench.trackers.registry import load_model
 from trackbench.trackers.zoo.sparsett.attention import sparse_attention
 
@@ -45,7 +45,7 @@ def trained(attention: Callable[[torch.Tensor], torch.Tensor], q: torch.Tensor) 
 def following(top_k: int, first: Frame, box: Box, frame: Frame) -> Callable[[], Any]:
     """Return a call that tracks a target into ``frame``."""
     model = load_model("sparsett", device="cpu", options={"top_k": top_k}, random_weights=True)
-    states = model.start([first], [box])
+    states = model.start([first], [Target(box)])
     return lambda: model.step([frame], states)
 
 

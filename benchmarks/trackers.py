@@ -26,7 +26,7 @@ import torch.nn.functional as F
 from trackbench.checkpoints.matching import trackers_with_weights
 from trackbench.datasets.synthetic import make_scene
 from trackbench.regions import Region, region_to_box
-from trackbench.trackers.base import Frame, TrackerModel
+from trackbench.trackers.base import Frame, Target, TrackerModel
 from trackbench.trackers.networks import NetworkModel
 from trackbench.trackers.registry import find_tracker
 
@@ -88,7 +88,7 @@ def follow(
     clock: Callable[[], float] = time.process_time,
 ) -> tuple[list[float], list[list[Region]]]:
     """Return the seconds of every call of ``step`` and the answers, over sequences side by side."""
-    states = model.start([frames[0] for frames in sequences], regions)
+    states = model.start([frames[0] for frames in sequences], [Target(box) for box in regions])
     seconds, answers = [], []
     for frames in zip(*[frames[1:] for frames in sequences], strict=True):
         model.synchronize()

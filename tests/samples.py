@@ -31,13 +31,13 @@ class Drift(TrackerModel):
     Options = DriftOptions
     starts = 0
 
-    def start(self, frames, regions):
+    def start(self, frames, targets):
         self.starts += 1
         while self.options.gate and self.starts > 1 and not Path(self.options.gate).exists():
             time.sleep(0.01)
         if self.options.fail_on == "start":
             raise RuntimeError("cannot start")
-        return [{"box": region_to_box(region), "tall": frame.shape[0]} for frame, region in zip(frames, regions)]
+        return [{"box": region_to_box(target.region), "tall": frame.shape[0]} for frame, target in zip(frames, targets)]
 
     def step(self, frames, states):
         time.sleep(self.options.sleep)
@@ -59,7 +59,7 @@ class Dice(TrackerModel):
     def seed(self, seed):
         self.seed_of_next = seed
 
-    def start(self, frames, regions):
+    def start(self, frames, targets):
         return [random.Random(self.seed_of_next) for _ in frames]
 
     def step(self, frames, states):

@@ -49,8 +49,8 @@ class Wobble(TrackerModel):
     def seed(self, seed):
         self.seed_of_next = seed
 
-    def start(self, frames, regions):
-        return [[random.Random(self.seed_of_next), region, 0] for region in regions]
+    def start(self, frames, targets):
+        return [[random.Random(self.seed_of_next), target.region, 0] for target in targets]
 
     def step(self, frames, states):
         out = []

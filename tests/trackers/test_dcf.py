@@ -17,7 +17,7 @@ from trackbench.nn.crops.window import crop
 from trackbench.nn.layers.correlation_filter import gaussian_label, respond, train
 from trackbench.nn.layers.response import find_peak
 from trackbench.regions import Box, Mask, region_to_box
-from trackbench.trackers.base import Frame, Tracker
+from trackbench.trackers.base import Frame, Target, Tracker
 from trackbench.trackers.registry import find_tracker, load_model
 from trackbench.trackers.zoo.dcf.features import colour_corners, gradient_histograms
 from trackbench.trackers.zoo.dcf.filter import constrained_filter, target_support
@@ -168,7 +168,7 @@ def test_a_batch_gives_what_its_targets_give_alone() -> None:
     """Eight sequences of different sizes: to 1e-3 pixels."""
     targets = scenes(8, 8)
     model = load_model("dcf", device="cpu")
-    states = model.start([frames[0] for frames, _ in targets], [box for _, box in targets])
+    states = model.start([frames[0] for frames, _ in targets], [Target(box) for _, box in targets])
     together = [
         [region_to_box(p.region).numbers() for p in model.step([frames[i] for frames, _ in targets], states)]
         for i in range(1, 8)
@@ -181,7 +181,7 @@ def test_a_batch_gives_what_its_targets_give_alone() -> None:
 def test_a_state_can_be_resumed_elsewhere() -> None:
     ((frames, box),) = scenes(1, 8)
     model = load_model("dcf", device="cpu")
-    states = model.start(frames[:1], [box])
+    states = model.start(frames[:1], [Target(box)])
     for frame in frames[1:4]:
         model.step([frame], states)
     copied = pickle.loads(pickle.dumps(states))
@@ -201,7 +201,7 @@ def test_regions_that_are_no_boxes() -> None:
 @pytest.mark.parametrize("box", [Box(1, 1, 0, 5), Box(1, 1, 5, -1), Box(np.nan, 1, 5, 5), Box(1, 1, np.inf, 5)])
 def test_unusable_boxes(box: Box) -> None:
     with pytest.raises(TrackerError, match="expected finite numbers and a positive width and height"):
-        load_model("dcf", device="cpu").start([textured()], [box])
+        load_model("dcf", device="cpu").start([textured()], [Target(box)])
 
 
 def test_targets_at_the_border_and_of_one_pixel() -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from trackbench.errors import TrackerError, UsageError
 from trackbench.regions import Box, Polygon
-from trackbench.trackers.base import Tracker
+from trackbench.trackers.base import Target, Tracker
 from trackbench.trackers.registry import find_tracker, load_model
 
 MODULE = '''
@@ -107,7 +107,7 @@ def test_a_class_of_the_working_folder_gets_rgb_images_and_numpy_boxes(module: s
 
 def test_each_target_has_its_own_object(module: str) -> None:
     model = load_model(f"got10k:{module}:Recorder")
-    states = model.start([FRAME, FRAME], [Box(0, 0, 5, 5), Box(10, 0, 5, 5)])
+    states = model.start([FRAME, FRAME], [Target(Box(0, 0, 5, 5)), Target(Box(10, 0, 5, 5))])
     model.step([FRAME], states[1:])
     regions = [prediction.region for prediction in model.step([FRAME, FRAME], states)]
     assert regions == [Box(1, 0, 5, 5), Box(12, 0, 5, 5)]
@@ -143,7 +143,7 @@ def test_seeding_repeats_the_draws(module: str) -> None:
     boxes = []
     for seed in (1, 1, 2):
         model.seed(seed)
-        states = model.start([FRAME], [Box(1, 2, 3, 4)])
+        states = model.start([FRAME], [Target(Box(1, 2, 3, 4))])
         boxes.append(model.step([FRAME], states)[0].region)
     assert boxes[0] == boxes[1] != boxes[2]
 

@@ -14,7 +14,7 @@ import pytest
 from trackbench.errors import TrackerError, UsageError
 from trackbench.frames import read_frame
 from trackbench.regions import Box, Polygon, Special
-from trackbench.trackers.base import Tracker, TrackerModel
+from trackbench.trackers.base import Target, Tracker, TrackerModel
 from trackbench.trackers.registry import find_tracker, load_model
 from trackbench.trackers.status import list_trackers
 
@@ -117,7 +117,7 @@ def test_mil_depends_on_its_seed_alone() -> None:
     model = load_model("opencv:mil")
     alone = [follow(model, frames) for frames in scenes]
     assert alone == [follow(load_model("opencv:mil"), frames) for frames in scenes]
-    states = model.start([frames[0] for frames in reversed(scenes)], [START] * 3)
+    states = model.start([frames[0] for frames in reversed(scenes)], [Target(START)] * 3)
     together = [model.step([frames[i] for frames in reversed(scenes)], states) for i in range(1, 8)]
     for number, boxes in enumerate(reversed(alone)):
         assert [predictions[number].region for predictions in together] == boxes

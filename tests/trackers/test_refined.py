@@ -14,7 +14,7 @@ import trackbench
 from trackbench.datasets.synthetic import make_scene
 from trackbench.errors import TrackerError, UsageError
 from trackbench.regions import Box, Mask, Polygon, Region, Special, polygon_to_box_vot
-from trackbench.trackers.base import Frame, Options, Prediction, TrackerModel
+from trackbench.trackers.base import Frame, Options, Prediction, Target, TrackerModel
 from trackbench.trackers.refined import RefinedModel
 from trackbench.trackers.refiner import Refiner
 from trackbench.trackers.registry import find_tracker, load_model
@@ -55,9 +55,9 @@ class Script(TrackerModel[list[Prediction]]):
         self.started: list[Region] = []
         self.seeds: list[int] = []
 
-    def start(self, frames: list[Frame], regions: list[Region]) -> list[list[Prediction]]:
-        self.started += regions
-        return [list(self.answers) for _ in regions]
+    def start(self, frames: list[Frame], targets: list[Target]) -> list[list[Prediction]]:
+        self.started += [target.region for target in targets]
+        return [list(self.answers) for _ in targets]
 
     def step(self, frames: list[Frame], states: list[list[Prediction]]) -> list[Prediction]:
         return [state.pop(0) for state in states]
@@ -74,7 +74,7 @@ def test_boxes_scores_and_extras_are_the_trackers() -> None:
     answer = Prediction(Box(4, 5, 6, 7), 0.25, {"key": 1})
     tracker, refiner = Script([answer]), Whole()
     model = RefinedModel(tracker, refiner)
-    states = model.start([frame(1), frame(2)], [Box(1, 2, 3, 4), Box(5, 6, 7, 8)])
+    states = model.start([frame(1), frame(2)], [Target(Box(1, 2, 3, 4)), Target(Box(5, 6, 7, 8))])
     for prediction in model.step([frame(), frame()], states):
         assert (prediction.region, prediction.score, prediction.extras) == (Box(4, 5, 6, 7), 0.25, {"key": 1})
         assert prediction.mask == Mask(np.ones((7, 6)), 4, 5)
@@ -88,7 +88,7 @@ def test_each_starts_on_the_region_that_it_takes() -> None:
     model = RefinedModel(tracker, refiner)
     assert model.takes == (Box, Polygon)
     polygon = Polygon([10, 12, 28, 10, 30, 28, 12, 30])
-    model.start([frame()], [polygon])
+    model.start([frame()], [Target(polygon)])
     assert tracker.started == [polygon]
     assert refiner.started == [polygon_to_box_vot(polygon)]
 
@@ -98,7 +98,7 @@ def test_an_answer_without_a_box_stays_as_it_is(region: Region) -> None:
     mask = Mask(np.ones((2, 2)), 1, 1)
     answers = [Prediction(region, 0.5), Prediction(region, 0.5, mask=mask)]
     model = RefinedModel(Script(answers), Whole())
-    states = model.start([frame()], [Box(1, 2, 3, 4)])
+    states = model.start([frame()], [Target(Box(1, 2, 3, 4))])
     assert model.step([frame()], states)[0] is answers[0]
     assert model.step([frame()], states)[0] is answers[1]
 
@@ -108,7 +108,7 @@ def test_a_refined_tracker_goes_where_it_goes_alone() -> None:
     frames = [scene.image(index) for index in range(6)]
     alone = load_model("dcf", device="cpu")
     refined = load_model("dcf+alpharefine", device="cpu", options=SMALL, random_weights=True)
-    start: list[Region] = [Box(30, 20, 30, 24)]
+    start = [Target(Box(30, 20, 30, 24))]
     states, others = alone.start(frames[:1], start), refined.start(frames[:1], start)
     for index, image in enumerate(frames[1:]):
         expected, found = alone.step([image], states)[0], refined.step([image], others)[0]

@@ -11,7 +11,7 @@ import pytest
 
 from trackbench.errors import TrackerError, UsageError
 from trackbench.regions import Box, Mask, Polygon, Region
-from trackbench.trackers.base import Tracker
+from trackbench.trackers.base import Target, Tracker
 from trackbench.trackers.registry import find_tracker, load_model
 from trackbench.trax.client import TraxOptions, variants
 
@@ -82,7 +82,7 @@ def test_a_program_tracks(program: str, image: str) -> None:
 
 def test_each_target_has_a_process(program: str) -> None:
     model = load_model("trax:mine", options={"command": f"{program} track"}, device="cpu")
-    states = model.start([FRAME, FRAME], [Box(5, 6, 7, 8), Box(1.125, 2, 3, 4)])
+    states = model.start([FRAME, FRAME], [Target(Box(5, 6, 7, 8)), Target(Box(1.125, 2, 3, 4))])
     for step in (1, 2):
         regions = [prediction.region for prediction in model.step([FRAME, FRAME], states)]
         assert regions == [Box(5 + step, 6, 7, 8), Box(1.125 + step, 2, 3, 4)]

@@ -53,9 +53,10 @@ class Colours(TrackerModel):
     Options = ColourOptions
     takes = (Mask,)
 
-    def start(self, frames, regions):
+    def start(self, frames, targets):
         states = []
-        for frame, region in zip(frames, regions):
+        for frame, target in zip(frames, targets):
+            region = target.region
             size = frame.shape[1::-1]
             inside = region_to_mask(region, size).window(0, 0, *size)
             states.append({"mean": frame[inside].mean(0), "box": region_to_box(region)})

@@ -69,6 +69,8 @@ class VideoSequence:
         truth_is_withheld: the benchmark publishes the box of the first frame only (a test split with a server).
         sources: the files that the annotation and the metadata are read from, where listing knows them all; while they
             are unchanged, so is the truth.
+        sentence: describes the target in words; None where the data set does not.
+        channels: images of further sensors (infrared, depth) by name, one beside each frame.
     """
 
     name: str
@@ -78,6 +80,8 @@ class VideoSequence:
     read_details: Callable[[], Details] = Details
     annotation_withheld: bool = False
     sources: tuple[str | Path, ...] = ()
+    sentence: str | None = None
+    channels: Mapping[str, list[Path]] = field(default_factory=dict)
 
     @cached_property
     def frames(self) -> list[Path]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import time
 import traceback
 from collections import Counter, deque
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import zip_longest
 from pathlib import Path
@@ -22,7 +22,8 @@ from trackbench.errors import TrackbenchError
 from trackbench.frames import Frame, FrameSource
 from trackbench.protocols.base import Answer, EpisodeGenerator, Init, Request, Track, Trajectory
 from trackbench.protocols.region_policy import BOXES, RegionPolicy
-from trackbench.trackers.base import TrackerModel
+from trackbench.regions import Region
+from trackbench.trackers.base import Channel, Target, TrackerModel
 
 #: How many frames ahead of each generator are decoded at most.
 AHEAD = 4
@@ -62,12 +63,20 @@ class _ActiveJob:
     script: EpisodeGenerator
     request: Request
     state: Any = None
+    channels: Mapping[str, Channel] = field(default_factory=dict)
+    """Further images of the target that is followed."""
     step: int = 1
     """By how much the frame index changed last: the direction in which frames are decoded ahead."""
 
     @property
     def path(self) -> Path:
         return self.job.sequence.frames[self.request.index]
+
+    def start_target(self, region: Region) -> Target:
+        """Return what the tracker starts on, with the sentence and the channels of the sequence."""
+        sequence, model = self.job.sequence, self.job.model
+        self.channels = {name: Channel(paths) for name, paths in sequence.channels.items()}
+        return Target(self.job.region_policy.target(region, model.takes), sequence.sentence, self.channels)
 
     def ahead(self) -> list[Path]:
         frames = self.job.sequence.frames
@@ -223,17 +232,16 @@ def _call(call: list[tuple[_ActiveJob, Frame]]) -> list[Answer]:
     """Make one call to the model for all its open requests of one kind; a share of its time goes to each."""
     items, frames = [item for item, _ in call], [frame for _, frame in call]
     model = items[0].job.model
-    regions = [
-        item.job.region_policy.target(item.request.region, model.takes)
-        for item in items
-        if isinstance(item.request, Init)
-    ]
-    if regions:
+    targets = [item.start_target(item.request.region) for item in items if isinstance(item.request, Init)]
+    for item in items:
+        for channel in item.channels.values():
+            channel.index = item.request.index
+    if targets:
         model.seed(items[0].job.seed)
     model.synchronize()
     before = time.perf_counter()
-    if regions:
-        states = model.start(frames, regions)
+    if targets:
+        states = model.start(frames, targets)
         model.synchronize()
         seconds = (time.perf_counter() - before) / len(items)
         for item, state in zip(items, states, strict=True):

@@ -64,6 +64,8 @@ def region_to_box(region: Region) -> Box:
             return mask_to_box(region)
         case Special():
             return Box(np.nan, np.nan, np.nan, np.nan)
+        case _:
+            raise TypeError(f"expected a region, not a {type(region).__name__}; of a target use target.region")
 
 
 def region_to_mask(region: Region, size: tuple[int, int] | None = None) -> Mask:

@@ -7,27 +7,81 @@ target. :class:`Tracker` is the face that the field knows, ``init`` and ``track`
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Generic, Protocol, TypeVar
+from pathlib import Path
+from typing import Any, ClassVar, Generic, Protocol, TypeAlias, TypeVar
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
-from trackbench.frames import Frame
+from trackbench.frames import Frame, read_image
 from trackbench.regions import Box, Mask, Region
 
 __all__ = [
+    "Channel",
     "Frame",
     "Options",
     "Prediction",
     "SingleTargetTracker",
     "State",
+    "Target",
     "Tracker",
     "TrackerModel",
     "UnbatchedModel",
 ]
 
 State = TypeVar("State")
+
+
+BoxLike: TypeAlias = Sequence[float] | NDArray[np.float64]
+"""Four numbers ``x, y, w, h`` in pixels."""
+
+
+class Channel:
+    """The images of a second sensor (infrared, depth, events), one beside each frame of a sequence.
+
+    Args:
+        paths: the images in the order of the frames.
+    """
+
+    def __init__(self, paths: Sequence[Path]) -> None:
+        self.paths = paths
+        self.index = 0
+        """The frame (0-based) that the tracker is asked about; the engine sets it before each call."""
+
+    def image(self) -> NDArray[Any]:
+        """Return the image beside the frame that the tracker is asked about, as stored: (H, W) or (H, W, 3) RGB.
+
+        Raises:
+            DataError: the file is missing or no image.
+        """
+        return read_image(self.paths[self.index])
+
+
+@dataclass(frozen=True)
+class Target:
+    """What a tracker starts on.
+
+    Example:
+        >>> Target(Box(10, 20, 30, 40), sentence="the white car").region.w
+        30.0
+    """
+
+    region: Region
+    """Where the target is in the first frame, of a kind that the tracker ``takes``."""
+    sentence: str | None = None
+    """The sentence that describes the target; None where the data set has none."""
+    channels: Mapping[str, Channel] = field(default_factory=dict)
+    """Images of further sensors by name. A tracker keeps those that it reads in the target's state."""
+
+    def __getattr__(self, name: str) -> Any:
+        # Trackers written when start() was given the regions themselves arrive here.
+        raise AttributeError(
+            f"'Target' object has no attribute '{name}': start() is given targets; use target.region"
+            + (f".{name}" if hasattr(Box, name) or name in "xywh" else "")
+        )
 
 
 @dataclass(frozen=True)
@@ -77,8 +131,8 @@ class TrackerModel(ABC, Generic[State]):
         self.device = device
 
     @abstractmethod
-    def start(self, frames: list[Frame], regions: list[Region]) -> list[State]:
-        """Return the state of each target, given its first frame and region there.
+    def start(self, frames: list[Frame], targets: list[Target]) -> list[State]:
+        """Return the state of each target, given its first frame.
 
         Raises:
             trackbench.errors.TrackerError: a region that the tracker cannot take.
@@ -110,9 +164,17 @@ class Tracker:
         self.model = model
         self._states: list[Any] | None = None
 
-    def init(self, frame: Frame, region: Region) -> None:
-        """Start on ``frame`` (uint8 (H, W, 3) RGB) with the target at ``region``; forgets any earlier target."""
-        self._states = self.model.start([frame], [region])
+    def init(self, frame: Frame, region: Region | BoxLike, *, sentence: str | None = None) -> None:
+        """Start on a first frame; forgets any earlier target.
+
+        Args:
+            frame: uint8 (H, W, 3) RGB.
+            region: where the target is; a box may be four numbers ``x, y, w, h`` (pixels, 0-based).
+            sentence: describes the target, for trackers that read it.
+        """
+        if not isinstance(region, Region):
+            region = Box.of(region)
+        self._states = self.model.start([frame], [Target(region, sentence)])
 
     def track(self, frame: Frame) -> Prediction:
         """Return where the target is in ``frame``, the next one of the sequence.
@@ -142,11 +204,11 @@ class UnbatchedModel(TrackerModel[SingleTargetTracker]):
         super().__init__(options, device)
         self._make = make
 
-    def start(self, frames: list[Frame], regions: list[Region]) -> list[SingleTargetTracker]:
+    def start(self, frames: list[Frame], targets: list[Target]) -> list[SingleTargetTracker]:
         """Make and start one object for each target."""
         states = [self._make() for _ in frames]
-        for state, frame, region in zip(states, frames, regions, strict=True):
-            state.init(frame, region)
+        for state, frame, target in zip(states, frames, targets, strict=True):
+            state.init(frame, target.region)
         return states
 
     def step(self, frames: list[Frame], states: list[SingleTargetTracker]) -> list[Prediction]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from trackbench.regions import Box, Polygon, Region, polygon_to_box_vot, region_to_box
-from trackbench.trackers.base import Frame, Prediction, TrackerModel
+from trackbench.trackers.base import Frame, Prediction, Target, TrackerModel
 from trackbench.trackers.refiner import Refiner
 
 
@@ -33,10 +33,10 @@ class RefinedModel(TrackerModel[RefinedState]):
         # Of a class, this is known once and for all; of this one, when its tracker is.
         self.takes = tracker.takes  # type: ignore[misc]
 
-    def start(self, frames: list[Frame], regions: list[Region]) -> list[RefinedState]:
-        """Start the tracker on the regions, the refiner on their boxes; of a polygon by VOT's rule."""
-        boxes = [_box(region) for region in regions]
-        trackers, refiners = self.tracker.start(frames, regions), self.refiner.start(frames, boxes)
+    def start(self, frames: list[Frame], targets: list[Target]) -> list[RefinedState]:
+        """Start the tracker on the targets, the refiner on their boxes; of a polygon by VOT's rule."""
+        boxes = [_box(target.region) for target in targets]
+        trackers, refiners = self.tracker.start(frames, targets), self.refiner.start(frames, boxes)
         return [RefinedState(*both) for both in zip(trackers, refiners, strict=True)]
 
     def step(self, frames: list[Frame], states: list[RefinedState]) -> list[Prediction]:

@@ -16,7 +16,7 @@ from trackbench.errors import TrackerError
 from trackbench.frames import read_frame
 from trackbench.protocols.region_policy import RegionPolicy
 from trackbench.regions import Box, Mask, Polygon, Region, Special
-from trackbench.trackers.base import Prediction, TrackerModel
+from trackbench.trackers.base import Prediction, Target, TrackerModel
 from trackbench.trackers.registry import TrackerSpec
 
 
@@ -110,7 +110,7 @@ class Conversation:
         self._exchange = RegionPolicy(self._kind or _kind_of(region))
         self._model.seed(self._seed)
         self._seed += 1
-        self._states = self._model.start([frame], [self._exchange.target(region, self._model.takes)])
+        self._states = self._model.start([frame], [Target(self._exchange.target(region, self._model.takes))])
 
     def _report(self, prediction: Prediction, frame: NDArray[np.uint8]) -> Region:
         height, width = frame.shape[:2]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from trackbench.regions import Box, Mask, Polygon, Region
-from trackbench.trackers.base import Frame, Options, Prediction, TrackerModel
+from trackbench.trackers.base import Frame, Options, Prediction, Target, TrackerModel
 
 
 class StaticOptions(Options):
@@ -18,9 +18,9 @@ class Static(TrackerModel[Region]):
     Options: ClassVar[type[Options]] = StaticOptions
     takes: ClassVar[tuple[type[Region], ...]] = (Box, Polygon, Mask)
 
-    def start(self, frames: list[Frame], regions: list[Region]) -> list[Region]:
+    def start(self, frames: list[Frame], targets: list[Target]) -> list[Region]:
         """The state of a target is its first region."""
-        return list(regions)
+        return [target.region for target in targets]
 
     def step(self, frames: list[Frame], states: list[Region]) -> list[Prediction]:
         """Repeat the first region of each target."""

@@ -21,7 +21,7 @@ from small_aiatrack import sequence, small_options, small_tracker
 from trackbench.errors import TrackerError
 from trackbench.nn.layers.corner_head import Corners
 from trackbench.regions import Box, Polygon
-from trackbench.trackers.base import Tracker
+from trackbench.trackers.base import Target, Tracker
 from trackbench.trackers.settings import resolve_settings
 from trackbench.trackers.zoo.aiatrack.memory import Entry, Memory, split_counts
 from trackbench.trackers.zoo.aiatrack.tracker import AiATrack, AiATrackOptions
@@ -36,7 +36,7 @@ def tracker() -> AiATrack:
 
 def follow(tracker: AiATrack, frames: list[NDArray[np.uint8]], box: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return boxes and scores of the frames after the first, (N, 5)."""
-    state = tracker.start(frames[:1], [Box.of(box)])
+    state = tracker.start(frames[:1], [Target(Box.of(box))])
     rows = []
     for frame in frames[1:]:
         prediction = tracker.step([frame], state)[0]
@@ -51,7 +51,7 @@ def test_recorded_run() -> None:
     recorded = json.loads(GOLDEN.read_text())
     tracker = small_tracker(threshold=recorded["threshold"], cache_size=recorded["cache_size"])
     frames, boxes = sequence(12)
-    state = tracker.start(frames[:1], [Box.of(boxes[0])])
+    state = tracker.start(frames[:1], [Target(Box.of(boxes[0]))])
     for index, frame in enumerate(frames[1:]):
         prediction = tracker.step([frame], state)[0]
         assert isinstance(prediction.region, Box)
@@ -68,7 +68,7 @@ def test_batch_of_different_sequences_gives_single_runs(tracker: AiATrack) -> No
         frames[:] = [frame[: 120 - 3 * number, : 160 - 2 * number] for frame in frames]
         boxes[0, 2:] *= 0.5 + 0.1 * number
     singles = [follow(tracker, frames, boxes[0]) for frames, boxes in sequences]
-    states = tracker.start([frames[0] for frames, _ in sequences], [Box.of(boxes[0]) for _, boxes in sequences])
+    states = tracker.start([frames[0] for frames, _ in sequences], [Target(Box.of(boxes[0])) for _, boxes in sequences])
     kept: set[int] = set()
     for index in range(1, length):
         predictions = tracker.step([frames[index] for frames, _ in sequences], states)
@@ -83,7 +83,7 @@ def test_batch_of_different_sequences_gives_single_runs(tracker: AiATrack) -> No
 def test_state_is_copied_and_continues(tracker: AiATrack) -> None:
     frames, boxes = sequence(10)
     expected = follow(tracker, frames, boxes[0])
-    state = tracker.start(frames[:1], [Box.of(boxes[0])])
+    state = tracker.start(frames[:1], [Target(Box.of(boxes[0]))])
     for frame in frames[1:6]:
         tracker.step([frame], state)
     for copied in (copy.deepcopy(state), pickle.loads(pickle.dumps(state))):
@@ -96,7 +96,7 @@ def test_state_is_copied_and_continues(tracker: AiATrack) -> None:
 def test_state_continues_in_another_process(tracker: AiATrack, tmp_path: Path) -> None:
     frames, boxes = sequence(10)
     expected = follow(tracker, frames, boxes[0])
-    state = tracker.start(frames[:1], [Box.of(boxes[0])])
+    state = tracker.start(frames[:1], [Target(Box.of(boxes[0]))])
     for frame in frames[1:6]:
         tracker.step([frame], state)
     (tmp_path / "state.pickle").write_bytes(pickle.dumps((state, frames[6:])))
@@ -132,7 +132,7 @@ def test_init_and_track_are_a_batch_of_one(tracker: AiATrack) -> None:
 @pytest.mark.parametrize("box", [(10, 10, 0, 5), (10, math.nan, 5, 5), (1000, 10, 5, 5)])
 def test_impossible_regions_are_refused(tracker: AiATrack, box: tuple[float, ...]) -> None:
     with pytest.raises(TrackerError, match="cannot cut a crop"):
-        tracker.start([sequence(1)[0][0]], [Box(*box)])
+        tracker.start([sequence(1)[0][0]], [Target(Box(*box))])
 
 
 def test_integer_boxes_are_reported_only() -> None:
@@ -149,7 +149,7 @@ def test_threshold_is_strict(above: bool, kept: list[int]) -> None:
     score = np.float32(follow(small_tracker(), frames, boxes[0])[0, 4])
     threshold = np.nextafter(score, np.float32(-1)) if above else score
     tracker = small_tracker(threshold=float(threshold))
-    state = tracker.start(frames[:1], [Box.of(boxes[0])])
+    state = tracker.start(frames[:1], [Target(Box.of(boxes[0]))])
     tracker.step(frames[1:], state)
     assert [entry.frame for entry in state[0].memory.entries] == kept
 
@@ -157,7 +157,7 @@ def test_threshold_is_strict(above: bool, kept: list[int]) -> None:
 def test_scores_that_are_no_number_are_not_remembered(tracker: AiATrack, monkeypatch: pytest.MonkeyPatch) -> None:
     frames, boxes = sequence(2)
     monkeypatch.setattr(tracker.network.iou_head, "forward", lambda x, boxes: torch.full((1, 1), math.nan))
-    state = tracker.start(frames[:1], [Box.of(boxes[0])])
+    state = tracker.start(frames[:1], [Target(Box.of(boxes[0]))])
     tracker.step(frames[1:], state)
     assert len(state[0].memory.entries) == 1
 
@@ -207,7 +207,7 @@ def seen_regions(tracker: AiATrack, monkeypatch: pytest.MonkeyPatch) -> list[tor
 
 def test_initial_region_is_centred_on_the_middle_pixel(large: AiATrack, monkeypatch: pytest.MonkeyPatch) -> None:
     seen = seen_regions(large, monkeypatch)
-    large.start([np.zeros((240, 320, 3), np.uint8)], [Box(100, 80, 108, 70)])
+    large.start([np.zeros((240, 320, 3), np.uint8)], [Target(Box(100, 80, 108, 70))])
     assert cells_of(seen[0]) == (span(7, 11), span(8, 10))
 
 
@@ -216,7 +216,7 @@ def test_region_of_a_frame_is_not_clipped_to_it(large: AiATrack, monkeypatch: py
     maps = torch.zeros(1, 20, 20)
     monkeypatch.setattr(large.network.box_head, "forward", lambda x: Corners(boxes, maps, maps))
     monkeypatch.setattr(large.network.iou_head, "forward", lambda x, boxes: torch.ones(1, 1))
-    state = large.start([np.zeros((240, 320, 3), np.uint8)], [Box(0, 100, 50, 50)])
+    state = large.start([np.zeros((240, 320, 3), np.uint8)], [Target(Box(0, 100, 50, 50))])
     seen = seen_regions(large, monkeypatch)
     prediction = large.step([np.zeros((240, 320, 3), np.uint8)], state)[0]
     assert isinstance(prediction.region, Box)

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from trackbench.nn.layers.corner_head import Corners
 from trackbench.regions import Box
+from trackbench.trackers.base import Target
 from trackbench.trackers.zoo.aiatrack.attention import Attention, ConvBottleneck, InnerAttention
 from trackbench.trackers.zoo.aiatrack.network import AiATrackNetwork, Architecture, Encoded
 
@@ -70,7 +71,7 @@ def test_every_ablation_trains(switches: dict[str, Any]) -> None:
 def test_every_ablation_tracks(switches: dict[str, Any]) -> None:
     tracker = small_tracker(switches, threshold=-1.0, ensemble=2)
     frames, boxes = sequence(4)
-    states = tracker.start(frames[:1] * 2, [Box.of(boxes[0])] * 2)
+    states = tracker.start(frames[:1] * 2, [Target(Box.of(boxes[0]))] * 2)
     for frame in frames[1:]:
         for prediction in tracker.step([frame] * 2, states):
             assert isinstance(prediction.region, Box)
@@ -84,7 +85,7 @@ def test_ensembles_of_table_5() -> None:
     scores = set()
     for ensemble in (1, 2, 3, 4, 5, 6, 10):
         tracker = small_tracker(threshold=-1.0, ensemble=ensemble)
-        states = tracker.start(frames[:1], [Box.of(boxes[0])])
+        states = tracker.start(frames[:1], [Target(Box.of(boxes[0]))])
         for frame in frames[1:]:
             prediction = tracker.step([frame], states)[0]
         scores.add(prediction.score)

@@ -24,6 +24,7 @@ from trackbench.nn.layers.corner_head import centre_form
 from trackbench.nn.layers.positions import sine_positions
 from trackbench.nn.layers.roi_pooling import precise_roi_pool
 from trackbench.regions import Box
+from trackbench.trackers.base import Target
 from trackbench.trackers.settings import resolve_settings
 from trackbench.trackers.zoo.aiatrack.attention import InnerAttention
 from trackbench.trackers.zoo.aiatrack.memory import Memory
@@ -98,7 +99,7 @@ def activations(tracker: AiATrack, frames: list[NDArray[np.uint8]], boxes: NDArr
             for layer in network.encoder:
                 x = layer(x, places.flatten(2).transpose(1, 2), inner.flatten(2).transpose(1, 2))
                 seen["encoder_inputs"].append(x)
-    state = tracker.start([frames[0]], [Box.of(boxes[0])])[0]
+    state = tracker.start([frames[0]], [Target(Box.of(boxes[0]))])[0]
     seen["state"] = state
     search = seen["search_encoded"]
     block = network.decoder.blocks[0]
@@ -265,7 +266,7 @@ def follow(subject: Subject, monkeypatch: pytest.MonkeyPatch, forced: bool) -> F
     hook = tracker.network.box_head.register_forward_hook(
         lambda module, taken, given: seen.predicted.append(centre_form(given.boxes)[0].numpy())
     )
-    state = tracker.start([subject.frames[0]], [Box.of(subject.boxes[0])])[0]
+    state = tracker.start([subject.frames[0]], [Target(Box.of(subject.boxes[0]))])[0]
     for index, frame in enumerate(subject.frames[1:], 1):
         if forced:
             state.box = subject.boxes[index - 1].copy()

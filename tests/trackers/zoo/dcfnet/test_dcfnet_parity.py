@@ -14,6 +14,7 @@ import torch
 from trackbench.checkpoints.reader import read_state
 from trackbench.errors import TrackerError
 from trackbench.regions import Box
+from trackbench.trackers.base import Target
 from trackbench.trackers.zoo.dcfnet.tracker import DCFNet, DCFNetOptions
 
 Arrays = dict[str, np.ndarray]
@@ -63,7 +64,7 @@ def test_first_frames(
     cut, transform = model._crop, model._spectra
     monkeypatch.setattr(model, "_crop", lambda *given: crops.append(cut(*given)) or crops[-1])
     monkeypatch.setattr(model, "_spectra", lambda given: spectra.append(transform(given)) or spectra[-1])
-    (state,) = model.start(frames[:1], [Box(*published[0])])
+    (state,) = model.start(frames[:1], [Target(Box(*published[0]))])
     assert state.smallest == pytest.approx(recorded["min_sz"], rel=1e-12)
     assert state.largest == pytest.approx(recorded["max_sz"], rel=1e-12)
     for frame in (1, 2):
@@ -102,8 +103,8 @@ def test_features_and_responses(model: DCFNet, recorded: Arrays) -> None:
 
 def test_batch_and_resumed_states(model: DCFNet, frames: list[np.ndarray], published: np.ndarray) -> None:
     starts = [Box(*published[0]), Box(100, 60, 30, 40), Box(20, 20, 50, 25)]
-    together = model.start([frames[0]] * 3, list(starts))
-    alone = [model.start([frames[0]], [box])[0] for box in starts]
+    together = model.start([frames[0]] * 3, [Target(box) for box in starts])
+    alone = [model.start([frames[0]], [Target(box)])[0] for box in starts]
     for number, frame in enumerate(frames[1:6]):
         boxes = [prediction.region for prediction in model.step([frame] * 3, together)]
         if number == 2:  # as if another process went on from here
@@ -114,21 +115,21 @@ def test_batch_and_resumed_states(model: DCFNet, frames: list[np.ndarray], publi
 def test_options_change_the_tracker(model: DCFNet, frames: list[np.ndarray], published: np.ndarray) -> None:
     weights = model.network.state_dict()
     single = DCFNet(DCFNetOptions(scales=1, origin=1), weights=weights)
-    (state,) = single.start(frames[:1], [Box(*published[0])])
+    (state,) = single.start(frames[:1], [Target(Box(*published[0]))])
     boxes = [single.step([frame], [state])[0].region for frame in frames[1:]]
     assert {(box.w, box.h) for box in boxes if isinstance(box, Box)} == {(17.0, 50.0)}
 
 
 def test_faulty_boxes(model: DCFNet, frames: list[np.ndarray]) -> None:
     with pytest.raises(TrackerError, match=r"dcfnet cannot start on box with box x=4 y=5 w=0 h=7"):
-        model.start(frames[:1], [Box(4, 5, 0, 7)])
+        model.start(frames[:1], [Target(Box(4, 5, 0, 7))])
 
 
 def test_without_reference_material() -> None:
     """A texture that moves by (2, 1) a frame is followed to within a cell, with weights by a rule."""
     model = DCFNet(DCFNetOptions(cells=63), weights=rule_weights())
     moved = [np.roll(texture(), (step, 2 * step), axis=(0, 1)) for step in range(4)]
-    (state,) = model.start(moved[:1], [Box(40, 30, 24, 18)])
+    (state,) = model.start(moved[:1], [Target(Box(40, 30, 24, 18))])
     boxes = [model.step([frame], [state])[0].region for frame in moved[1:]]
     centres = np.array([(box.x + box.w / 2, box.y + box.h / 2) for box in boxes if isinstance(box, Box)])
     assert np.abs(centres - [(54, 40), (56, 41), (58, 42)]).max() < 1.2  # a cell is 24 * 3 / 63 = 1.14 pixels wide

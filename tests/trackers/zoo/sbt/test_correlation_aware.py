@@ -8,6 +8,7 @@ import torch
 
 from trackbench.errors import UsageError
 from trackbench.regions import Box
+from trackbench.trackers.base import Target
 from trackbench.trackers.settings import resolve_settings
 from trackbench.trackers.zoo.sbt.features import CorrelationAwareFeatures
 from trackbench.trackers.zoo.sbt.options import BackboneOptions
@@ -78,10 +79,10 @@ def test_a_tracker_definition_uses_them() -> None:
     generator = np.random.default_rng(0)
     frames = list(generator.integers(0, 256, (3, 90, 120, 3), np.uint8))
     boxes = [Box(30, 20, 30, 40), Box(50, 30, 20, 25)]
-    states = tracker.start([frames[0]] * 2, list(boxes))
+    states = tracker.start([frames[0]] * 2, [Target(box) for box in boxes])
     together = [tracker.step([frame] * 2, states) for frame in frames[1:]]
     for index, box in enumerate(boxes):
-        (state,) = tracker.start([frames[0]], [box])
+        (state,) = tracker.start([frames[0]], [Target(box)])
         for frame, both in zip(frames[1:], together, strict=True):
             (alone,) = tracker.step([frame], [state])
             region, expected = alone.region, both[index].region

@@ -23,6 +23,7 @@ from trackbench.checkpoints.matching import read_weights
 from trackbench.errors import DataError, TrackerError, UsageError
 from trackbench.nn.crops.normalise import imagenet_tensor
 from trackbench.regions import Box
+from trackbench.trackers.base import Target
 from trackbench.trackers.settings import resolve_settings
 from trackbench.trackers.zoo.sbt.checkpoint import OFFICIAL
 from trackbench.trackers.zoo.sbt.network import SBTNetwork
@@ -44,7 +45,7 @@ def sequence(seed: int) -> tuple[list[NDArray[np.uint8]], Box]:
 
 def follow(model: SBT, sequences: list[tuple[list[NDArray[np.uint8]], Box]]) -> NDArray[np.float64]:
     """Return the boxes of sequences followed together, (frames, sequences, 4)."""
-    states = model.start([frames[0] for frames, _ in sequences], [box for _, box in sequences])
+    states = model.start([frames[0] for frames, _ in sequences], [Target(box) for _, box in sequences])
     boxes = []
     for index in range(1, LENGTH):
         predictions = model.step([frames[index] for frames, _ in sequences], states)
@@ -69,7 +70,7 @@ def test_eight_sequences_at_once_give_the_boxes_of_eight_runs(options: dict[str,
 
 def test_a_state_can_be_copied_and_goes_on_in_another_process(model: SBT, tmp_path: Path) -> None:
     frames, box = sequence(3)
-    (state,) = model.start([frames[0]], [box])
+    (state,) = model.start([frames[0]], [Target(box)])
     model.step([frames[1]], [state])
     kept = pickle.dumps(state)
     copied = copy.deepcopy(state)
@@ -96,7 +97,7 @@ def test_a_state_can_be_copied_and_goes_on_in_another_process(model: SBT, tmp_pa
 
 def test_a_state_does_not_hold_on_to_the_batch_that_it_started_in(model: SBT) -> None:
     pairs = [sequence(seed) for seed in range(4)]
-    states = model.start([frames[0] for frames, _ in pairs], [box for _, box in pairs])
+    states = model.start([frames[0] for frames, _ in pairs], [Target(box) for _, box in pairs])
     for state in states:
         for tensor in state.template.tensors():
             assert tensor.untyped_storage().nbytes() == tensor.numel() * 4
@@ -104,7 +105,7 @@ def test_a_state_does_not_hold_on_to_the_batch_that_it_started_in(model: SBT) ->
 
 def test_the_chosen_token_has_the_largest_fused_score(model: SBT) -> None:
     frames, box = sequence(1)
-    (state,) = model.start([frames[0]], [box])
+    (state,) = model.start([frames[0]], [Target(box)])
     found = model.respond([frames[1]], [copy.deepcopy(state)])
     (prediction,) = model.step([frames[1]], [state])
     best = prediction.extras["token"]
@@ -117,7 +118,7 @@ def test_the_chosen_token_has_the_largest_fused_score(model: SBT) -> None:
 def test_boxes_can_be_reported_as_in_the_official_files(model: SBT) -> None:
     frames, box = sequence(2)
     whole = SBT(small_options(search_factor=FACTOR, integer_boxes=True))
-    (exact,), (rounded,) = (tracker.start([frames[0]], [box]) for tracker in (model, whole))
+    (exact,), (rounded,) = (tracker.start([frames[0]], [Target(box)]) for tracker in (model, whole))
     for frame in frames[1:]:
         (one,), (other,) = model.step([frame], [exact]), whole.step([frame], [rounded])
         assert other.region == Box(*np.trunc(one.region.numbers()))  # type: ignore[union-attr]
@@ -135,7 +136,7 @@ def test_the_window_is_that_of_a_symmetric_hann() -> None:
 def test_a_box_without_area_or_outside_of_the_frame_is_refused(model: SBT, box: Box) -> None:
     frames, _ = sequence(0)
     with pytest.raises(TrackerError, match="cannot cut a crop"):
-        model.start([frames[0]], [box])
+        model.start([frames[0]], [Target(box)])
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from trackbench.nn.crops.normalise import imagenet_tensor
 from trackbench.nn.crops.square import square_crop, to_frame
 from trackbench.nn.layers.pyramid import TokenMap
 from trackbench.regions import Box
+from trackbench.trackers.base import Target
 from trackbench.trackers.settings import resolve_settings
 from trackbench.trackers.zoo.sbt.tracker import SBT, Responses, SBTState
 
@@ -38,7 +39,7 @@ class Run:
     """Activation name -> tokens of the first frame."""
 
     def start(self) -> SBTState:
-        return self.model.start([self.frames[0]], [Box.of(self.ground_truth[0])])[0]
+        return self.model.start([self.frames[0]], [Target(Box.of(self.ground_truth[0]))])[0]
 
     @property
     def activations(self) -> list[str]:

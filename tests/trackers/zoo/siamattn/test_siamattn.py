@@ -19,6 +19,7 @@ from trackbench.checkpoints.weight_cache import cache_weights
 from trackbench.definitions import DATASETS
 from trackbench.errors import DataError, TrackerError, UsageError
 from trackbench.regions import Box, Polygon
+from trackbench.trackers.base import Target
 from trackbench.trackers.registry import find_tracker
 from trackbench.trackers.settings import resolve_settings
 from trackbench.trackers.zoo.siamattn.network import Parts
@@ -42,9 +43,9 @@ def test_batch_gives_the_boxes_of_single_runs(tracker: SiamAttnTracker) -> None:
     scenes = [scene(seed, 3, (120 + 8 * seed, 160 - 4 * seed)) for seed in range(8)]
     single = []
     for frames, box in scenes:
-        states = tracker.start([frames[0]], [box])
+        states = tracker.start([frames[0]], [Target(box)])
         single.append([tracker.step([frame], states)[0] for frame in frames[1:]])
-    states = tracker.start([frames[0] for frames, _ in scenes], [box for _, box in scenes])
+    states = tracker.start([frames[0] for frames, _ in scenes], [Target(box) for _, box in scenes])
     for index in (1, 2):
         batch = tracker.step([frames[index] for frames, _ in scenes], states)
         for alone, together in zip((run[index - 1] for run in single), batch, strict=True):
@@ -62,7 +63,7 @@ def numbers(region: Any) -> tuple[float, ...]:
 
 def test_state_travels(tracker: SiamAttnTracker) -> None:
     frames, box = scene(1, 4)
-    states = tracker.start([frames[0]], [box])
+    states = tracker.start([frames[0]], [Target(box)])
     tracker.step([frames[1]], states)
     copies: list[SiamAttnState] = [copy.deepcopy(states[0]), pickle.loads(pickle.dumps(states[0]))]
     expected = [numbers(tracker.step([frame], states)[0].region) for frame in frames[2:]]
@@ -73,12 +74,12 @@ def test_state_travels(tracker: SiamAttnTracker) -> None:
 
 def test_start_by_the_rules_of_the_test_scripts(tracker: SiamAttnTracker) -> None:
     frame = scene(0, 1)[0][0]
-    state = tracker.start([frame], [Box(50, 40, 32, 24)])[0]
+    state = tracker.start([frame], [Target(Box(50, 40, 32, 24))])[0]
     assert (state.x, state.y, state.w, state.h) == (66, 52, 32, 24)
-    pixels = small_tracker(box_origin="pixel").start([frame], [Box(50, 40, 32, 24)])[0]
+    pixels = small_tracker(box_origin="pixel").start([frame], [Target(Box(50, 40, 32, 24))])[0]
     assert (pixels.x, pixels.y) == (65.5, 51.5)
     # A polygon is taken as it is: the mean of its corners.
-    state = tracker.start([frame], [Polygon([40, 50, 60, 30, 80, 50, 60, 70])])[0]
+    state = tracker.start([frame], [Target(Polygon([40, 50, 60, 30, 80, 50, 60, 70]))])[0]
     assert (state.x, state.y) == pytest.approx((60, 50))
     assert (state.w, state.h) == pytest.approx((40 * np.sqrt(0.5) + 1,) * 2)
     assert np.array_equal(state.colour, frame.mean((0, 1)))
@@ -87,13 +88,13 @@ def test_start_by_the_rules_of_the_test_scripts(tracker: SiamAttnTracker) -> Non
 @pytest.mark.parametrize("box", [Box(5, 5, 0, 10), Box(5, 5, 10, -1), Box(float("nan"), 5, 10, 10)])
 def test_start_needs_an_area(tracker: SiamAttnTracker, box: Box) -> None:
     with pytest.raises(TrackerError, match=r"siamattn cannot start on box .*positive width and height"):
-        tracker.start([scene(0, 1)[0][0]], [box])
+        tracker.start([scene(0, 1)[0][0]], [Target(box)])
 
 
 def test_tiny_targets_and_targets_outside(tracker: SiamAttnTracker) -> None:
     frames, _ = scene(0, 2)
     boxes = [Box(70, 50, 0.05, 0.1), Box(-40, -30, 20, 20), Box(0, 0, 160, 120), Box(-500, 50, 1200, 2)]
-    states = tracker.start([frames[0]] * 4, list(boxes))
+    states = tracker.start([frames[0]] * 4, [Target(box) for box in boxes])
     for prediction in tracker.step([frames[1]] * 4, states):
         assert np.isfinite(numbers(prediction.region)).all()
         assert min(numbers(prediction.region)[2:]) >= 10
@@ -107,10 +108,12 @@ def test_untrained_weights_run_to_the_end() -> None:
         if name.endswith("num_batches_tracked"):
             wild[name] = torch.tensor(0)
     model = SiamAttnTracker(options, weights=wild)
-    states = model.start([frames[0]], [box])
+    states = model.start([frames[0]], [Target(box)])
     for frame in frames[1:]:
         assert np.isfinite(numbers(model.step([frame], states)[0].region)).all()
-    again = [SiamAttnTracker(options, seed=3).start([frames[0]], [box])[0].template[0].features for _ in range(2)]
+    again = [
+        SiamAttnTracker(options, seed=3).start([frames[0]], [Target(box)])[0].template[0].features for _ in range(2)
+    ]
     assert torch.equal(*again)
     assert again[0].abs().max() < 1e3
 
@@ -174,7 +177,7 @@ def test_ablations_run_forward_and_backward(name: str) -> None:
 def test_ablations_track(name: str) -> None:
     model = small_tracker(**ABLATIONS[name])
     frames, box = scene(0, 3)
-    states = model.start([frames[0]], [box])
+    states = model.start([frames[0]], [Target(box)])
     for frame in frames[1:]:
         prediction = model.step([frame], states)[0]
     assert np.isfinite(numbers(prediction.region)).all()

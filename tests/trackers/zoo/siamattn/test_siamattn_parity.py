@@ -23,7 +23,7 @@ from trackbench.checkpoints.key_map import match
 from trackbench.nn.layers.deformable import DeformableRoIPool, deformable_roi_pool
 from trackbench.protocols.region_policy import RegionPolicy
 from trackbench.regions import Box, Polygon, overlap
-from trackbench.trackers.base import Prediction
+from trackbench.trackers.base import Prediction, Target
 from trackbench.trackers.zoo.siamattn import tracker as tracker_module
 from trackbench.trackers.zoo.siamattn.attention import BranchFeatures, SiameseAttention, channel_attention
 from trackbench.trackers.zoo.siamattn.masks import paste_mask, paste_probability
@@ -72,7 +72,7 @@ class Case:
         self.recorded = load(reference, recording)
 
     def start(self) -> SiamAttnState:
-        return self.tracker.start([self.frames[0]], [Box(*self.ground_truth[0])])[0]
+        return self.tracker.start([self.frames[0]], [Target(Box(*self.ground_truth[0]))])[0]
 
 
 def load(reference: Path, recording: str) -> Recorded:

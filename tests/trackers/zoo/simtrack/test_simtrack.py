@@ -18,6 +18,7 @@ from small_simtrack import PVT, SWIN, scene, small
 
 from trackbench.errors import TrackerError
 from trackbench.regions import Box
+from trackbench.trackers.base import Target
 from trackbench.trackers.zoo.simtrack.position import cell_inputs, foveal_positions, foveal_start
 from trackbench.trackers.zoo.simtrack.tracker import SimTrackTracker, exemplar_boxes
 
@@ -95,7 +96,7 @@ def tracker(request: pytest.FixtureRequest) -> SimTrackTracker:
 def follow(tracker: SimTrackTracker, seeds: list[int]) -> np.ndarray:
     """Return the boxes of the scenes, tracked as one batch: (frames, scenes, 4)."""
     scenes = [scene(seed) for seed in seeds]
-    states = tracker.start([frames[0] for frames, _ in scenes], [Box.of(box) for _, box in scenes])
+    states = tracker.start([frames[0] for frames, _ in scenes], [Target(Box.of(box)) for _, box in scenes])
     rows = []
     for index in range(1, len(scenes[0][0])):
         found = tracker.step([frames[index] for frames, _ in scenes], states)
@@ -112,7 +113,7 @@ def test_a_batch_gives_the_boxes_of_single_runs(tracker: SimTrackTracker) -> Non
 
 def test_a_copied_state_goes_on_alike(tracker: SimTrackTracker) -> None:
     frames, box = scene(5)
-    states = tracker.start([frames[0]], [Box.of(box)])
+    states = tracker.start([frames[0]], [Target(Box.of(box))])
     tracker.step([frames[1]], states)
     copies = [copy.deepcopy(states), pickle.loads(pickle.dumps(states))]
     expected = tracker.step([frames[2]], states)[0].region.array()
@@ -123,7 +124,7 @@ def test_a_copied_state_goes_on_alike(tracker: SimTrackTracker) -> None:
 def test_a_state_goes_on_in_another_process(tmp_path: Path) -> None:
     tracker = SimTrackTracker(small(), seed=3)
     frames, box = scene(6)
-    states = tracker.start([frames[0]], [Box.of(box)])
+    states = tracker.start([frames[0]], [Target(Box.of(box))])
     tracker.step([frames[1]], states)
     (tmp_path / "state").write_bytes(pickle.dumps((tracker.options, frames[2], states)))
     program = (
@@ -142,7 +143,7 @@ def test_a_state_goes_on_in_another_process(tmp_path: Path) -> None:
 def test_a_box_without_area_is_refused(tracker: SimTrackTracker) -> None:
     frames, _ = scene(0)
     with pytest.raises(TrackerError, match="it has no area"):
-        tracker.start([frames[0]], [Box(5, 5, 0, 10)])
+        tracker.start([frames[0]], [Target(Box(5, 5, 0, 10))])
 
 
 @pytest.mark.parametrize("changed", list(VARIANTS.values()), ids=list(VARIANTS))

@@ -18,6 +18,7 @@ from trackbench.checkpoints.key_map import match
 from trackbench.nn.crops.normalise import imagenet_tensor
 from trackbench.nn.crops.square import square_crop
 from trackbench.regions import Box
+from trackbench.trackers.base import Target
 from trackbench.trackers.settings import resolve_settings
 from trackbench.trackers.zoo.simtrack.network import Located, SimTrack
 from trackbench.trackers.zoo.simtrack.position import cell_inputs
@@ -228,7 +229,7 @@ def track(subject: Subject, forced: bool) -> Tracked:
         return found[-1]
 
     tracker.network.locate = keep
-    states = tracker.start([frames[0]], [Box.of(ground_truth[0])])
+    states = tracker.start([frames[0]], [Target(Box.of(ground_truth[0]))])
     boxes = []
     for index in range(1, len(frames)):
         if forced:

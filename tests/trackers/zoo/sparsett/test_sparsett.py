@@ -16,6 +16,7 @@ from sparsett_records import SETTINGS, choices
 
 from trackbench.errors import TrackerError
 from trackbench.regions import Box
+from trackbench.trackers.base import Target
 from trackbench.trackers.settings import resolve_settings
 from trackbench.trackers.zoo.sparsett.tracker import SparseTT, SparseTTOptions, _side
 
@@ -56,10 +57,10 @@ def test_settings_of_each_data_set(dataset, expected):
 
 def test_a_batch_gives_the_boxes_of_single_runs(tracker):
     frames, boxes = sequences(8, 3)
-    states = tracker.start([f[0] for f in frames], [Box.of(box) for box in boxes])
+    states = tracker.start([f[0] for f in frames], [Target(Box.of(box)) for box in boxes])
     together = [boxes_of(tracker.step([f[t] for f in frames], states)) for t in (1, 2)]
     for i in range(8):
-        state = tracker.start([frames[i][0]], [Box.of(boxes[i])])
+        state = tracker.start([frames[i][0]], [Target(Box.of(boxes[i]))])
         for t in (1, 2):
             alone = boxes_of(tracker.step([frames[i][t]], state))[0]
             np.testing.assert_allclose(alone, together[t - 1][i], rtol=0, atol=1e-3)
@@ -69,7 +70,7 @@ def test_a_batch_gives_the_boxes_of_single_runs(tracker):
 
 def test_a_copied_state_goes_on_alone(tracker):
     frames, boxes = sequences(1, 5)
-    states = tracker.start([frames[0][0]], [Box.of(boxes[0])])
+    states = tracker.start([frames[0][0]], [Target(Box.of(boxes[0]))])
     tracker.step([frames[0][1]], states)
     twin = copy.deepcopy(states)
     first = [boxes_of(tracker.step([frames[0][t]], states)) for t in (2, 3)]
@@ -92,7 +93,7 @@ sys.stdout.buffer.write(pickle.dumps([p.region.numbers() for p in found]))
 
 def test_a_state_goes_on_in_another_process(tracker):
     frames, boxes = sequences(2, 3)
-    states = tracker.start([f[0] for f in frames], [Box.of(box) for box in boxes])
+    states = tracker.start([f[0] for f in frames], [Target(Box.of(box)) for box in boxes])
     tracker.step([f[1] for f in frames], states)
     travelling = pickle.dumps(states)
     here = boxes_of(tracker.step([f[2] for f in frames], states))
@@ -105,14 +106,14 @@ def test_a_state_goes_on_in_another_process(tracker):
 @pytest.mark.parametrize("numbers", [(1, 2, 0, 4), (1, 2, 3, float("nan"))])
 def test_boxes_without_area_are_refused(tracker, numbers):
     with pytest.raises(TrackerError, match=r"sparsett cannot start on box with box x=1 .*positive width"):
-        tracker.start([np.zeros((50, 50, 3), np.uint8)], [Box(*numbers)])
+        tracker.start([np.zeros((50, 50, 3), np.uint8)], [Target(Box(*numbers))])
 
 
 def test_boxes_stay_within_the_frame(tracker):
     """A target at a corner, a frame smaller than the least size, a box far outside."""
     frame = np.random.default_rng(0).integers(0, 256, (9, 12, 3), dtype=np.uint8)
     for numbers in ((0, 0, 3, 3), (10, 7, 2, 2), (-500, 300, 20, 2)):
-        states = tracker.start([frame], [Box(*numbers)])
+        states = tracker.start([frame], [Target(Box(*numbers))])
         for _ in range(2):
             x, y, w, h = tracker.step([frame], states)[0].region.numbers()
             centre = x + (w - 1) / 2, y + (h - 1) / 2
@@ -143,7 +144,7 @@ def test_recorded_run(tracker):
     """The small network's run, recorded when the whole one met the official code's records."""
     golden = np.load(GOLDEN / "small.npz")
     frames, boxes = sequences(2, 4)
-    states = tracker.start([f[0] for f in frames], [Box.of(box) for box in boxes])
+    states = tracker.start([f[0] for f in frames], [Target(Box.of(box)) for box in boxes])
     for t in range(1, 4):
         found = tracker.step([f[t] for f in frames], states)
         np.testing.assert_allclose(boxes_of(found), golden["boxes"][t - 1], rtol=0, atol=0.02)
@@ -165,6 +166,6 @@ def test_choice_of_a_cell_as_officially_recorded(settings):
 def test_a_target_smaller_than_a_pixel(tracker, size):
     """Its window of the template rounds to one pixel or none, which would be no window or a mirrored one."""
     frames, _ = sequences(1, 2)
-    states = tracker.start([frames[0][0]], [Box(30, 20, size, size)])
+    states = tracker.start([frames[0][0]], [Target(Box(30, 20, size, size))])
     assert np.isfinite(boxes_of(tracker.step([frames[0][1]], states))).all()
     assert _side(127, tracker._scale(np.full((1, 2), size))) == 2

@@ -19,6 +19,7 @@ from sparsett_records import SETTINGS, choices, installed_crop, network_input, r
 
 from trackbench.nn.layers.swin import Swin
 from trackbench.regions import Box
+from trackbench.trackers.base import Target
 from trackbench.trackers.zoo.sparsett import tracker as module
 from trackbench.trackers.zoo.sparsett.attention import Attention, similarities
 from trackbench.trackers.zoo.sparsett.network import SparseTTNetwork
@@ -205,7 +206,7 @@ def test_crops(tracker: SparseTT, record: Any, sequence: Any, monkeypatch: pytes
     for suffix, function in variants:
         made.clear()
         monkeypatch.setattr(module, "aligned_crop", lambda *a, function=function: crop(*a, function=function))
-        states = tracker.start([sequence["frames"][0]], [Box.of(sequence["boxes"][0])])
+        states = tracker.start([sequence["frames"][0]], [Target(Box.of(sequence["boxes"][0]))])
         tracker.step([sequence["frames"][1]], states)
         np.testing.assert_array_equal(made[0][1][0, ..., ::-1], expected[f"template_crop{suffix}"])
         np.testing.assert_array_equal(made[1][1][0, ..., ::-1], expected[f"search_crop_frame1{suffix}"])
@@ -228,7 +229,7 @@ def test_choice_of_a_cell_from_recorded_maps(record: Any, sequence: Any, setting
 def forced_run(tracker: SparseTT, sequence: Any, steps: list[int]) -> list[Any]:
     """Return the answers on single frames, each searched around the annotation of the frame before."""
     frames, ground_truth = sequence["frames"], sequence["boxes"]
-    states = tracker.start([frames[0]], [Box.of(ground_truth[0])])
+    states = tracker.start([frames[0]], [Target(Box.of(ground_truth[0]))])
     found = []
     for step in steps:
         state_from_truth(states[0], ground_truth[step - 1])
@@ -272,7 +273,7 @@ def with_settings(tracker: SparseTT, settings: str) -> SparseTT:
 
 def assert_free(tracker: SparseTT, expected: Any, sequence: Any, suffix: str, length: int, pixels: float) -> None:
     frames = sequence["frames"]
-    states = tracker.start([frames[0]], [Box.of(sequence["boxes"][0])])
+    states = tracker.start([frames[0]], [Target(Box.of(sequence["boxes"][0]))])
     for step in range(1, length):
         prediction = tracker.step([frames[step]], states)[0]
         apart = np.abs(prediction.region.array() - expected[f"boxes{suffix}"][step]).max()

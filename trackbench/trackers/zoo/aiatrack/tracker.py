@@ -16,8 +16,8 @@ from trackbench.nn.crops.normalise import imagenet_tensor
 from trackbench.nn.crops.square import next_boxes, square_crop
 from trackbench.nn.layers.corner_head import centre_form
 from trackbench.nn.layers.folding import fold_batch_norms
-from trackbench.regions import Box, Region, region_to_box
-from trackbench.trackers.base import Frame, Options, Prediction
+from trackbench.regions import Box, region_to_box
+from trackbench.trackers.base import Frame, Options, Prediction, Target
 from trackbench.trackers.networks import NetworkModel, NetworkOptions, inference
 from trackbench.trackers.zoo.aiatrack.checkpoint import KEY_MAP
 from trackbench.trackers.zoo.aiatrack.memory import Entry, Memory, split_counts
@@ -82,13 +82,13 @@ class AiATrack(NetworkModel[AiATrackState]):
         return network
 
     @inference
-    def start(self, frames: list[Frame], regions: list[Region]) -> list[AiATrackState]:
+    def start(self, frames: list[Frame], targets: list[Target]) -> list[AiATrackState]:
         """Encode the first frame of each target.
 
         Raises:
             TrackerError: a region without area, with a number that is not finite, or far outside of its frame.
         """
-        boxes = np.stack([region_to_box(region).array() for region in regions])
+        boxes = np.stack([region_to_box(target.region).array() for target in targets])
         encoded, factors = self._encode(frames, boxes)
         size = np.float32(self.options.network.search_size)
         # Where the target is in its own crop, in float32 and around the middle pixel as the official code has it.

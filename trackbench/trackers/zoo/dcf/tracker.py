@@ -22,8 +22,8 @@ from torch import Tensor
 from trackbench.nn.crops.window import crop
 from trackbench.nn.layers.correlation_filter import Filter, blend, correlate, gaussian_label, hann_window
 from trackbench.nn.layers.response import find_peak
-from trackbench.regions import Box, Region
-from trackbench.trackers.base import Frame, Options, Prediction, TrackerModel
+from trackbench.regions import Box
+from trackbench.trackers.base import Frame, Options, Prediction, Target, TrackerModel
 from trackbench.trackers.targets import start_box
 from trackbench.trackers.zoo.dcf.features import colour_corners, gradient_histograms
 from trackbench.trackers.zoo.dcf.filter import constrained_filter, target_support
@@ -136,13 +136,13 @@ class DCF(TrackerModel[DCFState]):
             )
 
     @torch.no_grad()
-    def start(self, frames: list[Frame], regions: list[Region]) -> list[DCFState]:
+    def start(self, frames: list[Frame], targets: list[Target]) -> list[DCFState]:
         """Learn each target from its first frame.
 
         Raises:
             TrackerError: a region without area, or with a number that is not finite.
         """
-        boxes = [start_box("dcf", region) for region in regions]
+        boxes = [start_box("dcf", target.region) for target in targets]
         sizes = np.array([(box.w, box.h) for box in boxes])
         centres = np.array([(box.x, box.y) for box in boxes]) + sizes / 2
         images = self._crop(frames, centres, sizes)

@@ -22,8 +22,8 @@ from torch import Tensor
 from trackbench.checkpoints.key_map import KeyMap
 from trackbench.nn.crops.warp import warp_affine
 from trackbench.nn.layers.correlation_filter import blend, correlate, energy, gaussian_label, hann_window
-from trackbench.regions import Box, Region
-from trackbench.trackers.base import Frame, Options, Prediction
+from trackbench.regions import Box
+from trackbench.trackers.base import Frame, Options, Prediction, Target
 from trackbench.trackers.networks import NetworkModel, NetworkOptions, inference
 from trackbench.trackers.targets import start_box
 from trackbench.trackers.zoo.dcfnet.network import Features
@@ -106,13 +106,13 @@ class DCFNet(NetworkModel[DCFNetState]):
         return KeyMap()
 
     @inference
-    def start(self, frames: list[Frame], regions: list[Region]) -> list[DCFNetState]:
+    def start(self, frames: list[Frame], targets: list[Target]) -> list[DCFNetState]:
         """Learn each target from its first frame.
 
         Raises:
             TrackerError: a region without area, or with a number that is not finite.
         """
-        boxes = [start_box("dcfnet", region) for region in regions]
+        boxes = [start_box("dcfnet", target.region) for target in targets]
         sizes = np.array([(box.w, box.h) for box in boxes])
         centres = np.array([(box.x, box.y) for box in boxes]) - self.options.origin + sizes / 2
         alphas, templates = self._learn(frames, centres, sizes)

@@ -17,8 +17,8 @@ from trackbench.checkpoints.key_map import KeyMap
 from trackbench.nn.crops.normalise import imagenet_tensor
 from trackbench.nn.crops.square import next_boxes, square_crop
 from trackbench.nn.layers.folding import fold_batch_norms
-from trackbench.regions import Box, Region, region_to_box
-from trackbench.trackers.base import Frame, Options, Prediction
+from trackbench.regions import Box, region_to_box
+from trackbench.trackers.base import Frame, Options, Prediction, Target
 from trackbench.trackers.networks import NetworkModel, inference
 from trackbench.trackers.zoo.sbt.backbone import SBTBackbone, TemplateFeatures
 from trackbench.trackers.zoo.sbt.checkpoint import OFFICIAL
@@ -82,14 +82,14 @@ class SBT(NetworkModel[SBTState]):
         return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
 
     @inference
-    def start(self, frames: list[Frame], regions: list[Region]) -> list[SBTState]:
+    def start(self, frames: list[Frame], targets: list[Target]) -> list[SBTState]:
         """Read each target's template.
 
         Raises:
             TrackerError: a box without area, or whose surroundings lie outside of the frame.
         """
         options = self.options
-        boxes = np.stack([region_to_box(region).array() for region in regions])
+        boxes = np.stack([region_to_box(target.region).array() for target in targets])
         crops = square_crop(frames, boxes, options.template_factor, options.template_size)
         templates = self.network.template(imagenet_tensor(crops.images, self.device)).targets()
         return [SBTState(box, template) for box, template in zip(boxes, templates, strict=True)]

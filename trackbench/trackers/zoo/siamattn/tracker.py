@@ -23,7 +23,7 @@ from trackbench.nn.crops.context import context_crop, context_side
 from trackbench.nn.layers.folding import fold_batch_norms
 from trackbench.nn.layers.packed_conv import pack_convolutions
 from trackbench.regions import Box, Mask, Polygon, Region, polygon_to_box_vot
-from trackbench.trackers.base import Frame, Options, Prediction
+from trackbench.trackers.base import Frame, Options, Prediction, Target
 from trackbench.trackers.networks import NetworkModel, NetworkOptions, inference
 from trackbench.trackers.targets import start_box
 from trackbench.trackers.zoo.siamattn.anchors import anchor_boxes, apply_deltas, choose_proposals, hanning_window
@@ -208,7 +208,7 @@ class SiamAttnTracker(NetworkModel[SiamAttnState]):
         return network
 
     @inference
-    def start(self, frames: list[Frame], regions: list[Region]) -> list[SiamAttnState]:
+    def start(self, frames: list[Frame], targets: list[Target]) -> list[SiamAttnState]:
         """Cut the template of each target and compute what it gives to the attention.
 
         Raises:
@@ -216,8 +216,8 @@ class SiamAttnTracker(NetworkModel[SiamAttnState]):
         """
         states, crops = [], []
         options = self.options
-        for frame, region in zip(frames, regions, strict=True):
-            x, y, w, h = _centre_and_size(region, options.box_origin)
+        for frame, target in zip(frames, targets, strict=True):
+            x, y, w, h = _centre_and_size(target.region, options.box_origin)
             colour = frame.mean((0, 1))
             side = max(round(context_side(w, h, options.context_amount)), 1)
             crops.append(context_crop(frame, (x, y), side, options.exemplar_size, colour))

@@ -18,8 +18,8 @@ from trackbench.nn.crops.normalise import imagenet_tensor
 from trackbench.nn.crops.square import next_boxes, square_crop
 from trackbench.nn.layers.folding import fold_batch_norms
 from trackbench.nn.layers.packed_conv import pack_convolutions
-from trackbench.regions import Box, Region, region_to_box
-from trackbench.trackers.base import Frame, Options, Prediction
+from trackbench.regions import Box, region_to_box
+from trackbench.trackers.base import Frame, Options, Prediction, Target
 from trackbench.trackers.networks import NetworkModel, inference
 from trackbench.trackers.zoo.simtrack.checkpoint import checkpoint_keys
 from trackbench.trackers.zoo.simtrack.initialisation import initialise_backbone
@@ -70,14 +70,14 @@ class SimTrackTracker(NetworkModel[SimTrackState]):
         return network
 
     @inference
-    def start(self, frames: list[Frame], regions: list[Region]) -> list[SimTrackState]:
+    def start(self, frames: list[Frame], targets: list[Target]) -> list[SimTrackState]:
         """Read each target's exemplar; the tokens that no later frame changes are made here.
 
         Raises:
             TrackerError: a box without area, or whose surroundings lie outside of the frame.
         """
         options = self.options
-        boxes = np.stack([region_to_box(region).array() for region in regions])
+        boxes = np.stack([region_to_box(target.region).array() for target in targets])
         crops = square_crop(frames, boxes, options.template_factor, options.template_size)
         inside = torch.from_numpy(exemplar_boxes(boxes, crops.factors, options.template_size))
         memory = self.network.exemplar(imagenet_tensor(crops.images, self.device), inside.to(self.device))

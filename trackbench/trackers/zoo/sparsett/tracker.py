@@ -17,8 +17,8 @@ from torch import Tensor
 
 from trackbench.checkpoints.key_map import KeyMap
 from trackbench.nn.crops.aligned import aligned_crop
-from trackbench.regions import Box, Region
-from trackbench.trackers.base import Frame, Options, Prediction
+from trackbench.regions import Box
+from trackbench.trackers.base import Frame, Options, Prediction, Target
 from trackbench.trackers.networks import NetworkModel, NetworkOptions, inference
 from trackbench.trackers.targets import start_box
 from trackbench.trackers.zoo.sparsett.checkpoint import official_keys
@@ -104,13 +104,13 @@ class SparseTT(NetworkModel[SparseTTState]):
         return network.for_inference(cpu=self.device == "cpu")
 
     @inference
-    def start(self, frames: list[Frame], regions: list[Region]) -> list[SparseTTState]:
+    def start(self, frames: list[Frame], targets: list[Target]) -> list[SparseTTState]:
         """Encode each target's template.
 
         Raises:
             TrackerError: a region without area, or with a number that is not finite.
         """
-        boxes = [start_box("sparsett", region) for region in regions]
+        boxes = [start_box("sparsett", target.region) for target in targets]
         # The official code rounds annotations to float32, and the centres that it computes from them.
         numbers = np.array([box.numbers() for box in boxes], np.float32)
         centres = (numbers[:, :2] + (numbers[:, 2:] - 1) / 2).astype(np.float64)
