@@ -1,0 +1,168 @@
+"""Registries: named things of one kind, from trackbench, from other packages and from the working folder.
+
+A name is looked up in this order:
+
+1. what trackbench itself registers;
+2. entry points of installed packages in the registry's group (``trackbench.metrics``, ``trackbench.protocols``,
+   ``trackbench.conventions``, ``trackbench.vot_conventions``, ``trackbench.formats``, ``trackbench.layouts``,
+   ``trackbench.trackers``): in a package's ``pyproject.toml``::
+
+       [project.entry-points."trackbench.metrics"]
+       h_iou = "my_package.metrics:H_IOU"
+
+3. ``module:name``: an attribute of a module in the working folder, or of an installed one.
+
+Nothing is imported before it is asked for by name: standing in a folder runs none of its code.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from typing import Any, Generic, TypeVar, cast
+
+from trackbench.errors import UsageError, fold_name, suggestion
+
+T = TypeVar("T")
+
+
+class Registry(Generic[T]):
+    """The things of one kind, by name; case, ``_``, ``-``, ``.`` and blanks of names do not matter.
+
+    Args:
+        noun: what messages call one of them.
+        group: the group of entry points; in it other packages register theirs.
+        kind: the class that a registered object must be of, or a function that says so of an object.
+        expected: what messages call that.
+        own: what trackbench registers.
+    """
+
+    def __init__(
+        self,
+        noun: str,
+        group: str,
+        kind: type[T] | Callable[[object], bool],
+        expected: str,
+        own: Mapping[str, T] | None = None,
+    ) -> None:
+        self.noun, self.group, self._kind, self._expected = noun, group, kind, expected
+        self._own: dict[str, T] = dict(own or {})
+        self._loaded: dict[str, T] = {}
+
+    def register(self, name: str, thing: T) -> T:
+        """Add something of trackbench's own, or of a program that uses it as a library; returns it.
+
+        Raises:
+            ValueError: the name is taken.
+        """
+        if any(fold_name(name) == fold_name(known) for known in self._own):
+            raise ValueError(f"{self.noun} '{name}' is registered already")
+        self._own[name] = thing
+        return thing
+
+    def names(self) -> list[str]:
+        """Return all names: trackbench's own in their order, then those of other packages."""
+        return list(dict.fromkeys([*self._own, *(point.name for point in _points(self.group))]))
+
+    def foreign_names(self) -> list[str]:
+        """Return the names that other packages have registered."""
+        own = set(map(fold_name, self._own))
+        return [point.name for point in _points(self.group) if fold_name(point.name) not in own]
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and fold_name(name) in map(fold_name, self.names())
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.names())
+
+    def spelled(self, name: str, where: str | None = None) -> str:
+        """Return ``name`` as it was registered; ``module:name`` stays as it is.
+
+        Raises:
+            UsageError: there is nothing of that name; the message suggests the nearest.
+        """
+        known = {fold_name(other): other for other in reversed(self.names())}
+        if fold_name(name) in known:
+            return known[fold_name(name)]
+        if ":" in name:
+            return name
+        listed = ", ".join(self.names())
+        raise UsageError(
+            f"{where or f'unknown {self.noun}'} '{name}'{suggestion(name, self.names())} (known: {listed})"
+        )
+
+    def get(self, name: str, where: str | None = None) -> T:
+        """Return what is called ``name``.
+
+        Args:
+            name: a registered name, or ``module:name``.
+            where: what the message on an unknown name starts with; default: ``unknown NOUN``.
+
+        Raises:
+            UsageError: there is nothing of that name (the message suggests the nearest), or it is of another kind.
+        """
+        spelled = self.spelled(name, where)
+        if spelled in self._own:
+            return self._own[spelled]
+        if spelled not in self._loaded:
+            point = next((point for point in _points(self.group) if point.name == spelled), None)
+            source = f"{self.noun} '{spelled}'" + (f" of {_package(point)}" if point else "")
+            found = load_object(spelled, source) if point is None else _load(point, source)
+            self._loaded[spelled] = self._checked(found, source)
+        return self._loaded[spelled]
+
+    def _checked(self, found: object, source: str) -> T:
+        fits = isinstance(found, self._kind) if isinstance(self._kind, type) else self._kind(found)
+        if not fits:
+            raise UsageError(f"{source} is {type(found).__name__} {str(found)[:60]!r}; expected {self._expected}")
+        return cast(T, found)
+
+
+def load_object(path: str, where: str) -> Any:
+    """Return the object at ``module:name``; the module may lie in the working folder.
+
+    Raises:
+        UsageError: there is none; the message starts with ``where``.
+    """
+    module_name, colon, name = path.partition(":")
+    if not colon or not module_name or not name:
+        raise UsageError(f"{where} is '{path}': expected module:name")
+    if str(Path.cwd()) not in sys.path:
+        sys.path.insert(0, str(Path.cwd()))
+    try:
+        found: Any = importlib.import_module(module_name)
+    except ModuleNotFoundError as error:
+        if error.name and not (module_name == error.name or module_name.startswith(f"{error.name}.")):
+            raise UsageError(f"{where}: module '{module_name}' imports '{error.name}', which is not there") from error
+        raise UsageError(f"{where} is '{path}': there is no module '{error.name}'") from None
+    for part in name.split("."):
+        if not hasattr(found, part):
+            hint = suggestion(part, dir(found))
+            raise UsageError(f"{where} is '{path}': module '{module_name}' has no '{name}'{hint}")
+        found = getattr(found, part)
+    return found
+
+
+def _load(point: EntryPoint, source: str) -> Any:
+    """Load an entry point: a package that is broken is named, and ends nothing but what asked for it."""
+    try:
+        return point.load()
+    except Exception as error:
+        raise UsageError(f"{source} cannot be loaded: {type(error).__name__}: {error}") from error
+
+
+def _package(point: EntryPoint) -> str:
+    return f"package {point.dist.name}" if point.dist else f"entry point {point.value}"
+
+
+@cache
+def _found(group: str, path: tuple[str, ...]) -> tuple[EntryPoint, ...]:
+    return tuple(sorted(entry_points(group=group), key=lambda point: point.name))
+
+
+def _points(group: str) -> tuple[EntryPoint, ...]:
+    return _found(group, tuple(sys.path))
