@@ -62,5 +62,5 @@ def test_official_and_flat_layout(tmp_path: Path, flat: bool) -> None:
     assert [sequence.name for sequence in dataset.sequences] == (["bag", "ball1"] if flat else ["ball1", "bag"])
     for sequence in dataset.sequences:
         assert [path.name for path in sequence.frames] == ["00000001.jpg", "00000002.jpg"]
-        assert sequence.truth.tags["occlusion"].tolist() == [False, True]
+        assert sequence.ground_truth.tags["occlusion"].tolist() == [False, True]
         assert sequence.details.fps == (None if flat else 25)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from trackbench.errors import DataError
-from trackbench.regions import plain  # noqa: F401  # loaded, it parses short texts as well
+from trackbench.regions import box_parser  # noqa: F401  # loaded, it parses short texts as well
 from trackbench.regions.files import parse_box_table, read_boxes
 
 FORMS = ("{!r}", "{:.4f}", "{:.18e}", "{:.17g}", "{:.12f}", "{:.0f}", "+{:.3f}")

@@ -13,10 +13,10 @@ from command import document, trackbench
 
 from trackbench import load
 from trackbench.checkpoints.key_map import KeyMap, match
-from trackbench.checkpoints.matching import trackers_with_weights
 from trackbench.datasets.synthetic import make_scene
 from trackbench.regions import region_to_box
 from trackbench.trackers.classes import load_class
+from trackbench.trackers.matching import trackers_with_weights
 from trackbench.trackers.networks import Networked
 from trackbench.trackers.settings import resolve_settings
 

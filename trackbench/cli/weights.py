@@ -29,10 +29,10 @@ def add(
 
     trackbench weights add aiatrack ~/Downloads/AIATRACK_ep0500.pth.tar
     """
-    from trackbench.checkpoints.matching import read_weights
     from trackbench.checkpoints.weight_cache import cache_weights, cached_path
     from trackbench.errors import UsageError
     from trackbench.trackers.classes import load_class
+    from trackbench.trackers.matching import read_weights
     from trackbench.trackers.networks import Networked
     from trackbench.trackers.settings import resolve_settings
 

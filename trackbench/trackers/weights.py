@@ -48,7 +48,7 @@ class Weights:
         Raises:
             DataError: the file or what is kept does not fit the network.
         """
-        from trackbench.checkpoints.matching import describe, match_cached, read_weights
+        from trackbench.trackers.matching import describe, match_cached, read_weights
 
         if self.seed is not None:
             return None

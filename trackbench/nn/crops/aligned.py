@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from trackbench.frames import Frame
 from trackbench.nn.crops.warp import warp_affine
-from trackbench.trackers.base import Frame
 
 
 def aligned_crop(

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trackbench.errors import TrackerError
+from trackbench.frames import Frame
 from trackbench.nn.crops.square import LARGEST_SIDE
-from trackbench.trackers.base import Frame
 
 
 def context_side(width: float, height: float, context: float) -> float:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from trackbench.errors import TrackerError
-from trackbench.trackers.base import Frame
+from trackbench.frames import Frame
 
 LARGEST_SIDE = 1 << 15
 """Pixels along a square that is cut at most: all that a target as large as a frame of 6500 by 6500 needs. Annotations

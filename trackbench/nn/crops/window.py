@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from trackbench.trackers.base import Frame
+from trackbench.frames import Frame
 
 Border = Literal["replicate", "mean"]
 """What lies outside of a frame: its outermost pixels again and again, or its mean colour."""

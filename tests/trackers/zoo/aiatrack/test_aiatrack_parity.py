@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from official import official_state
 from torch import Tensor
 
-from trackbench.checkpoints.matching import read_weights
+from trackbench.trackers.matching import read_weights
 from trackbench.nn.crops.normalise import imagenet_tensor
 from trackbench.nn.crops.square import square_crop
 from trackbench.nn.layers.corner_head import centre_form

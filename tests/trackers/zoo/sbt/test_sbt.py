@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from official import official_names, official_state
 from small_sbt import small_options
 
-from trackbench.checkpoints.matching import read_weights
+from trackbench.trackers.matching import read_weights
 from trackbench.errors import DataError, TrackerError, UsageError
 from trackbench.nn.crops.normalise import imagenet_tensor
 from trackbench.regions import Box

@@ -14,7 +14,7 @@ from official import official_names
 from small_siamattn import SMALL, scene, small_tracker
 
 from trackbench.checkpoints.key_map import match
-from trackbench.checkpoints.matching import read_weights
+from trackbench.trackers.matching import read_weights
 from trackbench.checkpoints.weight_cache import cache_weights
 from trackbench.definitions import DATASETS
 from trackbench.errors import DataError, TrackerError, UsageError

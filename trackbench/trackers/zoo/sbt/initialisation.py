@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from trackbench.checkpoints.key_map import match
-from trackbench.checkpoints.matching import describe
 from trackbench.checkpoints.reader import read_state
 from trackbench.errors import DataError, UsageError
+from trackbench.trackers.matching import describe
 from trackbench.trackers.zoo.sbt.backbone import SBTBackbone
 from trackbench.trackers.zoo.sbt.checkpoint import classification_keys
 from trackbench.trackers.zoo.sbt.network import SBTNetwork

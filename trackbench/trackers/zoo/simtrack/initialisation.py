@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from trackbench.checkpoints.key_map import KeyMap, match
-from trackbench.checkpoints.matching import describe
 from trackbench.checkpoints.reader import read_state
 from trackbench.errors import DataError
+from trackbench.trackers.matching import describe
 from trackbench.trackers.zoo.simtrack.checkpoint import IN_PROJ, TEXT_TOWER
 from trackbench.trackers.zoo.simtrack.options import SimTrackOptions
 from trackbench.trackers.zoo.sparsett.checkpoint import IMAGENET
