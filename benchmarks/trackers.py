@@ -23,10 +23,10 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 
-from trackbench.trackers.matching import trackers_with_weights
 from trackbench.datasets.synthetic import make_scene
 from trackbench.regions import Region, region_to_box
 from trackbench.trackers.base import Frame, Target, TrackerModel
+from trackbench.trackers.matching import trackers_with_weights
 from trackbench.trackers.networks import NetworkModel
 from trackbench.trackers.registry import find_tracker
 

@@ -235,7 +235,7 @@ def test_image_and_truth_do_not_depend_on_the_order_of_the_calls() -> None:
 # --- on disk -------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("truth", ["polygon", "box", "mask"])
+@pytest.mark.parametrize("ground_truth", ["polygon", "box", "mask"])
 def test_vot_round_trip(tmp_path: Path, ground_truth: str) -> None:
     names = synthesize(tmp_path / "set", 5, frames=60, size=SIZE, ground_truth=ground_truth)  # type: ignore[arg-type]
     dataset = open_dataset(str(tmp_path / "set"))

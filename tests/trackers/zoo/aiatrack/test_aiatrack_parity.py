@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from official import official_state
 from torch import Tensor
 
-from trackbench.trackers.matching import read_weights
 from trackbench.nn.crops.normalise import imagenet_tensor
 from trackbench.nn.crops.square import square_crop
 from trackbench.nn.layers.corner_head import centre_form
@@ -25,6 +24,7 @@ from trackbench.nn.layers.positions import sine_positions
 from trackbench.nn.layers.roi_pooling import precise_roi_pool
 from trackbench.regions import Box
 from trackbench.trackers.base import Target
+from trackbench.trackers.matching import read_weights
 from trackbench.trackers.settings import resolve_settings
 from trackbench.trackers.zoo.aiatrack.attention import InnerAttention
 from trackbench.trackers.zoo.aiatrack.memory import Memory

@@ -19,11 +19,11 @@ from numpy.typing import NDArray
 from official import official_names, official_state
 from small_sbt import small_options
 
-from trackbench.trackers.matching import read_weights
 from trackbench.errors import DataError, TrackerError, UsageError
 from trackbench.nn.crops.normalise import imagenet_tensor
 from trackbench.regions import Box
 from trackbench.trackers.base import Target
+from trackbench.trackers.matching import read_weights
 from trackbench.trackers.settings import resolve_settings
 from trackbench.trackers.zoo.sbt.checkpoint import OFFICIAL
 from trackbench.trackers.zoo.sbt.network import SBTNetwork

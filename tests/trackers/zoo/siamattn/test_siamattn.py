@@ -14,12 +14,12 @@ from official import official_names
 from small_siamattn import SMALL, scene, small_tracker
 
 from trackbench.checkpoints.key_map import match
-from trackbench.trackers.matching import read_weights
 from trackbench.checkpoints.weight_cache import cache_weights
 from trackbench.definitions import DATASETS
 from trackbench.errors import DataError, TrackerError, UsageError
 from trackbench.regions import Box, Polygon
 from trackbench.trackers.base import Target
+from trackbench.trackers.matching import read_weights
 from trackbench.trackers.registry import find_tracker
 from trackbench.trackers.settings import resolve_settings
 from trackbench.trackers.zoo.siamattn.network import Parts
