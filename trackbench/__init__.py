@@ -5,7 +5,11 @@ The public face is :func:`load`, which gives any tracker behind one ``init``/``t
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
+
+# Before OpenCV is loaded, which reads it once: an image of a few bytes may claim any number of pixels.
+os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(1 << 26))
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,17 +8,22 @@ the other says, option by option. Where that changes neither class nor options n
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, Literal, TypeAlias, TypeVar
+from typing import Annotated, Any, Generic, Literal, TypeAlias, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from trackbench.errors import UsageError, fold_name, suggestion
+from trackbench.files import read_toml
+from trackbench.quoting import printable, shown
 
 RegionKind: TypeAlias = Literal["box", "polygon", "mask"]
+#: Most sequences of a benchmark: the largest of the field has 30,000.
+MAX_SEQUENCES = 1_000_000
+#: A text that is printed: on one line, and nothing in it that a terminal would act upon.
+Printable: TypeAlias = Annotated[str, AfterValidator(printable)]
 
 
 class _Strict(BaseModel):
@@ -48,7 +53,7 @@ class WeightsDefinition(_Strict):
 class TrackerDefinition(_Strict):
     """One tracker variant, ``trackers/NAME.toml``."""
 
-    title: str
+    title: Printable
     """The name as papers print it."""
     model: str = Field(alias="class")
     """``module:Class`` of a TrackerModel, or of a Refiner."""
@@ -73,16 +78,16 @@ class TrackerDefinition(_Strict):
 class DatasetDefinition(_Strict):
     """One benchmark, ``datasets/NAME.toml``."""
 
-    title: str
+    title: Printable
     layout: str
     """Module below ``trackbench.datasets.layouts`` that reads it from disk."""
     table: str | None = None
     """CSV file beside the definition with a line a sequence."""
     subset: str | None = None
     """The word in the table's column ``lists`` that marks this benchmark's sequences."""
-    count: int | None = None
+    count: Annotated[int, Field(ge=1, le=MAX_SEQUENCES)] | None = None
     """How many sequences it has, where the table does not name them all: the others are what the folder holds."""
-    frames: int | None = None
+    frames: Annotated[int, Field(ge=1, le=1 << 40)] | None = None
     """How many frames are evaluated in all, where the table does not say it of each sequence."""
     split: str | None = None
     """The part of the download that this is, as the layout names it (``val``, ``TEST``, ``30``)."""
@@ -167,22 +172,19 @@ class Registry(Generic[D]):
 
     def _on_another(self, raw: dict[str, Any], path: Path) -> tuple[dict[str, Any], str]:
         """Return the content of a file with ``same_as``, and the name of the definition whose weights it shares."""
-        name = str(raw["same_as"])
+        name = raw["same_as"]
+        if not isinstance(name, str):
+            raise UsageError(f"{path}: key 'same_as' is {shown(name)}: expected the name of a definition")
         other = self._find(name)[0] if fold_name(name) != fold_name(path.stem) else path
         under = self._read(other)
         if "same_as" in under:
             raise UsageError(f"{path}: key 'same_as' is '{name}': expected a definition that stands by itself")
         own = {key: value for key, value in raw.items() if key != "same_as"}
-        tables = {key: _over(under.get(key, {}), own[key]) for key in ("options", "card") if key in own}
+        tables = {key: _over(under.get(key), own[key]) for key in ("options", "card") if key in own}
         return {**under, **own, **tables}, path.stem if {"class", "options", "weights"} & set(own) else other.stem
 
     def _read(self, path: Path) -> dict[str, Any]:
-        try:
-            return tomllib.loads(path.read_text(encoding="utf-8"))
-        except tomllib.TOMLDecodeError as error:
-            raise UsageError(f"{path}: not valid TOML: {error}") from None
-        except (OSError, UnicodeDecodeError) as error:
-            raise UsageError(f"{path}: cannot be read: {error}") from None
+        return read_toml(path)
 
     def _validated(self, raw: dict[str, Any], path: Path) -> D:
         try:
@@ -196,13 +198,11 @@ TRACKERS = Registry("trackers", TrackerDefinition, "tracker")
 DATASETS = Registry("datasets", DatasetDefinition, "data set")
 
 
-def _over(under: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
-    """Return ``under`` with the entries of ``own`` in their place, table by table."""
-    merged = dict(under)
-    for key, value in own.items():
-        inner = merged.get(key)
-        merged[key] = _over(inner, value) if isinstance(inner, dict) and isinstance(value, dict) else value
-    return merged
+def _over(under: Any, own: Any) -> Any:
+    """Return ``under`` with the entries of ``own`` in their place, table by table; what is no table is replaced."""
+    if not isinstance(under, dict) or not isinstance(own, dict):
+        return own
+    return under | {key: _over(under.get(key), value) for key, value in own.items()}
 
 
 def content_folder(kind: str) -> Path:
@@ -225,5 +225,6 @@ def describe_invalid(error: ValidationError, where: str, known: list[str]) -> st
         elif item["type"] == "missing":
             problems.append(f"key '{key}' is missing")
         else:
-            problems.append(f"key '{key}' is {item['input']!r}: {item['msg'][0].lower()}{item['msg'][1:]}")
-    return f"{where}: " + "; ".join(problems)
+            problems.append(f"key '{key}' is {shown(item['input'])}: {item['msg'][0].lower()}{item['msg'][1:]}")
+    more = f"; and {len(problems) - 6} more" if len(problems) > 6 else ""
+    return f"{where}: " + "; ".join(problems[:6]) + more

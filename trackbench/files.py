@@ -1,34 +1,87 @@
-"""Reading and writing files: text, JSON, atomic replacement, safe names, and stamps that tell of a change."""
+"""Reading and writing files: text, JSON, TOML, atomic replacement, safe names, and stamps that tell of a change.
+
+Files come from strangers. They are opened in one place, which takes regular files only (a pipe would be waited for) and
+none that is larger than what it should hold ever is.
+"""
 
 from __future__ import annotations
 
 import json
 import os
 import socket
+import stat
+import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-from trackbench.errors import DataError, UsageError
+from trackbench.errors import DataError, TrackbenchError, UsageError, unforeseen
 
 #: Ending of a file that is being written. Before it stand the name of the host and the number of the process.
 TEMPORARY = ".writing"
 
+#: Most bytes of a file that is read whole (an image, a trajectory of masks), of a document, of settings.
+MAX_FILE, MAX_DOCUMENT, MAX_SETTINGS = 256 << 20, 16 << 20, 1 << 18
+#: Most lines of a file with a line a frame: the longest videos of the field have a tenth of it.
+MAX_LINES = 1_000_000
+#: Most dots in a line of TOML, in which a key may be ``a.b.c``: reading it takes the square of them.
+MAX_DOTS = 1000
 
-def read_bytes(path: Path) -> bytes:
+
+@contextmanager
+def reading(where: object, error: type[TrackbenchError] = DataError) -> Iterator[None]:
+    """Turn whatever fails while a stranger's file is read into an error that names it.
+
+    Args:
+        where: the file.
+        error: what is raised.
+    """
+    try:
+        yield
+    except TrackbenchError:
+        raise
+    except Exception as problem:  # a damaged file may make a library fail in any way
+        said = problem.strerror if isinstance(problem, OSError) and problem.strerror else unforeseen(problem)
+        raise error(f"{where}: cannot be read: {said}") from problem
+
+
+@contextmanager
+def open_regular(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
+    """Open a regular file for reading.
+
+    Raises:
+        DataError: it is not there, cannot be opened, or is a pipe, a socket, a device or a folder.
+    """
+    with reading(path):
+        # A pipe without a writer would be waited for.
+        number = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+        file = os.fdopen(number, "rb")
+    with file:
+        mode = os.fstat(number).st_mode
+        if not stat.S_ISREG(mode):
+            kinds = {stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket", stat.S_IFDIR: "a folder"}
+            raise DataError(f"{path}: is {kinds.get(stat.S_IFMT(mode), 'a device')}; expected a file")
+        yield file
+
+
+def read_bytes(path: str | os.PathLike[str], most: int = MAX_FILE) -> bytes:
     """Return the contents of a file.
 
     Raises:
-        DataError: it is not there, or cannot be read.
+        DataError: it is not there, is no regular file, cannot be read, or has more than ``most`` bytes.
     """
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror}") from None
+    with open_regular(path) as file:
+        size = os.fstat(file.fileno()).st_size
+        if size <= most:
+            with reading(path):
+                data = file.read()
+            if len(data) <= most:
+                return data
+    raise DataError(f"{path}: has {size} bytes; expected at most {most}")
 
 
-def decode(path: Path, data: bytes) -> str:
+def decode(path: Path | str, data: bytes) -> str:
     """Return the contents of ``path`` as text, without a byte-order mark.
 
     Raises:
@@ -40,13 +93,27 @@ def decode(path: Path, data: bytes) -> str:
         raise DataError(f"{path}: is not a text file") from None
 
 
-def read_text(path: Path) -> str:
+def read_text(path: Path, most: int = MAX_FILE) -> str:
     """Return the text of a file, without a byte-order mark.
 
     Raises:
-        DataError: it is not there, or not text.
+        DataError: it is not there, not text, or has more than ``most`` bytes.
     """
-    return decode(path, read_bytes(path))
+    return decode(path, read_bytes(path, most))
+
+
+def lines_of(path: Path | str, text: str) -> list[str]:
+    """Return the lines of a text with one for each frame; blank ones at the end do not count.
+
+    Raises:
+        DataError: there are more than any video has.
+    """
+    text = text.rstrip()
+    if text.count("\n") >= MAX_LINES:
+        raise DataError(
+            f"{path}: has {text.count(chr(10)) + 1} lines; expected at most {MAX_LINES}, one for each frame"
+        )
+    return text.splitlines()
 
 
 def read_json(path: Path) -> Any:
@@ -55,12 +122,44 @@ def read_json(path: Path) -> Any:
     Raises:
         DataError: it cannot be read, or is no JSON.
     """
-    if not path.is_file():
+    if not os.path.isfile(path):
         return None
+    text = read_text(path, MAX_DOCUMENT)
     try:
-        return json.loads(read_text(path))
+        return json.loads(text)
     except json.JSONDecodeError as error:
         raise DataError(f"{path}: not valid JSON: {error}") from None
+    except (ValueError, RecursionError) as error:  # a number of more digits than Python reads, or nested too deeply
+        raise DataError(f"{path}: not valid JSON: {unforeseen(error)}") from None
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """Return the document in a TOML file.
+
+    Raises:
+        UsageError: it cannot be read, or is no TOML.
+    """
+    try:
+        text = read_text(path, MAX_SETTINGS)
+    except DataError as error:
+        raise UsageError(str(error)) from None
+    return parse_toml(text, path)
+
+
+def parse_toml(text: str, where: object) -> dict[str, Any]:
+    """Return the document in a TOML text; ``where`` is what messages call it.
+
+    Raises:
+        UsageError: it is no TOML, or nested too deeply.
+    """
+    if text.count(".") > MAX_DOTS and any(line.count(".") > MAX_DOTS for line in text.splitlines()):
+        raise UsageError(f"{where}: not valid TOML: a key of too many names")
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(f"{where}: not valid TOML: {error}") from None
+    except (ValueError, RecursionError, OverflowError) as error:
+        raise UsageError(f"{where}: not valid TOML: {unforeseen(error)}") from None
 
 
 @contextmanager
@@ -105,10 +204,12 @@ def write_bytes(path: Path, content: bytes) -> None:
 def write_text(path: Path, text: str) -> None:
     """Write a text file so that it appears complete or not at all; lines end in ``\\n`` everywhere.
 
+    What UTF-8 cannot hold, lone surrogates of names that are not UTF-8, is spelled out.
+
     Raises:
         UsageError: it cannot be written.
     """
-    write_bytes(path, text.encode())
+    write_bytes(path, text.encode(errors="backslashreplace"))
 
 
 def folder_name(name: str) -> str:

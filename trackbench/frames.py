@@ -13,10 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trackbench.errors import DataError
+from trackbench.files import read_bytes
 
 Frame = NDArray[np.uint8]
 """An image: uint8 (H, W, 3), RGB."""
 
+#: Most pixels of an image, as `trackbench` tells OpenCV: a frame of 8000x6000 has 48 million.
+MAX_PIXELS = 1 << 26
 #: Memory for frames that are decoded ahead, in bytes.
 BUDGET = 256 << 20
 
@@ -42,11 +45,11 @@ def read_image(path: Path) -> NDArray[Any]:
 
 
 def _decode(path: Path, flags: int) -> NDArray[Any]:
+    data = np.frombuffer(read_bytes(path), np.uint8)
     try:
-        data = np.fromfile(path, np.uint8)
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror}") from None
-    image = cv2.imdecode(data, flags) if data.size else None
+        image = cv2.imdecode(data, flags) if data.size else None
+    except cv2.error:  # claims more pixels than are decoded
+        raise DataError(f"{path}: has more than {MAX_PIXELS} pixels, or is no image") from None
     if image is None:
         raise DataError(f"{path}: is not a readable image ({data.size} bytes)")
     return image

@@ -72,6 +72,8 @@ def _show(row: dict[str, Any], quiet: bool) -> None:
     from rich.markup import escape
     from rich.table import Table
 
+    from trackbench.quoting import printable
+
     console = output()
     if row["ok"]:
         if not quiet:
@@ -86,7 +88,7 @@ def _show(row: dict[str, Any], quiet: bool) -> None:
     for fault in row["faults"]:
         kinds[fault["what"]] += 1
         if kinds[fault["what"]] <= SHOWN:
-            table.add_row(*(escape(fault[key] or "") for key in ("sequence", "what", "found", "expected")))
+            table.add_row(*(escape(printable(fault[key] or "")) for key in ("sequence", "what", "found", "expected")))
     for what, count in kinds.items():
         if count > SHOWN:
             table.add_row("...", what, f"{count - SHOWN} more of this kind (--json lists all)", "")

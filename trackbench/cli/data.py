@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from trackbench.cli.shared import Debug, Json, guarded, print_json
+from trackbench.cli.shared import Debug, Json, guarded, print_json, print_line
 
 data_app = typer.Typer(help="Remember where data sets lie.", no_args_is_help=True)
 
@@ -36,4 +36,4 @@ def add(
     if json:
         print_json({"dataset": name, "root": str(found.root.resolve()), "sequences": len(found.sequences)})
         return
-    typer.echo(f"{name}: {len(found.sequences)} of {found.of} sequences in {found.root.resolve()}, written to {path}")
+    print_line(f"{name}: {len(found.sequences)} of {found.of} sequences in {found.root.resolve()}, written to {path}")

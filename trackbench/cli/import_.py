@@ -67,8 +67,8 @@ def import_results(
     """
     from trackbench.datasets.catalogue import open_dataset
     from trackbench.formats.alignment import ImportOptions
-    from trackbench.formats.discovery import listed
     from trackbench.formats.importing import plan_import, store_import
+    from trackbench.quoting import listed
 
     found, how = open_dataset(dataset, root), ImportOptions(boxes, offset, pad_missing)
     if tool == "vot" or protocol is not None or (tool is None and found.protocol != "one-pass"):

@@ -73,8 +73,12 @@ def _show(rows: list[dict[str, Any]], columns: list[str]) -> None:
     from rich.markup import escape
     from rich.table import Table
 
+    from trackbench.quoting import printable
+
     table = Table(*columns, "ready", "how to make it ready")
     for row in rows:
         ready = "[green]yes[/green]" if row["ready"] else "[yellow]no[/yellow]"
-        table.add_row(*(escape(str(row[column])) for column in columns), ready, escape(row["why_not"] or ""))
+        table.add_row(
+            *(escape(printable(str(row[column]))) for column in columns), ready, escape(printable(row["why_not"] or ""))
+        )
     output().print(table)

@@ -10,6 +10,7 @@ from rich.progress import Progress as Bar
 from rich.text import Text
 
 from trackbench.engine.scheduler import Job, Outcome, Progress
+from trackbench.quoting import NAME, printable
 
 
 class RunProgress(Progress):
@@ -23,7 +24,7 @@ class RunProgress(Progress):
     def __init__(self, console: Console, frames: int) -> None:
         super().__init__()
         self._bar = Bar(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
             MofNCompleteColumn(),
             TextColumn("{task.fields[fps]}"),
@@ -46,7 +47,7 @@ class RunProgress(Progress):
 
     def begin(self, job: Job) -> None:
         """Name the sequence that starts."""
-        self._bar.update(self._task, description=job.sequence.name)
+        self._bar.update(self._task, description=printable(job.sequence.name, NAME))
 
     def advance(self, frames: int) -> None:
         """Count answers."""
@@ -57,4 +58,4 @@ class RunProgress(Progress):
     def end(self, outcome: Outcome) -> None:
         """Say at once what went wrong; the end of the run lists it again."""
         if outcome.trajectory is None and not self._bar.disable:
-            self._bar.console.print(Text(f"{outcome.job.sequence.name}: {outcome.reason}", style="red"))
+            self._bar.console.print(Text(printable(f"{outcome.job.sequence.name}: {outcome.reason}"), style="red"))

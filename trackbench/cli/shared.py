@@ -9,9 +9,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ParamSpec, TypeVar
 
+import click
 import typer
 
-from trackbench.errors import TrackbenchError
+from trackbench.errors import TrackbenchError, unforeseen
+from trackbench.quoting import printable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -40,7 +42,7 @@ Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an e
 
 
 def guarded(command: Callable[P, R]) -> Callable[P, R]:
-    """Wrap a command: the user's mistakes become one line and an exit code, an interruption exit code 130."""
+    """Wrap a command: whatever fails becomes one line and an exit code, an interruption exit code 130."""
 
     @functools.wraps(command)
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -60,13 +62,25 @@ def guarded(command: Callable[P, R]) -> Callable[P, R]:
             # The reader of our output (head, less) has gone; there is nobody left to tell.
             sys.stdout = None
             raise typer.Exit(1) from None
+        except (typer.Exit, typer.Abort, click.ClickException):
+            raise
+        except Exception as error:
+            if kwargs.get("debug"):
+                raise
+            print_error(f"{unforeseen(error)} (--debug shows the traceback)")
+            raise typer.Exit(1) from None
 
     return wrapped
 
 
 def print_error(message: str) -> None:
     """Print one line of error on standard error."""
-    typer.secho(f"trackbench: {message}", err=True, fg=typer.colors.RED)
+    typer.secho(f"trackbench: {printable(message)}", err=True, fg=typer.colors.RED)
+
+
+def print_line(text: str) -> None:
+    """Print one line of results on standard output."""
+    typer.echo(printable(text))
 
 
 def print_json(document: dict[str, Any]) -> None:
@@ -76,16 +90,16 @@ def print_json(document: dict[str, Any]) -> None:
 
 def output() -> Console:
     """Return the console for results; wide enough for its tables when it is not a terminal."""
-    from rich.console import Console
+    from trackbench.cli.console import SafeConsole
 
-    return Console(highlight=False) if sys.stdout.isatty() else Console(highlight=False, width=160)
+    return SafeConsole(highlight=False) if sys.stdout.isatty() else SafeConsole(highlight=False, width=160)
 
 
 def messages(quiet: bool = False) -> Console:
     """Return the console for messages and progress, mute if ``quiet``."""
-    from rich.console import Console
+    from trackbench.cli.console import MessageConsole
 
-    return Console(stderr=True, highlight=False, soft_wrap=True, markup=False, quiet=quiet)
+    return MessageConsole(stderr=True, highlight=False, soft_wrap=True, markup=False, quiet=quiet)
 
 
 def _plain(value: Any) -> Any:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from trackbench.cli.shared import Debug, Json, guarded, output, print_error, print_json
+from trackbench.cli.shared import Debug, Json, guarded, output, print_error, print_json, print_line
 
 weights_app = typer.Typer(help="Verify, convert and keep official checkpoints.", no_args_is_help=True)
 
@@ -56,10 +56,11 @@ def add(
         )
         return
     unused = f", {len(found.unused)} known and not needed" if found.unused else ""
-    typer.echo(f"{made.tracker}: {len(found.weights)} tensors{unused}; kept in {path}\nsha256 of {file}: {made.sha256}")
+    print_line(f"{made.tracker}: {len(found.weights)} tensors{unused}; kept in {path}")
+    print_line(f"sha256 of {file}: {made.sha256}")
     note = settings.definition.value.weights.note
     if note:
-        typer.echo(f"Expected: {note}")
+        print_line(f"Expected: {note}")
 
 
 @weights_app.command("list")
@@ -128,7 +129,7 @@ def check(
     else:
         for row in rows:
             if row["ok"]:
-                typer.echo(f"{row['tracker']}: undamaged, fits")
+                print_line(f"{row['tracker']}: undamaged, fits")
             else:
                 print_error(f"{row['tracker']}: {row['reason']}")
     if not all(row["ok"] for row in rows):

@@ -9,8 +9,8 @@ import platformdirs
 import tomlkit
 from tomlkit.exceptions import TOMLKitError
 
-from trackbench.errors import UsageError
-from trackbench.files import write_text
+from trackbench.errors import DataError, UsageError, reason
+from trackbench.files import MAX_SETTINGS, read_text, write_text
 
 
 def configuration_file() -> Path:
@@ -71,8 +71,6 @@ def candidate_roots(name: str, folders: tuple[str, ...], root: Path | None) -> l
 def _load() -> tomlkit.TOMLDocument:
     path = configuration_file()
     try:
-        return tomlkit.parse(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return tomlkit.document()
-    except (OSError, UnicodeDecodeError, TOMLKitError) as error:
-        raise UsageError(f"{path}: cannot be read: {error}") from None
+        return tomlkit.parse(read_text(path, MAX_SETTINGS)) if path.exists() else tomlkit.document()
+    except (DataError, TOMLKitError, ValueError, RecursionError) as error:
+        raise UsageError(f"{path}: cannot be read: {reason(error, path)}") from None

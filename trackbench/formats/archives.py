@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Protocol
 
 from trackbench.errors import DataError, UsageError
+from trackbench.quoting import printable
 
 #: An archive may expand by this factor; small ones by any, since a file of equal lines packs a thousandfold.
 MAX_EXPANSION, ALWAYS_ALLOWED = 100, 64 << 20
@@ -81,7 +82,7 @@ class _Folder:
         return _read(self._file(name))
 
     def where(self, name: str) -> str:
-        return str(self._file(name))
+        return printable(str(self._file(name)))
 
     def _file(self, name: str) -> Path:
         return self.path / name.removeprefix(f"{self._top}/")
@@ -96,7 +97,7 @@ class _Single:
         return _read(self.path)
 
     def where(self, name: str) -> str:
-        return str(self.path)
+        return printable(str(self.path))
 
 
 class _Zip:
@@ -112,7 +113,7 @@ class _Zip:
             self._admit(info, name)
             if not name.endswith("/") and not _is_clutter(name):
                 if name in self._members:
-                    raise DataError(f"{path}: has two members called '{_printable(name)}'")
+                    raise DataError(f"{path}: has two members called '{printable(name)}'")
                 self._members[name] = info
         total, size = sum(info.file_size for info in self._archive.infolist()), path.stat().st_size
         if total > max(MAX_EXPANSION * size, ALWAYS_ALLOWED):
@@ -123,12 +124,12 @@ class _Zip:
         if not name:
             raise DataError(f"{self.path}: has a member without a name; refused")
         if name.startswith("/") or re.match(r"[A-Za-z]:", name) or ".." in name.split("/"):
-            raise DataError(f"{self.path}: member '{_printable(name)}' would leave the archive's folder; refused")
+            raise DataError(f"{self.path}: member '{printable(name)}' would leave the archive's folder; refused")
         mode = info.external_attr >> 16
         if stat.S_ISLNK(mode):
-            raise DataError(f"{self.path}: member '{_printable(name)}' is a link; refused")
+            raise DataError(f"{self.path}: member '{printable(name)}' is a link; refused")
         if info.flag_bits & 0x1:
-            raise DataError(f"{self.path}: member '{_printable(name)}' is encrypted")
+            raise DataError(f"{self.path}: member '{printable(name)}' is encrypted")
 
     def read(self, name: str) -> bytes:
         info = self._members[name]
@@ -150,7 +151,7 @@ class _Zip:
             raise DataError(f"{self.where(name)}: cannot be unpacked: {error}") from None
 
     def where(self, name: str) -> str:
-        return f"{self.path}: {_printable(name)}"
+        return f"{self.path}: {printable(name)}"
 
 
 def _read(path: Path) -> bytes:
@@ -164,7 +165,3 @@ def _read(path: Path) -> bytes:
 
 def _is_clutter(name: str) -> bool:
     return any(part.startswith(".") or part == "__MACOSX" for part in name.split("/"))
-
-
-def _printable(name: str) -> str:
-    return "".join(c if c.isprintable() else "?" for c in name)

@@ -20,6 +20,7 @@ from typing import Literal
 
 from trackbench.errors import UsageError, suggestion
 from trackbench.formats.names import SIDE, Names
+from trackbench.quoting import listed
 
 Shape = Literal["flat", "nested", "mat", "own"]
 
@@ -166,12 +167,6 @@ def score_files(entry: DiscoveredResult, shape: Shape) -> list[str]:
     here = f"{entry.folder}/{entry.stem}" if entry.folder else entry.stem
     suffixes = ("_object_presence_scores.txt", "_all_scores.txt", "_scores.txt", "_confidence.txt", "_confidence.value")
     return [here + suffix for suffix in suffixes]
-
-
-def listed(items: list[str], most: int = 6) -> str:
-    """Return the first of ``items`` in one line, and how many more there are."""
-    more = f" and {len(items) - most} more" if len(items) > most else ""
-    return ", ".join(items[:most]) + more
 
 
 def _place(file: str, folder: str, stem: str, own: set[str]) -> tuple[str, Shape, DiscoveredResult]:

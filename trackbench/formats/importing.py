@@ -16,11 +16,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from trackbench.datasets.sequence import Dataset
-from trackbench.errors import DataError, UsageError, suggestion
+from trackbench.errors import DataError, UsageError, reason, suggestion
 from trackbench.formats import discovery
 from trackbench.formats.alignment import ImportOptions, Result, SequenceAligner
 from trackbench.formats.archives import Files, open_files
 from trackbench.formats.names import Names
+from trackbench.quoting import listed
 from trackbench.regions import Box, Region
 from trackbench.results.manifest import open_or_create_manifest, versions
 from trackbench.results.store import RunFolder, RunKey
@@ -185,7 +186,7 @@ class _Importer:
                     result = self._fitter.fit(entry, self._sequences[sequence], len(entries))
                 except DataError as error:
                     where = self.files.where(entry.file)
-                    self._faults.append(ImportProblem(where, str(error).removeprefix(f"{where}: ")))
+                    self._faults.append(ImportProblem(where, reason(error, where)))
                     continue
                 repetition += 1
                 results[sequence, repetition] = result
@@ -201,7 +202,7 @@ class _Importer:
             "sha256": hashlib.sha256(listing.encode("utf-8", "surrogateescape")).hexdigest(),
             "options": {"boxes": self.how.boxes, "offset": self.how.offset, "pad_missing": self.how.pad_missing},
         }
-        warnings = [": ".join(filter(None, (what, discovery.listed(where)))) for what, where in self._notes.items()]
+        warnings = [": ".join(filter(None, (what, listed(where)))) for what, where in self._notes.items()]
         return ImportPlan(name, self.dataset, source, results, sorted(self._faults), warnings)
 
     def _matched(self) -> dict[str, list[discovery.DiscoveredResult]]:

@@ -25,14 +25,14 @@ from typing import NamedTuple
 import numpy as np
 
 from trackbench.datasets.sequence import Dataset, VideoSequence
-from trackbench.errors import DataError, UsageError
+from trackbench.errors import DataError, UsageError, reason
 from trackbench.files import write_bytes
 from trackbench.formats import reading
 from trackbench.formats.alignment import Result
 from trackbench.formats.archives import Files, open_files
-from trackbench.formats.discovery import listed
 from trackbench.formats.exporting import Export, benchmark_rows
 from trackbench.formats.importing import ImportPlan, ImportProblem, check_name
+from trackbench.quoting import listed
 from trackbench.regions import STARTED, UNKNOWN, Region, format_region, parse_region, region_to_box
 from trackbench.regions.binary import format_trajectory, parse_trajectory
 from trackbench.results.store import RunFolder
@@ -188,7 +188,7 @@ def plan_vot_import(
             results[key] = reader.result(entry, length, anchored)
         except DataError as error:
             where = files.where(entry.file)
-            reader.faults.append(ImportProblem(where, str(error).removeprefix(f"{where}: ")))
+            reader.faults.append(ImportProblem(where, reason(error, where)))
     wanted = {name: runs_of(sequence) if anchored else {name} for name, sequence in known.items()}
     listing = "".join(f"{digest}  {file}\n" for file, digest in sorted(reader.hashes.items()))
     source = {

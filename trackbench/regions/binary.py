@@ -19,7 +19,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from trackbench.errors import DataError
-from trackbench.files import write_bytes
+from trackbench.files import read_bytes, write_bytes
 from trackbench.regions.kinds import Box, Mask, Polygon, Region, Special
 from trackbench.regions.text import MAX_MASK_PIXELS, decode_runs, encode_runs
 
@@ -37,10 +37,7 @@ def read_trajectory(path: Path) -> list[Region]:
     Raises:
         DataError: it cannot be read or is malformed; the file and the region (from 1) are named.
     """
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror}") from None
+    data = read_bytes(path)
     try:
         return parse_trajectory(data)
     except DataError as error:

@@ -16,6 +16,7 @@ from matplotlib.patches import Patch, Polygon
 from trackbench.datasets.sequence import Dataset
 from trackbench.errors import UsageError, suggestion
 from trackbench.frames import Frame, read_frame
+from trackbench.quoting import printable
 from trackbench.regions import Box, Mask, Region, Special
 from trackbench.regions import Polygon as Corners
 from trackbench.reports.plots import STYLE, literal, save, shortened
@@ -161,7 +162,9 @@ def write_frames(
         ]
         ground_truth = None if sequence.only_first_annotated and index else sequence.region(index)
         frame = read_frame(sequence.frames[index])
-        figure = frame_figure(frame, ground_truth, shown, f"{name}, frame {index + 1} – {dataset.title}", width)
+        figure = frame_figure(
+            frame, ground_truth, shown, printable(f"{name}, frame {index + 1} – {dataset.title}"), width
+        )
         try:
             written += save(figure, folder / f"frame_{name}_{index + 1:05d}")
         except OSError as error:

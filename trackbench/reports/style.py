@@ -15,7 +15,6 @@ A style file (``report --style FILE``) is TOML::
 
 from __future__ import annotations
 
-import tomllib
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -24,8 +23,9 @@ from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from trackbench.errors import DataError, UsageError, suggestion
-from trackbench.files import read_text
+from trackbench.errors import UsageError, suggestion
+from trackbench.files import read_toml
+from trackbench.quoting import NAME, printable, shown
 from trackbench.reports.tables import ranked
 from trackbench.scores import Score
 
@@ -91,15 +91,11 @@ def read_style(path: Path | None) -> Style:
     if path is None:
         return Style()
     try:
-        return Style.model_validate(tomllib.loads(read_text(path)))
-    except DataError as error:
-        raise UsageError(str(error)) from None
-    except tomllib.TOMLDecodeError as error:
-        raise UsageError(f"{path}: not valid TOML: {error}") from None
+        return Style.model_validate(read_toml(path))
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(map(str, first["loc"]))
-        raise UsageError(f"{path}: {key}: {first['msg']}, found {first['input']!r}") from None
+        raise UsageError(f"{path}: {key}: {first['msg']}, found {shown(first['input'])}") from None
 
 
 def styled(scores: Sequence[Score], style: Style) -> list[Score]:
@@ -149,4 +145,4 @@ def looks(labels: Iterable[str], style: Style | None = None) -> dict[str, Look]:
 
 def _name(score: Score, style: Style) -> str:
     name = style.trackers.get(score.tracker, TrackerStyle()).name or score.title
-    return " ".join(name.split())  # a line break would end the row of a table
+    return printable(" ".join(name.split()), NAME)  # a line break would end the row of a table

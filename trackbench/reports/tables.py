@@ -14,6 +14,7 @@ import pandas as pd
 from rich.table import Table as RichTable
 from rich.text import Text
 
+from trackbench.quoting import NAME, printable
 from trackbench.scores import Score
 
 
@@ -100,7 +101,7 @@ def places(scores: Sequence[Score], column: Column) -> dict[int, int]:
 def terminal_table(scores: Sequence[Score], title: str) -> RichTable:
     """Return the main table for a terminal: best bold green, second blue, third yellow."""
     columns = used_columns(scores)
-    table = RichTable("tracker", title=Text(title), caption=caption(scores))
+    table = RichTable("tracker", title=Text(printable(title)), caption=caption(scores))
     for column in columns:
         table.add_column(column.title, justify="right")
     table.add_column("sequences", justify="right")
@@ -226,7 +227,11 @@ def attribute_table(scores: Sequence[Score]) -> RichTable:
     for attribute in dict.fromkeys(name for score in scores for name in score.attributes):
         values = [score.attributes.get(attribute, {}) for score in scores]
         count = max(int(value.get("sequences") or 0) for value in values)
-        table.add_row(Text(attribute), str(count or "-"), *(_scaled(value.get(column.key), column) for value in values))
+        table.add_row(
+            Text(printable(attribute, NAME)),
+            str(count or "-"),
+            *(_scaled(value.get(column.key), column) for value in values),
+        )
     return table
 
 
@@ -239,7 +244,7 @@ def sequence_table(scores: Sequence[Score]) -> RichTable:
         table.add_column(Text(score.title), justify="right")
     for sequence in dict.fromkeys(name for score in scores for name in score.per_sequence):
         values = (score.per_sequence.get(sequence, {}).get(column.key) for score in scores)
-        table.add_row(Text(sequence), *(_scaled(value, column) for value in values))
+        table.add_row(Text(printable(sequence, NAME)), *(_scaled(value, column) for value in values))
     return table
 
 
@@ -286,12 +291,13 @@ def _sortable(value: float | None) -> float:
 
 def csv_lines(rows: Sequence[Mapping[str, object]]) -> str:
     """Return rows as CSV, with a column for each key."""
+    rows = [{key: printable(v) if isinstance(v, str) else v for key, v in row.items()} for row in rows]
     return str(pd.DataFrame(rows).to_csv(index=False, lineterminator="\n"))
 
 
 def latex(text: str) -> str:
     """Return a text with what LaTeX would take for commands, or print as something else, escaped."""
-    return text.translate(_LATEX)
+    return printable(text).translate(_LATEX)
 
 
 #: Brackets and stars are in groups because after the end of a row they are arguments of it.
@@ -313,7 +319,7 @@ _LATEX = str.maketrans(
 
 def markdown(text: str) -> str:
     """Return a text with what Markdown would take for markup escaped; underscores within words are none."""
-    return re.sub(r"[\\`*\[\]<|]|&(?=#?\w+;)|(?<![^\W_])_|_(?![^\W_])", r"\\\g<0>", text)
+    return re.sub(r"[\\`*\[\]<|]|&(?=#?\w+;)|(?<![^\W_])_|_(?![^\W_])", r"\\\g<0>", printable(text))
 
 
 def latex_title(title: str) -> str:

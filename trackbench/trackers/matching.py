@@ -11,6 +11,7 @@ from trackbench.checkpoints.key_map import KeyMap, Match, match
 from trackbench.checkpoints.reader import read_state
 from trackbench.definitions import TRACKERS
 from trackbench.errors import DataError, TrackbenchError
+from trackbench.quoting import listed
 from trackbench.trackers.base import Options
 from trackbench.trackers.classes import load_class
 from trackbench.trackers.networks import Networked
@@ -42,7 +43,7 @@ def read_weights(path: Path, name: str, model: type[Networked], options: Options
     if owners:
         raise DataError(f"{path}: is a checkpoint of '{' or '.join(owners)}', not of '{name}'")
     if len(found.weights) - len(found.misshapen) < _RELATED * len(state):
-        raise DataError(f"{path}: its {len(state)} tensors ({_shortened(list(state))}) belong to no tracker known here")
+        raise DataError(f"{path}: its {len(state)} tensors ({listed(state, _SHOWN)}) belong to no tracker known here")
     raise DataError(f"{path}: does not fit '{name}': {describe(found)}")
 
 
@@ -61,7 +62,7 @@ def describe(found: Match) -> str:
     parts = [f"{len(found.weights) - len(found.misshapen)} names fit"]
     for label, names in (("missing", found.missing), ("unknown", found.unknown), ("of another shape", found.misshapen)):
         if names:
-            parts.append(f"{len(names)} {label}: {_shortened(names)}")
+            parts.append(f"{len(names)} {label}: {listed(names, _SHOWN)}")
     return "; ".join(parts)
 
 
@@ -88,10 +89,6 @@ def _fits(state: dict[str, Tensor], name: str) -> bool:
     settings = resolve_settings(name)
     model = load_class(settings.definition)
     return issubclass(model, Networked) and match_checkpoint(state, model, settings.options).complete
-
-
-def _shortened(names: list[str]) -> str:
-    return ", ".join(names[:_SHOWN]) + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")
 
 
 def _check_numbers(path: Path, weights: dict[str, Tensor]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +10,7 @@ from pydantic import ValidationError
 
 from trackbench.definitions import TRACKERS, ResolvedDefinition, TrackerDefinition, describe_invalid
 from trackbench.errors import UsageError
+from trackbench.files import parse_toml
 from trackbench.trackers.base import Options
 from trackbench.trackers.classes import load_class
 
@@ -80,9 +80,11 @@ def parse_setting(text: str) -> tuple[str, Any]:
     key, equals, value = text.partition("=")
     if not equals or not key.strip():
         raise UsageError(f"--set '{text}': expected KEY=VALUE")
+    if not text.isprintable():
+        raise UsageError(f"--set '{text}': expected KEY=VALUE on one line")
     try:
-        return key.strip(), tomllib.loads(f"value = {value}")["value"]
-    except tomllib.TOMLDecodeError:
+        return key.strip(), parse_toml(f"value = {value}", "--set")["value"]
+    except UsageError:
         return key.strip(), value
 
 

@@ -18,7 +18,9 @@ import os
 from pathlib import Path
 from typing import Any
 
-from trackbench.errors import UsageError, suggestion
+from trackbench.errors import DataError, UsageError, suggestion
+from trackbench.files import MAX_SETTINGS, read_text
+from trackbench.quoting import listed, printable
 
 DEFAULT = Path("trackers.ini")
 #: Keys that mean the same here; the others of the toolkit describe a tracker, or how the toolkit handles it.
@@ -34,8 +36,9 @@ def read_section(path: Path, name: str) -> dict[str, Any]:
     config = _read(path)
     known = config.sections()
     if name not in known:
-        listed = ", ".join(known) or "none"
-        raise UsageError(f"{path}: has no section [{name}]{suggestion(name, known)} (its sections: {listed})")
+        raise UsageError(
+            f"{path}: has no section [{name}]{suggestion(name, known)} (its sections: {listed(known) or 'none'})"
+        )
     try:
         section = dict(config[name])
     except configparser.InterpolationError as error:
@@ -65,14 +68,23 @@ def sections(path: Path) -> list[str]:
 
 def _read(path: Path) -> configparser.ConfigParser:
     # The toolkit reads with the same parser and its defaults: % is written %%, names of keys are lower case.
-    config = configparser.ConfigParser()
+    config = configparser.ConfigParser(interpolation=_BoundedInterpolation())
     try:
-        config.read_string(path.read_text(encoding="utf-8"), str(path))
-    except OSError as error:
-        raise UsageError(f"{path}: cannot be read: {error.strerror}; --set ini=FILE names another") from None
-    except (configparser.Error, UnicodeDecodeError) as error:
+        config.read_string(read_text(path, MAX_SETTINGS), printable(str(path)))
+    except DataError as error:
+        raise UsageError(f"{error}; --set ini=FILE names another") from None
+    except (configparser.Error, AttributeError) as error:  # Python 3.11 fails on an option before any section
         raise UsageError(f"{path}: {' '.join(str(error).split())}") from None
     return config
+
+
+class _BoundedInterpolation(configparser.BasicInterpolation):
+    """The parser's own references, of which one may stand for many: not for more than a file of settings holds."""
+
+    def _interpolate_some(self, parser: Any, option: str, accum: list[str], rest: str, *more: Any) -> None:
+        if len(accum) > 1000:
+            raise configparser.InterpolationDepthError(option, "", rest[:80])
+        super()._interpolate_some(parser, option, accum, rest, *more)  # type: ignore[misc]
 
 
 def _has(key: str, prefix: str) -> bool:

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from trackbench.datasets.sequence import Dataset, VideoSequence
 from trackbench.definitions import DATASETS
-from trackbench.errors import DataError, UsageError
+from trackbench.errors import DataError, UsageError, reason
 from trackbench.files import folder_name
 from trackbench.formats.alignment import expected_length
 from trackbench.formats.submissions.package import Package
@@ -165,7 +165,7 @@ class _Packer:
                 boxes = self.run.boxes(name, number)
                 seconds = self.run.seconds(name, number) if self.times else None
             except DataError as error:
-                package.complain(path, str(error).removeprefix(f"{path}: "))
+                package.complain(path, reason(error, path))
                 continue
             if expected is not None and len(boxes) != expected:
                 package.complain(path, f"{len(boxes)} lines; the sequence has {expected} frames")

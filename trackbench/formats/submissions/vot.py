@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from trackbench.datasets.sequence import Dataset, VideoSequence
-from trackbench.errors import DataError, UsageError
+from trackbench.errors import DataError, UsageError, reason
 from trackbench.formats.submissions.package import Package
 from trackbench.formats.vot import folder_name, run_length, runs_of, trajectory_files
 from trackbench.protocols.supervised import same_trajectories
@@ -101,7 +101,7 @@ def _add(package: Package, folder: RunFolder, experiment: str, sequence: VideoSe
                 regions = folder.regions(name, number)
                 files = trajectory_files(folder, name, number, anchored=anchored)
             except DataError as error:
-                package.complain(path, str(error).removeprefix(f"{path}: "))
+                package.complain(path, reason(error, path))
                 continue
             if len(regions) != lengths[name]:
                 package.complain(path, f"{len(regions)} lines; the run has {lengths[name]} frames")

@@ -13,6 +13,7 @@ from trackbench.datasets.sequence import Dataset
 from trackbench.definitions import content_folder
 from trackbench.errors import UsageError
 from trackbench.files import write_text
+from trackbench.quoting import printable, printable_tree
 from trackbench.reports.page.document import dataset_document
 from trackbench.reports.page.traces import Packed, pack
 from trackbench.reports.style import DASHES, Look
@@ -107,9 +108,9 @@ class Page:
         folder = content_folder("reports") / "html"
         scripts = "\n".join((folder / f"{name}.js").read_text(encoding="utf-8") for name in SCRIPTS)
         pieces = {
-            "TITLE": html.escape(f"{titles} – trackbench"),
+            "TITLE": html.escape(f"{printable(titles)} – trackbench"),
             "STYLE": (folder / "page.css").read_text(encoding="utf-8"),
-            "DOCUMENT": script_text(json.dumps(document, allow_nan=False, separators=(",", ":"))),
+            "DOCUMENT": script_text(json.dumps(printable_tree(document), allow_nan=False, separators=(",", ":"))),
             "PAYLOADS": "\n".join(self._payloads()),
             "SCRIPTS": scripts,
         }

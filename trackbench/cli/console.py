@@ -1,0 +1,31 @@
+"""Consoles that show what files say, and never act upon it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
+
+from trackbench.quoting import printable, printable_lines
+
+
+class SafeConsole(Console):
+    """A console on which control characters of a text are spelled out, in tables and progress bars too."""
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        """Render as rich does; of texts, only what is visible and line breaks get through."""
+        for segment in super().render(renderable, options):
+            if segment.control or segment.text.isprintable():
+                yield segment
+            else:
+                yield Segment(printable_lines(segment.text), segment.style)
+
+
+class MessageConsole(SafeConsole):
+    """A console for messages, each on one line."""
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        """Print as rich does, texts on one line."""
+        super().print(*(printable(each) if isinstance(each, str) else each for each in objects), **options)
