@@ -22,13 +22,15 @@ from typing import Any
 
 import numpy as np
 
-from trackbench.datasets.layouts.vot import METADATA, TRUTH, read, read_metadata
-from trackbench.metrics.vot.conventions import CONVENTIONS, EAO_INTERVALS, VotConvention
+from trackbench.datasets.catalogue import open_dataset
+from trackbench.datasets.layouts.vot import METADATA, TRUTH, read_metadata
+from trackbench.definitions import DATASETS
+from trackbench.metrics.vot.conventions import CONVENTIONS, VotConvention
 from trackbench.metrics.vot.packed import PackedRegions
 from trackbench.metrics.vot.supervised import SupervisedScores, supervised_scores
 from trackbench.metrics.vot.tracks import VotSequence
 
-INTERVAL = EAO_INTERVALS[2018]
+INTERVAL = DATASETS.get("vot2018").value.eao_lengths or (1, 1)
 #: Accuracy and robustness plus EAO, in yardsticks, as the reference material records them; both read the files. How
 #: long the yardstick itself takes depends on whether numpy sorts with vector instructions on the processor.
 PYSOT_RECORDED, VOT_RECORDED = 51 + 81, 108 + 107
@@ -106,7 +108,7 @@ def main() -> None:
         print(f"yardstick: np.sort of 1e6 float64 takes {1000 * yardstick:.1f} ms (8 ms where pysot was measured)")
 
         sequences, runs = load(data, results)
-        tags = {sequence.name: sequence.ground_truth.tags for sequence in read(data, None, [])[0]}
+        tags = {sequence.name: sequence.ground_truth.tags for sequence in open_dataset(str(data)).sequences}
         tagged = [VotSequence.of(s.name, s.ground_truth, s.size, tags[s.name]) for s in sequences]
 
         def score(judged: list[VotSequence], convention: VotConvention) -> SupervisedScores:

@@ -8,12 +8,21 @@ the other says, option by option. Where that changes neither class nor options n
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Generic, Literal, TypeAlias, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    ValidationError,
+    field_validator,
+)
 
 from trackbench.errors import UsageError, fold_name, suggestion
 from trackbench.files import read_toml
@@ -24,6 +33,23 @@ RegionKind: TypeAlias = Literal["box", "polygon", "mask"]
 MAX_SEQUENCES = 1_000_000
 #: A text that is printed: on one line, and nothing in it that a terminal would act upon.
 Printable: TypeAlias = Annotated[str, AfterValidator(printable)]
+
+#: Family of benchmarks -> whose rules those are. Toolkits' special cases and trackers' settings hang on a family, never
+#: on the name of a data set or of its folder.
+FAMILIES: dict[str, str] = {
+    "generic": "any data set that no toolkit names",
+    "otb": "OTB-2013, OTB-50, OTB-100",
+    "uav": "UAV123, UAV20L",
+    "nfs": "Need for Speed",
+    "lasot": "LaSOT, all parts",
+    "lasot-ext": "LaSOT's extension, which some toolkits' loaders treat otherwise",
+    "tnl2k": "TNL2K, all parts",
+    "got10k": "GOT-10k",
+    "trackingnet": "TrackingNet",
+    "tc128": "Temple Color 128",
+    "dtb70": "DTB70",
+    "vot": "the short-term challenges of VOT",
+}
 
 
 class _Strict(BaseModel):
@@ -68,17 +94,46 @@ class TrackerDefinition(_Strict):
     refiner: bool = False
     """Whether it refines other trackers' boxes (``dcf+alpharefine``) and is no tracker by itself."""
     options: dict[str, Any] = {}
+    protocols: dict[str, dict[str, Any]] = {}
+    """Options that differ by a protocol (``[protocols.supervised]``)."""
+    families: dict[str, dict[str, Any]] = {}
+    """Options that differ on a family of benchmarks (``[families.otb]``); they go before those of a protocol."""
     datasets: dict[str, dict[str, Any]] = {}
-    """Options that differ on a data set."""
+    """Options that differ on one benchmark (``[datasets.nfs30]``); they go before those of its family."""
     weights: WeightsDefinition | None = None
     """The checkpoint that it needs; None for a tracker without a network."""
     card: Card = Card()
 
+    @field_validator("families")
+    @classmethod
+    def _families_are_known(cls, families: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+        for family in families:
+            _known_family(family)
+        return families
+
+
+class ToolNames(_Strict):
+    """How another tool calls a benchmark and its sequences."""
+
+    dataset: str | None = None
+    """The name by which the tool's own functions load it (pytracking's ``get_dataset('otb')``)."""
+    folder: str | None = None
+    """The folder in which the tool keeps results on it; an empty string: it has none of its own."""
+    prefix: str = ""
+    """What the tool puts before the names of its sequences."""
+
 
 class DatasetDefinition(_Strict):
-    """One benchmark, ``datasets/NAME.toml``."""
+    """One benchmark, ``datasets/NAME.toml``: all that any part of trackbench needs to know of it.
+
+    A folder that is recognised by its layout has the record of the benchmark whose layout that is.
+    """
 
     title: Printable
+    family: str = "generic"
+    """Whose rules score it, and which of a tracker's settings count: one of `FAMILIES`."""
+    origin: Literal[0, 1] = 0
+    """The coordinate of the first pixel in its annotation, as stored."""
     layout: str
     """Module below ``trackbench.datasets.layouts`` that reads it from disk."""
     table: str | None = None
@@ -98,6 +153,16 @@ class DatasetDefinition(_Strict):
     version: str = "1"
     protocol: Literal["one-pass", "supervised", "multistart", "unsupervised"] = "one-pass"
     convention: str = "official"
+    eao_lengths: tuple[int, int] | None = None
+    """First and last length, in frames, over which EAO averages; None: all lengths."""
+    experiments: tuple[str, ...] = ()
+    """Those of its VOT stack, by the toolkit's names; none stands for all three."""
+    stack: str | None = None
+    """Its stack in vot-toolkit (``vot2018/shortterm``)."""
+    server: str | None = None
+    """Who scores its submissions: a name of ``trackbench pack``."""
+    names: dict[str, ToolNames] = {}
+    """Tool -> how it calls the benchmark and its sequences."""
     regions: RegionKind | None = None
     """In which kind of region trackers report; by default in that of the annotation."""
     attributes: dict[str, str] = {}
@@ -109,6 +174,37 @@ class DatasetDefinition(_Strict):
     tree: str = ""
     """The folder tree as downloaded."""
 
+    _name: str = PrivateAttr("")
+
+    @property
+    def name(self) -> str:
+        """The benchmark's name, which is that of the file; empty for a folder that is no benchmark's."""
+        return self._name
+
+    def called(self, name: str) -> DatasetDefinition:
+        """Return the same record under the name ``name``."""
+        copy = self.model_copy()
+        copy._name = name
+        return copy
+
+    @field_validator("family")
+    @classmethod
+    def _family_is_known(cls, family: str) -> str:
+        return _known_family(family)
+
+    def names_in(self, tool: str) -> ToolNames:
+        """Return how ``tool`` calls this benchmark; where nothing is known, as trackbench does."""
+        return self.names.get(tool, ToolNames())
+
+
+def _known_family(family: str) -> str:
+    if family not in FAMILIES:
+        raise ValueError(f"unknown family{suggestion(family, FAMILIES)} (known: {', '.join(FAMILIES)})")
+    return family
+
+
+#: The tables of a tracker's definition that say where its options differ.
+_LAYERS = ("protocols", "families", "datasets")
 
 D = TypeVar("D", TrackerDefinition, DatasetDefinition)
 
@@ -150,6 +246,12 @@ class Registry(Generic[D]):
         """Return the names of all definitions, sorted."""
         return sorted({path.stem for folder, _ in self.folders() for path in folder.glob("*.toml")})
 
+    def readable(self) -> Iterator[ResolvedDefinition[D]]:
+        """Yield every definition whose file is as it should be, by name."""
+        for name in self.names():
+            with contextlib.suppress(UsageError):  # is said when that one is asked for
+                yield self.get(name)
+
     def get(self, name: str) -> ResolvedDefinition[D]:
         """Return the definition called ``name`` (case, ``_`` and ``-`` do not matter).
 
@@ -181,6 +283,8 @@ class Registry(Generic[D]):
             raise UsageError(f"{path}: key 'same_as' is '{name}': expected a definition that stands by itself")
         own = {key: value for key, value in raw.items() if key != "same_as"}
         tables = {key: _over(under.get(key), own[key]) for key in ("options", "card") if key in own}
+        if any(layer in own for layer in _LAYERS):  # settings for one kind of benchmark stand or fall together
+            under = {key: value for key, value in under.items() if key not in _LAYERS}
         return {**under, **own, **tables}, path.stem if {"class", "options", "weights"} & set(own) else other.stem
 
     def _read(self, path: Path) -> dict[str, Any]:
@@ -189,6 +293,8 @@ class Registry(Generic[D]):
     def _validated(self, raw: dict[str, Any], path: Path) -> D:
         try:
             valid: D = self.schema.model_validate(raw)
+            if isinstance(valid, DatasetDefinition):
+                valid = valid.called(path.stem)
         except ValidationError as error:
             raise UsageError(describe_invalid(error, str(path), list(self.schema.model_fields))) from None
         return valid

@@ -8,11 +8,14 @@ import pytest
 from trackbench.datasets.catalogue import open_dataset
 from trackbench.datasets.layouts import vot
 from trackbench.datasets.sequence import VideoSequence
+from trackbench.definitions import DATASETS
 from trackbench.errors import DataError
 from trackbench.regions import Box, Mask, Polygon, Special, overlap
 
 BOXES = "1,2,3,4\n5,6,7,8\n9,10,11,12\n"
 JPEG = b"\xff\xd8"  # nothing here decodes an image
+
+VOT = DATASETS.get("vot2020").value
 
 
 def build(folder: Path, frames: int = 3, **files: str) -> Path:
@@ -26,7 +29,7 @@ def build(folder: Path, frames: int = 3, **files: str) -> Path:
 
 
 def only(folder: Path) -> VideoSequence:
-    sequences, missing = vot.read(folder, None, [])
+    sequences, missing = vot.read(folder, VOT, [])
     assert missing == []
     (sequence,) = sequences
     return sequence
@@ -79,10 +82,10 @@ def test_list_decides_order_and_what_is_missing(tmp_path: Path) -> None:
     for name in ("a", "b", "c"):
         build(tmp_path / name)
     (tmp_path / "list.txt").write_text("c\r\n\r\nlost\r\na\r\nc\r\n")
-    sequences, missing = vot.read(tmp_path, None, [])
+    sequences, missing = vot.read(tmp_path, VOT, [])
     assert [s.name for s in sequences] == ["c", "a"]
     assert missing == ["lost"]
-    sequences, missing = vot.read(tmp_path, None, [{"name": "b"}, {"name": "x"}])
+    sequences, missing = vot.read(tmp_path, VOT, [{"name": "b"}, {"name": "x"}])
     assert [s.name for s in sequences] == ["b"]
     assert missing == ["x"]
 
@@ -91,7 +94,7 @@ def test_without_list_every_folder_with_a_truth_is_a_sequence(tmp_path: Path) ->
     for name in ("s10", "s2", ".partial"):
         build(tmp_path / name)
     (tmp_path / "images").mkdir()
-    assert [s.name for s in vot.read(tmp_path, None, [])[0]] == ["s2", "s10"]
+    assert [s.name for s in vot.read(tmp_path, VOT, [])[0]] == ["s2", "s10"]
 
 
 def test_frames_directly_in_the_folder(tmp_path: Path) -> None:
@@ -146,7 +149,7 @@ def test_faults_name_file_and_line(
 def test_faults_of_the_metadata(tmp_path: Path, metadata: str, message: str) -> None:
     build(tmp_path / "s", sequence=metadata)
     with pytest.raises(DataError, match=message):
-        vot.read(tmp_path, None, [])
+        vot.read(tmp_path, VOT, [])
 
 
 def test_lines_of_the_metadata_that_say_nothing_are_skipped(tmp_path: Path) -> None:
@@ -173,7 +176,7 @@ def test_list_cannot_leave_the_folder(tmp_path: Path, name: str) -> None:
     build(tmp_path / "set" / "s")
     (tmp_path / "set" / "list.txt").write_text(f"s\n{name}\n")
     with pytest.raises(DataError, match=r"list.txt: line 2: .* is not the name of a folder beside it"):
-        vot.read(tmp_path / "set", None, [])
+        vot.read(tmp_path / "set", VOT, [])
 
 
 def test_recognise(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from trackbench.definitions import DATASETS
 from trackbench.errors import DataError, UsageError
 from trackbench.formats.exporting import export_run, find_run
 from trackbench.formats.importing import plan_import, store_import
-from trackbench.formats.names import Names, dataset_folder, written_name
+from trackbench.formats.names import Names, written_name
 from trackbench.formats.writers import TARGETS
 from trackbench.regions import Box, Polygon, Region, Special
 from trackbench.results.store import RunFolder, RunKey
@@ -199,15 +199,16 @@ def test_round_trip(target: str, repetitions: int, tmp_path: Path) -> None:
 @pytest.mark.parametrize("target", TARGETS)
 def test_names_come_back(target: str, tmp_path: Path) -> None:
     for dataset in ("otb100", "uav123", "uav20l", "lasot", "tnl2k", "tc128", "dtb70"):
-        names = [row["name"] for row in read_table(DATASETS.get(dataset))]
+        found = DATASETS.get(dataset)
+        names = [row["name"] for row in read_table(found)]
         known = Names(names)
-        assert [known.match(written_name(name, target, dataset)) for name in names] == names
+        assert [known.match(written_name(name, target, found.value)) for name in names] == names
 
 
 def test_folders_of_data_sets() -> None:
-    assert dataset_folder("otb50", "got10k") == "OTBtb50"
-    assert dataset_folder("got10k-val", "pysot") == "GOT-10k"
-    assert dataset_folder("my_own", "pysot") == "my_own"
+    assert DATASETS.get("otb50").value.names_in("got10k").folder == "OTBtb50"
+    assert DATASETS.get("got10k-val").value.names_in("pysot").folder == "GOT-10k"
+    assert DATASETS.get("dtb70").value.names_in("pysot").folder is None
 
 
 def test_what_a_tool_would_misread(tmp_path: Path) -> None:

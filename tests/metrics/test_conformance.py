@@ -15,9 +15,10 @@ import numpy as np
 import ope_reference
 import pytest
 
+from trackbench.definitions import DATASETS
 from trackbench.errors import DataError
 from trackbench.metrics import got10k, trackingnet
-from trackbench.metrics.conventions import convention, family_of
+from trackbench.metrics.conventions import convention
 from trackbench.metrics.ope import OpeCurves, OpeResult, OpeScores, evaluate
 
 TOLERANCE = 1e-6
@@ -64,7 +65,7 @@ def predictions(folder: Path, name: str, tracker: str) -> list[np.ndarray]:
 
 @cache
 def judge(folder: Path, name: str, tracker: str, protocol: str) -> OpeResult:
-    known, family = RENAMED.get(protocol, (protocol, family_of(FAMILIES[name])))
+    known, family = RENAMED.get(protocol, (protocol, DATASETS.get(FAMILIES[name]).value.family))
     ground_truths = benchmark(folder, name).ground_truths
     return evaluate(ground_truths, predictions(folder, name, tracker), convention(known, family))
 

@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from trackbench.definitions import FAMILIES
 from trackbench.errors import DataError, UsageError
-from trackbench.metrics.conventions import CONVENTIONS, FAMILIES, Convention, convention, family_of, resolve_name
+from trackbench.metrics.conventions import CONVENTIONS, Convention, convention, resolve_name
 from trackbench.metrics.ope import OpeResult, SequenceGroundTruth, evaluate
 
 CURVED = [name for name in CONVENTIONS if name != "trackingnet"]
@@ -214,15 +215,12 @@ def test_normalised_precision() -> None:
 
 
 def test_names() -> None:
-    assert {name: resolve_name("official", family_of(name)) for name in FAMILIES} == {
-        name: "got10k" if "got10k" in name else "trackingnet" if "trackingnet" in name else "matlab"
-        for name in FAMILIES
+    assert {family: resolve_name("official", family) for family in FAMILIES} == {
+        family: family if family in ("got10k", "trackingnet") else "matlab" for family in FAMILIES
     }
-    assert family_of("LaSOT_ext") == "lasot-ext"
-    assert family_of("my-own") == "generic"
     assert convention("PySOT_toolkit").name == "pysot-toolkit"
     for name in CURVED:
-        for family in set(FAMILIES.values()) | {"generic"}:
+        for family in FAMILIES:
             if resolve_name(name, family) != "trackingnet":
                 assert convention(name, family).name == resolve_name(name, family)
     with pytest.raises(UsageError, match=r"unknown convention 'pytraking'; did you mean 'pytracking'\?"):

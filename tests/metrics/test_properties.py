@@ -11,14 +11,14 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from trackbench.metrics import got10k, trackingnet
-from trackbench.metrics.conventions import CONVENTIONS, Convention, Family, convention
+from trackbench.metrics.conventions import CONVENTIONS, Convention, convention
 from trackbench.metrics.curves import count_above, count_within
 from trackbench.metrics.ope import SequenceGroundTruth, evaluate
 from trackbench.metrics.ope_kernels import DistanceRules, judge_frames
 from trackbench.regions import box_iou
 
 CURVED = [name for name in CONVENTIONS if name not in ("official", "trackingnet")]
-SOME_FAMILIES: list[Family] = ["otb", "uav", "lasot", "lasot-ext", "tnl2k"]
+SOME_FAMILIES = ["otb", "uav", "lasot", "lasot-ext", "tnl2k"]
 
 corner = st.floats(1, 400, width=32)
 side = st.floats(1, 200, width=32)

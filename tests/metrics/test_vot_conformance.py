@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from trackbench.datasets.layouts.vot import read
+from trackbench.datasets.catalogue import open_dataset
 from trackbench.datasets.sequence import VideoSequence
-from trackbench.metrics.vot.conventions import CONVENTIONS, EAO_INTERVALS
+from trackbench.metrics.vot.conventions import CONVENTIONS
 from trackbench.metrics.vot.multistart import average_accuracy, multistart_scores
 from trackbench.metrics.vot.packed import PackedRegions
 from trackbench.metrics.vot.raster import raster_overlaps
@@ -81,15 +81,18 @@ def assert_curve(found: Any, wanted: list[float | None]) -> None:
 @pytest.mark.parametrize("name", TOOLKITS)
 def test_supervised(expected: dict[str, Any], unpack: Unpack, dataset: str, tracker: str, name: str) -> None:
     year = dataset.removesuffix("mini")
-    sequences, missing = read(unpack(f"groundtruth/{year}.zip"), None, [])
-    assert not missing
+    found = open_dataset(str(unpack(f"groundtruth/{year}.zip")))
+    assert found.definition.name == year.lower()
+    sequences = list(found.sequences)
     if dataset != year:
         by_name = {sequence.name: sequence for sequence in sequences}
         sequences = [by_name[name] for name in expected["VOT2018mini_sequences"]]
     folder = unpack(f"results/{dataset}_{tracker}.zip") / "baseline"
     runs = [[PackedRegions.read(path) for path in sorted((folder / s.name).glob("*_[0-9]*.txt"))] for s in sequences]
     wanted = expected["results"][dataset][tracker][TOOLKITS[name]]
-    scores = supervised_scores([judged(s) for s in sequences], runs, CONVENTIONS[name], EAO_INTERVALS[int(year[3:])])
+    lengths = found.definition.eao_lengths
+    assert lengths is not None
+    scores = supervised_scores([judged(s) for s in sequences], runs, CONVENTIONS[name], lengths)
     assert scores.interval == tuple(wanted["interval"])
     assert close(scores.eao, wanted["eao"])
     assert_curve(scores.curve, wanted["curve"])
@@ -160,7 +163,7 @@ CHECKS = {"pysot": check_pysot, "vot": check_vot, "matlab": check_matlab}
 @pytest.mark.parametrize("tracker", ["MaskA", "PolyC", "RectB"])
 def test_multistart(expected: dict[str, Any], unpack: Unpack, tracker: str) -> None:
     workspace = unpack("multistart_workspace.zip")
-    sequences, _ = read(workspace / "sequences", None, [])
+    sequences = open_dataset(str(workspace / "sequences")).sequences
     ground_truths = [judged(sequence) for sequence in sequences]
     anchors = [sequence.ground_truth.values["anchor"] for sequence in sequences]
 

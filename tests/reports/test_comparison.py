@@ -183,7 +183,8 @@ def test_trackers_of_a_papers_table_are_those_of_reports(workplace: Path, monkey
     for label in ("ATOM@a", "DiMP"):
         run = RunFolder(workplace / "runs", RunKey(label, "lasot", "one-pass"))
         run.write_manifest({"tracker": label, "dataset": "lasot", "protocol": "one-pass"})
-    monkeypatch.setattr(comparison_module, "open_dataset", lambda *_: Dataset("lasot", "LaSOT", Path(), (), 280))
+    lasot = Dataset("lasot", DATASETS.get("lasot").value, Path(), (), 280)
+    monkeypatch.setattr(comparison_module, "open_dataset", lambda *_: lasot)
     values = paper_table("siamattn:3")
     found = score_table(values, workplace / "runs", None, print, ["atom"])
     assert [score.tracker for score in found["lasot"]] == ["ATOM@a"]

@@ -31,7 +31,8 @@ def dataset(*names: str) -> Dataset:
         VideoSequence(name, list, lambda: GroundTruth(np.tile([10.0, 10, 5, 5], (4, 1))), attributes=("OCC",))
         for name in names
     )
-    return replace(DATASET, sequences=sequences, attributes=("OCC",))
+    record = DATASET.definition.model_copy(update={"attributes": {"OCC": "occlusion"}})
+    return replace(DATASET, sequences=sequences, definition=record)
 
 
 def page_text(scores: list[Score], data: Dataset = DATASET, limit: int = 1 << 20) -> str:
@@ -91,7 +92,8 @@ def test_names_end_nothing(name: str) -> None:
     plain, nasty = Tags(), Tags()
     plain.feed(page_text([score("a", 0.5)], dataset("Crossing")))
     scores = [replace(score(name, 0.5), per_sequence={name: {"success_auc": 0.5}}, problems=(name,))]
-    text = page_text(scores, replace(dataset(name), title=name))
+    record = DATASET.definition.model_copy(update={"title": name})
+    text = page_text(scores, replace(dataset(name), definition=record))
     nasty.feed(text)
     assert nasty.found == plain.found
     data = document_of(text)["datasets"][0]

@@ -10,6 +10,7 @@ from PIL import Image
 from rich.console import Console
 
 from trackbench.datasets.sequence import Dataset
+from trackbench.definitions import DATASETS
 from trackbench.reports import plots, tables
 from trackbench.reports.folder import write_report
 from trackbench.reports.significance import significance_csv
@@ -41,7 +42,7 @@ def score(name: str, auc: float | None, precision: float = 0.5, **more: object) 
 
 
 SCORES = [score("a_b", 0.5, 0.75), score("c", 0.61234, 0.5), score("d<i>", 0.5), score("e", None)]
-DATASET = Dataset("otb100", "OTB-100", Path(), (), 100)
+DATASET = Dataset("otb100", DATASETS.get("otb100").value, Path(), (), 100)
 
 
 def test_ranked_with_the_undefined_last() -> None:

@@ -32,14 +32,13 @@ def explain(
     from trackbench.datasets.catalogue import open_dataset
     from trackbench.errors import UsageError
     from trackbench.metrics.conventions import convention as rules
-    from trackbench.metrics.conventions import family_of
     from trackbench.scores.explain import explain as compare
     from trackbench.scores.stored import find_runs, read_run
 
     if len(convention) != 2:
         raise UsageError(f"--convention was given {len(convention)} times; expected two, to compare them")
     found = open_dataset(dataset, root)
-    first, second = (rules(name, family_of(found.name)) for name in convention)
+    first, second = (rules(name, found.definition.family) for name in convention)
     folders = find_runs(found, runs, [tracker], "one-pass")
     if len(folders) > 1:
         labels = ", ".join(folder.key.tracker for folder in folders)

@@ -43,6 +43,7 @@ def export(
 
     trackbench export dcf -d vot2018 --to vot --out workspace/results
     """
+    from trackbench.datasets.catalogue import find_record
     from trackbench.errors import UsageError
     from trackbench.formats.exporting import export_run, find_run
     from trackbench.formats.vot import EXPERIMENTS, export_vot
@@ -56,7 +57,8 @@ def export(
         raise UsageError(f"--protocol, --experiment and --binary are for --to vot, not for '{to}'")
     else:
         run = find_run(runs, tracker, dataset)
-        done = export_run(run, to, out, whole_numbers=whole_numbers, repeat_last=repeat_last)
+        record = find_record(dataset)
+        done = export_run(run, to, out, record=record, whole_numbers=whole_numbers, repeat_last=repeat_last)
     if json:
         print_json({"export": done.document()})
     say = messages(quiet).print

@@ -59,7 +59,7 @@ def pack(
             raise UsageError("pack vot: -d says which challenge, such as -d vot2018")
         package = pack_vot(runs, tracker, open_dataset(dataset, root))
     else:
-        name = dataset or SERVERS[server].datasets[0]
+        name = dataset or SERVERS[server].usual
         run = find_run(runs, tracker, name)
         package = pack_one_pass(
             server,

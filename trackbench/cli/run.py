@@ -26,6 +26,7 @@ from trackbench.cli.shared import (
 
 if TYPE_CHECKING:
     from trackbench.cli.progress import RunProgress
+    from trackbench.definitions import DatasetDefinition
     from trackbench.engine.execution import Plan
     from trackbench.trackers.registry import TrackerSpec
 
@@ -88,8 +89,16 @@ def run(
         trackers = [f"{tracker}+{refine}" for tracker in trackers]
     say = messages(quiet).print
 
-    def find(tracker: str, dataset: str | None = None) -> TrackerSpec:
-        return find_tracker(tracker, dataset, options, weights=weights, random_weights=random_weights, seed=seed)
+    def find(tracker: str, record: DatasetDefinition | None = None) -> TrackerSpec:
+        return find_tracker(
+            tracker,
+            record,
+            options,
+            protocol=protocol,
+            weights=weights,
+            random_weights=random_weights,
+            seed=seed,
+        )
 
     specs = [find(tracker) for tracker in trackers]  # faults are said before any data set is looked for
     if random_weights:
@@ -105,7 +114,7 @@ def run(
             say(f"{found.name}: {len(found.sequences)} of {found.of} sequences are in {found.root}")
         plans = [
             make_plan(
-                find(tracker, found.name),
+                find(tracker, found.definition),
                 chosen,
                 runs,
                 protocol=protocol,

@@ -99,11 +99,14 @@ def serve(
     set_: Set = None,
     device: Device = "auto",
     seed: Seed = None,
-    dataset: Annotated[str | None, typer.Option(help="Data set whose settings of the tracker count.")] = None,
+    dataset: Annotated[
+        str | None, typer.Option(help="Data set whose settings of the tracker count: a name or a folder.")
+    ] = None,
     folder: Annotated[Path | None, typer.Option(help="Working folder. Default: this one.")] = None,
     debug: Debug = False,
 ) -> None:
     """Answer a TraX client on standard input and output; trackers.ini of a workspace calls this."""
+    from trackbench.datasets.catalogue import find_record
     from trackbench.errors import UsageError
     from trackbench.trackers.registry import find_tracker
     from trackbench.trackers.settings import parse_setting
@@ -115,5 +118,6 @@ def serve(
         except OSError as error:
             raise UsageError(f"--folder {folder}: {error.strerror}") from None
     options = dict(parse_setting(text) for text in set_ or ())
-    spec = find_tracker(tracker, dataset, options, weights=weights, random_weights=random_weights)
+    record = None if dataset is None else find_record(dataset)
+    spec = find_tracker(tracker, record, options, weights=weights, random_weights=random_weights)
     raise typer.Exit(answer(spec, None if region is None else region.kind, device=device, seed=seed))

@@ -2,26 +2,18 @@
 
 from __future__ import annotations
 
-import csv
-import importlib
 import re
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
-from types import ModuleType
 
+from trackbench.datasets.layouts import tables
+from trackbench.datasets.layouts.base import Layout, Listing, Table
+from trackbench.datasets.layouts.registry import find_layout, recognise
 from trackbench.datasets.roots import candidate_roots
-from trackbench.datasets.sequence import Dataset, VideoSequence
+from trackbench.datasets.sequence import Dataset
 from trackbench.definitions import DATASETS, DatasetDefinition, ResolvedDefinition
 from trackbench.errors import DataError, UsageError, suggestion
-from trackbench.files import read_text
-from trackbench.regions import Polygon, parse_region
-
-#: Layouts by which a folder is recognised, the most particular first.
-RECOGNISED = ("vot", "got10k", "lasot", "otb", "folder")
-
-#: Columns of tables that hold whole numbers.
-NUMBER_COLUMNS = ("first", "last", "omit", "frames")
 
 
 class NotFoundError(UsageError):
@@ -97,128 +89,73 @@ def _unified(name: str) -> str:
     return name.lower().replace("-", "_")
 
 
-def read_table(found: ResolvedDefinition[DatasetDefinition]) -> list[dict[str, str]]:
+def read_table(found: ResolvedDefinition[DatasetDefinition]) -> Table:
     """Return the rows of a definition's table that belong to its subset; empty where it has no table.
 
     Raises:
-        UsageError: the table is not there, lacks a column, holds something else where a number belongs, or has no line
-            for the subset.
+        UsageError: there is no such layout, or the table is not there or not as it should be.
     """
-    definition = found.value
-    if definition.table is None:
-        return []
-    path = found.path.parent / definition.table
-    try:
-        with path.open(encoding="utf-8", newline="") as file:
-            rows = list(csv.DictReader(file, restval=""))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise UsageError(f"{found.path}: key 'table': {path} cannot be read: {error}") from None
-    needed: tuple[str, ...] = getattr(
-        load_layout(definition.layout, f"{found.path}: key 'layout'"), "COLUMNS", ("name",)
-    )
-    for column in needed:
-        if rows and column not in rows[0]:
-            raise UsageError(f"{path}: has no column '{column}', which layout '{definition.layout}' needs")
-    for line, row in enumerate(rows, 2):
-        for column in NUMBER_COLUMNS:
-            text = row.get(column, "")
-            if (text or column in needed) and not text.isdecimal():
-                raise UsageError(f"{path}: line {line}: column '{column}' is '{text}'; expected a whole number")
-    if definition.subset is not None:
-        rows = [row for row in rows if definition.subset in row.get("lists", "").split()]
-    if not rows:
-        raise UsageError(f"{path}: no line of column 'lists' names '{definition.subset}'")
-    return rows
+    return tables.read_table(found, _layout_of(found).COLUMNS)
+
+
+def find_record(name: str) -> DatasetDefinition:
+    """Return the record of the data set called ``name``, or of the one in the folder of that path.
+
+    Raises:
+        UsageError: it is neither, or its definition is wrong.
+        DataError: a file that lists sequences cannot be read.
+    """
+    found = find_definition(name)
+    return _open_folder(Path(name)).definition if found is None else found.value
+
+
+def _layout_of(found: ResolvedDefinition[DatasetDefinition]) -> Layout:
+    return find_layout(found.value.layout, f"{found.path}: key 'layout'", None if found.builtin else found.path.parent)
 
 
 def _open_definition(found: ResolvedDefinition[DatasetDefinition], root: Path | None) -> Dataset:
     definition, table = found.value, read_table(found)
-    layout = load_layout(definition.layout, f"{found.path}: key 'layout'")
+    layout = _layout_of(found)
     places = candidate_roots(found.name, definition.folders, root)
-    best: tuple[Path, list[VideoSequence], list[str]] | None = None
+    best: tuple[Path, Listing] | None = None
     for place in places:
         if not place.is_dir():
             continue
         try:
-            sequences, missing = layout.read(place, definition, table)
+            listing = layout.read(place, definition, table)
         except OSError as error:
             raise DataError(f"{error.filename}: cannot be listed: {error.strerror}") from None
-        if sequences and (best is None or len(sequences) > len(best[1])):
-            best = place, sequences, missing
+        if listing.sequences and (best is None or len(listing.sequences) > len(best[1].sequences)):
+            best = place, listing
     if best is None:
         raise NotFoundError(found.name, definition.home, places)
-    place, sequences, missing = best
-    return Dataset(
-        name=found.name,
-        title=definition.title,
-        root=place,
-        sequences=tuple(sequences),
-        of=definition.count or len(sequences) + len(missing),
-        protocol=definition.protocol,
-        convention=definition.convention,
-        regions=definition.regions,
-        attributes=tuple(definition.attributes),
-        missing=tuple(missing),
-        version=definition.version,
-    )
+    place, (sequences, missing) = best
+    of = definition.count or len(sequences) + len(missing)
+    return Dataset(found.name, definition, place, tuple(sequences), of, tuple(missing))
 
 
 def _open_folder(folder: Path) -> Dataset:
     if not folder.is_dir():
         raise UsageError(f"data set '{folder}': there is no such folder")
     try:
-        for layout_name in RECOGNISED:
-            layout = load_layout(layout_name, "layout")
-            if layout.recognise(folder):
-                sequences, missing = layout.read(folder, None, [])
-                break
-        else:
-            raise UsageError(
-                f"data set '{folder}': no sequences; expected <sequence>/groundtruth.txt (or groundtruth_rect.txt) "
-                "with frames in <sequence>/, <sequence>/img/ or <sequence>/color/"
-            )
+        found = recognise(folder)
     except OSError as error:
         raise UsageError(f"data set '{folder}': cannot be listed: {error.strerror}") from None
+    if found is None:
+        raise UsageError(
+            f"data set '{folder}': no sequences; expected <sequence>/groundtruth.txt (or groundtruth_rect.txt) "
+            "with frames in <sequence>/, <sequence>/img/ or <sequence>/color/"
+        )
+    record, (sequences, missing) = found
     if not sequences:
         raise DataError(f"data set '{folder}': {len(missing)} sequences are listed and none is there")
-    attributes = dict.fromkeys(attribute for sequence in sequences for attribute in sequence.attributes)
-    rotated = layout_name == "vot" and _has_rotated_boxes(folder / sequences[0].name)
     resolved = folder.resolve()
     name = re.sub(r"[^\w.+-]", "_", resolved.name) or "data"
-    return Dataset(
-        name=name,
-        title=name,
-        root=resolved,
-        sequences=tuple(sequences),
-        of=len(sequences) + len(missing),
-        protocol="supervised" if rotated else "one-pass",
-        attributes=tuple(sorted(attributes)),
-        missing=tuple(missing),
-    )
-
-
-def _has_rotated_boxes(sequence: Path) -> bool:
-    """Whether a sequence of VOT's layout is annotated as in the years of the reset-based protocol, 2014 to 2019."""
-    try:
-        first, _, _ = read_text(sequence / "groundtruth.txt").partition("\n")
-        return isinstance(parse_region(first), Polygon)
-    except DataError:
-        return False  # the run over the sequence reports it
-
-
-def load_layout(name: str, where: str) -> ModuleType:
-    """Return the layout module ``name``.
-
-    Raises:
-        UsageError: there is none; the message starts with ``where``.
-    """
-    full = f"trackbench.datasets.layouts.{name}"
-    try:
-        return importlib.import_module(full)
-    except ModuleNotFoundError as error:
-        if error.name != full:
-            raise
-        raise UsageError(f"{where} is '{name}': there is no such layout") from None
+    borne = {attribute for sequence in sequences for attribute in sequence.attributes}
+    known = {key: meaning for key, meaning in record.attributes.items() if key in borne}
+    attributes = known | dict.fromkeys(sorted(borne - known.keys()), "")
+    own = record.model_copy(update={"title": name, "attributes": attributes})
+    return Dataset(name, own, resolved, tuple(sequences), len(sequences) + len(missing), tuple(missing))
 
 
 @dataclass(frozen=True)

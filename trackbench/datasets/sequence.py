@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from trackbench.definitions import RegionKind
+from trackbench.definitions import DatasetDefinition, RegionKind
 from trackbench.errors import DataError
 from trackbench.regions import Box, Mask, Polygon, Region, Special, region_to_box
 
@@ -168,23 +168,50 @@ class Dataset:
     """A benchmark as found on disk."""
 
     name: str
-    title: str
-    """As papers print it."""
+    """Under which runs on it are stored: the benchmark's, or that of the folder."""
+    definition: DatasetDefinition
+    """The benchmark's record; that of the layout where a folder was recognised by it."""
     root: Path
     sequences: tuple[VideoSequence, ...]
     """The sequences whose annotations are there, in the benchmark's order."""
     of: int
     """How many sequences the benchmark has."""
-    protocol: str = "one-pass"
-    convention: str = "official"
-    regions: RegionKind | None = None
-    """The kind of region in which results are reported; None: that of the annotation."""
-    attributes: tuple[str, ...] = ()
-    """Attribute abbreviations in the benchmark's order."""
     missing: tuple[str, ...] = ()
     """Names of the benchmark's sequences that are not on disk."""
-    version: str = "1"
-    """Version of the sequence list and of its annotations, part of a run's identity."""
+
+    @property
+    def title(self) -> str:
+        """As papers print it."""
+        return self.definition.title
+
+    @property
+    def protocol(self) -> str:
+        """By which protocol it is run and scored where nobody asks for another."""
+        return self.definition.protocol
+
+    @property
+    def convention(self) -> str:
+        """By whose rules it is scored where nobody asks for others'."""
+        return self.definition.convention
+
+    @property
+    def regions(self) -> RegionKind | None:
+        """The kind of region in which results are reported; None: that of the annotation."""
+        return self.definition.regions
+
+    @property
+    def attributes(self) -> tuple[str, ...]:
+        """Attribute abbreviations in the benchmark's order."""
+        return tuple(self.definition.attributes)
+
+    @property
+    def version(self) -> str:
+        """Version of the sequence list and of its annotations, part of a run's identity."""
+        return self.definition.version
+
+    def under(self, protocol: str) -> Dataset:
+        """Return the same data set with another protocol as its own."""
+        return replace(self, definition=self.definition.model_copy(update={"protocol": protocol}))
 
     def __getitem__(self, name: str) -> VideoSequence:
         for sequence in self.sequences:

@@ -122,13 +122,13 @@ def choose(groups: list[Group], names: Names, tool: str | None, only: str | None
     return groups[0]
 
 
-def guess_tool(group: Group, files: Iterable[str], dataset: str, tabs: bool) -> str:
+def guess_tool(group: Group, files: Iterable[str], family: str, tabs: bool) -> str:
     """Return the id of the tool that most likely wrote the group; what is read does not depend on it.
 
     Args:
         group: the files.
         files: all files of the tree.
-        dataset: the data set.
+        family: the data set's.
         tabs: the trajectories are separated by tabs.
     """
     if group.shape != "flat":
@@ -145,7 +145,7 @@ def guess_tool(group: Group, files: Iterable[str], dataset: str, tabs: bool) -> 
         return "ostrack"
     if tabs or any(file.endswith("_time.txt") for file in beside):
         return "pytracking"
-    return "trackingnet" if dataset == "trackingnet" else "pysot"
+    return "trackingnet" if family == "trackingnet" else "pysot"
 
 
 def time_files(entry: DiscoveredResult, shape: Shape) -> list[str]:

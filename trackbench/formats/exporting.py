@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trackbench.datasets.catalogue import read_table
-from trackbench.definitions import DATASETS
+from trackbench.definitions import DATASETS, DatasetDefinition
 from trackbench.errors import DataError, UsageError, fold_name, suggestion
 from trackbench.files import folder_name, write_bytes
 from trackbench.formats.reading import read_confidences
@@ -83,7 +83,13 @@ def find_run(runs: Path, tracker: str, dataset: str, protocols: Sequence[str] = 
 
 
 def export_run(
-    run: RunFolder, target: str, out: Path, *, whole_numbers: bool = False, repeat_last: bool = False
+    run: RunFolder,
+    target: str,
+    out: Path,
+    *,
+    record: DatasetDefinition | None = None,
+    whole_numbers: bool = False,
+    repeat_last: bool = False,
 ) -> Export:
     """Write a run as the files of another tool.
 
@@ -91,6 +97,7 @@ def export_run(
         run: what is stored.
         target: one of ``TARGETS``.
         out: the folder in which to write; existing files are never replaced.
+        record: that of the data set; default: of the benchmark by whose name the run is stored.
         whole_numbers: write boxes rounded to integers (half to even).
         repeat_last: write the box before where the tool could not read the tracker's answer.
 
@@ -102,6 +109,8 @@ def export_run(
         known = (*TARGETS, "vot")
         raise UsageError(f"--to '{target}'{suggestion(target, known)} (known: {', '.join(known)})")
     rows, of = benchmark_rows(run.key.dataset)
+    record = record or _record(run.key.dataset)
+    windows = benchmark_rows(record.name)[0]
     stored = run.sequences()
     names = [name for name in rows if name in stored] + sorted(stored - rows.keys())
     if not names:
@@ -109,11 +118,12 @@ def export_run(
     contents: dict[str, bytes] = {}
     runs = run.repetitions()
     for name in names:
-        row = rows.get(name, {})
+        row = windows.get(name, {})
         trials = [
             SequenceResult(
                 tracker=folder_name(run.key.tracker),
                 dataset=run.key.dataset,
+                record=record,
                 sequence=name,
                 run=repetition,
                 runs=runs,
@@ -146,6 +156,12 @@ def benchmark_rows(dataset: str) -> tuple[dict[str, dict[str, str]], int | None]
     found = DATASETS.get(dataset)
     rows = {row["name"]: row for row in read_table(found)}
     return rows, found.value.count or len(rows) or None
+
+
+def _record(dataset: str) -> DatasetDefinition:
+    if dataset in DATASETS.names():
+        return DATASETS.get(dataset).value
+    return DatasetDefinition(title=dataset, layout="folder")
 
 
 def _boxes(

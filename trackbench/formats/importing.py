@@ -192,7 +192,9 @@ class _Importer:
                 results[sequence, repetition] = result
         self._compare_runs(results)
         self._fitter.look_for_shift()
-        tool = tool or discovery.guess_tool(self.group, self.files.names, self.dataset.name, self._fitter.tabs)
+        tool = tool or discovery.guess_tool(
+            self.group, self.files.names, self.dataset.definition.family, self._fitter.tabs
+        )
         listing = "".join(f"{digest}  {file}\n" for file, digest in sorted(self._fitter.hashes.items()))
         source = {
             "tool": tool,

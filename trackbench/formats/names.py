@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 
+from trackbench.definitions import DatasetDefinition
 from trackbench.errors import DataError
 
 #: Spellings that no rule below resolves -> our name: vot-toolkit's, and got10k's Human4, which has one target.
@@ -74,55 +75,21 @@ class Names:
         return found[0] if found else None
 
 
-def written_name(name: str, tool: str, dataset: str) -> str:
-    """Return how ``tool`` writes our sequence ``name`` of the data set ``dataset``."""
-    if tool in {"pytracking", "ostrack"}:
-        prefix = "uav_" if dataset == "uav123" else "nfs_" if dataset.startswith("nfs") else ""
-        return name if name.startswith(prefix) else prefix + name
+def written_name(name: str, tool: str, record: DatasetDefinition) -> str:
+    """Return how ``tool`` writes our sequence ``name`` of a benchmark."""
+    prefix = record.names_in(tool).prefix
+    if prefix and not name.startswith(prefix):
+        return prefix + name
     if name in _TARGETS:
         if tool == "got10k":
             return "Human4" if name == "Human4_2" else name.replace("_", ".")
         if tool in {"pysot", "otb-mat"}:
             name = name.replace("_", "-")
-    if tool == "otb-mat" and dataset.startswith("otb"):
+    if tool == "otb-mat" and record.family == "otb":
         if name == "Human4-2":
             return "human4.2"
         return name.lower() if name in _MATLAB_LOWER else name[:1].lower() + name[1:]
     return name
-
-
-def dataset_folder(dataset: str, tool: str) -> str:
-    """Return the folder in which pysot or the got10k toolkit keep results of the data set ``dataset``."""
-    if dataset.startswith("got10k"):
-        return "GOT-10k"
-    return _FOLDERS[tool].get(dataset, dataset)
-
-
-_FOLDERS = {
-    "pysot": {
-        "otb2013": "CVPR13",
-        "otb50": "OTB50",
-        "otb100": "OTB100",
-        "uav123": "UAV123",
-        "uav20l": "UAV20L",
-        "nfs30": "NFS30",
-        "nfs240": "NFS240",
-        "lasot": "LaSOT",
-        "trackingnet": "TrackingNet",
-    },
-    "got10k": {
-        "otb2013": "OTB2013",
-        "otb50": "OTBtb50",
-        "otb100": "OTBtb100",
-        "uav123": "UAV123",
-        "uav20l": "UAV20L",
-        "nfs30": "NfS/30",
-        "nfs240": "NfS/240",
-        "lasot": "LaSOT",
-        "dtb70": "DTB70",
-        "tc128": "TColor128",
-    },
-}
 
 
 def _fold(name: str) -> str:

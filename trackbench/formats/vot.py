@@ -18,7 +18,7 @@ import hashlib
 import re
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
@@ -200,9 +200,7 @@ def plan_vot_import(
         "options": {"pad_missing": pad_missing},
     }
     warnings = [f"{what}: {listed(where)}" for what, where in reader.notes.items()]
-    return VotPlan(
-        name, replace(dataset, protocol=protocol), source, results, sorted(reader.faults), warnings, of=wanted
-    )
+    return VotPlan(name, dataset.under(protocol), source, results, sorted(reader.faults), warnings, of=wanted)
 
 
 def _choose(files: Files, protocol: str, digits: int, only: str | None) -> tuple[str, list[_Found]]:

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from trackbench.definitions import DatasetDefinition
 from trackbench.formats.matlab import mat_file
-from trackbench.formats.names import dataset_folder, written_name
+from trackbench.formats.names import written_name
 
 #: The parameter file's place in the pytracking family's folders; the name that most of its trackers use.
 PARAMETER = "default"
@@ -26,6 +27,8 @@ class SequenceResult:
     tracker: str
     """The tracker's name as a folder's."""
     dataset: str
+    """Under which name the run is stored."""
+    record: DatasetDefinition
     sequence: str
     """Our name of it."""
     run: int
@@ -57,6 +60,15 @@ class SequenceResult:
         """The tracker's name for tools that know one run a tracker: its runs become several trackers."""
         return f"{self.tracker}_{self.run:03d}" if self.runs > 1 else self.tracker
 
+    def name_in(self, tool: str) -> str:
+        """The sequence's name as ``tool`` writes it."""
+        return written_name(self.sequence, tool, self.record)
+
+    def folder_in(self, tool: str) -> str:
+        """The folder in which ``tool`` keeps results on the data set, with its slash; empty where it has none."""
+        folder = self.record.names_in(tool).folder
+        return f"{self.dataset if folder is None else folder}/".removeprefix("/")
+
 
 Content = Iterator[tuple[str, bytes]]
 """Paths below the output folder, and what is in the files."""
@@ -77,7 +89,7 @@ class ResultFormat:
 def _pytracking(trials: list[SequenceResult], tool: str = "pytracking", below: str = "") -> Content:
     for trial in trials:
         run = f"_{trial.run - 1:03d}" if trial.runs > 1 else ""
-        stem = f"{trial.tracker}/{PARAMETER}{run}/{below}{written_name(trial.sequence, tool, trial.dataset)}"
+        stem = f"{trial.tracker}/{PARAMETER}{run}/{below}{trial.name_in(tool)}"
         yield f"{stem}.txt", trial.lines("\t")
         if trial.seconds is not None:
             yield f"{stem}_time.txt", _text(f"{value:f}" for value in trial.seconds)
@@ -89,28 +101,24 @@ def _pytracking(trials: list[SequenceResult], tool: str = "pytracking", below: s
 
 
 def _ostrack(trials: list[SequenceResult]) -> Content:
-    dataset = trials[0].dataset
-    below = "got10k/" if dataset.startswith("got10k") else "trackingnet/" if dataset.startswith("trackingnet") else ""
-    return _pytracking(trials, "ostrack", below)
+    below = trials[0].record.names_in("ostrack").folder
+    return _pytracking(trials, "ostrack", f"{below}/" if below else "")
 
 
 def _pysot(trials: list[SequenceResult]) -> Content:
-    if trials[0].dataset.startswith("got10k"):
+    if trials[0].record.family == "got10k":
         yield from got10k_tree(trials, None, 6)
         return
     for trial in trials:
-        folder = f"{dataset_folder(trial.dataset, 'pysot')}/{trial.single}"
-        yield f"{folder}/{written_name(trial.sequence, 'pysot', trial.dataset)}.txt", trial.lines(",")
+        yield f"{trial.folder_in('pysot')}{trial.single}/{trial.name_in('pysot')}.txt", trial.lines(",")
 
 
 def _got10k(trials: list[SequenceResult]) -> Content:
-    if trials[0].dataset.startswith("got10k"):
+    if trials[0].record.family == "got10k":
         yield from got10k_tree(trials, "%.3f", 8)
         return
     for trial in trials:
-        # TrackingNet's results have no folder of the data set.
-        above = "" if trial.dataset.startswith("trackingnet") else dataset_folder(trial.dataset, "got10k") + "/"
-        name = written_name(trial.sequence, "got10k", trial.dataset)
+        above, name = trial.folder_in("got10k"), trial.name_in("got10k")
         yield f"{above}{trial.single}/{name}.txt", trial.lines(",", "%.3f")
         if trial.seconds is not None:
             yield f"{above}{trial.single}/times/{name}_time.txt", _text(f"{value:.8f}" for value in trial.seconds)
@@ -134,7 +142,7 @@ def _lasot(trials: list[SequenceResult]) -> Content:
 
 def _otb_mat(trials: list[SequenceResult]) -> Content:
     for trial in trials:
-        name = written_name(trial.sequence, "otb-mat", trial.dataset)
+        name = trial.name_in("otb-mat")
         fps = None
         if trial.seconds is not None:
             known = trial.seconds[np.isfinite(trial.seconds)]

@@ -25,31 +25,6 @@ from typing import Literal
 
 from trackbench.errors import UsageError, fold_name, suggestion
 
-Family = Literal[
-    "otb", "uav", "nfs", "lasot", "lasot-ext", "tnl2k", "got10k", "trackingnet", "tc128", "dtb70", "generic"
-]
-
-FAMILIES: dict[str, Family] = {
-    "otb2013": "otb",
-    "otb50": "otb",
-    "otb100": "otb",
-    "uav123": "uav",
-    "uav20l": "uav",
-    "nfs30": "nfs",
-    "nfs240": "nfs",
-    "lasot": "lasot",
-    "lasot-ext": "lasot-ext",
-    "tnl2k": "tnl2k",
-    "got10k-train": "got10k",
-    "got10k-val": "got10k",
-    "got10k-test": "got10k",
-    "trackingnet": "trackingnet",
-    "trackingnet-train": "trackingnet",
-    "tc128": "tc128",
-    "dtb70": "dtb70",
-}
-"""Data set -> the family whose special cases the toolkits' code names; any other data set is ``generic``."""
-
 
 @dataclass(frozen=True, slots=True)
 class Convention:
@@ -89,7 +64,7 @@ class Convention:
     """Attributes of fewer sequences have no score."""
 
 
-def _matlab(family: Family) -> Convention:
+def _matlab(family: str) -> Convention:
     # The LaSOT and TNL2K scripts remove absent frames but still divide by the length of the sequence. Their precision
     # errors of -1 at invalid frames lie below every threshold. The OTB code cuts sequences whose first truths are
     # invalid (splitSeqTRE); no benchmark has one.
@@ -105,7 +80,7 @@ def _matlab(family: Family) -> Convention:
     )
 
 
-def _got10k(family: Family) -> Convention:
+def _got10k(family: str) -> Convention:
     # Only ExperimentUAV123 and ExperimentLaSOT drop frames whose truth has a NaN; elsewhere NaN compares as a miss, and
     # boxes without area are compared like any other. Its epsilon in the union changes no count.
     drops = family in ("uav", "lasot", "lasot-ext")
@@ -122,7 +97,7 @@ def _got10k(family: Family) -> Convention:
     )
 
 
-def _pysot(family: Family) -> Convention:
+def _pysot(family: str) -> Convention:
     # Boolean masks must be as long as the predictions; only the LaSOT loader cuts (monkey-17).
     flagged = family in ("lasot", "lasot-ext")
     return Convention(
@@ -137,7 +112,7 @@ def _pysot(family: Family) -> Convention:
     )
 
 
-def _pysot_toolkit(family: Family) -> Convention:
+def _pysot_toolkit(family: str) -> Convention:
     # Compiled by numba, masks are applied without a check: a longer file is cut, and for a shorter one whatever lies
     # past the end in memory is read. Boxes of zeros stand for that: they give the number it printed for OTB's MDNet.
     return Convention(
@@ -154,10 +129,10 @@ def _pysot_toolkit(family: Family) -> Convention:
 
 def _extract_results(
     name: str,
-    family: Family,
+    family: str,
     valid: Literal["sized", "positive"] = "sized",
     denominator: Literal["all", "valid"] = "all",
-    lasot: tuple[Family, ...] = ("lasot",),
+    lasot: tuple[str, ...] = ("lasot",),
 ) -> Convention:
     """Return pytracking's ``calc_seq_err_robust`` and what became of it; ``lasot``: the families tagged "lasot".
 
@@ -180,24 +155,24 @@ def _extract_results(
     )
 
 
-def _pytracking(family: Family) -> Convention:
+def _pytracking(family: str) -> Convention:
     return _extract_results("pytracking", family, valid="positive")
 
 
-def _stark(family: Family) -> Convention:
+def _stark(family: str) -> Convention:
     return _extract_results("stark", family)
 
 
-def _ostrack(family: Family) -> Convention:
+def _ostrack(family: str) -> Convention:
     return _extract_results("ostrack", family)
 
 
-def _aiatrack(family: Family) -> Convention:
+def _aiatrack(family: str) -> Convention:
     # Its LaSOT loader also reads the extension, with the tag "lasot".
     return _extract_results("aiatrack", family, denominator="valid", lasot=("lasot", "lasot-ext"))
 
 
-_PRESETS: dict[str, Callable[[Family], Convention]] = {
+_PRESETS: dict[str, Callable[[str], Convention]] = {
     "matlab": _matlab,
     "got10k": _got10k,
     "pysot": _pysot,
@@ -212,13 +187,7 @@ CONVENTIONS: tuple[str, ...] = ("official", *_PRESETS, "trackingnet")
 """What ``--convention`` may be. ``trackingnet`` is the server's metric, in `trackbench.metrics.trackingnet`."""
 
 
-def family_of(dataset: str) -> Family:
-    """Return the family of a data set of the command line's contract (``generic`` where it has none)."""
-    folded = {fold_name(name): family for name, family in FAMILIES.items()}
-    return folded.get(fold_name(dataset), "generic")
-
-
-def resolve_name(name: str, family: Family) -> str:
+def resolve_name(name: str, family: str) -> str:
     """Return the convention that ``name`` stands for on a benchmark of ``family``.
 
     ``official`` becomes ``got10k`` on GOT-10k, ``trackingnet`` on TrackingNet and ``matlab`` elsewhere.
@@ -227,7 +196,7 @@ def resolve_name(name: str, family: Family) -> str:
         UsageError: there is no such convention.
 
     Example:
-        >>> resolve_name("official", family_of("otb100"))
+        >>> resolve_name("official", "otb")
         'matlab'
     """
     folded = {fold_name(known): known for known in CONVENTIONS}
@@ -241,13 +210,13 @@ def resolve_name(name: str, family: Family) -> str:
     return family if family in ("got10k", "trackingnet") else "matlab"
 
 
-def convention(name: str, family: Family = "generic") -> Convention:
+def convention(name: str, family: str = "generic") -> Convention:
     """Return the rules by which curves of success and precision are made.
 
     Args:
         name: one of `CONVENTIONS`. (`got10k` gives the GOT-10k toolkit's curves on other benchmarks; on its own one its
             metric is average overlap, in `trackbench.metrics.got10k`.)
-        family: the benchmark's family, see `family_of`.
+        family: the benchmark's family, see `trackbench.definitions.FAMILIES`.
 
     Raises:
         UsageError: there is no such convention, or it has no curves of this kind (TrackingNet's server metric).

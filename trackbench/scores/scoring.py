@@ -8,7 +8,7 @@ from typing import Any
 
 from trackbench.datasets.sequence import Dataset
 from trackbench.files import folder_name
-from trackbench.metrics.conventions import Convention, convention, family_of, resolve_name
+from trackbench.metrics.conventions import Convention, convention, resolve_name
 from trackbench.results.store import RunFolder
 from trackbench.scores import cache, got10k, one_pass, trackingnet, vot
 from trackbench.scores.ground_truths import read_ground_truths
@@ -41,13 +41,13 @@ def score_runs(
     protocol = protocol or dataset.protocol
     kind = vot.experiment(protocol, dataset)
     if kind is None:
-        name = resolve_name(rules or dataset.convention, family_of(dataset.name))
+        name = resolve_name(rules or dataset.convention, dataset.definition.family)
     else:
         name = vot.resolve(rules, kind, dataset)
     folders = find_runs(dataset, runs, trackers, protocol)
     if kind is not None:
         return [_assemble(*vot.score(folder, dataset, kind, name), dataset, name) for folder in folders]
-    family = family_of(dataset.name)
+    family = dataset.definition.family
     own = name == "trackingnet" or (name == "got10k" and family == "got10k")
     judge = name if own else convention(name, family)
     stamps = cache.ground_truth_stamps(dataset.sequences)

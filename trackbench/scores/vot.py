@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,7 +12,7 @@ from PIL import Image
 from trackbench.datasets.sequence import Dataset, VideoSequence
 from trackbench.errors import DataError, UsageError, suggestion
 from trackbench.metrics.statistics import bootstrap_intervals
-from trackbench.metrics.vot.conventions import CONVENTIONS, EAO_INTERVALS, VotConvention
+from trackbench.metrics.vot.conventions import CONVENTIONS, VotConvention
 from trackbench.metrics.vot.multistart import average_accuracy, multistart_scores
 from trackbench.metrics.vot.packed import PackedRegions
 from trackbench.metrics.vot.supervised import SequencePart, SupervisedScores, supervised_scores
@@ -53,11 +52,9 @@ def resolve(rules: str | None, kind: str, dataset: Dataset) -> str:
 
 
 def interval_of(dataset: Dataset) -> tuple[int, int]:
-    """Return the first and last length over which EAO averages: the year's, elsewhere all lengths."""
-    year = re.fullmatch(r"vot(\d{4}).*", dataset.name.lower())
-    if year and int(year[1]) in EAO_INTERVALS:
-        return EAO_INTERVALS[int(year[1])]
-    return 1, max((len(sequence) for sequence in dataset.sequences), default=1)
+    """Return the first and last length over which EAO averages: the benchmark's, elsewhere all lengths."""
+    longest = max((len(sequence) for sequence in dataset.sequences), default=1)
+    return dataset.definition.eao_lengths or (1, longest)
 
 
 def score(folder: RunFolder, dataset: Dataset, kind: str, rules: str) -> tuple[StoredRun, dict[str, Any]]:

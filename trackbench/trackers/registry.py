@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from trackbench.definitions import TRACKERS, ResolvedDefinition, TrackerDefinition
+from trackbench.definitions import TRACKERS, DatasetDefinition, ResolvedDefinition, TrackerDefinition
 from trackbench.errors import UsageError, fold_name, suggestion
 from trackbench.trackers.base import Options, TrackerModel
 from trackbench.trackers.classes import load_class
@@ -156,9 +156,10 @@ class TrackerSpec:
 
 def find_tracker(
     name: str,
-    dataset: str | None = None,
+    dataset: DatasetDefinition | str | None = None,
     options: Mapping[str, Any] | None = None,
     *,
+    protocol: str | None = None,
     weights: Path | None = None,
     random_weights: bool = False,
     seed: int = 0,
@@ -168,8 +169,9 @@ def find_tracker(
     Args:
         name: a definition's name, or ``DEFINITION:ARGUMENT`` (``opencv:mil``, ``got10k:my_module:MyTracker``), and
             ``+REFINER`` after either (``dcf+alpharefine``).
-        dataset: name of the data set whose settings count.
+        dataset: record of the benchmark whose settings count, or its name.
         options: dotted option name -> value; a refiner's begin with its name (``alpharefine.threshold``).
+        protocol: whose settings count; by default the benchmark's own.
         weights: an official checkpoint to use instead of the kept weights, the tracker's; behind a tracker without a
             network the refiner's.
         random_weights: use random weights; what has no network does not mind.
@@ -186,7 +188,7 @@ def find_tracker(
         prefix = f"{tail}."
         refining = {key.removeprefix(prefix): value for key, value in own.items() if key.startswith(prefix)}
         own = {key: value for key, value in own.items() if not key.startswith(prefix)}
-    settings = resolve_settings(head, dataset, own)
+    settings = resolve_settings(head, dataset, own, protocol=protocol)
     if settings.definition.value.refiner:
         raise UsageError(
             f"'{settings.name}' is no tracker, it refines one's boxes: name it behind a tracker, as in "
@@ -194,7 +196,7 @@ def find_tracker(
         )
     if tail is None:
         return TrackerSpec(Component(settings, choose_weights(settings, weights, random_weights, seed)))
-    refiner = resolve_settings(tail, dataset, refining)
+    refiner = resolve_settings(tail, dataset, refining, protocol=protocol)
     first = settings.definition.value.weights is not None
     return TrackerSpec(
         Component(settings, choose_weights(settings, weights if first else None, random_weights, seed)),

@@ -1,18 +1,31 @@
-"""The settings of a tracker: its definition's, those for the data set over them, the user's over both."""
+"""The settings of a tracker, layer over layer.
+
+Its definition's options come first; over them those for the protocol, for the family of the benchmark, for this very
+benchmark, and what the user set.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from pydantic import ValidationError
 
-from trackbench.definitions import TRACKERS, ResolvedDefinition, TrackerDefinition, describe_invalid
+from trackbench.definitions import (
+    DATASETS,
+    TRACKERS,
+    DatasetDefinition,
+    ResolvedDefinition,
+    TrackerDefinition,
+    describe_invalid,
+)
 from trackbench.errors import UsageError
 from trackbench.files import parse_toml
 from trackbench.trackers.base import Options
 from trackbench.trackers.classes import load_class
+
+REAL_TIME = "realtime"
 
 
 @dataclass(frozen=True)
@@ -27,22 +40,30 @@ class Settings:
     """The options that the user set, dotted name -> value."""
 
 
-def resolve_settings(name: str, dataset: str | None = None, options: Mapping[str, Any] | None = None) -> Settings:
+def resolve_settings(
+    name: str,
+    dataset: DatasetDefinition | str | None = None,
+    options: Mapping[str, Any] | None = None,
+    *,
+    protocol: str | None = None,
+) -> Settings:
     """Return the settings of the tracker called ``name``.
 
     Args:
         name: a definition's name, or ``DEFINITION:ARGUMENT`` (``opencv:mil``, ``got10k:my_module:MyTracker``).
-        dataset: name of the data set whose settings count.
+        dataset: record of the benchmark whose settings count, or its name; None: those of no benchmark.
         options: dotted option name -> value.
+        protocol: whose settings count; by default the benchmark's own.
 
     Raises:
-        UsageError: unknown name or option, or a value that does not fit.
+        UsageError: unknown name, data set or option, or a value that does not fit.
     """
+    record = DATASETS.get(dataset).value if isinstance(dataset, str) else dataset
     head, colon, argument = name.partition(":")
     found = TRACKERS.get(head)
     definition = found.value
     merged: dict[str, Any] = {}
-    for layer in (definition.options, definition.datasets.get(dataset or "", {})):
+    for layer in _layers(definition, record, protocol):
         _merge(merged, layer)
     if definition.argument:
         if not argument:
@@ -65,6 +86,19 @@ def resolve_settings(name: str, dataset: str | None = None, options: Mapping[str
     # The options know the argument's canonical spelling, so opencv:MIL and opencv:mil are one identity.
     full = f"{found.name}:{getattr(valid, definition.argument)}" if definition.argument else found.name
     return Settings(full, found, valid, changed)
+
+
+def _layers(
+    definition: TrackerDefinition, record: DatasetDefinition | None, protocol: str | None
+) -> Iterator[Mapping[str, Any]]:
+    yield definition.options
+    own = None if record is None else record.protocol
+    # A real-time run is one by the benchmark's own protocol, with the clock.
+    for name in (own if protocol in (None, REAL_TIME) else None, protocol):
+        yield definition.protocols.get(name or "", {})
+    if record is not None:
+        yield definition.families.get(record.family, {})
+        yield definition.datasets.get(record.name, {})
 
 
 def parse_setting(text: str) -> tuple[str, Any]:

@@ -20,18 +20,6 @@ from trackbench.trackers.registry import TrackerSpec
 
 CONFIG, REGISTRY, LIST = "config.yaml", "trackers.ini", "list.txt"
 
-#: The toolkit's stack -> the data set of ours, whose kind of region and whose settings of trackers count.
-STACKS = {
-    "vot2016/rgb": "vot2016",
-    "vot2017": "vot2017",
-    "vot2018/shortterm": "vot2018",
-    "vot2019/shortterm": "vot2019",
-    "vot2020/shortterm": "vot2020",
-    "vot2021/shortterm": "vot2021",
-    "vot2022/shortterm": "vot2022-mask",
-    "vot2022/shorttermbox": "vot2022-box",
-}
-
 #: TraX's names of what we call box, polygon and mask.
 WIRE_NAMES: dict[RegionKind, str] = {"box": "rectangle", "polygon": "polygon", "mask": "mask"}
 
@@ -96,17 +84,19 @@ def write_workspace(
     if (folder / CONFIG).exists():
         raise UsageError(f"{folder / CONFIG}: exists; remove the workspace, or give another folder")
     own = find_stack(stack)
-    dataset = STACKS.get(stack)
-    if dataset is not None:
-        kind = kind or DATASETS.get(dataset).value.regions
+    record = next((found.value for found in DATASETS.readable() if found.value.stack == stack), None)
+    dataset = None if record is None else record.name
+    if record is not None:
+        kind = kind or record.regions
     config = {"registry": [f"./{REGISTRY}"], "stack": stack if own is None else own.name, "sequences": "sequences"}
     if sequences is not None:
         if not (sequences / LIST).is_file():
             raise UsageError(f"{sequences / LIST}: is missing; vot-toolkit would download the stack's sequences there")
         config["sequences"] = str(sequences.resolve())
-        if dataset is None:
+        if record is None:
             found = open_dataset(str(sequences.resolve()))
-            dataset, kind = found.name, kind or found.region_kind()
+            # A folder that is no benchmark's is recognised again where the tracker is served.
+            dataset, kind = found.definition.name or str(found.root), kind or found.region_kind()
     registry = configparser.ConfigParser(interpolation=None)
     for spec in trackers:
         name = folder_name(spec.label)

@@ -16,7 +16,6 @@ from trackbench.datasets.sequence import Dataset
 from trackbench.definitions import DATASETS
 from trackbench.formats.submissions import vot
 from trackbench.results.store import RunFolder, RunKey
-from trackbench.trax.workspace import STACKS
 
 FRAMES = 3
 GOT10K = [f"GOT-10k_Test_{number:06d}" for number in range(1, 181)]
@@ -267,14 +266,16 @@ def test_experiments_are_those_of_the_stacks() -> None:
     assert package is not None
     assert package.submodule_search_locations
     stack = package.submodule_search_locations[0]
-    for name, dataset in STACKS.items():
+    challenges = [found for found in DATASETS.readable() if found.value.stack]
+    assert len(challenges) == 8
+    for found in challenges:
+        record, name = found.value, found.value.stack
         lines = (Path(stack) / "stack" / f"{name}.yaml").read_text().splitlines()
-        found = [line.strip(" :") for line in lines if line.startswith("  ") and line[2] not in " -"]
-        protocol = DATASETS.get(dataset).value.protocol
-        ours = vot.experiments(Dataset(dataset, dataset, Path(), (), 0, protocol))
-        assert list(ours) == found, name
+        theirs = [line.strip(" :") for line in lines if line.startswith("  ") and line[2] not in " -"]
+        ours = vot.experiments(Dataset(found.name, record, Path(), (), 0))
+        assert list(ours) == theirs, name
         repetitions = [line.strip() for line in lines[: lines.index("  unsupervised:")] if "repetitions" in line]
-        if protocol == "supervised":
+        if record.protocol == "supervised":
             assert repetitions[0] == f"repetitions: {vot.REPETITIONS}"
 
 

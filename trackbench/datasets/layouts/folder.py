@@ -13,6 +13,7 @@ import re
 from functools import partial
 from pathlib import Path
 
+from trackbench.datasets.layouts.base import Listing, Recognised, Table
 from trackbench.datasets.layouts.images import find_child, list_images, natural_key
 from trackbench.datasets.sequence import GroundTruth, VideoSequence
 from trackbench.definitions import DatasetDefinition
@@ -24,21 +25,25 @@ TRUTHS = ("groundtruth.txt", "groundtruth_rect.txt")
 IMAGE_FOLDERS = ("img", "imgs", "images", "color")
 
 
-def recognise(folder: Path) -> bool:
-    """Whether ``folder`` is a sequence or holds at least one."""
-    return _truth_file(folder) is not None or any(_truth_file(child) for child in _children(folder))
+COLUMNS: tuple[str, ...] = ("name",)
 
 
-def read(
-    folder: Path, definition: DatasetDefinition | None, table: list[dict[str, str]]
-) -> tuple[list[VideoSequence], list[str]]:
+def recognise(folder: Path) -> Recognised | None:
+    """Return what ``folder`` holds: it is a sequence itself, or at least one is in it."""
+    if _truth_file(folder) is None and not any(_truth_file(child) for child in _children(folder)):
+        return None
+    record = DatasetDefinition(title=folder.name, layout="folder")
+    return Recognised(record, read(folder, record, []))
+
+
+def read(folder: Path, definition: DatasetDefinition, table: Table) -> Listing:
     """Return the sequences in ``folder`` in natural order, or those of the table, and the names that are missing."""
     single = _truth_file(folder) is not None
     present = {child.name: child for child in ([folder] if single else _children(folder)) if _truth_file(child)}
     names = [row["name"] for row in table] or sorted(present, key=natural_key)
     attributes = {row["name"]: tuple(row.get("attributes", "").split()) for row in table}
     found = [_sequence(present[name], attributes.get(name)) for name in names if name in present]
-    return found, [name for name in names if name not in present]
+    return Listing(found, [name for name in names if name not in present])
 
 
 def _sequence(folder: Path, attributes: tuple[str, ...] | None) -> VideoSequence:

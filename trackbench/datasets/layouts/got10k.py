@@ -24,36 +24,48 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from trackbench.datasets.layouts.base import Listing, Recognised, Table
 from trackbench.datasets.layouts.images import natural_key, numbered_images
 from trackbench.datasets.layouts.labels import read_labels
 from trackbench.datasets.sequence import Details, GroundTruth, VideoSequence
-from trackbench.definitions import DatasetDefinition
+from trackbench.definitions import DATASETS, DatasetDefinition
 from trackbench.errors import DataError
 from trackbench.files import read_text
 from trackbench.regions.files import read_boxes
 
 TRUTH, METADATA, LIST = "groundtruth.txt", "meta_info.ini", "list.txt"
+_NAME = re.compile(r"GOT-10k_(Train|Val|Test)_\d+")
 _RESOLUTION = re.compile(r"\(\s*([1-9]\d*)\s*,\s*([1-9]\d*)\s*\)")
 
 
-def recognise(folder: Path) -> bool:
-    """Whether the first sequence in ``folder`` has GOT-10k's metadata."""
-    return any((folder / name / METADATA).is_file() for name in _names(folder)[:1])
+COLUMNS: tuple[str, ...] = ("name",)
 
 
-def read(
-    folder: Path, definition: DatasetDefinition | None, table: list[dict[str, str]]
-) -> tuple[list[VideoSequence], list[str]]:
+def recognise(folder: Path) -> Recognised | None:
+    """Return what ``folder`` holds, if its first sequence has GOT-10k's metadata; names tell the split."""
+    names = _names(folder)
+    if not names or not (folder / names[0] / METADATA).is_file():
+        return None
+    split = match[1].lower() if (match := _NAME.fullmatch(names[0])) else "val"
+    record = DATASETS.get(f"got10k-{split}").value
+    withheld = record.truth == "initial"
+    return Recognised(record, _listing(folder, names, withheld=withheld, labelled=False))
+
+
+def read(folder: Path, definition: DatasetDefinition, table: Table) -> Listing:
     """Return the sequences of the split in ``folder``, which is its own folder or the one around it."""
-    if definition is None:
-        names, withheld, labelled = _names(folder), False, False
+    split = definition.split or "val"
+    if (folder / split).is_dir():
+        folder = folder / split
+    if definition.count is None:
+        names = _names(folder)
     else:
-        split = definition.split or "val"
-        names = [f"GOT-10k_{split.capitalize()}_{number:06d}" for number in range(1, (definition.count or 0) + 1)]
-        withheld = definition.truth == "initial"
-        labelled = not withheld
-        if (folder / split).is_dir():
-            folder = folder / split
+        names = [f"GOT-10k_{split.capitalize()}_{number:06d}" for number in range(1, definition.count + 1)]
+    withheld = definition.truth == "initial"
+    return _listing(folder, names, withheld=withheld, labelled=not withheld)
+
+
+def _listing(folder: Path, names: list[str], *, withheld: bool, labelled: bool) -> Listing:
     base = str(folder)
     # The longest split has 9,335 sequences: plain strings are listed in a third of the time of paths.
     found = [
@@ -68,7 +80,7 @@ def read(
         if os.path.isfile(f"{base}/{name}/{TRUTH}")
     ]
     present = {sequence.name for sequence in found}
-    return found, [name for name in names if name not in present]
+    return Listing(found, [name for name in names if name not in present])
 
 
 def _names(folder: Path) -> list[str]:

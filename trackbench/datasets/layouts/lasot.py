@@ -15,23 +15,29 @@ The class, by which objects are told apart, is the name up to its last ``-``.
 
 from __future__ import annotations
 
-import csv
 import os
 import re
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
+from trackbench.datasets.layouts.base import Listing, Recognised, Table
 from trackbench.datasets.layouts.images import frames_folder, natural_key, numbered_images
 from trackbench.datasets.layouts.labels import read_labels
+from trackbench.datasets.layouts.tables import benchmark
 from trackbench.datasets.sequence import Details, GroundTruth, VideoSequence
-from trackbench.definitions import DatasetDefinition, content_folder
+from trackbench.definitions import DatasetDefinition
 from trackbench.regions.files import read_boxes
 
-COLUMNS = ("name", "attributes")
+COLUMNS: tuple[str, ...] = ("name", "attributes")
 FLAGS = ("full_occlusion.txt", "out_of_view.txt")
+#: The classes of the extension subset; LaSOT itself has none of them.
+EXTENSION_CLASSES = frozenset(
+    {"atv", "badminton", "cosplay", "dancingshoe", "footbag", "frisbee", "jianzi", "lantern"}
+    | {"misc", "opossum", "paddle", "raccoon", "rhino", "skatingshoe", "wingsuit"}
+)
 _NAME = re.compile(r"(.+)-\d+")
 
 
@@ -45,14 +51,22 @@ class _Files(NamedTuple):
     """Where the frames may be."""
 
 
-def recognise(folder: Path) -> bool:
-    """Whether ``folder`` holds sequences with LaSOT's flags."""
-    return any(os.path.isfile(files.flags[0]) for files in _listed(folder).values())
+def recognise(folder: Path) -> Recognised | None:
+    """Return what ``folder`` holds, if it has sequences with LaSOT's flags.
+
+    It is the extension subset where all classes are the extension's; sequences of any others are LaSOT's.
+    """
+    listed = _listed(folder)
+    if not any(os.path.isfile(files.flags[0]) for files in listed.values()):
+        return None
+    extension = EXTENSION_CLASSES.issuperset(map(_category, listed))
+    record, rows = benchmark("lasot-ext" if extension else "lasot")
+    known = {row["name"]: tuple(row["attributes"].split()) for row in rows if row["name"] in listed}
+    names = [*known, *sorted(listed.keys() - known.keys(), key=natural_key)]
+    return Recognised(record, _listing(folder, names, listed, known, tuple(record.attributes)))
 
 
-def read(
-    folder: Path, definition: DatasetDefinition | None, table: list[dict[str, str]]
-) -> tuple[list[VideoSequence], list[str]]:
+def read(folder: Path, definition: DatasetDefinition, table: Table) -> Listing:
     """Return the sequences in ``folder``, and the names of those in the table that are not there.
 
     Where the definition counts more sequences than the table names, the others are what the folder holds: of the
@@ -61,12 +75,19 @@ def read(
     listed = _listed(folder)
     known = {row["name"]: tuple(row["attributes"].split()) for row in table}
     names = list(known)
-    if definition is None or definition.count is not None:
+    if definition.count is not None or not table:
         others = sorted(listed.keys() - known.keys(), key=natural_key)
-        if definition is not None:
-            others = [name for name in others if (_category(name) in _classes()) == bool(table)]
-        names += others
-    order = () if definition is None else tuple(definition.attributes)
+        names += [name for name in others if (_category(name) in EXTENSION_CLASSES) != bool(table)]
+    return _listing(folder, names, listed, known, tuple(definition.attributes))
+
+
+def _listing(
+    folder: Path,
+    names: list[str],
+    listed: dict[str, _Files],
+    known: dict[str, tuple[str, ...]],
+    order: tuple[str, ...],
+) -> Listing:
     found = [
         VideoSequence(
             name,
@@ -79,7 +100,7 @@ def read(
         for name in names
         if name in listed
     ]
-    return found, [name for name in names if name not in listed]
+    return Listing(found, [name for name in names if name not in listed])
 
 
 def _listed(folder: Path) -> dict[str, _Files]:
@@ -112,13 +133,6 @@ def _sequence_folders(folder: Path) -> list[str]:
 
 def _category(name: str) -> str:
     return name.rpartition("-")[0]
-
-
-@cache
-def _classes() -> frozenset[str]:
-    """Return the 70 classes of LaSOT itself."""
-    with (content_folder("datasets") / "lasot.csv").open(encoding="utf-8", newline="") as file:
-        return frozenset(_category(row["name"]) for row in csv.DictReader(file))
 
 
 def _attributes(folder: Path, name: str, order: tuple[str, ...]) -> tuple[str, ...]:

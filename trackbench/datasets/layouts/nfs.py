@@ -22,9 +22,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from trackbench.datasets.layouts.base import Listing, Recognised, Table
 from trackbench.datasets.layouts.images import frames_folder, image_names, natural_key, numbered_images
 from trackbench.datasets.sequence import GroundTruth, VideoSequence
-from trackbench.definitions import DatasetDefinition
+from trackbench.definitions import DATASETS, DatasetDefinition
 from trackbench.errors import DataError
 from trackbench.files import read_text
 from trackbench.regions.files import read_boxes
@@ -40,20 +41,31 @@ class _Files(NamedTuple):
     """The annotation at 240 frames a second beside one at 30."""
 
 
-def read(
-    folder: Path, definition: DatasetDefinition, table: list[dict[str, str]]
-) -> tuple[list[VideoSequence], list[str]]:
+COLUMNS: tuple[str, ...] = ("name",)
+
+
+def recognise(folder: Path) -> Recognised | None:
+    """Return what ``folder`` holds, at 30 frames a second where it has those."""
+    for fps in ("30", "240"):
+        if _listed(folder, fps):
+            record = DATASETS.get(f"nfs{fps}").value
+            return Recognised(record, read(folder, record, []))
+    return None
+
+
+def read(folder: Path, definition: DatasetDefinition, table: Table) -> Listing:
     """Return the sequences in ``folder``; there is no list of names but the folder's."""
     fps = definition.split or "30"
     listed = _listed(folder, fps)
-    return [
+    found = [
         VideoSequence(
             name,
             read_frames=partial(_frames, name, listed[name]),
             read_ground_truth=partial(_truth, listed[name]),
         )
         for name in sorted(listed, key=natural_key)
-    ], []
+    ]
+    return Listing(found, [])
 
 
 def _listed(folder: Path, fps: str) -> dict[str, _Files]:

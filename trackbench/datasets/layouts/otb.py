@@ -6,35 +6,40 @@ targets share a folder, the name of the annotation, and how many leading frames 
 
 from __future__ import annotations
 
-import csv
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 
 from trackbench.datasets.layouts import folder as generic
+from trackbench.datasets.layouts.base import Listing, Recognised, Table
+from trackbench.datasets.layouts.tables import benchmark
 from trackbench.datasets.layouts.windows import window_frames, window_truth
 from trackbench.datasets.sequence import VideoSequence
-from trackbench.definitions import DATASETS, DatasetDefinition, content_folder
+from trackbench.definitions import DatasetDefinition
 
-COLUMNS = ("name", "folder", "truth", "first", "last", "attributes")
-
-
-def recognise(folder: Path) -> bool:
-    """Whether ``folder`` holds sequences that OTB has, with its annotation files."""
-    return any((folder / row["folder"] / row["truth"]).is_file() for row in _otb_table())
+COLUMNS: tuple[str, ...] = ("name", "folder", "truth", "first", "last", "attributes")
 
 
-def read(
-    folder: Path, definition: DatasetDefinition | None, table: list[dict[str, str]]
-) -> tuple[list[VideoSequence], list[str]]:
-    """Return the sequences of the table that are in ``folder``, and the names of those that are not.
+def recognise(folder: Path) -> Recognised | None:
+    """Return what ``folder`` holds, if it has sequences that one of the benchmarks has, with its annotation files.
 
-    Without a definition: what ``folder`` holds, OTB's own sequences by OTB's table and any other by the generic layout.
+    These are read by the benchmark's table, and any other sequence by the generic layout.
     """
-    if definition is None:
-        own, _ = read(folder, DATASETS.get("otb100").value, _otb_table())
-        covered = {row["folder"] for row in _otb_table()}
-        others, _ = generic.read(folder, None, [])
-        return own + [sequence for sequence in others if sequence.name not in covered], []
+    best: Recognised | None = None
+    covered: set[str] = set()
+    for name in ("otb100", "dtb70", "tc128"):  # some names are in several; the one with the most is meant
+        record, rows = benchmark(name, COLUMNS)
+        listing = read(folder, record, rows)
+        if listing.sequences and (best is None or len(listing.sequences) > len(best.listing.sequences)):
+            best, covered = Recognised(record, listing), {row["folder"] for row in rows}
+    if best is None:
+        return None
+    others = generic.read(folder, best.record, []).sequences
+    found = best.listing.sequences + [sequence for sequence in others if sequence.name not in covered]
+    return Recognised(best.record, Listing(found, []))
+
+
+def read(folder: Path, definition: DatasetDefinition, table: Table) -> Listing:
+    """Return the sequences of the table that are in ``folder``, and the names of those that are not."""
     found, missing = [], []
     for row in table:
         ground_truth = folder / row["folder"] / row["truth"]
@@ -50,10 +55,4 @@ def read(
                 sources=(ground_truth,),
             )
         )
-    return found, missing
-
-
-@cache
-def _otb_table() -> list[dict[str, str]]:
-    with (content_folder("datasets") / "otb.csv").open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
+    return Listing(found, missing)

@@ -14,23 +14,39 @@ The toolkit's folders may also lie beside the folder of the sequences. The downl
 
 from __future__ import annotations
 
+import os
 from functools import partial
 from pathlib import Path
 
-from trackbench.datasets.layouts.images import frames_folder, image_names
+from trackbench.datasets.layouts.base import Listing, Recognised, Table
+from trackbench.datasets.layouts.images import frames_folder, image_names, natural_key
 from trackbench.datasets.layouts.labels import read_labels
+from trackbench.datasets.layouts.tables import benchmark
 from trackbench.datasets.sequence import GroundTruth, VideoSequence
 from trackbench.definitions import DatasetDefinition
 from trackbench.errors import DataError
 from trackbench.regions.files import read_boxes
 
-COLUMNS = ("name", "revised", "attributes")
+COLUMNS: tuple[str, ...] = ("name", "revised", "attributes")
 TRUTH = "groundtruth.txt"
 
 
-def read(
-    folder: Path, definition: DatasetDefinition, table: list[dict[str, str]]
-) -> tuple[list[VideoSequence], list[str]]:
+def recognise(folder: Path) -> Recognised | None:
+    """Return what ``folder`` holds, if some of its sequences are the benchmark's; others of that form are read too."""
+    here = [entry.name for entry in os.scandir(folder) if os.path.isfile(f"{entry.path}/{TRUTH}")]
+    test, train = benchmark("tnl2k", COLUMNS), benchmark("tnl2k-train", COLUMNS)
+    tables = [({row["name"]: row for row in rows}, record) for record, rows in (test, train)]
+    known, record = max(tables, key=lambda table: len(table[0].keys() & set(here)))
+    if not known.keys() & set(here):
+        return None
+    rows = tables[1][0] | tables[0][0]
+    names = [name for name in known if name in set(here)]
+    names += sorted(set(here) - set(names), key=natural_key)
+    blank = {"revised": "", "attributes": ""}
+    return Recognised(record, read(folder, record, [rows.get(name, {"name": name, **blank}) for name in names]))
+
+
+def read(folder: Path, definition: DatasetDefinition, table: Table) -> Listing:
     """Return the sequences of the table whose annotations are in ``folder``, and the names of the others.
 
     With ``revisions`` in the definition, the annotation of a sequence that the table calls revised is the one in that
@@ -59,7 +75,7 @@ def read(
             sources=(ground_truth, *([flags / f"{name}.txt"] if flags else [])),
         )
         found.append(sequence)
-    return found, missing
+    return Listing(found, missing)
 
 
 def _frames(name: str, folder: Path) -> list[Path]:

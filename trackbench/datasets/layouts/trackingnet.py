@@ -11,18 +11,32 @@ import re
 from functools import partial
 from pathlib import Path
 
+from trackbench.datasets.layouts.base import Listing, Recognised, Table
 from trackbench.datasets.layouts.images import find_child, frames_folder, natural_key, numbered_images
 from trackbench.datasets.sequence import GroundTruth, VideoSequence
-from trackbench.definitions import DatasetDefinition
+from trackbench.definitions import DATASETS, DatasetDefinition
 from trackbench.regions.files import read_boxes
 
 _CHUNK = re.compile(r"(TEST|TRAIN)(_\d+)?")
 _FILE = re.compile(r"([\w-]{11}_\d+)\.txt", re.ASCII)
 
 
-def read(
-    folder: Path, definition: DatasetDefinition, table: list[dict[str, str]]
-) -> tuple[list[VideoSequence], list[str]]:
+COLUMNS: tuple[str, ...] = ("name",)
+
+
+def recognise(folder: Path) -> Recognised | None:
+    """Return what ``folder`` holds, if a chunk of the test split, or else of the training split, has annotations."""
+    for name in ("trackingnet", "trackingnet-train"):
+        record = DATASETS.get(name).value
+        chunks = _chunks(folder, record.split or "TEST")
+        if any((chunk / "anno").is_dir() and _CHUNK.fullmatch(chunk.name) for chunk in chunks):
+            listing = read(folder, record, [])
+            if listing.sequences:
+                return Recognised(record, listing)
+    return None
+
+
+def read(folder: Path, definition: DatasetDefinition, table: Table) -> Listing:
     """Return the sequences of the split in ``folder``, chunk by chunk; the benchmark publishes no list of names."""
     split = definition.split or "TEST"
     found = []
@@ -38,7 +52,7 @@ def read(
             )
             for name in names
         ]
-    return found, []
+    return Listing(found, [])
 
 
 def _chunks(folder: Path, split: str) -> list[Path]:

@@ -10,16 +10,26 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
+from trackbench.datasets.layouts.base import Listing, Recognised, Table
+from trackbench.datasets.layouts.tables import benchmark
 from trackbench.datasets.layouts.windows import window_frames, window_truth
 from trackbench.datasets.sequence import VideoSequence
 from trackbench.definitions import DatasetDefinition
 
-COLUMNS = ("name", "folder", "first", "last", "attributes")
+COLUMNS: tuple[str, ...] = ("name", "folder", "first", "last", "attributes")
 
 
-def read(
-    folder: Path, definition: DatasetDefinition, table: list[dict[str, str]]
-) -> tuple[list[VideoSequence], list[str]]:
+def recognise(folder: Path) -> Recognised | None:
+    """Return what ``folder`` holds: UAV123, or UAV20L where only that has annotations."""
+    for name in ("uav123", "uav20l"):
+        record, rows = benchmark(name, COLUMNS)
+        found = read(folder, record, rows)
+        if found.sequences:
+            return Recognised(record, Listing(found.sequences, []))
+    return None
+
+
+def read(folder: Path, definition: DatasetDefinition, table: Table) -> Listing:
     """Return the sequences of the table whose annotations are in ``folder``, and the names of the others."""
     ground_truths = folder / "anno" / (definition.split or "UAV123")
     videos = folder / "data_seq" / "UAV123"
@@ -35,4 +45,4 @@ def read(
         for row in table
         if f"{row['name']}.txt" in present
     ]
-    return found, [row["name"] for row in table if f"{row['name']}.txt" not in present]
+    return Listing(found, [row["name"] for row in table if f"{row['name']}.txt" not in present])

@@ -24,16 +24,20 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from trackbench.datasets.layouts.base import Listing, Recognised, Table
 from trackbench.datasets.layouts.images import find_child, list_images, natural_key
+from trackbench.datasets.layouts.tables import benchmark
 from trackbench.datasets.sequence import Details, GroundTruth, VideoSequence
 from trackbench.definitions import DatasetDefinition
 from trackbench.errors import DataError
 from trackbench.files import read_text
-from trackbench.regions import Mask, Region, Special
+from trackbench.regions import Mask, Polygon, Region, Special, parse_region
 from trackbench.regions.files import read_regions
 
 TRUTH, LIST, METADATA = "groundtruth.txt", "list.txt", "sequence"
 TAG_SUFFIXES, VALUE_SUFFIX = (".tag", ".label"), ".value"
+#: The record of a folder in VOT's layout that is none of its challenges.
+_OTHER = DatasetDefinition(title="", layout="vot", family="vot")
 _KEY = re.compile(r"([A-Za-z0-9_.-]+)=(.*)")
 _PATTERN = re.compile(r"((?!\.\.?/)[\w.-]+/)*[\w.-]*%(0\d+)?d\.\w+")
 
@@ -49,8 +53,14 @@ class Metadata:
     fps: float | None = None
 
 
-def recognise(folder: Path) -> bool:
-    """Whether the first sequence found in ``folder`` bears a mark of VOT beside its ``groundtruth.txt``.
+COLUMNS: tuple[str, ...] = ("name",)
+
+#: The challenges whose lists of sequences are known; those of 2017 and 2018 are the same, and so are their rules.
+CHALLENGES = ("vot2018", "vot2019")
+
+
+def recognise(folder: Path) -> Recognised | None:
+    """Return what ``folder`` holds, if the first sequence in it bears a mark of VOT beside its ``groundtruth.txt``.
 
     Marks are a file ``sequence``, a tag file, and a first frame ``00000001.jpg`` in ``color/``, or in the folder itself
     if ``list.txt`` names the sequence. GOT-10k's folders, which have the latter too, are told by ``meta_info.ini``.
@@ -59,15 +69,31 @@ def recognise(folder: Path) -> bool:
     names = [name for _, name in _lines(folder / LIST)] if listed else _children(folder)
     first = next((folder / name for name in names if _is_name(name) and (folder / name / TRUTH).is_file()), None)
     if first is None or (first / "meta_info.ini").exists():
-        return False
+        return None
     frames = ("color/00000001.jpg", "00000001.jpg") if listed else ("color/00000001.jpg",)
     marks = (METADATA, *frames)
-    return any((first / mark).is_file() for mark in marks) or any(_frame_files(first, TAG_SUFFIXES))
+    if not any((first / mark).is_file() for mark in marks) and not any(_frame_files(first, TAG_SUFFIXES)):
+        return None
+    listing = read(folder, _OTHER, [])
+    found = {sequence.name for sequence in listing.sequences}
+    for name in CHALLENGES:
+        record, rows = benchmark(name)
+        if found == {row["name"] for row in rows}:
+            return Recognised(record, listing)
+    rotated = _has_rotated_boxes(first)
+    return Recognised(_OTHER.model_copy(update={"protocol": "supervised"}) if rotated else _OTHER, listing)
 
 
-def read(
-    folder: Path, definition: DatasetDefinition | None, table: list[dict[str, str]]
-) -> tuple[list[VideoSequence], list[str]]:
+def _has_rotated_boxes(sequence: Path) -> bool:
+    """Whether a sequence is annotated as in the years of the reset-based protocol, 2014 to 2019."""
+    try:
+        first, _, _ = read_text(sequence / TRUTH).partition("\n")
+        return isinstance(parse_region(first), Polygon)
+    except DataError:
+        return False  # the run over the sequence reports it
+
+
+def read(folder: Path, definition: DatasetDefinition, table: Table) -> Listing:
     """Return the sequences in ``folder`` and the names of those that are missing.
 
     The table names them, else ``list.txt``, else every folder with a ``groundtruth.txt`` is one. The attributes of a
@@ -83,7 +109,8 @@ def read(
     else:
         names = sorted((name for name in _children(folder) if (folder / name / TRUTH).is_file()), key=natural_key)
     present = {name for name in names if (folder / name / TRUTH).is_file()}
-    return [_sequence(folder / name) for name in names if name in present], [n for n in names if n not in present]
+    found = [_sequence(folder / name) for name in names if name in present]
+    return Listing(found, [name for name in names if name not in present])
 
 
 def read_metadata(path: Path) -> Metadata:

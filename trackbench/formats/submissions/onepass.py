@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trackbench.datasets.sequence import Dataset, VideoSequence
-from trackbench.definitions import DATASETS
+from trackbench.definitions import DATASETS, DatasetDefinition
 from trackbench.errors import DataError, UsageError, reason
 from trackbench.files import folder_name
 from trackbench.formats.alignment import expected_length
@@ -37,8 +37,8 @@ TOLERANCE = 1.0
 class Server:
     """Who scores, and what is expected."""
 
-    datasets: tuple[str, ...]
-    """Those that are scored, the usual one first."""
+    usual: str
+    """The data set that is packed where none is named; any whose record names the server can be."""
     files: Callable[[list[SequenceResult]], Content]
     """Paths in the archive, and contents, of all runs over one sequence."""
     runs: int = 1
@@ -75,9 +75,9 @@ def _below(content: Content, folders: int) -> Content:
 
 
 SERVERS = {
-    "got10k": Server(("got10k-test", "got10k-val"), _got10k, runs=3, times=True, smallest=0.0),
-    "trackingnet": Server(("trackingnet",), _trackingnet),
-    "lasot": Server(("lasot", "lasot-ext"), TARGETS["lasot"].files, finite=False),
+    "got10k": Server("got10k-test", _got10k, runs=3, times=True, smallest=0.0),
+    "trackingnet": Server("trackingnet", _trackingnet),
+    "lasot": Server("lasot", TARGETS["lasot"].files, finite=False),
 }
 
 
@@ -104,9 +104,10 @@ def pack_one_pass(
         UsageError: the server does not score this data set, or no such repetition is stored.
     """
     judge = SERVERS[server]
-    if dataset.name not in judge.datasets:
-        raise UsageError(f"pack {server}: scores {' or '.join(judge.datasets)}, not {dataset.name}")
-    packer = _Packer(judge, run, repeat_last, times and judge.times)
+    if dataset.definition.server != server:
+        scored = [found.name for found in DATASETS.readable() if found.value.server == server]
+        raise UsageError(f"pack {server}: scores {' or '.join(scored)}, not {dataset.name}")
+    packer = _Packer(judge, run, dataset.definition, repeat_last, times and judge.times)
     package = Package(server, run.key.tracker, dataset.name, dataset.of)
     stored = set().union(*(run.sequences(number) for number in range(1, run.repetitions() + 1)))
     failures = run.failures()
@@ -137,7 +138,7 @@ def pack_one_pass(
     known_names = {sequence.name for sequence in dataset.sequences} | set(dataset.missing)
     for name in sorted(stored - known_names):
         package.complain(run.file(name), f"'{name}' is no sequence of {dataset.name}")
-    frames = DATASETS.get(dataset.name).value.frames
+    frames = dataset.definition.frames
     if not counted and not package.problems and frames is not None and package.frames != frames:
         package.complain(run.path, f"{package.frames} lines in all; {dataset.title} has {frames} frames")
     if server == "trackingnet":
@@ -146,8 +147,11 @@ def pack_one_pass(
 
 
 class _Packer:
-    def __init__(self, server: Server, run: RunFolder, repeat_last: bool, times: bool) -> None:
-        self.server, self.run, self.repeat_last, self.times = server, run, repeat_last, times
+    def __init__(
+        self, server: Server, run: RunFolder, record: DatasetDefinition, repeat_last: bool, times: bool
+    ) -> None:
+        self.server, self.run, self.record = server, run, record
+        self.repeat_last, self.times = repeat_last, times
 
     def add(self, package: Package, sequence: VideoSequence, numbers: list[int]) -> bool:
         """Add the files of a sequence, or its problems; returns whether the number of its frames is known."""
@@ -187,6 +191,7 @@ class _Packer:
         return SequenceResult(
             tracker=folder_name(key.tracker),
             dataset=key.dataset,
+            record=self.record,
             sequence=name,
             run=number if runs > 1 else 1,
             runs=runs,

@@ -19,13 +19,13 @@ from pathlib import Path
 from typing import Any
 
 from trackbench.datasets.sequence import Dataset, VideoSequence
+from trackbench.definitions import DATASETS
 from trackbench.errors import DataError, UsageError, reason
 from trackbench.formats.submissions.package import Package
 from trackbench.formats.vot import folder_name, run_length, runs_of, trajectory_files
 from trackbench.protocols.supervised import same_trajectories
 from trackbench.regions import STARTED
 from trackbench.results.store import RunFolder, RunKey
-from trackbench.trax.workspace import STACKS
 
 #: Repetitions of the supervised baseline, and how many suffice if they are the same.
 REPETITIONS, ENOUGH = 15, 3
@@ -37,12 +37,12 @@ def experiments(dataset: Dataset) -> dict[str, str]:
     Raises:
         UsageError: it is no short-term challenge of VOT.
     """
-    if dataset.name not in STACKS.values():
-        raise UsageError(f"pack vot: {dataset.name} is no challenge of VOT ({', '.join(STACKS.values())})")
+    record = dataset.definition
+    if record.stack is None:
+        challenges = [found.name for found in DATASETS.readable() if found.value.stack]
+        raise UsageError(f"pack vot: {dataset.name} is no challenge of VOT ({', '.join(challenges)})")
     found = {"baseline": dataset.protocol, "realtime": "realtime", "unsupervised": "unsupervised"}
-    if dataset.name == "vot2016":  # the real-time experiment came a year later
-        del found["realtime"]
-    return found
+    return {name: found[name] for name in record.experiments or found}
 
 
 def pack_vot(runs: Path, tracker: str, dataset: Dataset) -> Package:
@@ -150,7 +150,7 @@ def _manifest(tracker: str, dataset: Dataset, manifests: Mapping[str, Mapping[st
         "platform": versions.get("platform"),
         "python": versions.get("python"),
         "toolkit": f"trackbench {versions['trackbench']}" if "trackbench" in versions else None,
-        "stack": next(stack for stack, name in STACKS.items() if name == dataset.name),
+        "stack": dataset.definition.stack,
     }
     # JSON is YAML.
     return (json.dumps(document, indent=2) + "\n").encode()

@@ -9,18 +9,6 @@ from typing import Literal
 
 from trackbench.metrics.vot.raster import OverlapRule
 
-#: First and last length over which a year's EAO averages; VOT2020 and later are multi-start.
-EAO_INTERVALS: Mapping[int, tuple[int, int]] = {
-    2015: (108, 371),
-    2016: (108, 371),
-    2017: (100, 356),
-    2018: (100, 356),
-    2019: (46, 291),
-    2020: (115, 755),
-    2021: (115, 755),
-    2022: (115, 755),
-}
-
 
 @dataclass(frozen=True)
 class VotConvention:

@@ -70,8 +70,8 @@ def multistart_scores(
         sequences: the sequences of the benchmark.
         anchors: for each sequence (N,): above 0 where a run forward starts, below 0 where a run backward starts.
         runs: for each sequence the answers by anchor frame (0-based), in the order in which they were asked for.
-        interval: first and last length over which EAO averages, see
-            :data:`~trackbench.metrics.vot.conventions.EAO_INTERVALS`.
+        interval: first and last length over which EAO averages (a benchmark's are in its
+            record, ``eao_lengths``).
 
     Raises:
         DataError: the run of an anchor is missing, has another length than the frames from there on, or codes where

@@ -86,8 +86,8 @@ def supervised_scores(
         sequences: the sequences of the benchmark.
         runs: for each sequence its repetitions, each with a region a frame and VOT's codes.
         convention: the rules; :data:`~trackbench.metrics.vot.conventions.CONVENTIONS` has those of the toolkits.
-        interval: first and last length over which EAO averages, see
-            :data:`~trackbench.metrics.vot.conventions.EAO_INTERVALS`.
+        interval: first and last length over which EAO averages (a benchmark's are in its
+            record, ``eao_lengths``).
         truncate: cut truth and answers to the shorter of both instead of refusing them.
 
     Raises:
