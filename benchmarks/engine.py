@@ -21,7 +21,8 @@ import numpy as np
 from trackbench.datasets.catalogue import open_dataset
 from trackbench.datasets.sequence import Dataset
 from trackbench.datasets.synthetic import synthesize
-from trackbench.engine.execution import execute, make_plan
+from trackbench.engine.execution import execute
+from trackbench.engine.plan import make_plan
 from trackbench.trackers.base import Tracker
 from trackbench.trackers.registry import find_tracker
 

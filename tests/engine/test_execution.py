@@ -1,4 +1,3 @@
-import json
 import os
 import signal
 import subprocess
@@ -7,10 +6,13 @@ import time
 from pathlib import Path
 
 import pytest
+from samples import write_dataset
 
 from trackbench.datasets.catalogue import open_dataset
-from trackbench.engine.execution import execute, expected_frames, make_plan
+from trackbench.engine.execution import execute
+from trackbench.engine.plan import expected_frames, make_plan
 from trackbench.errors import DataError, UsageError
+from trackbench.results.store import stored_runs
 from trackbench.trackers.registry import find_tracker
 
 
@@ -26,11 +28,12 @@ def test_stores_and_resumes(workplace: Path) -> None:
     execute([plan], device="cpu", batch=2)
     folder = workplace / "runs/drift/data/one-pass"
     assert sorted(p.name for p in folder.iterdir()) == sorted(
-        ["manifest.json", *(f"s{n}{suffix}" for n in (1, 2, 3) for suffix in (".txt", ".time", ".score"))]
+        ["manifest.json", "sessions", *(f"s{n}{suffix}" for n in (1, 2, 3) for suffix in (".txt", ".time", ".score"))]
     )
     summary = plan.summary()
     assert (summary["sequences"], summary["of"], summary["frames"], summary["failed"]) == (3, 3, 21, [])
-    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest = plan.folder.manifest()
+    assert manifest is not None
     assert manifest["identity"]["options"] == {"dx": 1.0, "fail_on": "", "sleep": 0.0, "gate": ""}
     (session,) = manifest["sessions"]
     assert (session["sequences"], session["batch"], session["device"]) == (3, 2, "cpu")
@@ -42,7 +45,7 @@ def test_stores_and_resumes(workplace: Path) -> None:
     assert [task.run.name for task in again.missing] == ["s2"]
     execute([again], device="cpu")
     assert contents(folder) == before
-    assert len(json.loads((folder / "manifest.json").read_text())["sessions"]) == 2
+    assert [session["sequences"] for session in (plan.folder.manifest() or {})["sessions"]] == [3, 1]
     assert make_plan(find_tracker("drift"), dataset, workplace / "runs").missing == []
 
 
@@ -140,7 +143,10 @@ def test_killed_in_the_middle(workplace: Path) -> None:
     undisturbed.communicate()
     assert (again.returncode, undisturbed.returncode) == (0, 0)
     assert contents(workplace / "rough") == contents(workplace / "calm")
-    names = [sorted(p.name for p in (workplace / name).rglob("*")) for name in ("rough", "calm")]
+    names = [
+        sorted(p.name for p in (workplace / name).rglob("*") if p.parent.name != "sessions")
+        for name in ("rough", "calm")
+    ]
     assert names[0] == names[1]
 
 
@@ -154,5 +160,28 @@ def test_interrupted(workplace: Path) -> None:
     assert "interrupted; everything finished so far is kept, the same command continues" in errors
     assert "Traceback" not in errors
     assert [path.name for path in (workplace / "runs").glob("*/data/one-pass/*.txt")] == ["s1.txt"]
-    manifest = json.loads(next((workplace / "runs").rglob("manifest.json")).read_text())
-    assert manifest["sessions"][0]["sequences"] == 1
+    (run,) = stored_runs(workplace / "runs")
+    assert [session["sequences"] for session in (run.manifest() or {})["sessions"]] == [1]
+
+
+def test_two_processes_on_one_run_lose_nothing(workplace: Path) -> None:
+    """Both are under way at the same time: each has stored a sequence when the other starts its second one."""
+    write_dataset(workplace / "wide", 8)
+    (workplace / "data").rename(workplace / "narrow")
+    (workplace / "wide").rename(workplace / "data")
+    (workplace / "data/s2/groundtruth.txt").write_text("not a box\n")
+    (workplace / "data/s5/groundtruth.txt").write_text("not a box\n")
+    sides = [("s1", "s2", "s3", "s4"), ("s5", "s6", "s7", "s8")]
+    processes = [start(workplace, "--runs", "runs", *(f"--sequence={name}" for name in side)) for side in sides]
+    wait_for(workplace / "runs", 2)
+    (workplace / "open").touch()
+    for process in processes:
+        _, errors = process.communicate(timeout=100)
+        assert process.returncode == 1, errors
+    (run,) = stored_runs(workplace / "runs")
+    assert run.sequences() == {"s1", "s3", "s4", "s6", "s7", "s8"}
+    assert sorted(run.failures()) == ["s2", "s5"]
+    manifest = run.manifest()
+    assert manifest is not None
+    assert [session["sequences"] for session in manifest["sessions"]] == [3, 3]
+    assert set(run.fingerprints()) == run.sequences()

@@ -7,7 +7,7 @@ import pytest
 
 from trackbench.datasets.catalogue import open_dataset
 from trackbench.datasets.sequence import VideoSequence
-from trackbench.engine.scheduler import Job, Outcome, run
+from trackbench.engine.scheduler import Job, Outcome, Progress, run
 from trackbench.errors import DataError
 from trackbench.frames import FrameSource, read_frame
 from trackbench.protocols.base import EpisodeGenerator, Init, Track, Trajectory
@@ -154,3 +154,26 @@ def test_read_frame(tmp_path: Path) -> None:
         (tmp_path / "empty.png").touch()
         with pytest.raises(DataError, match=message):
             read_frame(tmp_path / name)
+
+
+def test_progress_is_told_of_every_sequence_and_every_answer(workplace: Path) -> None:
+    told: list[object] = []
+
+    class Spy(Progress):
+        def begin(self, job: Job) -> None:
+            told.append(("begin", job.sequence.name))
+
+        def advance(self, frames: int) -> None:
+            super().advance(frames)
+            told.append(frames)
+
+        def end(self, outcome: Outcome) -> None:
+            told.append(("end", outcome.job.sequence.name))
+
+    progress = Spy()
+    list(run(jobs(["drift"]), 1, progress=progress))
+    expected: list[object] = []
+    for name, frames in (("s1", 6), ("s2", 7), ("s3", 8)):
+        expected += [("begin", name), *[1] * (frames - 1), ("end", name), 1]
+    assert told == expected
+    assert progress.frames == 21

@@ -14,7 +14,8 @@ import pytest
 
 from trackbench.datasets.catalogue import open_dataset, select
 from trackbench.datasets.sequence import Dataset, GroundTruth, VideoSequence
-from trackbench.engine.execution import Plan, execute, expected_frames, make_plan
+from trackbench.engine.execution import execute
+from trackbench.engine.plan import Plan, expected_frames, make_plan
 from trackbench.errors import DataError, UsageError
 from trackbench.frames import read_frame
 from trackbench.protocols.base import Answer, EpisodeGenerator, Init, Request, Track, Trajectory
@@ -147,7 +148,7 @@ def test_a_first_frame_without_a_target_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    ("answer", "truth", "pysot", "matlab", "vot"),
+    ("answer", "ground_truth", "pysot", "matlab", "vot"),
     [
         (HERE, HERE, False, False, False),
         (HERE, AWAY, True, True, True),

@@ -97,10 +97,44 @@ def test_sweep_removes_what_the_dead_have_left(folder: RunFolder) -> None:
 
 
 def test_failures(folder: RunFolder) -> None:
-    folder.write_failures({"a": {"reason": "no image", "traceback": None}})
-    assert folder.failures()["a"]["reason"] == "no image"
-    folder.write_failures({})
+    folder.write_failure("a", {"reason": "no image", "traceback": None})
+    folder.write_failure("a", {"reason": "no memory", "traceback": None}, 2)
+    assert {key: failure["reason"] for key, failure in folder.failures().items()} == {
+        "a": "no image",
+        "a (repetition 2)": "no memory",
+    }
+    folder.remove_failure("a")
+    folder.remove_failure("a", 2)
+    folder.remove_failure("never failed")
     assert folder.failures() == {}
+
+
+def test_failures_of_an_older_run_are_read_until_they_are_mended(folder: RunFolder) -> None:
+    folder.path.mkdir(parents=True)
+    old = {name: {"reason": "no image", "traceback": None} for name in ("a", "b", "b (repetition 2)", "c")}
+    (folder.path / "failures.json").write_text(json.dumps(old))
+    folder.write("a", [Box(0, 0, 1, 1)], [0.1], [None])
+    folder.write("b", [Box(0, 0, 1, 1)], [0.1], [None], 2)
+    folder.write("c_00000012", [Box(0, 0, 1, 1)], [0.1], [None])
+    assert list(folder.failures()) == ["b"]
+    assert json.loads((folder.path / "failures.json").read_text()) == old
+
+
+def test_a_manifest_shows_the_sessions_of_all_processes(folder: RunFolder) -> None:
+    first = {"started": "2026-01-01T00:00:00+00:00", "device": "cpu", "sequences": 2}
+    manifest = {"identity": {"tracker": "dcf"}, "sessions": [first]}
+    folder.write_manifest(manifest)
+    third = {"started": "2026-01-03T00:00:00+00:00", "device": "cuda:0", "sequences": 1, "data": {"a": "12 34"}}
+    second = {"started": "2026-01-02T00:00:00+00:00", "device": "cuda:1", "sequences": 1, "data": {"b": "56 78"}}
+    folder.write_session("z", second)
+    folder.write_session("a", third)
+    found = folder.manifest()
+    assert found is not None
+    assert [session["device"] for session in found["sessions"]] == ["cpu", "cuda:1", "cuda:0"]
+    assert folder.fingerprints() == {"a": "12 34", "b": "56 78"}
+    folder.write_manifest(found)
+    assert folder.manifest() == found
+    assert json.loads((folder.path / "manifest.json").read_text()) == manifest
 
 
 def test_manifest_decides(folder: RunFolder, tmp_path: Path) -> None:

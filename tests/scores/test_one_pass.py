@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from trackbench.datasets.catalogue import open_dataset
-from trackbench.engine.execution import execute, make_plan
+from trackbench.engine.execution import execute
+from trackbench.engine.plan import make_plan
 from trackbench.errors import UsageError
 from trackbench.formats.alignment import ImportOptions
 from trackbench.formats.importing import plan_import, store_import

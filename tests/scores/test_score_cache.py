@@ -4,7 +4,8 @@ from pathlib import Path
 import pytest
 
 from trackbench.datasets.catalogue import open_dataset
-from trackbench.engine.execution import execute, make_plan
+from trackbench.engine.execution import execute
+from trackbench.engine.plan import make_plan
 from trackbench.scores import Score, one_pass, score_runs
 from trackbench.scores.cache import FILE
 from trackbench.trackers.registry import find_tracker

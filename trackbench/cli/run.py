@@ -27,7 +27,7 @@ from trackbench.cli.shared import (
 if TYPE_CHECKING:
     from trackbench.cli.progress import RunProgress
     from trackbench.definitions import DatasetDefinition
-    from trackbench.engine.execution import Plan
+    from trackbench.engine.plan import Plan
     from trackbench.trackers.registry import TrackerSpec
 
 
@@ -79,7 +79,8 @@ def run(
     trackbench run dcf -d ./my_sequences --set learning_rate=0.02 --batch 8
     """
     from trackbench.datasets.catalogue import open_dataset, select
-    from trackbench.engine.execution import execute, make_plan
+    from trackbench.engine.execution import execute
+    from trackbench.engine.plan import make_plan
     from trackbench.errors import UsageError
     from trackbench.trackers.registry import find_tracker
     from trackbench.trackers.settings import parse_setting
@@ -149,7 +150,7 @@ def run(
 
 def _progress(plans: list[Plan], quiet: bool) -> RunProgress:
     from trackbench.cli.progress import RunProgress
-    from trackbench.engine.execution import expected_frames
+    from trackbench.engine.plan import expected_frames
 
     return RunProgress(messages(quiet), expected_frames(plans))
 

@@ -83,6 +83,10 @@ class VideoSequence:
     sentence: str | None = None
     channels: Mapping[str, list[Path]] = field(default_factory=dict)
 
+    def __getstate__(self) -> dict[str, object]:
+        # To another process it goes as it was before its files were read.
+        return {key: value for key, value in self.__dict__.items() if key not in ("frames", "ground_truth", "details")}
+
     @cached_property
     def frames(self) -> list[Path]:
         """The paths of the frames, one for each line of the truth if that is whole.

@@ -23,7 +23,7 @@ from trackbench.formats.archives import Files, open_files
 from trackbench.formats.names import Names
 from trackbench.quoting import listed
 from trackbench.regions import Box, Region
-from trackbench.results.manifest import open_or_create_manifest, versions
+from trackbench.results.manifest import open_or_create_manifest, session_name, versions
 from trackbench.results.store import RunFolder, RunKey
 
 #: Bytes of the longest name that file systems take.
@@ -148,17 +148,16 @@ def store_import(plan: ImportPlan, runs: Path, *, restart: bool = False, skip_fa
             padded.setdefault(sequence, {})[str(repetition)] = result.given
     if padded:
         manifest["padded"] = padded  # conventions judge what a file lacks otherwise than what a tracker left unanswered
-    manifest["sessions"].append(
-        {
-            "started": datetime.now(UTC).isoformat(timespec="seconds"),
-            "command": sys.argv,
-            "timing": "seconds as the source has them",
-            "versions": versions(),
-            "root": str(plan.dataset.root),
-            "sequences": len(plan.sequences),
-        }
-    )
     folder.write_manifest(manifest)
+    record = {
+        "started": datetime.now(UTC).isoformat(timespec="seconds"),
+        "command": sys.argv,
+        "timing": "seconds as the source has them",
+        "versions": versions(),
+        "root": str(plan.dataset.root),
+        "sequences": len(plan.sequences),
+    }
+    folder.write_session(session_name(), record)
     for (sequence, repetition), result in plan.results.items():
         regions: list[Region] = list(result.regions or (Box(*row) for row in result.boxes.tolist()))
         folder.write(sequence, regions, result.seconds, result.scores, repetition)

@@ -9,18 +9,18 @@ from typing import Literal
 
 from trackbench.datasets.sequence import Dataset, VideoSequence
 from trackbench.errors import UsageError, suggestion
+from trackbench.metrics.vot.conventions import EQUAL_REPETITIONS, REPETITIONS, SKIP
 from trackbench.protocols.base import Episode, EpisodeGenerator, Protocol
 from trackbench.protocols.multi_start import anchored_runs, from_anchor
 from trackbench.protocols.one_pass import one_pass
 from trackbench.protocols.real_time import FPS, GRACE, real_time
 from trackbench.protocols.region_policy import RegionPolicy
-from trackbench.protocols.supervised import SKIP, FailureRule, supervised
+from trackbench.protocols.supervised import FailureRule, supervised
 
+Script = Callable[[VideoSequence], EpisodeGenerator]
 Rule = Literal["pysot", "matlab", "vot"]
 RULES: tuple[Rule, ...] = ("pysot", "matlab", "vot")
 REAL_TIME = "realtime"
-#: Runs of a stochastic tracker, and how many equal ones end them early (VOT2013 to VOT2019).
-REPETITIONS, EQUAL = 15, 3
 
 
 def find_protocol(
@@ -70,7 +70,7 @@ def _supervised(dataset: Dataset, convention: str | None) -> Protocol:
         _single(script),
         RegionPolicy(kind),
         repetitions=REPETITIONS,
-        equal_repetitions=EQUAL,
+        equal_repetitions=EQUAL_REPETITIONS,
         rules={"regions": kind, "failure": rule, "skip": SKIP},
     )
 
@@ -85,26 +85,35 @@ def _unsupervised(dataset: Dataset, convention: str | None) -> Protocol:
     return Protocol("unsupervised", _single(from_anchor), RegionPolicy(kind), rules={"regions": kind})
 
 
-def _single(script: Callable[[VideoSequence], EpisodeGenerator]) -> Callable[[VideoSequence], list[Episode]]:
-    return lambda sequence: [Episode(sequence.name, script)]
+# Protocols travel to other processes, so their parts are functions of modules and partial calls of them.
+def _single(script: Script) -> Callable[[VideoSequence], list[Episode]]:
+    return partial(_one_episode, script)
+
+
+def _one_episode(script: Script, sequence: VideoSequence) -> list[Episode]:
+    return [Episode(sequence.name, script)]
 
 
 def _in_real_time(protocol: Protocol, speed: float | None) -> Protocol:
-    def runs(sequence: VideoSequence) -> list[Episode]:
-        return [replace(run, script=partial(script, run.script)) for run in protocol.runs(sequence)]
-
-    def script(inner: Callable[[VideoSequence], EpisodeGenerator], sequence: VideoSequence) -> EpisodeGenerator:
-        return real_time(inner(sequence), sequence.details.fps or FPS, speed)
-
     return replace(
         protocol,
         name=REAL_TIME,
-        runs=runs,
+        runs=partial(_real_time_episodes, protocol.runs, speed),
         repetitions=1,
         equal_repetitions=None,
         measures_time=speed is None,
         rules={**protocol.rules, "of": protocol.name, "speed": speed or "measured", "grace": GRACE},
     )
+
+
+def _real_time_episodes(
+    runs: Callable[[VideoSequence], list[Episode]], speed: float | None, sequence: VideoSequence
+) -> list[Episode]:
+    return [replace(run, script=partial(_real_time_script, run.script, speed)) for run in runs(sequence)]
+
+
+def _real_time_script(script: Script, speed: float | None, sequence: VideoSequence) -> EpisodeGenerator:
+    return real_time(script(sequence), sequence.details.fps or FPS, speed)
 
 
 #: Name -> what makes the protocol for a data set and, where it has a use for one, a convention.

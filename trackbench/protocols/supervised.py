@@ -10,12 +10,11 @@ import numpy as np
 
 from trackbench.datasets.sequence import VideoSequence
 from trackbench.errors import DataError
+from trackbench.metrics.vot.conventions import SKIP
 from trackbench.metrics.vot.raster import raster_overlaps
 from trackbench.protocols.base import EpisodeGenerator, Init, Track, Trajectory
 from trackbench.regions import FAILED, STARTED, UNKNOWN, Box, Mask, Region, Special, region_to_box
 
-#: Frames from a failure to the next start.
-SKIP = 5
 #: Overlap above which two repetitions agree on a frame (the MATLAB toolkit).
 SAME = 0.999
 

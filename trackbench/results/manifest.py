@@ -1,22 +1,28 @@
 """The manifest of a run: what made its results.
 
 ``identity`` decides the numbers (tracker, its version and options, checkpoint, data set and its version, protocol,
-seed): results of different identities never share a folder. ``sessions`` says how and when the work was done.
+seed): results of different identities never share a folder. ``sessions`` says how and when the work was done; each is a
+file of its own, which one process alone writes.
 """
 
 from __future__ import annotations
 
 import importlib.metadata
+import os
 import platform
+import socket
 import sys
 from datetime import UTC, datetime
 from typing import Any
 
 import trackbench
 from trackbench.errors import UsageError
+from trackbench.files import folder_name
 from trackbench.results.store import RunFolder
 
 SCHEMA = 1
+#: Key of an identity: the source of a user's tracker.
+SOURCE = "source_sha256"
 
 
 def open_or_create_manifest(folder: RunFolder, identity: dict[str, Any], *, restart: bool = False) -> dict[str, Any]:
@@ -33,9 +39,11 @@ def open_or_create_manifest(folder: RunFolder, identity: dict[str, Any], *, rest
     if restart:
         folder.clear()
     stored = folder.manifest()
-    if stored is None:
-        if folder.sequences():
-            raise UsageError(f"{folder.path}: holds results but no manifest.json; --restart replaces them")
+    empty = folder.repetitions() == 0
+    if stored is None and not empty:
+        raise UsageError(f"{folder.path}: holds results but no manifest.json; --restart replaces them")
+    changes = differences(_comparable(stored.get("identity", {}), identity), identity) if stored else []
+    if stored is None or (changes and empty):  # where nothing is stored, there is nothing to protect
         key = folder.key
         return {
             "schema": SCHEMA,
@@ -46,13 +54,20 @@ def open_or_create_manifest(folder: RunFolder, identity: dict[str, Any], *, rest
             "identity": identity,
             "sessions": [],
         }
-    changes = differences(stored.get("identity", {}), identity)
     if changes:
         raise UsageError(
             f"{folder.path}: holds results of other settings ({'; '.join(changes)}); "
             "--restart replaces them, --runs keeps both"
         )
-    return dict(stored)
+    return stored
+
+
+def _comparable(stored: dict[str, Any], identity: dict[str, Any]) -> dict[str, Any]:
+    """Return a stored identity with what older versions did not write, so that their runs stay usable."""
+    found = {key: identity[key] for key in (SOURCE,) if key in identity and key not in stored} | stored
+    if isinstance(stored.get("refiner"), dict) and isinstance(identity.get("refiner"), dict):
+        found["refiner"] = _comparable(stored["refiner"], identity["refiner"])
+    return found
 
 
 def differences(old: Any, new: Any, key: str = "") -> list[str]:
@@ -63,6 +78,12 @@ def differences(old: Any, new: Any, key: str = "") -> list[str]:
             lines += differences(old.get(name), new.get(name), f"{key}.{name}".lstrip("."))
         return lines
     return [] if old == new else [f"{key}: stored {_short(old)}, now {_short(new)}"]
+
+
+def session_name() -> str:
+    """Return a name that no other session has: ``<host>-<process>-<time>``."""
+    now = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%f")
+    return folder_name(f"{socket.gethostname()}-{os.getpid()}-{now}")
 
 
 def session(*, command: list[str], device: str, batch: int, threads: int, precision: str = "float32") -> dict[str, Any]:

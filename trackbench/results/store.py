@@ -4,21 +4,25 @@
 
     runs/<tracker>/<dataset>/<protocol>/
         manifest.json       what made these results (see trackbench.results.manifest)
+        sessions/<host>-<process>-<time>.json   how and when the work was done; each is written by one process alone
         <sequence>.txt      a region a line: x,y,w,h or another VOT text form; of multi-start <sequence>_<anchor>.txt
         <sequence>.time     seconds a line, "nan" where the tracker was not asked
         <sequence>.score    confidence a line, empty where there is none; no file when the tracker has none at all
         <sequence>.mask     a mask a line where a rotated box was made of it, else empty; no file without any
-        failures.json       sequences that could not be run, and why
-        repetition-002/     the same files of a second run
+        failures/<sequence>.json    why it could not be run
+        repetition-002/     the same files of a second run, in failures/ too
     .parsed, .times     cache of the parsed .txt and .time files (see trackbench.results.cache)
     .scores.json        cache of scores (see trackbench.scores.cache)
     runs/.<dataset>.truth   cache of the parsed annotations (see trackbench.scores.ground_truths)
 
-The ``.txt`` file of a sequence is written last: where it is, all is there.
+The ``.txt`` file of a sequence is written last: where it is, all is there. Several processes may write one run: no
+file is read, changed and written back by more than one of them. Older runs have their sessions in ``manifest.json`` and
+their failures in ``failures.json``.
 """
 
 from __future__ import annotations
 
+import glob
 import json
 import os
 import socket
@@ -37,7 +41,9 @@ from trackbench.regions.files import parse_box_table, read_boxes, read_regions
 from trackbench.results.cache import FILE as CACHE
 from trackbench.results.cache import TIMES, read_all
 
-MANIFEST, FAILURES = "manifest.json", "failures.json"
+MANIFEST, FAILURES, SESSIONS = "manifest.json", "failures", "sessions"
+#: Key of a session under which it says what data it ran on: sequence -> fingerprint.
+DATA = "data"
 
 
 @dataclass(frozen=True)
@@ -187,24 +193,92 @@ class RunFolder:
         return times
 
     def manifest(self) -> dict[str, Any] | None:
-        """Return the manifest, or None where nothing is stored yet."""
+        """Return the manifest with all its sessions in the order of their start, or None where nothing is stored yet.
+
+        Raises:
+            DataError: one of its files is no JSON.
+        """
         manifest: dict[str, Any] | None = read_json(self.path / MANIFEST)
-        return manifest
+        if manifest is None:
+            return None
+        sessions = [{key: value for key, value in session.items() if key != DATA} for session in self._sessions()]
+        return {**manifest, "sessions": [*manifest.get("sessions", []), *sessions]}
+
+    def identity(self) -> dict[str, Any] | None:
+        """Return what decides the numbers of the run, or None where nothing is stored yet."""
+        return (read_json(self.path / MANIFEST) or {}).get("identity")
 
     def write_manifest(self, manifest: dict[str, Any]) -> None:
-        """Store the manifest."""
-        write_text(self.path / MANIFEST, json.dumps(manifest, indent=2) + "\n")
+        """Store the manifest; sessions that have files of their own stay there.
+
+        Raises:
+            UsageError: the folder cannot be written.
+        """
+        apart = [{key: value for key, value in session.items() if key != DATA} for session in self._sessions()]
+        inside = [session for session in manifest.get("sessions", []) if session not in apart]
+        shared = {key: value for key, value in manifest.items() if key != "sessions"}
+        document = {**shared, "sessions": inside} if inside else shared
+        write_text(self.path / MANIFEST, json.dumps(document, indent=2) + "\n")
+
+    def write_session(self, name: str, session: dict[str, Any]) -> None:
+        """Store the record of a session, which its own process alone writes.
+
+        Args:
+            name: of the session, see :func:`trackbench.results.manifest.session_name`.
+            session: the record.
+
+        Raises:
+            UsageError: the folder cannot be written.
+        """
+        write_text(self.path / SESSIONS / f"{name}.json", json.dumps(session, indent=2) + "\n")
+
+    def fingerprints(self) -> dict[str, str]:
+        """Return the fingerprints of the data that the stored sequences ran on; older runs have none."""
+        found: dict[str, str] = {}
+        for session in self._sessions():
+            found |= session.get(DATA, {})
+        return found
+
+    def _sessions(self) -> list[dict[str, Any]]:
+        paths = sorted((self.path / SESSIONS).glob("*.json"))
+        sessions = [session for path in paths if (session := read_json(path)) is not None]
+        return sorted(sessions, key=lambda session: str(session.get("started", "")))
 
     def failures(self) -> dict[str, dict[str, Any]]:
-        """Return the sequences that could not be run: name -> ``reason`` and ``traceback``."""
-        return read_json(self.path / FAILURES) or {}
+        """Return the sequences that could not be run, ``name`` or ``name (repetition 2)`` -> ``reason``, ``traceback``.
 
-    def write_failures(self, failures: dict[str, dict[str, Any]]) -> None:
-        """Store the failures; an empty dict removes the file."""
-        if failures:
-            write_text(self.path / FAILURES, json.dumps(failures, indent=2) + "\n")
-        else:
-            (self.path / FAILURES).unlink(missing_ok=True)
+        Raises:
+            DataError: one of its files is no JSON.
+        """
+        found: dict[str, dict[str, Any]] = read_json(self.path / f"{FAILURES}.json") or {}
+        # In the old file stands also what has been mended since.
+        found = {name: failure for name, failure in found.items() if not self._is_mended(name)}
+        for path in sorted((self.path / FAILURES).rglob("*.json")):
+            failure = read_json(path)
+            if failure is not None:
+                repetition = int(path.parent.name[11:]) if path.parent.name.startswith("repetition-") else 1
+                found[failure_key(path.stem, repetition)] = failure
+        return found
+
+    def write_failure(self, sequence: str, failure: dict[str, Any], repetition: int = 1) -> None:
+        """Store why a sequence could not be run: ``reason`` and ``traceback``.
+
+        Raises:
+            UsageError: the folder cannot be written.
+        """
+        write_text(self._failure(sequence, repetition), json.dumps(failure, indent=2) + "\n")
+
+    def remove_failure(self, sequence: str, repetition: int = 1) -> None:
+        """Forget why a sequence could not be run."""
+        self._failure(sequence, repetition).unlink(missing_ok=True)
+
+    def _failure(self, sequence: str, repetition: int) -> Path:
+        file = self.file(sequence, ".json", repetition)
+        return self.path / FAILURES / file.relative_to(self.path)
+
+    def _is_mended(self, name: str) -> bool:
+        sequence, _, repetition = name.removesuffix(")").partition(" (repetition ")
+        return self.has(sequence, int(repetition or 1)) or any(self.path.glob(f"{glob.escape(sequence)}_????????.txt"))
 
     def clear(self) -> None:
         """Remove everything that this store has written."""
@@ -214,8 +288,11 @@ class RunFolder:
                     self.file(sequence, suffix, repetition).unlink(missing_ok=True)
             for cache in (CACHE, TIMES):
                 (self.file("x", "", repetition).parent / cache).unlink(missing_ok=True)
-        for name in (MANIFEST, FAILURES, ".scores.json"):
+        for name in (MANIFEST, f"{FAILURES}.json", ".scores.json"):
             (self.path / name).unlink(missing_ok=True)
+        for folder in (SESSIONS, FAILURES):
+            for path in (self.path / folder).rglob("*.json"):
+                path.unlink(missing_ok=True)
 
     def remove_stale_temporaries(self) -> None:
         """Remove what processes of this machine that were killed while writing have left."""
@@ -225,6 +302,11 @@ class RunFolder:
             host, _, process = path.name.removesuffix(TEMPORARY).rpartition(".")
             if host.endswith(f".{socket.gethostname()}") and process.isdigit() and not _is_running(int(process)):
                 path.unlink(missing_ok=True)
+
+
+def failure_key(sequence: str, repetition: int) -> str:
+    """Return what a failure is called: the sequence, with the repetition where it is not the first."""
+    return sequence if repetition == 1 else f"{sequence} (repetition {repetition})"
 
 
 def _boxes(path: Path) -> NDArray[np.float64]:

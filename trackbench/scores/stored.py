@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from trackbench.datasets.sequence import Dataset, VideoSequence
 from trackbench.errors import DataError, UsageError, fold_name, suggestion
 from trackbench.results.store import RunFolder, stored_runs
+from trackbench.results.timing import tracking_speed
 
 Boxes = NDArray[np.float64]
 
@@ -51,11 +52,7 @@ class StoredRun:
         Args:
             names: the results to count, by default those called as the sequences.
         """
-        frames, seconds = 0, 0.0
-        for times in self.folder.all_seconds(self.sequences if names is None else names).values():
-            known = times[1:][np.isfinite(times[1:])]
-            frames, seconds = frames + known.size, seconds + float(known.sum())
-        return frames / seconds if seconds > 0 else None
+        return tracking_speed(self.folder.all_seconds(self.sequences if names is None else names).values()).fps
 
 
 def find_runs(dataset: Dataset, runs: Path, trackers: Sequence[str] | None, protocol: str) -> list[RunFolder]:

@@ -14,6 +14,7 @@ from trackbench.trackers.base import Options, TrackerModel
 from trackbench.trackers.classes import load_class
 from trackbench.trackers.devices import resolve_device
 from trackbench.trackers.settings import Settings, resolve_settings
+from trackbench.trackers.source import source_sha256
 from trackbench.trackers.weights import Weights, choose_weights
 
 
@@ -53,6 +54,8 @@ class Component:
             "options": kept,
             "files_sha256": files,
         }
+        if not self.definition.builtin and (source := source_sha256(load_class(self.definition))):
+            identity["source_sha256"] = source
         return identity | (self.weights.identity() if self.weights else {})
 
     def build(self, device: str) -> Any:

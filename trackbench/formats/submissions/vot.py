@@ -23,12 +23,10 @@ from trackbench.definitions import DATASETS
 from trackbench.errors import DataError, UsageError, reason
 from trackbench.formats.submissions.package import Package
 from trackbench.formats.vot import folder_name, run_length, runs_of, trajectory_files
+from trackbench.metrics.vot.conventions import EQUAL_REPETITIONS, REPETITIONS
 from trackbench.protocols.supervised import same_trajectories
 from trackbench.regions import STARTED
 from trackbench.results.store import RunFolder, RunKey
-
-#: Repetitions of the supervised baseline, and how many suffice if they are the same.
-REPETITIONS, ENOUGH = 15, 3
 
 
 def experiments(dataset: Dataset) -> dict[str, str]:
@@ -112,10 +110,10 @@ def _add(package: Package, folder: RunFolder, experiment: str, sequence: VideoSe
             package.frames += len(regions) if number == 1 else 0
     if experiment == "baseline" and not anchored and len(package.problems) == before:
         count = len(trajectories)
-        if count < REPETITIONS and not (count >= ENOUGH and same_trajectories(trajectories)):
+        if count < REPETITIONS and not (count >= EQUAL_REPETITIONS and same_trajectories(trajectories)):
             package.complain(
                 folder.file(sequence.name),
-                f"{count} of {REPETITIONS} repetitions; {ENOUGH} suffice only where they are the same",
+                f"{count} of {REPETITIONS} repetitions; {EQUAL_REPETITIONS} suffice only where they are the same",
             )
     most = max((len(found) for found in present.values()), default=0)
     package.runs[experiment] = max(most, package.runs.get(experiment, 0))

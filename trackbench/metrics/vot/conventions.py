@@ -10,6 +10,12 @@ from typing import Literal
 from trackbench.metrics.vot.raster import OverlapRule
 
 
+#: Frames from a failure to the next initialisation (VOT2013 to VOT2019).
+SKIP = 5
+#: Runs of a stochastic tracker, and how many equal ones end them early (VOT2013 to VOT2019).
+REPETITIONS, EQUAL_REPETITIONS = 15, 3
+
+
 @dataclass(frozen=True)
 class VotConvention:
     """How accuracy, failures and expected average overlap are computed from the answers of a reset-based run."""
@@ -45,7 +51,7 @@ class VotConvention:
     """Frames are filtered by the tag before the burn-in is counted, otherwise after."""
     burn_in: int = 10
     """Frames from the initialisation on, itself included, that do not count for the accuracy."""
-    skip: int = 5
+    skip: int = SKIP
     """Frames from a failure to the next initialisation."""
     sensitivity: float = 30.0
     """S in exp(-S·F), F the failures per frame."""
@@ -58,7 +64,7 @@ PYSOT = VotConvention(
     "per-100",
     eao_margin=1,
     empty_accuracy=math.nan,
-    required_repetitions=15,
+    required_repetitions=REPETITIONS,
     last_fragment="success-inside",
 )
 MATLAB = VotConvention(

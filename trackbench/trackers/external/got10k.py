@@ -24,6 +24,7 @@ from trackbench.errors import TrackerError, UsageError
 from trackbench.regions import Box, Region, region_to_box
 from trackbench.trackers.base import Frame, Options, Prediction, UnbatchedModel
 from trackbench.trackers.classes import load_object
+from trackbench.trackers.source import source_sha256
 
 
 class Got10kOptions(Options):
@@ -37,14 +38,13 @@ class Got10kOptions(Options):
     @computed_field  # type: ignore[prop-decorator]
     @cached_property
     def content_sha256(self) -> dict[str, str]:
-        """What the class's source file and the files that its arguments name hold, so that it is part of the identity.
-
-        Other modules that the class imports are not looked at.
-        """
+        """What the class's source and the files that its arguments name hold, so that it is part of the identity."""
         files = {key: Path(value) for key, value in self.args.items() if isinstance(value, str) and isfile(value)}
-        if source := inspect.getsourcefile(self.load()):
-            files["source"] = Path(source)
-        return {key: hashlib.sha256(path.read_bytes()).hexdigest() for key, path in files.items()}
+        sums = {key: hashlib.sha256(path.read_bytes()).hexdigest() for key, path in files.items()}
+        loaded = self.load()
+        for module, checksum in source_sha256(loaded).items():
+            sums["source" if module == loaded.__module__ else f"source {module}"] = checksum
+        return sums
 
     @model_validator(mode="after")
     def _can_be_made(self) -> Self:

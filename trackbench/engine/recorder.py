@@ -1,0 +1,95 @@
+"""What one process writes of one run: the manifest, the record of its session, results and failures."""
+
+from __future__ import annotations
+
+import sys
+import time
+from contextlib import suppress
+from typing import Any
+
+from trackbench.datasets.fingerprint import fingerprint
+from trackbench.engine.plan import Plan, Task
+from trackbench.engine.scheduler import Outcome
+from trackbench.errors import DataError, UsageError
+from trackbench.results.manifest import session, session_name
+from trackbench.results.store import DATA, failure_key
+from trackbench.trackers.base import TrackerModel
+
+#: Seconds between two writes of a session's record.
+INTERVAL = 2.0
+
+
+class Recorder:
+    """Stores the outcomes of one plan.
+
+    Args:
+        plan: the run.
+        model: its tracker.
+        batch: sequences at once.
+        threads: threads that decode images.
+
+    Raises:
+        UsageError: the folder cannot be written.
+    """
+
+    def __init__(self, plan: Plan, model: TrackerModel[Any], batch: int, threads: int) -> None:
+        self.plan = plan
+        self.name = session_name()
+        precision = getattr(plan.spec.options, "precision", "float32")
+        self.record = session(command=sys.argv, device=model.device, batch=batch, threads=threads, precision=precision)
+        self.record |= {"root": str(plan.dataset.root), DATA: {}}
+        self._identity = plan.manifest["identity"]
+        self._written = 0.0
+        folder = plan.folder
+        folder.remove_stale_temporaries()
+        if (stored := folder.identity()) is not None and stored != self._identity and folder.repetitions() == 0:
+            folder.clear()  # what failed under other settings says nothing of these
+        if (folder.manifest() or {}) | {"sessions": []} != plan.manifest | {"sessions": []}:
+            folder.write_manifest(plan.manifest)
+        self.flush()
+
+    def flush(self) -> None:
+        """Write the record of the session."""
+        self.plan.folder.write_session(self.name, self.record)
+        self._written = time.monotonic()
+
+    def store(self, outcome: Outcome, task: Task) -> None:
+        """Store a trajectory, or the reason why there is none.
+
+        Raises:
+            UsageError: the folder cannot be written, or another command has replaced the run by one of its own.
+        """
+        folder, name = self.plan.folder, task.run.name
+        trajectory = outcome.trajectory
+        if trajectory is None:
+            reason = outcome.reason or "no reason given"
+            self.plan.failed[failure_key(name, task.repetition)] = reason
+            folder.write_failure(name, {"reason": reason, "traceback": outcome.trace}, task.repetition)
+            return
+        self._check_identity()
+        folder.write(
+            name, trajectory.regions, trajectory.seconds, trajectory.scores, task.repetition, masks=trajectory.masks
+        )
+        self._check_identity(task)
+        # Where the episodes could not be told, the failure bears the sequence's name.
+        for each in {name, task.sequence.name}:
+            folder.remove_failure(each, task.repetition)
+        self.record["sequences"] += 1
+        if task.sequence.name not in self.record[DATA]:
+            with suppress(DataError):  # an image that has gone since it was read: the result stays without
+                self.record[DATA][task.sequence.name] = fingerprint(task.sequence)
+        if time.monotonic() - self._written > INTERVAL:
+            self.flush()
+
+    def _check_identity(self, task: Task | None = None) -> None:
+        """Raise UsageError where the folder belongs to other settings by now; takes ``task`` out of it first.
+
+        Whoever replaces the manifest of an empty run looks for results afterwards, and whoever stores a result looks at
+        the manifest afterwards, so that of two that do so at once at least one sees the other.
+        """
+        folder = self.plan.folder
+        if folder.identity() == self._identity:
+            return
+        if task is not None:
+            folder.file(task.run.name, ".txt", task.repetition).unlink(missing_ok=True)
+        raise UsageError(f"{folder.path}: another command has replaced this run by one with other settings")
