@@ -115,11 +115,11 @@ def test_a_run_in_which_nothing_was_stored_binds_nothing(workplace: Path) -> Non
     execute([failing], device="cpu")
     assert sorted(failing.failed) == ["s1", "s2", "s3"]
     definition = workplace / "trackers/drift.toml"
-    definition.write_text(definition.read_text() + "version = '2'\n")
+    definition.write_text(definition.read_text() + "version = 2\n")
     mended = plan(workplace, fail_on="start")
     assert len(mended.missing) == 3
     execute([mended], device="cpu")
-    assert (mended.folder.identity() or {})["version"] == "2"
+    assert (mended.folder.identity() or {})["version"] == 2
     assert len((mended.folder.manifest() or {})["sessions"]) == 1
 
 
