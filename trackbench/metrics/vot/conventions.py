@@ -9,7 +9,6 @@ from typing import Literal
 
 from trackbench.metrics.vot.raster import OverlapRule
 
-
 #: Frames from a failure to the next initialisation (VOT2013 to VOT2019).
 SKIP = 5
 #: Runs of a stochastic tracker, and how many equal ones end them early (VOT2013 to VOT2019).
