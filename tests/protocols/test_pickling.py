@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from trackbench.datasets.catalogue import open_dataset
+from trackbench.datasets.sequence import Dataset
 from trackbench.datasets.synthetic import synthesize
 from trackbench.engine.execution import execute
 from trackbench.engine.plan import make_plan
@@ -27,11 +28,11 @@ def test_every_protocol_can_be_pickled(workplace: Path, name: str) -> None:
     assert next(here[0].script(sequence)) == next(there[0].script(sequence))
 
 
-def test_realtime_of_every_protocol_can_be_pickled(workplace: Path) -> None:
+def test_realtime_of_every_protocol_can_be_pickled(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     synthesize(workplace / "vot", sequences=1, frames=24, layout="vot")
     for of in ("one-pass", "supervised", "multistart", "unsupervised"):
         dataset = open_dataset("vot")
-        object.__setattr__(dataset, "protocol", of)
+        monkeypatch.setattr(Dataset, "protocol", of)
         protocol = pickle.loads(pickle.dumps(find_protocol("realtime", dataset, speed=20.0)))
         assert protocol.rules["of"] == of
         assert protocol.runs(dataset.sequences[0])
