@@ -1,0 +1,89 @@
+"""The installed toolkits score the same stored runs and come to trackbench's numbers."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from trackbench.cli.app import app
+from trackbench.datasets.catalogue import open_dataset
+from trackbench.errors import UsageError
+from trackbench.referee import Verdict, referee
+from trackbench.scores import score_runs
+
+
+def call(*words: str) -> str:
+    """Run one of our commands in this process and return its output."""
+    done = CliRunner().invoke(app, list(words))
+    assert done.exit_code == 0, done.output
+    return done.stdout
+
+
+def verdict(name: str, protocol: str | None = None, rules: str | None = None) -> Verdict:
+    dataset = open_dataset(name)
+    (score,) = score_runs(dataset, Path("runs"), ["dcf"], protocol=protocol, rules=rules)
+    return referee(dataset, Path("runs"), score)
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("TRACKBENCH_RUNS", raising=False)
+    return tmp_path
+
+
+def synthesize(layout: str, *words: str) -> None:
+    size = ("--sequences", "3", "--frames", "25", "--size", "160x120", "--seed", "3")
+    call("synthesize", "set", *size, "--layout", layout, *words, "-q")
+
+
+def test_got10k_toolkit_agrees_on_one_pass_results(place: Path) -> None:
+    synthesize("otb")
+    call("run", "dcf", "-d", "./set", "--device", "cpu", "-q")
+    found = verdict("./set")
+    assert found.tool.startswith("got10k ")
+    assert (found.sequences, found.of) == (3, 3)
+    assert {opinion.metric for opinion in found.opinions} == {"success_auc", "precision", "sr50"}
+    assert found.agrees
+    assert all(0 < opinion.theirs <= 1 for opinion in found.opinions)
+
+
+def test_a_wrong_number_is_seen(place: Path) -> None:
+    synthesize("otb")
+    call("run", "dcf", "-d", "./set", "--device", "cpu", "-q")
+    right = verdict("./set")
+    wrong = replace(right.opinions[0], difference=2e-6)
+    assert not replace(right, opinions=(wrong, *right.opinions[1:])).agrees
+
+
+@pytest.mark.parametrize("protocol", ["supervised", "multistart"])
+def test_vot_toolkit_agrees(place: Path, protocol: str) -> None:
+    synthesize("vot")
+    words = ("--protocol", protocol, "--convention", "vot") if protocol == "supervised" else ("--protocol", protocol)
+    call("run", "dcf", "-d", "./set", "--device", "cpu", "-q", *words)
+    found = verdict("./set", protocol, "vot")
+    assert found.tool.startswith("vot-toolkit ")
+    assert {opinion.metric for opinion in found.opinions} == {"accuracy", "robustness", "eao"}
+    assert found.agrees, found
+
+
+def test_results_of_another_length_are_not_judged(place: Path) -> None:
+    synthesize("otb")
+    call("run", "dcf", "-d", "./set", "--device", "cpu", "-q")
+    for file in Path("runs").rglob("synth*.txt"):
+        file.write_text("".join(file.read_text().splitlines(keepends=True)[:-1]))
+    with pytest.raises(UsageError, match="has the annotation's length"):
+        verdict("./set", rules="got10k")
+
+
+def test_report_prints_the_verdict(place: Path) -> None:
+    synthesize("otb")
+    call("run", "dcf", "-d", "./set", "--device", "cpu", "-q")
+    rows = json.loads(call("report", "-d", "./set", "--referee", "--json"))["referee"]
+    assert [row["agrees"] for row in rows] == [True]
+    text = call("report", "-d", "./set", "--referee", "--no-plots")
+    assert "got10k" in text
