@@ -5,11 +5,12 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 DEMO ?= demo
+SITE ?= site
 # Tests run side by side, each on one thread, so that the threads of one do not wait for those of another.
 JOBS ?= 2
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -n $(JOBS)
 
-.PHONY: demo test test-slow lint format clean
+.PHONY: demo test test-slow lint format docs clean
 
 # The tested version of torch comes first, so that nothing else draws in another one.
 $(VENV)/.installed: pyproject.toml constraints.txt
@@ -33,6 +34,10 @@ test: lint
 
 test-slow: $(VENV)/.installed
 	$(PYTEST) -m slow
+
+docs: $(VENV)/.installed
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[docs]'
+	$(BIN)/mkdocs build --strict --quiet --site-dir $(SITE)
 
 format: $(VENV)/.installed
 	$(BIN)/ruff format .

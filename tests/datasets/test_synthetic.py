@@ -372,8 +372,8 @@ def test_an_interrupted_run_leaves_what_was_there(tmp_path: Path) -> None:
         ({"fps": 0}, "fps is 0; expected 1 to 1000"),
         ({"size": (320, 20)}, "size is 320x20; expected 64x64 to 4096x4096"),
         ({"layout": "coco"}, "layout is coco; expected vot or otb"),
-        ({"truth": "point"}, "truth is point; expected polygon, box or mask"),
-        ({"layout": "otb", "truth": "mask"}, "the OTB layout holds boxes"),
+        ({"ground_truth": "point"}, "truth is point; expected polygon, box or mask"),
+        ({"layout": "otb", "ground_truth": "mask"}, "the OTB layout holds boxes"),
     ],
 )
 def test_arguments_out_of_range(tmp_path: Path, arguments: dict[str, object], message: str) -> None:

@@ -182,8 +182,8 @@ def _ask_vot(
     sequences = work / "sequences"
     sequences.mkdir()
     for sequence in judged:
-        source = next((Path(file).parent for file in sequence.sources if Path(file).name == "groundtruth.txt"), None)
-        if source is None:
+        source = dataset.root / sequence.name
+        if not (source / "groundtruth.txt").is_file():
             raise UsageError(f"--referee: {dataset.name} is not in VOT's layout, which vot-toolkit reads")
         (sequences / sequence.name).symlink_to(source.resolve(), target_is_directory=True)
     (sequences / "list.txt").write_text("".join(f"{sequence.name}\n" for sequence in judged), encoding="utf-8")
