@@ -25,12 +25,13 @@ from trackbench.scores.scoring import score_runs
 TOLERANCE = 1e-6
 
 #: vot-toolkit's experiment by protocol: its type, and the analyses with the keys and places of their numbers.
-_SUPERVISED = (
+_Analyses = tuple[str, list[tuple[str, int]]]
+_SUPERVISED: tuple[str, _Analyses, _Analyses] = (
     "supervised",
     ("supervised_average_ar", [("accuracy", 0), ("robustness", 1)]),
     ("supervised_eao_score", [("eao", 0)]),
 )
-_MULTISTART = (
+_MULTISTART: tuple[str, _Analyses, _Analyses] = (
     "multistart",
     ("multistart_average_ar", [("accuracy", 0), ("robustness", 1)]),
     ("multistart_eao_score", [("eao", 0)]),
@@ -125,7 +126,7 @@ def referee(dataset: Dataset, runs: Path, score: Score) -> Verdict:
         else:
             tool, rule = "got10k", "got10k"
             judged, job = _got10k_job(folder, dataset, score)
-            np.savez(work / "job.npz", **job)  # type: ignore[arg-type]
+            np.savez(work / "job.npz", **job)
             theirs = _run("got10k_job", work / "job.npz", work)
     subset = replace(dataset, sequences=tuple(judged))
     (own,) = score_runs(subset, runs, [score.tracker], protocol=score.protocol, rules=rule)
@@ -194,16 +195,16 @@ def _ask_vot(
         options = {"low": low, "high": high} if name.endswith("eao_score") else {}
         stack.append({"type": name, **options})
         measures += [(key, place, index) for key, index in numbers]
-    experiment = {"type": kind, "analyses": stack}
+    experiment: dict[str, Any] = {"type": kind, "analyses": stack}
     if kind == "supervised":
         experiment |= {"repetitions": max(run.repetitions(), 1), "skip_initialize": 5}
-    files = {
+    files: dict[str, Any] = {
         "stack.yaml": {"title": "referee", "experiments": {"baseline": experiment}},
         "config.yaml": {"registry": ["./trackers.ini"], "stack": "stack.yaml", "sequences": str(sequences)},
         "measures.json": measures,
     }
-    for name, content in files.items():  # JSON is YAML
-        (work / name).write_text(json.dumps(content), encoding="utf-8")
+    for file, content in files.items():  # JSON is YAML
+        (work / file).write_text(json.dumps(content), encoding="utf-8")
     (work / "trackers.ini").write_text("[run]\nlabel = run\nprotocol = trax\ncommand = none\n", encoding="utf-8")
     export_vot(run, work / "exported", experiment="baseline")
     (exported,) = (work / "exported").iterdir()

@@ -1,7 +1,7 @@
 """Score a workspace with vot-toolkit's own analyses: ``python -m trackbench.referee.vot_job WORKSPACE OUT``.
 
-The workspace holds ``config.yaml``, ``trackers.ini`` with one tracker, ``results`` and the stack ``stack.yaml`` with one
-experiment and its analyses; see `trackbench.referee.verdict`. ``measures.json`` says which number of which analysis
+The workspace holds ``config.yaml``, ``trackers.ini`` with one tracker, ``results`` and the stack ``stack.yaml`` with
+one experiment and its analyses; see `trackbench.referee.verdict`. ``measures.json`` says which number of which analysis
 belongs to which metric key of trackbench: ``[[key, analysis, place], ...]``.
 """
 
