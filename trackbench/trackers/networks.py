@@ -1,4 +1,4 @@
-"""Trackers and refiners whose numbers come from the weights of a network."""
+"""The base class of trackers and refiners that have a neural network."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from trackbench.checkpoints.key_map import KeyMap
 from trackbench.errors import UsageError
+from trackbench.nn.crops.normalise import Normaliser
 from trackbench.trackers.base import Options, State, TrackerModel
 
 P = ParamSpec("P")
@@ -43,7 +44,7 @@ def inference(method: Callable[Concatenate[N, P], R]) -> Callable[Concatenate[N,
 
 
 class Networked(ABC):
-    """What has a network: subclasses say how it is built and how official files name its parameters.
+    """Base of everything with a network: subclasses say how it is built and how official files name its parameters.
 
     Args:
         options: an instance of the class's ``Options``.
@@ -73,6 +74,7 @@ class Networked(ABC):
             # Published numbers are those of float32; TF32 keeps ten bits of a product.
             torch.backends.cudnn.allow_tf32 = False
         self.network = self.prepare(network.eval().requires_grad_(False)).to(device)
+        self.normalise = self.normaliser().to(device)
 
     @classmethod
     @abstractmethod
@@ -83,6 +85,11 @@ class Networked(ABC):
     @abstractmethod
     def key_map(cls, options: Any) -> KeyMap:
         """Return how the names of an official checkpoint become ours."""
+
+    @classmethod
+    def normaliser(cls) -> Normaliser:
+        """Return what makes the network's input of crops: by default ImageNet's mean and standard deviation."""
+        return Normaliser()
 
     def calibrate_random_weights(self, network: Any) -> Any:
         """Return the network with random weights that give outputs of an ordinary size; torch's generator is seeded.

@@ -10,7 +10,7 @@ import pytest
 
 from trackbench.errors import TrackerError
 from trackbench.nn.crops.context import context_side
-from trackbench.nn.crops.normalise import imagenet_tensor
+from trackbench.nn.crops.normalise import Normaliser
 from trackbench.nn.crops.square import clip_box, cut_window, square_crop, to_frame
 
 FRAME = np.random.default_rng(0).integers(1, 256, (240, 320, 3), np.uint8)
@@ -127,7 +127,7 @@ def test_clip_takes_the_size_of_each_frame() -> None:
 
 
 def test_normalisation() -> None:
-    tensor = imagenet_tensor(FRAME[None, :2, :2])
+    tensor = Normaliser()(FRAME[None, :2, :2])
     expected = (FRAME[:2, :2] / 255 - (0.485, 0.456, 0.406)) / (0.229, 0.224, 0.225)
     np.testing.assert_allclose(tensor[0].permute(1, 2, 0).numpy(), expected, atol=1e-6)
 

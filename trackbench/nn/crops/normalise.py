@@ -5,17 +5,41 @@ from __future__ import annotations
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
-def imagenet_tensor(images: NDArray[np.uint8], device: str | torch.device = "cpu") -> Tensor:
-    """Return RGB images, uint8 (N, H, W, 3), as float32 (N, 3, H, W): ``(value / 255 - mean) / std`` of ImageNet.
+class Normaliser(nn.Module):
+    """Uploads images and normalises them; mean and standard deviation stay on its device.
 
-    The tensor lies in memory as the images do, channels last.
+    Args:
+        mean: of each channel.
+        std: of each channel.
+        levels: what the pixels are divided by first; by default, mean and standard deviation are those of [0, 1].
     """
-    mean, std = (torch.tensor(values, device=device).view(1, 3, 1, 1) for values in (IMAGENET_MEAN, IMAGENET_STD))
-    tensor = torch.from_numpy(images).to(device).permute(0, 3, 1, 2).float()
-    return tensor.div_(255).sub_(mean).div_(std)
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(
+        self,
+        mean: tuple[float, ...] = IMAGENET_MEAN,
+        std: tuple[float, ...] = IMAGENET_STD,
+        levels: float = 255.0,
+    ) -> None:
+        super().__init__()
+        self.levels = levels
+        for name, values in (("mean", mean), ("std", std)):
+            self.register_buffer(name, torch.tensor(values).view(1, -1, 1, 1), persistent=False)
+
+    def forward(self, images: NDArray[np.uint8]) -> Tensor:
+        """Return images, uint8 (N, H, W, C), as float32 (N, C, H, W): ``(value / levels - mean) / std``.
+
+        The tensor lies in memory as the images do, channels last.
+        """
+        tensor = torch.from_numpy(images).to(self.mean.device).permute(0, 3, 1, 2).float()
+        if self.levels != 1:
+            tensor.div_(self.levels)
+        return tensor.sub_(self.mean).div_(self.std)

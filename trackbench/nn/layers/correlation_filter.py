@@ -95,12 +95,3 @@ def gaussian_label(shape: tuple[int, ...], sigma: float, device: str | torch.dev
         profile = torch.exp(-0.5 * (distance / sigma) ** 2)
         label = label * profile.view(*[-1 if a == axis else 1 for a in range(len(shape))])
     return label.float().to(device)
-
-
-def hann_window(shape: tuple[int, ...], device: str | torch.device = "cpu") -> Tensor:
-    """Return the symmetric Hann window over ``shape``, zero at every border: it hides the wrap-around of the FFT."""
-    window = torch.ones(shape, dtype=torch.float64)
-    for axis, cells in enumerate(shape):
-        profile = torch.hann_window(cells, periodic=False, dtype=torch.float64)
-        window = window * profile.view(*[-1 if a == axis else 1 for a in range(len(shape))])
-    return window.float().to(device)

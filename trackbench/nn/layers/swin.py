@@ -11,9 +11,10 @@ Tokens are (B, H·W, C), row by row; a map's size is a pair (H, W). Parameters a
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import islice
 from typing import Literal, cast
 
@@ -22,6 +23,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from trackbench.checkpoints.key_map import KeyMap
 from trackbench.nn.layers.drop_path import DropPath
 from trackbench.nn.layers.packed_linear import PackedLinear, can_pack, pack_linears
 
@@ -249,6 +251,25 @@ def merging_order(entries: Tensor, flavour: Literal["unfold", "original"]) -> Te
     if flavour == "unfold":
         return entries.reshape(*shape[:-1], -1, 4).transpose(-1, -2).reshape(shape).contiguous()
     return entries.reshape(*shape[:-1], 2, 2, -1).transpose(-2, -3).reshape(shape).contiguous()
+
+
+_MERGING = re.compile(r"\.downsample\.(norm\.(weight|bias)|reduction\.weight)$")
+
+
+def reorder_mergings(tensors: dict[str, Tensor], flavour: Literal["unfold", "original"]) -> dict[str, Tensor]:
+    """Return all tensors, those of patch mergings in the order of channels that :class:`PatchMerging` has."""
+    return {
+        name: merging_order(tensor, flavour) if _MERGING.search(name) else tensor for name, tensor in tensors.items()
+    }
+
+
+IMAGENET_KEYS = KeyMap(
+    rename=((r"^layers\.", "stages."),),
+    # The classifier, its norm, and constants that each block keeps.
+    unused=(r"head\..*", r"norm\..*", r".*\.relative_position_index", r".*\.attn_mask"),
+    convert=partial(reorder_mergings, flavour="original"),
+)
+"""How the ImageNet weights that the authors published, below the key ``model``, become those of :class:`Swin`."""
 
 
 class Stage(nn.Module):

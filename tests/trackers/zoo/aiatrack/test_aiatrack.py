@@ -189,7 +189,7 @@ def span(first: int, last: int) -> list[int]:
     ],
 )
 def test_regions(large: AiATrack, box: tuple[float, ...], columns: list[int], rows: list[int]) -> None:
-    assert cells_of(large._regions(np.array([box], np.float32) / 20)) == (columns, rows)
+    assert cells_of(large._region_cells(torch.tensor([box]) / 20)) == (columns, rows)
 
 
 def seen_regions(tracker: AiATrack, monkeypatch: pytest.MonkeyPatch) -> list[torch.Tensor]:

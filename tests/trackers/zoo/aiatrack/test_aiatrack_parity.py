@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from official import official_state
 from torch import Tensor
 
-from trackbench.nn.crops.normalise import imagenet_tensor
-from trackbench.nn.crops.square import square_crop
+from trackbench.nn.crops.normalise import Normaliser
+from trackbench.nn.crops.square import SquareCrops, square_crop
 from trackbench.nn.layers.corner_head import centre_form
 from trackbench.nn.layers.positions import sine_positions
 from trackbench.nn.layers.roi_pooling import precise_roi_pool
@@ -86,7 +86,7 @@ def activations(tracker: AiATrack, frames: list[NDArray[np.uint8]], boxes: NDArr
         padded = crops.padded_rows[:, :, None] | crops.padded_columns[:, None]
         seen[f"{name}_mask"] = padded[0]
         cells = torch.from_numpy(padded[:, ::16, ::16])
-        images = imagenet_tensor(crops.images)
+        images = Normaliser()(crops.images)
         seen[f"{name}_encoded"] = network.encode(images, cells)
         places = sine_positions(cells, 256)
         inner = sine_positions(cells, 64)
@@ -103,7 +103,7 @@ def activations(tracker: AiATrack, frames: list[NDArray[np.uint8]], boxes: NDArr
     seen["state"] = state
     search = seen["search_encoded"]
     block = network.decoder.blocks[0]
-    references = tracker._references([state])
+    references = [branch.stacked(torch.zeros(0)) for branch in tracker._sample([state])]
     attended = [
         block.get_submodule(branch)(search.memory, r.projected[:, 0], r.positions, search.positions, r.log_counts)
         for branch, r in zip((LONG, SHORT), references, strict=True)
@@ -256,10 +256,9 @@ def follow(subject: Subject, monkeypatch: pytest.MonkeyPatch, forced: bool) -> F
         seen.regions[len(seen.factors) - 1] = regions[0].reshape(20, 20).numpy()
         return refer(branch, memory, regions)
 
-    def note_factor(*given: Any) -> tuple[Encoded, NDArray[np.float64]]:
-        encoded, factors = encode(*given)
-        seen.factors.append(factors[0])
-        return encoded, factors
+    def note_factor(images: Tensor, crops: SquareCrops, *geometry: Any) -> tuple[Encoded, Tensor]:
+        seen.factors.append(crops.factors[0])
+        return encode(images, crops, *geometry)
 
     monkeypatch.setattr(tracker.network, "refer", note_region)
     monkeypatch.setattr(tracker, "_encode", note_factor)
@@ -326,7 +325,7 @@ def test_merged_references_equal_copies(subject: Subject) -> None:
     state: AiATrackState = subject.seen["state"]
     [(entry, count)] = state.memory.sample()
     assert count == 3
-    long = subject.tracker._references([state])[0]
+    long = subject.tracker._sample([state])[0].stacked(torch.zeros(0))
     copies = References(torch.stack([entry.projected] * 3, 3)[None], torch.stack([entry.positions] * 3)[None])
     with torch.inference_mode():
         decoded = subject.tracker.network.decode(subject.seen["search_encoded"], [long, copies])

@@ -10,10 +10,11 @@ from trackbench.errors import UsageError
 from trackbench.regions import Box
 from trackbench.trackers.base import Target
 from trackbench.trackers.settings import resolve_settings
-from trackbench.trackers.zoo.sbt.features import CorrelationAwareFeatures
+from trackbench.trackers.zoo.sbt.ablations.correlation_aware import CorrelationAwareFeatures
+from trackbench.trackers.zoo.sbt.ablations.sparsett_ca import SBT_SMALL, CorrelationAwareSparseTT, SparseTTCA
 from trackbench.trackers.zoo.sbt.options import BackboneOptions
-from trackbench.trackers.zoo.sbt.sparsett_ca import SBT_SMALL, CorrelationAwareSparseTT, SparseTTCA
 from trackbench.trackers.zoo.sparsett.focus import FocusSize
+from trackbench.trackers.zoo.sparsett.network import NetworkSize
 
 SMALL = BackboneOptions(
     dims=(8, 16, 32), heads=(1, 2, 4), depths=(1, 1, 4), strides=(4, 2, 2), reductions=(8, 4, 2),
@@ -50,7 +51,7 @@ def test_features_without_a_cross_block_are_refused() -> None:
 def test_sparsett_runs_and_trains_on_them() -> None:
     torch.manual_seed(0)
     focus = FocusSize(encoder_layers=1, decoder_layers=1, width=32, heads=4, hidden=64)
-    network = CorrelationAwareSparseTT(focus, features=SMALL, head_width=32, bottlenecks=1).train()
+    network = CorrelationAwareSparseTT(NetworkSize(focus, head_width=32, bottlenecks=1), SMALL).train()
     search, template = pair()
     responses = network(template, search)
     assert responses.keys() == {"fc", "conv"}

@@ -20,14 +20,16 @@ from official import official_names, official_state
 from small_sbt import small_options
 
 from trackbench.errors import DataError, TrackerError, UsageError
-from trackbench.nn.crops.normalise import imagenet_tensor
+from trackbench.nn.crops.normalise import Normaliser
+from trackbench.nn.crops.square import square_crop
+from trackbench.nn.layers.windows import hann_window
 from trackbench.regions import Box
 from trackbench.trackers.base import Target
 from trackbench.trackers.matching import read_weights
 from trackbench.trackers.settings import resolve_settings
 from trackbench.trackers.zoo.sbt.checkpoint import OFFICIAL
 from trackbench.trackers.zoo.sbt.network import SBTNetwork
-from trackbench.trackers.zoo.sbt.tracker import SBT, hann_window
+from trackbench.trackers.zoo.sbt.tracker import SBT
 
 LENGTH = 5
 FACTOR = 2.0
@@ -106,13 +108,15 @@ def test_a_state_does_not_hold_on_to_the_batch_that_it_started_in(model: SBT) ->
 def test_the_chosen_token_has_the_largest_fused_score(model: SBT) -> None:
     frames, box = sequence(1)
     (state,) = model.start([frames[0]], [Target(box)])
-    found = model.respond([frames[1]], [copy.deepcopy(state)])
+    crops = square_crop([frames[1]], state.box[None], *model.search_view)
+    with torch.inference_mode():
+        found = model.respond(model.normalise(crops.images), [copy.deepcopy(state)])
     (prediction,) = model.step([frames[1]], [state])
     best = prediction.extras["token"]
     assert prediction.extras["fused_score"] == found.fused[0].max() == found.fused[0, best]
     assert prediction.score == found.scores[0, best]
-    weight = model.options.window_weight
-    np.testing.assert_allclose(found.fused[0], (1 - weight) * found.scores[0] + weight * hann_window(8), rtol=1e-6)
+    weight, window = model.options.window_weight, hann_window((8, 8)).flatten()
+    np.testing.assert_allclose(found.fused[0], (1 - weight) * found.scores[0] + weight * window, rtol=1e-6)
 
 
 def test_boxes_can_be_reported_as_in_the_official_files(model: SBT) -> None:
@@ -126,7 +130,7 @@ def test_boxes_can_be_reported_as_in_the_official_files(model: SBT) -> None:
 
 
 def test_the_window_is_that_of_a_symmetric_hann() -> None:
-    window = hann_window(32).reshape(32, 32)
+    window = hann_window((32, 32)).numpy()
     assert window[0].max() == window[:, -1].max() == 0
     np.testing.assert_array_equal(window, window.T)
     assert window[15, 15] == window[16, 16] == window.max() == pytest.approx(np.cos(np.pi / 62) ** 4)
@@ -154,7 +158,7 @@ def test_preparing_the_network_does_not_change_its_numbers(changes: dict[str, An
     torch.manual_seed(5)
     network = SBTNetwork(options).eval()
     crops = np.random.default_rng(0).integers(0, 256, (1, 64, 64, 3), np.uint8)
-    search, template = imagenet_tensor(crops), imagenet_tensor(crops[:, :32, :32])
+    search, template = Normaliser()(crops), Normaliser()(crops[:, :32, :32])
     with torch.inference_mode():
         plain = network(search.contiguous(), template.contiguous())
         prepared = SBT(options, weights=network.state_dict()).network(search, template)

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 import torch
 
-from trackbench.nn.crops.normalise import imagenet_tensor
+from trackbench.nn.crops.normalise import Normaliser
 from trackbench.trackers.settings import resolve_settings
 from trackbench.trackers.zoo.sbt.tracker import SBT
 
@@ -55,7 +55,7 @@ def test_outputs_of_the_official_code(prepared: bool) -> None:
     search, template = (cv2.imdecode(golden[name], cv2.IMREAD_COLOR) for name in ("search", "template"))
     assert search is not None
     assert template is not None
-    pair = [imagenet_tensor(np.asarray(crop, np.uint8)[None]) for crop in (search, template)]
+    pair = [Normaliser()(np.asarray(crop, np.uint8)[None]) for crop in (search, template)]
     with torch.inference_mode():
         output = network(*pair)
         features = network.backbone(*pair).search[0].tokens[0, ::128]

@@ -14,7 +14,7 @@ from official import official_names, official_state
 from torch import nn
 
 from trackbench.checkpoints.key_map import match
-from trackbench.nn.crops.normalise import imagenet_tensor
+from trackbench.nn.crops.normalise import Normaliser
 from trackbench.nn.crops.square import square_crop, to_frame
 from trackbench.nn.layers.pyramid import TokenMap
 from trackbench.regions import Box
@@ -125,7 +125,7 @@ def test_crops_are_the_same_to_the_bit(run: Run) -> None:
     np.testing.assert_allclose(search.factors[0], recorded["search_resize_factor_frame1"], rtol=0, atol=1e-12)
     later = square_crop([run.frames[6]], run.ground_truth[5:6], options.search_factor, options.search_size)
     np.testing.assert_array_equal(later.images[0], recorded["forced_search_crop_frame6"])
-    pixels = imagenet_tensor(template.images).double()
+    pixels = Normaliser()(template.images).double()
     close([pixels.mean(), pixels.std()], recorded["template_input_stats"], 1e-6)
 
 
@@ -142,12 +142,14 @@ def test_activations(run: Run) -> None:
 def test_head_of_the_first_frame(run: Run) -> None:
     recorded = run.recorded
     with torch.inference_mode():
-        template = imagenet_tensor(recorded["template_crop"][None])
-        output = run.model.network(imagenet_tensor(recorded["search_crop_frame1"][None]), template)
+        template = Normaliser()(recorded["template_crop"][None])
+        output = run.model.network(Normaliser()(recorded["search_crop_frame1"][None]), template)
     close(output.logits, recorded["score_map_frame1"], 3e-5)
     np.testing.assert_allclose(output.boxes, recorded["pred_boxes_frame1"], rtol=0, atol=1e-5)
     with torch.inference_mode():
-        found = run.model.respond([run.frames[1]], [run.start()])
+        state = run.start()
+        crops = square_crop([run.frames[1]], state.box[None], *run.model.search_view)
+        found = run.model.respond(run.model.normalise(crops.images), [state])
     np.testing.assert_allclose(found.scores[0], recorded["score_frame1"], rtol=0, atol=1e-5)
     np.testing.assert_allclose(found.fused[0], recorded["pscore_frame1"], rtol=0, atol=1e-5)
 
@@ -155,8 +157,8 @@ def test_head_of_the_first_frame(run: Run) -> None:
 def test_head_of_a_later_forced_frame(run: Run) -> None:
     recorded = run.recorded
     with torch.inference_mode():
-        template = imagenet_tensor(recorded["template_crop"][None])
-        output = run.model.network(imagenet_tensor(recorded["forced_search_crop_frame6"][None]), template)
+        template = Normaliser()(recorded["template_crop"][None])
+        output = run.model.network(Normaliser()(recorded["forced_search_crop_frame6"][None]), template)
     close(output.logits, recorded["forced_score_map_frame6"], 3e-5)
     np.testing.assert_allclose(output.boxes, recorded["forced_pred_boxes_frame6"], rtol=0, atol=1e-5)
 
@@ -181,14 +183,15 @@ def test_boxes_and_scores_of_every_frame(run: Run, forced: bool, monkeypatch: py
         assert isinstance(prediction.region, Box)
         np.testing.assert_allclose(prediction.region.array(), recorded["boxes"][frame], rtol=0, atol=2e-3)
         np.testing.assert_array_equal(prediction.region.array(), state.box)
-        whole = to_frame(found.boxes[:, best], before[None], found.factors, run.model.options.search_size)
+        factors = square_crop([run.frames[frame]], before[None], *run.model.search_view).factors
+        whole = to_frame(found.boxes[:, best].numpy(), before[None], factors, run.model.options.search_size)
         np.testing.assert_allclose(whole[0], recorded["unclipped_boxes"][frame], rtol=0, atol=2e-3)
         assert prediction.score == pytest.approx(recorded["raw_scores"][frame], abs=1e-5)
         assert prediction.extras["fused_score"] == pytest.approx(recorded["scores"][frame], abs=1e-5)
         second, first = np.sort(found.fused[0])[-2:]
         assert first - second == pytest.approx(recorded["margin"][frame], abs=1e-5)
         if not forced:
-            assert found.factors[0] == pytest.approx(recorded["resize_factors"][frame], abs=1e-12)
+            assert factors[0] == pytest.approx(recorded["resize_factors"][frame], abs=1e-12)
 
 
 def test_nothing_recorded_is_left_out(run: Run) -> None:

@@ -10,10 +10,11 @@ import torch
 from torch import Tensor
 
 from trackbench.nn.crops.context import context_side
+from trackbench.nn.layers.windows import hann_window
 from trackbench.protocols.region_policy import RegionPolicy
 from trackbench.regions import Box, Polygon
 from trackbench.trackers.base import Prediction
-from trackbench.trackers.zoo.siamattn.anchors import anchor_boxes, choose_proposals, hanning_window
+from trackbench.trackers.zoo.siamattn.anchors import anchor_boxes, choose_proposals
 from trackbench.trackers.zoo.siamattn.masks import paste_mask, paste_probability
 from trackbench.trackers.zoo.siamattn.network import Proposals
 from trackbench.trackers.zoo.siamattn.tracker import SiamAttnOptions, SiamAttnTracker
@@ -21,13 +22,14 @@ from trackbench.trackers.zoo.siamattn.tracker import SiamAttnOptions, SiamAttnTr
 GOLDEN = np.load(Path(__file__).parents[3] / "golden" / "siamattn" / "decoding.npz")
 FRAME = (320, 240)
 ANCHORS = anchor_boxes(25, 8, (0.33, 0.5, 1.0, 2.0, 3.0), (8.0,))
+WINDOW = hann_window((25, 25)).flatten().repeat(5)
 
 
 def test_anchors() -> None:
     sizes = ANCHORS.view(5, 25, 25, 4)[:, 0, 0, 2:].tolist()
     assert sizes == [[104, 32], [88, 40], [64, 64], [40, 80], [32, 96]]
     assert ANCHORS[2 * 625 + 3 * 25 + 24].tolist() == [96, -72, 64, 64]
-    window = hanning_window(25, 5).view(5, 25, 25)
+    window = WINDOW.view(5, 25, 25)
     assert window[:, 12, 12].tolist() == [1] * 5
     assert not window[:, 0].any()
 
@@ -65,7 +67,7 @@ def test_box_from_recorded_outputs() -> None:
     assert found[6:].tolist() == [0.5] * 4096
     scale = 127 / exact
     sizes = torch.tensor([[w * scale, h * scale]])
-    choice = choose_proposals(cls, loc, ANCHORS, hanning_window(25, 5), sizes, 0.10, 0.25)
+    choice = choose_proposals(cls, loc, ANCHORS, WINDOW, sizes, 0.10, 0.25)
     assert np.abs(choice.ranking[0, ::5].numpy() - GOLDEN["pscore"]).max() < 1e-5
 
 
@@ -73,7 +75,7 @@ def test_numbers_beyond_all_bounds_lose() -> None:
     cls, loc = torch.zeros(1, 10, 25, 25), torch.zeros(1, 20, 25, 25)
     loc[0, 10:, 3:9] = torch.inf
     cls[0, 5:, 20] = torch.nan
-    choice = choose_proposals(cls, loc, ANCHORS, hanning_window(25, 5), torch.tensor([[64.0, 64.0]]), 0.1, 0.25)
+    choice = choose_proposals(cls, loc, ANCHORS, WINDOW, torch.tensor([[64.0, 64.0]]), 0.1, 0.25)
     assert choice.anchor.item() == 2 * 625 + 12 * 25 + 12
     assert choice.box[0].tolist() == [0, 0, 64, 64]
 

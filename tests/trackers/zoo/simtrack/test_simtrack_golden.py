@@ -16,7 +16,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from trackbench.nn.crops.normalise import imagenet_tensor
+from trackbench.nn.crops.normalise import Normaliser
 from trackbench.nn.layers.corner_head import CornerHead, centre_form
 from trackbench.trackers.zoo.simtrack.options import SimTrackOptions
 from trackbench.trackers.zoo.simtrack.position import cell_inputs
@@ -50,7 +50,7 @@ def test_the_exemplars_tokens(golden: Any) -> None:
     levels = backbone.pos_fc(cell_inputs(boxes, 7))[0, :, ::16]
     np.testing.assert_allclose(levels, golden["pos_fc_out"], rtol=0, atol=1e-6)
 
-    image = imagenet_tensor(golden["template_crop"][None])
+    image = Normaliser()(golden["template_crop"][None])
     exemplar, foveal = backbone.exemplar_tokens(image, boxes).split([49, 16], dim=1)
     tokens = torch.cat([exemplar, backbone.visual.class_token().view(1, 1, -1), foveal], dim=1)
     for ours, recorded in (

@@ -15,7 +15,7 @@ from official import official_state
 from torch import Tensor, nn
 
 from trackbench.checkpoints.key_map import match
-from trackbench.nn.crops.normalise import imagenet_tensor
+from trackbench.nn.crops.normalise import Normaliser
 from trackbench.nn.crops.square import square_crop
 from trackbench.regions import Box
 from trackbench.trackers.base import Target
@@ -86,12 +86,12 @@ def activations(
     exemplar = square_crop([frames[0]], boxes[:1], options.template_factor, options.template_size)
     search = square_crop([frames[1]], boxes[:1], options.search_factor, options.search_size)
     inside = torch.from_numpy(exemplar_boxes(boxes[:1], exemplar.factors, options.template_size))
-    memory = network.exemplar(imagenet_tensor(exemplar.images), inside)
+    memory = network.exemplar(Normaliser()(exemplar.images), inside)
     # All tokens of the last block are recorded, but tracking needs only the search tokens there.
-    backbone(imagenet_tensor(search.images), memory, with_exemplar=True)
+    backbone(Normaliser()(search.images), memory, with_exemplar=True)
     for hook in hooks:
         hook.remove()
-    found = network.locate(imagenet_tensor(search.images), memory)
+    found = network.locate(Normaliser()(search.images), memory)
     seen |= {"boxes": [found.boxes], "tl": [found.top_left], "br": [found.bottom_right], "exemplar_box": [inside]}
     seen |= {"exemplar": [torch.from_numpy(exemplar.images)], "search": [torch.from_numpy(search.images)]}
     seen["factor"] = [torch.from_numpy(search.factors)]

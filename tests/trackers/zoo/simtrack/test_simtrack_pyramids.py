@@ -12,9 +12,9 @@ from torch import Tensor
 
 from trackbench.nn.layers.pyramid import TokenMap
 from trackbench.nn.layers.swin import WindowAttention
+from trackbench.trackers.zoo.simtrack.ablations.pvt_backbone import JointAttention, PVTBackbone
+from trackbench.trackers.zoo.simtrack.ablations.swin_backbone import SwinBackbone, pooled
 from trackbench.trackers.zoo.simtrack.network import SimTrack
-from trackbench.trackers.zoo.simtrack.pvt_backbone import JointAttention, PVTBackbone
-from trackbench.trackers.zoo.simtrack.swin_backbone import SwinBackbone, pooled
 from trackbench.trackers.zoo.simtrack.tracker import SimTrackTracker
 
 pytestmark = pytest.mark.usefixtures("fixed_seed")

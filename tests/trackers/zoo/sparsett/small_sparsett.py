@@ -10,7 +10,7 @@ from torch import nn
 
 from trackbench.nn.layers.swin import SwinSize
 from trackbench.trackers.zoo.sparsett.focus import FocusSize
-from trackbench.trackers.zoo.sparsett.network import SparseTTNetwork
+from trackbench.trackers.zoo.sparsett.network import NetworkSize, SparseTTNetwork
 from trackbench.trackers.zoo.sparsett.tracker import SparseTT, SparseTTOptions
 
 SWIN = SwinSize(8, (1, 1, 2, 1), (1, 2, 2, 4))
@@ -21,7 +21,8 @@ def small_network(options: SparseTTOptions) -> SparseTTNetwork:
     focus = FocusSize(
         options.encoder_layers, options.decoder_layers, options.top_k, width=16, heads=2, hidden=32, dropout=0.1
     )
-    network = SparseTTNetwork(focus, options.heads, swin=SWIN, head_width=32, bottlenecks=1)
+    size = NetworkSize(focus, options.heads, head_width=32, bottlenecks=1)
+    network = SparseTTNetwork(size, SWIN)
     fill(network)
     return network
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import cv2
 import numpy as np
 import torch
 from official import official_state
+from small_sparsett import SmallSparseTT
 from torch import Tensor
 
 from trackbench.checkpoints.key_map import match
@@ -88,11 +88,9 @@ def choices(settings: dict[str, float], scores: Any, boxes: Any, last: Any) -> l
         boxes: (B, 361, 4).
         last: where each target was before, x, y, w, h (B, 4).
     """
-    tracker = SparseTT.__new__(SparseTT)
-    tracker.options, tracker.device = SparseTTOptions.model_validate(settings), "cpu"
     answer = torch.from_numpy(scores), torch.from_numpy(boxes)
-    tracker.network = SimpleNamespace(track=lambda _search, _memory: answer, search_side=19)  # type: ignore[assignment]
-    tracker._set_constants()
+    tracker = SmallSparseTT(SparseTTOptions.model_validate(settings))
+    tracker.network.track = lambda _search, _memory: answer  # type: ignore[method-assign]
     states = [SparseTTState(0, 0, 0, 0, (0, 0, 0), torch.zeros(1)) for _ in last]
     for state, box in zip(states, last, strict=True):
         state_from_truth(state, box)

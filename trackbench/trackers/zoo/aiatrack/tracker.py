@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import torch
@@ -12,13 +12,12 @@ from pydantic import Field
 from torch import Tensor
 
 from trackbench.checkpoints.key_map import KeyMap
-from trackbench.nn.crops.normalise import imagenet_tensor
-from trackbench.nn.crops.square import next_boxes, square_crop
+from trackbench.nn.crops.square import SquareCrops
 from trackbench.nn.layers.corner_head import centre_form
 from trackbench.nn.layers.folding import fold_batch_norms
-from trackbench.regions import Box, region_to_box
-from trackbench.trackers.base import Frame, Options, Prediction, Target
-from trackbench.trackers.networks import NetworkModel, NetworkOptions, inference
+from trackbench.trackers.base import Options
+from trackbench.trackers.networks import NetworkOptions
+from trackbench.trackers.square_crop import Located, SquareCropState, SquareCropTracker, View
 from trackbench.trackers.zoo.aiatrack.checkpoint import KEY_MAP
 from trackbench.trackers.zoo.aiatrack.memory import Entry, Memory, split_counts
 from trackbench.trackers.zoo.aiatrack.network import LONG, SHORT, STRIDE, AiATrackNetwork, Architecture, Encoded
@@ -43,11 +42,9 @@ class AiATrackOptions(NetworkOptions):
 
 
 @dataclass
-class AiATrackState:
+class AiATrackState(SquareCropState):
     """One target."""
 
-    box: NDArray[np.float64]
-    """x, y, w, h in pixels, not rounded."""
     frame: int
     """Index of the last frame that was seen; the first is 0."""
     initial: Entry
@@ -56,7 +53,7 @@ class AiATrackState:
     """The frames of the short-term branch; of the only branch where the branches are not split."""
 
 
-class AiATrack(NetworkModel[AiATrackState]):
+class AiATrack(SquareCropTracker[AiATrackState]):
     """The tracker; a prediction's score is the IoU head's output, about 2 * IoU - 1."""
 
     Options: ClassVar[type[Options]] = AiATrackOptions
@@ -81,98 +78,114 @@ class AiATrack(NetworkModel[AiATrackState]):
                 parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
         return network
 
-    @inference
-    def start(self, frames: list[Frame], targets: list[Target]) -> list[AiATrackState]:
-        """Encode the first frame of each target.
+    @property
+    def template_view(self) -> View:
+        """Return how the template is cut: as the search region."""
+        return self.search_view
 
-        Raises:
-            TrackerError: a region without area, with a number that is not finite, or far outside of its frame.
-        """
-        boxes = np.stack([region_to_box(target.region).array() for target in targets])
-        encoded, factors = self._encode(frames, boxes)
-        size = np.float32(self.options.network.search_size)
+    @property
+    def search_view(self) -> View:
+        """Return how the search region is cut."""
+        return View(self.options.search_factor, self.options.network.search_size)
+
+    def encode_template(self, images: Tensor, crops: SquareCrops, boxes: NDArray[np.float64]) -> list[AiATrackState]:
+        """Encode the first frame of each target."""
+        size = np.float32(self.search_view.size)
         # Where the target is in its own crop, in float32 and around the middle pixel as the official code has it.
-        sides = boxes[:, 2:].astype(np.float32) * factors.astype(np.float32)[:, None]
+        sides = boxes[:, 2:].astype(np.float32) * crops.factors.astype(np.float32)[:, None]
         corners = ((size - 1) / 2 - np.float32(0.5) * sides) / size
-        found = self._regions(np.concatenate([corners, sides / size], 1))
-        first, *others = [self.network.refer(branch, encoded.memory, found) for branch in self.network.branches]
+        encoded, inside = self._encode(images, crops, np.concatenate([corners, sides / size], 1))
+        cells = self._region_cells(inside)
+        first, *others = [self.network.refer(branch, encoded.memory, cells) for branch in self.network.branches]
         states = []
         for i, box in enumerate(boxes):
             positions = encoded.positions[i].clone()
-            initial, memory = (Entry(0, kept[i].clone(), positions) for kept in (first, (others or [first])[0]))
-            kept_frames = Memory(self.options.cache_size, self.options.ensemble, [memory])
-            states.append(AiATrackState(box, 0, initial, kept_frames))
+            initial, entry = (Entry(0, part[i].clone(), positions) for part in (first, (others or [first])[0]))
+            memory = Memory(self.options.cache_size, self.options.ensemble, [entry])
+            states.append(AiATrackState(box, 0, initial, memory))
         return states
 
-    @inference
-    def step(self, frames: list[Frame], states: list[AiATrackState]) -> list[Prediction]:
-        """Follow each target into its next frame, and remember those that are surely found."""
-        size = self.options.network.search_size
-        boxes = np.stack([state.box for state in states])
-        encoded, factors = self._encode(frames, boxes)
-        decoded = self.network.decode(encoded, self._references(states))
+    def locate(self, images: Tensor, crops: SquareCrops, states: list[AiATrackState]) -> Located:
+        """Decode what the references say of the search regions; the scores are those of the IoU head."""
+        sampled = self._sample(states)
+        # At most one branch has more than one reference, and counts.
+        counts = [branch.log_counts for branch in sampled if branch.log_counts is not None]
+        encoded, log_counts = self._encode(images, crops, *counts)
+        references = [branch.stacked(log_counts) for branch in sampled]
+        decoded = self.network.decode(encoded, references)
         corners = self.network.box_head(decoded).boxes
         scores = self.network.iou_head(decoded, corners[:, None])
-        found = torch.cat([centre_form(corners), corners[:, :2], scores], 1).float().cpu().numpy()
+        boxes = centre_form(corners)
+        cells = self._region_cells(torch.cat([corners[:, :2], boxes[:, 2:]], 1).float())
+        return Located(boxes, scores[:, 0], context=(encoded, cells))
 
-        boxes = next_boxes(found[:, :4], boxes, factors, size, frames)
-        for state, box in zip(states, boxes, strict=True):
-            state.box = box
+    def update(self, states: list[AiATrackState], context: Any, scores: list[float | None]) -> None:
+        """Add the frames with scores above the threshold to their memories."""
+        encoded, cells = context
+        for state in states:
             state.frame += 1
-        self._remember(states, encoded, np.concatenate([found[:, 4:6], found[:, 2:4]], 1), found[:, 6])
-        reported = np.trunc(boxes) if self.options.integer_boxes else boxes
-        return [Prediction(Box.of(box), float(score)) for box, score in zip(reported, found[:, 6], strict=True)]
+        if not self.options.network.short_refer:
+            return
+        sure = [index for index, score in enumerate(scores) if score is not None and score > self.options.threshold]
+        if not sure:
+            return
+        memory, regions = (torch.stack([part[index] for index in sure]) for part in (encoded.memory, cells))
+        projected = self.network.refer(self.network.branches[-1], memory, regions)
+        for index, keys_values in zip(sure, projected, strict=True):
+            state = states[index]
+            state.memory.admit(Entry(state.frame, keys_values.clone(), encoded.positions[index].clone()))
 
-    def _encode(self, frames: list[Frame], boxes: NDArray[np.float64]) -> tuple[Encoded, NDArray[np.float64]]:
-        """Return crops around boxes, encoded, and pixels of the crop for each pixel of the frame, (B,)."""
-        crops = square_crop(frames, boxes, self.options.search_factor, self.options.network.search_size)
-        padded = crops.padded_rows[:, ::STRIDE, None] | crops.padded_columns[:, None, ::STRIDE]
-        images = imagenet_tensor(crops.images, self.device)
-        return self.network.encode(images, torch.from_numpy(padded).to(self.device)), crops.factors
+    def _encode(self, images: Tensor, crops: SquareCrops, *geometry: NDArray[np.float32]) -> tuple[Encoded, Tensor]:
+        """Return encoded crops, and the arrays (B, N) of ``geometry`` side by side, on the device; one upload."""
+        padded = [lines[:, ::STRIDE].astype(np.float32) for lines in (crops.padded_rows, crops.padded_columns)]
+        uploaded = torch.from_numpy(np.concatenate([*padded, *geometry], 1)).to(self.device)
+        cells = self.options.network.cells
+        rows, columns = uploaded[:, :cells].bool(), uploaded[:, cells : 2 * cells].bool()
+        return self.network.encode(images, rows[:, :, None] | columns[:, None]), uploaded[:, 2 * cells :]
 
-    def _regions(self, boxes: NDArray[np.float32]) -> Tensor:
-        """Return the cells of boxes, (N, 4), x, y, w, h over the side of the crop: bool (N, L).
+    def _region_cells(self, boxes: Tensor) -> Tensor:
+        """Return the cells of boxes, float32 (N, 4), x, y, w, h over the side of the crop: bool (N, L).
 
         x, y, w and h are rounded each for itself, half to even; a box that is empty or inverted has no cells.
         """
         cells = self.options.network.cells
-        x, y, w, h = np.rint(boxes * np.float32(cells)).astype(np.int64).T[..., None]
-        place = np.arange(cells)
-        columns, rows = (place >= x) & (place < x + w), (place >= y) & (place < y + h)
-        return torch.from_numpy((rows[:, :, None] & columns[:, None]).reshape(len(boxes), -1)).to(self.device)
+        x, y, w, h = (boxes * cells).round().unbind(1)
+        place = torch.arange(cells, device=boxes.device, dtype=boxes.dtype)
+        columns, rows = (
+            (place >= start[:, None]) & (place < (start + length)[:, None]) for start, length in ((x, w), (y, h))
+        )
+        return (rows[:, :, None] & columns[:, None]).flatten(1)
 
-    def _references(self, states: list[AiATrackState]) -> list[References]:
+    def _sample(self, states: list[AiATrackState]) -> list[Sampled]:
         """Return what each branch of the decoder looks at."""
         if LONG not in self.network.branches:
             # One branch for all: the initial frame, and once more where the ensemble has it too.
-            return [_stack([[(state.initial, 1), *state.memory.sample()] for state in states])]
-        references = [_stack([[(state.initial, 1)] for state in states])]
+            return [Sampled.of([[(state.initial, 1), *state.memory.sample()] for state in states])]
+        branches = [Sampled.of([[(state.initial, 1)] for state in states])]
         if SHORT in self.network.branches:
-            sampled = [state.memory.sample() for state in states]
-            references.append(_stack(sampled))
-        return references
-
-    def _remember(
-        self, states: list[AiATrackState], encoded: Encoded, boxes: NDArray[np.float32], scores: NDArray[np.float32]
-    ) -> None:
-        """Add the frames with scores above the threshold to their memories; ``boxes`` lie in the crops."""
-        sure = np.flatnonzero(scores > self.options.threshold)
-        if not sure.size or not self.options.network.short_refer:
-            return
-        chosen = torch.from_numpy(sure).to(self.device)
-        projected = self.network.refer(self.network.branches[-1], encoded.memory[chosen], self._regions(boxes[sure]))
-        for index, keys_values in zip(sure.tolist(), projected, strict=True):
-            state = states[index]
-            state.memory.admit(Entry(state.frame, keys_values.clone(), encoded.positions[index].clone()))
+            branches.append(Sampled.of([state.memory.sample() for state in states]))
+        return branches
 
 
-def _stack(items: list[list[tuple[Entry, int]]]) -> References:
-    """Return the references of a batch, with as few repetitions as lists of one length allow."""
-    length = max(map(len, items))
-    items = [split_counts(item, length) for item in items]
-    projected = torch.stack([torch.stack([entry.projected for entry, _ in item], 3) for item in items])
-    positions = torch.stack([torch.stack([entry.positions for entry, _ in item]) for item in items])
-    counts = np.array([[count for _, count in item] for item in items], np.float32)
-    if (counts == counts[:, :1]).all():
-        return References(projected, positions)
-    return References(projected, positions, torch.from_numpy(np.log(counts)).to(projected.device))
+class Sampled(NamedTuple):
+    """The references that one branch looks at in a batch: as many for each target."""
+
+    entries: list[list[Entry]]
+    """(B)(R)."""
+    log_counts: NDArray[np.float32] | None
+    """(B, R): logarithm of how often each is meant; None where all of a target are meant equally often."""
+
+    @classmethod
+    def of(cls, items: list[list[tuple[Entry, int]]]) -> Sampled:
+        """Return the references of targets, with as few repetitions as lists of one length allow."""
+        length = max(map(len, items))
+        items = [split_counts(item, length) for item in items]
+        counts = np.array([[count for _, count in item] for item in items], np.float32)
+        entries = [[entry for entry, _ in item] for item in items]
+        return cls(entries, None if (counts == counts[:, :1]).all() else np.log(counts))
+
+    def stacked(self, log_counts: Tensor) -> References:
+        """Return them as one batch; ``log_counts``, on the device, are used where there are any."""
+        projected = torch.stack([torch.stack([entry.projected for entry in item], 3) for item in self.entries])
+        positions = torch.stack([torch.stack([entry.positions for entry in item]) for item in self.entries])
+        return References(projected, positions, None if self.log_counts is None else log_counts)

@@ -27,15 +27,27 @@ class References(NamedTuple):
     """(B, R): logarithm of how often each is meant; None where all of an item are meant equally often."""
 
 
-class FeedForward(nn.Module):
-    """Two linear layers with ReLU, added to the input and normalised."""
+class Residual(nn.Module):
+    """A branch that is added to its input and normalised after that.
 
-    def __init__(self, channels: int, hidden: int, dropout: float) -> None:
+    Args:
+        channels: C.
+        dropout: in training.
+    """
+
+    def __init__(self, channels: int, dropout: float) -> None:
         super().__init__()
-        self.linear1 = nn.Linear(channels, hidden)
-        self.linear2 = nn.Linear(hidden, channels)
         self.norm = nn.LayerNorm(channels)
         self.dropout = nn.Dropout(dropout)
+
+
+class FeedForward(Residual):
+    """Two linear layers with ReLU."""
+
+    def __init__(self, channels: int, hidden: int, dropout: float) -> None:
+        super().__init__(channels, dropout)
+        self.linear1 = nn.Linear(channels, hidden)
+        self.linear2 = nn.Linear(hidden, channels)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return (B, L, C) for (B, L, C)."""
@@ -44,14 +56,12 @@ class FeedForward(nn.Module):
         return out
 
 
-class SelfAttentionBlock(nn.Module):
+class SelfAttentionBlock(Residual):
     """Self-attention, add, norm."""
 
     def __init__(self, channels: int, make: MakeAttention, dropout: float) -> None:
-        super().__init__()
+        super().__init__(channels, dropout)
         self.self_attn = make()
-        self.norm = nn.LayerNorm(channels)
-        self.dropout = nn.Dropout(dropout)
 
     def forward(self, x: Tensor, places: Tensor, positions: Tensor) -> Tensor:
         """Return (B, L, C) for (B, L, C); see :class:`EncoderLayer`."""
@@ -91,7 +101,7 @@ class EncoderLayer(nn.Module):
         return out
 
 
-class CrossAttentionBlock(nn.Module):
+class CrossAttentionBlock(Residual):
     """From the search frame to its references: one attention for each branch, add, norm.
 
     Args:
@@ -102,12 +112,10 @@ class CrossAttentionBlock(nn.Module):
     """
 
     def __init__(self, channels: int, make: MakeAttention, branches: tuple[str, ...], dropout: float) -> None:
-        super().__init__()
+        super().__init__(channels, dropout)
         self.branches = branches
         for name in branches:
             self.add_module(name, make())
-        self.norm = nn.LayerNorm(channels)
-        self.dropout = nn.Dropout(dropout)
 
     def forward(self, x: Tensor, index: int, references: list[References], positions: Tensor) -> Tensor:
         """Return (B, L, C) for (B, L, C); ``index`` is that of the block, ``references`` has one for each branch."""

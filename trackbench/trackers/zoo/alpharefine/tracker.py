@@ -21,7 +21,6 @@ from torch import Tensor
 
 from trackbench.checkpoints.key_map import KeyMap
 from trackbench.errors import TrackerError
-from trackbench.nn.crops.normalise import imagenet_tensor
 from trackbench.regions import Box, Mask
 from trackbench.trackers.base import Frame, Options
 from trackbench.trackers.networks import Networked, NetworkOptions, inference
@@ -113,4 +112,5 @@ class AlphaRefine(Networked, Refiner[Reference]):
         """Return normalised crops (B, 3, S, S)."""
         size = self.options.size
         images = np.stack([r.cut(frame, size) for frame, r in zip(frames, rectangles, strict=True)])
-        return imagenet_tensor(images, self.device)
+        crops: Tensor = self.normalise(images)
+        return crops

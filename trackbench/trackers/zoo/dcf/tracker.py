@@ -20,8 +20,9 @@ from pydantic import Field, field_validator, model_validator
 from torch import Tensor
 
 from trackbench.nn.crops.window import crop
-from trackbench.nn.layers.correlation_filter import Filter, blend, correlate, gaussian_label, hann_window
+from trackbench.nn.layers.correlation_filter import Filter, blend, correlate, gaussian_label
 from trackbench.nn.layers.response import find_peak
+from trackbench.nn.layers.windows import hann_window
 from trackbench.regions import Box
 from trackbench.trackers.base import Frame, Options, Prediction, Target, TrackerModel
 from trackbench.trackers.targets import start_box
@@ -117,7 +118,7 @@ class DCF(TrackerModel[DCFState]):
         super().__init__(options, device)
         n = options.cells
         self._pixels = n * options.cell
-        self._window = hann_window((n, n), device)
+        self._window = hann_window((n, n), device=device)
         sigma = options.label_sigma * n / options.search_factor
         self._label = torch.fft.rfft2(gaussian_label((n, n), sigma, device))
         self._penalties = tuple(

@@ -21,7 +21,8 @@ from torch import Tensor
 
 from trackbench.checkpoints.key_map import KeyMap
 from trackbench.nn.crops.warp import warp_affine
-from trackbench.nn.layers.correlation_filter import blend, correlate, energy, gaussian_label, hann_window
+from trackbench.nn.layers.correlation_filter import blend, correlate, energy, gaussian_label
+from trackbench.nn.layers.windows import hann_window
 from trackbench.regions import Box
 from trackbench.trackers.base import Frame, Options, Prediction, Target
 from trackbench.trackers.networks import NetworkModel, NetworkOptions, inference
@@ -83,7 +84,7 @@ class DCFNet(NetworkModel[DCFNetState]):
     def __init__(self, options: DCFNetOptions, device: str = "cpu", **weights: Any) -> None:
         super().__init__(options, device, **weights)
         n = options.cells
-        self._window = hann_window((n, n), device)
+        self._window = hann_window((n, n), device=device)
         self._label = torch.fft.rfft2(gaussian_label((n, n), options.label_sigma, device))
         exponents = np.arange(options.scales) - options.scales // 2
         self._scales = options.scale_step ** exponents.astype(np.float64)

@@ -10,9 +10,9 @@ from torch import Tensor, nn
 
 from trackbench.nn.layers.packed_pyramid import pack_pyramid
 from trackbench.nn.layers.pyramid import PatchEmbedding, TokenMap
+from trackbench.trackers.zoo.sbt.ablations.positions import with_absolute_positions
 from trackbench.trackers.zoo.sbt.blocks import EoCBlock
 from trackbench.trackers.zoo.sbt.options import BackboneOptions
-from trackbench.trackers.zoo.sbt.positions import with_absolute_positions
 
 
 class TemplateFeatures(NamedTuple):

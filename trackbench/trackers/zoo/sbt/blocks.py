@@ -8,9 +8,9 @@ from torch import nn
 
 from trackbench.nn.layers.drop_path import DropPath
 from trackbench.nn.layers.pyramid import ConvFeedForward, KeysValues, SpatialReductionAttention, TokenMap
+from trackbench.trackers.zoo.sbt.ablations.positions import RelativePositions
+from trackbench.trackers.zoo.sbt.ablations.windows import WindowAttention
 from trackbench.trackers.zoo.sbt.options import BackboneOptions
-from trackbench.trackers.zoo.sbt.positions import RelativePositions
-from trackbench.trackers.zoo.sbt.windows import WindowAttention
 
 
 class EoCBlock(nn.Module):

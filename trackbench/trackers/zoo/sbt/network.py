@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from trackbench.trackers.zoo.sbt.ablations.correlation import LayerwiseCorrelation, SiameseResNet
 from trackbench.trackers.zoo.sbt.backbone import SBTBackbone, TemplateFeatures
-from trackbench.trackers.zoo.sbt.correlation import LayerwiseCorrelation, SiameseResNet
 from trackbench.trackers.zoo.sbt.head import Head, HeadOutput
 from trackbench.trackers.zoo.sbt.options import SBTOptions
 
@@ -30,7 +30,8 @@ class SBTNetwork(nn.Module):
         if options.correlation != "none":
             self.neck = LayerwiseCorrelation(self.backbone.channels, options.correlation)
         dim = self.neck.dim if self.neck else options.backbone.dims[-1]
-        self.head = Head(options.head, (options.search_size // stride) ** 2, dim)
+        self.side = options.search_size // stride
+        self.head = Head(options.head, self.side**2, dim)
 
     def template(self, template: Tensor) -> TemplateFeatures:
         """Return what of templates, normalised images (B, 3, h, w), is the same for every search image."""

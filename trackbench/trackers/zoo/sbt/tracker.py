@@ -6,20 +6,19 @@ There is no template update, no penalty and no smoothing; a Hann window is blend
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 
 from trackbench.checkpoints.key_map import KeyMap
-from trackbench.nn.crops.normalise import imagenet_tensor
-from trackbench.nn.crops.square import next_boxes, square_crop
+from trackbench.nn.crops.square import SquareCrops
 from trackbench.nn.layers.folding import fold_batch_norms
-from trackbench.regions import Box, region_to_box
-from trackbench.trackers.base import Frame, Options, Prediction, Target
-from trackbench.trackers.networks import NetworkModel, inference
+from trackbench.nn.layers.windows import hann_window
+from trackbench.trackers.base import Options
+from trackbench.trackers.square_crop import Located, SquareCropState, SquareCropTracker
 from trackbench.trackers.zoo.sbt.backbone import SBTBackbone, TemplateFeatures
 from trackbench.trackers.zoo.sbt.checkpoint import OFFICIAL
 from trackbench.trackers.zoo.sbt.initialisation import initialise_backbone
@@ -28,11 +27,9 @@ from trackbench.trackers.zoo.sbt.options import SBTOptions
 
 
 @dataclass
-class SBTState:
+class SBTState(SquareCropState):
     """One target."""
 
-    box: NDArray[np.float64]
-    """Where it was last, (4,) x, y, w, h in pixels."""
     template: TemplateFeatures
     """What of its template no search image changes; a batch of one, on the model's device."""
 
@@ -40,22 +37,27 @@ class SBTState:
 class Responses(NamedTuple):
     """What the network says about the tokens of N search windows."""
 
-    boxes: NDArray[np.float32]
+    boxes: Tensor
     """(N, tokens, 4): centre x and y, width and height over the side of the window."""
-    scores: NDArray[np.float32]
-    """(N, tokens): probability of the target."""
-    fused: NDArray[np.float64]
-    """(N, tokens): the same, blended with the window."""
-    factors: NDArray[np.float64]
-    """(N,): pixels of the search window for each pixel of the frame."""
+    scores: Tensor
+    """float32 (N, tokens): probability of the target."""
+    fused: Tensor
+    """float64 (N, tokens): the same, blended with the window."""
 
 
-class SBT(NetworkModel[SBTState]):
-    """See the module's text."""
+class SBT(SquareCropTracker[SBTState]):
+    """The tracker. A prediction's score is the probability of the token that was chosen.
+
+    ``extras`` holds ``fused_score``, by which it was chosen, and ``token``, its index, row by row.
+    """
 
     Options: ClassVar[type[Options]] = SBTOptions
     options: SBTOptions
     network: SBTNetwork
+
+    def __init__(self, options: SBTOptions, device: str = "cpu", **weights: Any) -> None:
+        super().__init__(options, device, **weights)
+        self._window = options.window_weight * hann_window((self.network.side,) * 2, torch.float64, device).flatten()
 
     @classmethod
     def build_network(cls, options: SBTOptions) -> SBTNetwork:
@@ -81,56 +83,23 @@ class SBT(NetworkModel[SBTState]):
             backbone.pack(self.options.search_size)
         return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
 
-    @inference
-    def start(self, frames: list[Frame], targets: list[Target]) -> list[SBTState]:
-        """Read each target's template.
+    def encode_template(self, images: Tensor, crops: SquareCrops, boxes: NDArray[np.float64]) -> list[SBTState]:
+        """Return the features of templates that no search image changes."""
+        features = self.network.template(images).targets()
+        return [SBTState(box, template) for box, template in zip(boxes, features, strict=True)]
 
-        Raises:
-            TrackerError: a box without area, or whose surroundings lie outside of the frame.
-        """
-        options = self.options
-        boxes = np.stack([region_to_box(target.region).array() for target in targets])
-        crops = square_crop(frames, boxes, options.template_factor, options.template_size)
-        templates = self.network.template(imagenet_tensor(crops.images, self.device)).targets()
-        return [SBTState(box, template) for box, template in zip(boxes, templates, strict=True)]
+    def locate(self, images: Tensor, crops: SquareCrops, states: list[SBTState]) -> Located:
+        """Choose the token with the best blended score."""
+        responses = self.respond(images, states)
+        best = responses.fused.argmax(1, keepdim=True)
+        boxes = responses.boxes.gather(1, best[..., None].expand(-1, -1, 4))[:, 0]
+        scores, fused = (numbers.gather(1, best)[:, 0] for numbers in (responses.scores, responses.fused))
+        return Located(boxes, scores, {"fused_score": fused, "token": best[:, 0]})
 
-    @inference
-    def step(self, frames: list[Frame], states: list[SBTState]) -> list[Prediction]:
-        """Find each target in its next frame. The score is the probability of the token that was chosen.
-
-        ``extras`` holds ``fused_score``, by which it was chosen, and ``token``, its index, row by row.
-        """
-        boxes = np.stack([state.box for state in states])
-        found = self.respond(frames, states)
-        best = found.fused.argmax(1)
-        every = np.arange(len(best))
-        boxes = next_boxes(found.boxes[every, best], boxes, found.factors, self.options.search_size, frames)
-        for state, box in zip(states, boxes, strict=True):
-            state.box = box
-        reported = np.trunc(boxes) if self.options.integer_boxes else boxes
-        chosen = zip(reported, found.scores[every, best], found.fused[every, best], best, strict=True)
-        return [
-            Prediction(Box.of(box), float(score), {"fused_score": float(fused), "token": int(token)})
-            for box, score, fused, token in chosen
-        ]
-
-    def respond(self, frames: list[Frame], states: list[SBTState]) -> Responses:
-        """Return what the network says about the search windows around the targets' last boxes."""
-        options = self.options
-        boxes = np.stack([state.box for state in states])
-        crops = square_crop(frames, boxes, options.search_factor, options.search_size)
-        template = TemplateFeatures.stacked([state.template for state in states])
-        output = self.network(imagenet_tensor(crops.images, self.device), template)
-        # One transfer from the device: the box and the probability of each token.
-        tokens = torch.cat([output.boxes, output.logits.softmax(2)[..., :1]], 2).float().cpu().numpy()
-        scores = tokens[..., 4]
-        weight = options.window_weight
+    def respond(self, images: Tensor, states: list[SBTState]) -> Responses:
+        """Return what the network says about normalised search windows (B, 3, S, S)."""
+        output = self.network(images, TemplateFeatures.stacked([state.template for state in states]))
+        scores = output.logits.softmax(2)[..., 0].float()
         # The published numbers come from a product in float32 and a sum in float64.
-        fused = scores * np.float32(1 - weight) + weight * hann_window(round(scores.shape[1] ** 0.5))
-        return Responses(tokens[..., :4], scores, fused, crops.factors)
-
-
-def hann_window(side: int) -> NDArray[np.float64]:
-    """Return the outer product of two symmetric Hann windows, (side * side,), zero at the border."""
-    line = np.hanning(side)
-    return np.outer(line, line).ravel()
+        fused = (scores * float(np.float32(1 - self.options.window_weight))).double() + self._window
+        return Responses(output.boxes, scores, fused)

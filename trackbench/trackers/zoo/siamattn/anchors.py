@@ -1,4 +1,4 @@
-"""Anchors, and the choice of one proposal among them (paper Sec. 3.2; SiamRPN, CVPR 2018, Sec. 4.3)."""
+"""Anchors, and the choice of one proposal among them (paper Sec. 3.2)."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import numpy as np
 import torch
 from torch import Tensor
+
+from trackbench.nn.layers.siamrpn import change_penalty
 
 
 class Choice(NamedTuple):
@@ -54,12 +55,6 @@ def anchor_boxes(side: int, stride: int, ratios: Sequence[float], scales: Sequen
     return boxes.view(-1, 4)
 
 
-def hanning_window(side: int, anchors: int) -> Tensor:
-    """Return the cosine window over the places for every anchor, float32 (K * R * R,); its ends are zero."""
-    axis = np.hanning(side)
-    return torch.from_numpy(np.tile(np.outer(axis, axis).ravel(), anchors).astype(np.float32))
-
-
 def choose_proposals(
     cls: Tensor, loc: Tensor, anchors: Tensor, window: Tensor, sizes: Tensor, penalty_k: float, window_influence: float
 ) -> Choice:
@@ -77,11 +72,7 @@ def choose_proposals(
     batch = len(cls)
     score = cls.view(batch, 2, -1).softmax(1)[:, 1]
     boxes = decode(loc, anchors)
-    width, height = boxes[..., 2], boxes[..., 3]
-    before_w, before_h = sizes.to(boxes.dtype)[:, None].unbind(-1)
-    resized = _change(_mean_size(width, height) / _mean_size(before_w, before_h))
-    reshaped = _change((before_w / before_h) / (width / height))
-    penalty = torch.exp(-(reshaped * resized - 1) * penalty_k)
+    penalty = change_penalty(boxes[..., 2:], sizes.to(boxes.dtype)[:, None], penalty_k)
     ranking = penalty * score * (1 - window_influence) + window * window_influence
     # Untrained weights can give sizes beyond all numbers; such a proposal loses.
     index = ranking.nan_to_num(nan=-torch.inf).argmax(1)
@@ -103,14 +94,3 @@ def apply_deltas(boxes: Tensor, deltas: Tensor) -> Tensor:
     """Return boxes (..., 4), cx, cy, w, h, moved and resized by deltas (..., 4)."""
     size = boxes[..., 2:]
     return torch.cat([deltas[..., :2] * size + boxes[..., :2], deltas[..., 2:].exp() * size], -1)
-
-
-def _change(ratio: Tensor) -> Tensor:
-    """Return the ratio or its inverse, whichever is larger."""
-    return torch.maximum(ratio, 1 / ratio)
-
-
-def _mean_size(width: Tensor, height: Tensor) -> Tensor:
-    """Return SiamRPN's overall size: the side of a square with the box's area and half its perimeter as context."""
-    margin = (width + height) / 2
-    return ((width + margin) * (height + margin)).sqrt()

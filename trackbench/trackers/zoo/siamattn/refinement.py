@@ -81,18 +81,26 @@ class MaskFeatures(nn.Module):
         return total
 
 
-class BoxHead(nn.Module):
-    """Four deltas for a region.
+class RegionHead(nn.Module):
+    """A head that pools a region of a map.
 
     Args:
         channels: C.
+        bins: along each side of a region.
         scale: size of the map over that of the search region.
         deform_pool: whether the pooling is deformable.
     """
 
-    def __init__(self, channels: int, scale: float, deform_pool: bool) -> None:
+    def __init__(self, channels: int, bins: int, scale: float, deform_pool: bool) -> None:
         super().__init__()
-        self.roi_pool = roi_pool(channels, BOX_BINS, scale, deform_pool)
+        self.roi_pool = roi_pool(channels, bins, scale, deform_pool)
+
+
+class BoxHead(RegionHead):
+    """Four deltas for a region; arguments as of :class:`RegionHead`."""
+
+    def __init__(self, channels: int, scale: float, deform_pool: bool) -> None:
+        super().__init__(channels, BOX_BINS, scale, deform_pool)
         self.tail_det = nn.Sequential(
             nn.Linear(channels * BOX_BINS**2, HIDDEN), nn.ReLU(), nn.Linear(HIDDEN, HIDDEN), nn.ReLU()
         )
@@ -110,19 +118,12 @@ class BoxHead(nn.Module):
         return deltas
 
 
-class MaskHead(nn.Module):
-    """Mask logits for a region.
-
-    Args:
-        channels: C.
-        scale: size of the map over that of the search region.
-        deform_pool: whether the pooling is deformable.
-    """
+class MaskHead(RegionHead):
+    """Mask logits for a region; arguments as of :class:`RegionHead`."""
 
     def __init__(self, channels: int, scale: float, deform_pool: bool) -> None:
-        super().__init__()
+        super().__init__(channels, MASK_BINS, scale, deform_pool)
         ratio = MASK_SIZE // MASK_BINS
-        self.roi_pool = roi_pool(channels, MASK_BINS, scale, deform_pool)
         self.convs = nn.Sequential(*(conv_module(channels, channels, 3) for _ in range(4)))
         self.upsample = nn.ConvTranspose2d(channels, channels, ratio, stride=ratio)
         self.conv_logits = nn.Conv2d(channels, 1, 1)

@@ -22,11 +22,12 @@ from trackbench.checkpoints.key_map import KeyMap
 from trackbench.nn.crops.context import context_crop, context_side
 from trackbench.nn.layers.folding import fold_batch_norms
 from trackbench.nn.layers.packed_conv import pack_convolutions
+from trackbench.nn.layers.windows import hann_window
 from trackbench.regions import Box, Mask, Polygon, Region, polygon_to_box_vot
 from trackbench.trackers.base import Frame, Options, Prediction, Target
 from trackbench.trackers.networks import NetworkModel, NetworkOptions, inference
 from trackbench.trackers.targets import start_box
-from trackbench.trackers.zoo.siamattn.anchors import anchor_boxes, apply_deltas, choose_proposals, hanning_window
+from trackbench.trackers.zoo.siamattn.anchors import anchor_boxes, apply_deltas, choose_proposals
 from trackbench.trackers.zoo.siamattn.attention import BranchFeatures
 from trackbench.trackers.zoo.siamattn.checkpoint import official_keys
 from trackbench.trackers.zoo.siamattn.configuration import options_from_yaml
@@ -152,7 +153,8 @@ class SiamAttnTracker(NetworkModel[SiamAttnState]):
         super().__init__(options, device, **weights)
         ratios, scales = options.anchor_ratios, options.anchor_scales
         self._anchors = anchor_boxes(options.response, options.anchor_stride, ratios, scales).to(device)
-        self._window = hanning_window(options.response, len(ratios) * len(scales)).to(device)
+        window = hann_window((options.response,) * 2, device=device).flatten()
+        self._window = window.repeat(len(ratios) * len(scales))
         self._stds = torch.tensor(options.box_stds, dtype=torch.float64, device=device)
 
     @classmethod

@@ -11,10 +11,10 @@ from torch import Tensor, nn
 from trackbench.checkpoints.key_map import KeyMap, match
 from trackbench.checkpoints.reader import read_state
 from trackbench.errors import DataError
+from trackbench.nn.layers.swin import IMAGENET_KEYS
 from trackbench.trackers.matching import describe
 from trackbench.trackers.zoo.simtrack.checkpoint import IN_PROJ, TEXT_TOWER
 from trackbench.trackers.zoo.simtrack.options import SimTrackOptions
-from trackbench.trackers.zoo.sparsett.checkpoint import IMAGENET
 
 _TIMM = (
     (r"^cls_token$", "class_embedding"),
@@ -30,7 +30,7 @@ _TIMM = (
 )
 """From the names of timm's vision transformers to CLIP's."""
 
-SWIN = replace(IMAGENET, unused=(*IMAGENET.unused, r"layers\.3\..*", r"layers\.2\.downsample\..*"))
+SWIN = replace(IMAGENET_KEYS, unused=(*IMAGENET_KEYS.unused, r"layers\.3\..*", r"layers\.2\.downsample\..*"))
 """The first three stages of a Swin transformer."""
 
 PVT = KeyMap(

@@ -13,10 +13,10 @@ from typing import NamedTuple
 from torch import Tensor, nn
 
 from trackbench.nn.layers.corner_head import CornerHead, centre_form
+from trackbench.trackers.zoo.simtrack.ablations.pvt_backbone import PVTBackbone
+from trackbench.trackers.zoo.simtrack.ablations.swin_backbone import SwinBackbone
+from trackbench.trackers.zoo.simtrack.ablations.transformer_head import TransformerHead
 from trackbench.trackers.zoo.simtrack.options import SimTrackOptions
-from trackbench.trackers.zoo.simtrack.pvt_backbone import PVTBackbone
-from trackbench.trackers.zoo.simtrack.swin_backbone import SwinBackbone
-from trackbench.trackers.zoo.simtrack.transformer_head import TransformerHead
 from trackbench.trackers.zoo.simtrack.vit_backbone import Memory, ViTBackbone
 
 HEAD_CHANNELS = 256

@@ -11,16 +11,14 @@ from typing import ClassVar
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 
 from trackbench.checkpoints.key_map import KeyMap
-from trackbench.nn.crops.normalise import imagenet_tensor
-from trackbench.nn.crops.square import next_boxes, square_crop
+from trackbench.nn.crops.square import SquareCrops
 from trackbench.nn.layers.folding import fold_batch_norms
 from trackbench.nn.layers.packed_conv import pack_convolutions
-from trackbench.regions import Box, region_to_box
-from trackbench.trackers.base import Frame, Options, Prediction, Target
-from trackbench.trackers.networks import NetworkModel, inference
+from trackbench.trackers.base import Options
+from trackbench.trackers.square_crop import Located, SquareCropState, SquareCropTracker
 from trackbench.trackers.zoo.simtrack.checkpoint import checkpoint_keys
 from trackbench.trackers.zoo.simtrack.initialisation import initialise_backbone
 from trackbench.trackers.zoo.simtrack.network import SimTrack
@@ -29,17 +27,15 @@ from trackbench.trackers.zoo.simtrack.vit_backbone import Memory
 
 
 @dataclass
-class SimTrackState:
+class SimTrackState(SquareCropState):
     """One target."""
 
-    box: NDArray[np.float64]
-    """Where it was last, (4,) x, y, w, h in pixels."""
     memory: Memory
     """What its exemplar gives to every frame; tensors without the batch dimension, on the model's device."""
 
 
-class SimTrackTracker(NetworkModel[SimTrackState]):
-    """See the module's text."""
+class SimTrackTracker(SquareCropTracker[SimTrackState]):
+    """The tracker; predictions have no score."""
 
     Options: ClassVar[type[Options]] = SimTrackOptions
     options: SimTrackOptions
@@ -69,32 +65,16 @@ class SimTrackTracker(NetworkModel[SimTrackState]):
             pack_convolutions(network.box_head, network.grid)
         return network
 
-    @inference
-    def start(self, frames: list[Frame], targets: list[Target]) -> list[SimTrackState]:
-        """Read each target's exemplar; the tokens that no later frame changes are made here.
-
-        Raises:
-            TrackerError: a box without area, or whose surroundings lie outside of the frame.
-        """
-        options = self.options
-        boxes = np.stack([region_to_box(target.region).array() for target in targets])
-        crops = square_crop(frames, boxes, options.template_factor, options.template_size)
-        inside = torch.from_numpy(exemplar_boxes(boxes, crops.factors, options.template_size))
-        memory = self.network.exemplar(imagenet_tensor(crops.images, self.device), inside.to(self.device))
+    def encode_template(self, images: Tensor, crops: SquareCrops, boxes: NDArray[np.float64]) -> list[SimTrackState]:
+        """Return the exemplars' tokens that no later frame changes."""
+        inside = torch.from_numpy(exemplar_boxes(boxes, crops.factors, self.options.template_size))
+        memory = self.network.exemplar(images, inside.to(self.device))
         return [SimTrackState(box, tuple(part[index].clone() for part in memory)) for index, box in enumerate(boxes)]
 
-    @inference
-    def step(self, frames: list[Frame], states: list[SimTrackState]) -> list[Prediction]:
-        """Find each target in its next frame. There is no score."""
-        options = self.options
-        boxes = np.stack([state.box for state in states])
-        crops = square_crop(frames, boxes, options.search_factor, options.search_size)
+    def locate(self, images: Tensor, crops: SquareCrops, states: list[SimTrackState]) -> Located:
+        """Read the box from the two corners."""
         memory = tuple(torch.stack(parts) for parts in zip(*(state.memory for state in states), strict=True))
-        found = self.network.locate(imagenet_tensor(crops.images, self.device), memory).boxes.float().cpu().numpy()
-        boxes = next_boxes(found, boxes, crops.factors, options.search_size, frames)
-        for state, box in zip(states, boxes, strict=True):
-            state.box = box
-        return [Prediction(Box.of(box)) for box in boxes]
+        return Located(self.network.locate(images, memory).boxes)
 
 
 def exemplar_boxes(boxes: NDArray[np.float64], factors: NDArray[np.float64], size: int) -> NDArray[np.float32]:

@@ -40,10 +40,8 @@ class ViTBackbone(nn.Module):
             self.pos_fc = ExemplarPosition(self.width)
         period = round(1 / options.interaction_ratio) if options.interaction_ratio else options.depth[0] + 1
         self.interacting = [index % period == period - 1 for index in range(options.depth[0])]
-        self.apart = 0 if options.siamese else period - 1
-        """How many blocks stand before the first one in which the exemplar sees the search image."""
-        self.apart = 0 if options.siamese else period - 1
-        """How many blocks stand before the first one in which the exemplar sees the search image."""
+        self.first_joint = 0 if options.siamese else period - 1
+        """Index of the first joint block: before it, the exemplar does not see the search image."""
 
     def for_inference(self) -> None:
         """Bring the weights into the form that is fastest on a CPU; they do not change any more."""
@@ -64,9 +62,9 @@ class ViTBackbone(nn.Module):
         """
         tokens = self.visual.ln_pre(self.exemplar_tokens(image, boxes))
         if not self.options.siamese:
-            for block in self.visual.blocks[: self.apart]:
+            for block in self.visual.blocks[: self.first_joint]:
                 tokens = block(tokens)
-            return tokens, self.visual.blocks[self.apart].project(tokens)
+            return tokens, self.visual.blocks[self.first_joint].project(tokens)
         memory = []
         for block, interacts in zip(self.visual.blocks, self.interacting, strict=True):
             if interacts:
@@ -112,11 +110,11 @@ class ViTBackbone(nn.Module):
         """Eq. 5: all tokens see all, in the blocks with interaction."""
         exemplar, exemplar_projected = memory
         own, blocks = tokens.shape[1], self.visual.blocks
-        for block in blocks[: self.apart]:
+        for block in blocks[: self.first_joint]:
             tokens = block(tokens)
-        projected: Tensor | None = torch.cat([blocks[self.apart].project(tokens), exemplar_projected], dim=3)
+        projected: Tensor | None = torch.cat([blocks[self.first_joint].project(tokens), exemplar_projected], dim=3)
         tokens = torch.cat([tokens, exemplar], dim=1)
-        for index, block in enumerate(blocks[self.apart :], self.apart):
+        for index, block in enumerate(blocks[self.first_joint :], self.first_joint):
             if self.interacting[index]:
                 last = index + 1 == len(blocks) and not with_exemplar
                 tokens = block(tokens, queries=self.grid**2 if last else None, projected=projected)

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import replace
-from functools import partial
-from typing import Literal
 
 from torch import Tensor
 
 from trackbench.checkpoints.key_map import KeyMap, match
 from trackbench.errors import DataError
-from trackbench.nn.layers.swin import Swin, merging_order
+from trackbench.nn.layers.swin import IMAGENET_KEYS, Swin, reorder_mergings
 from trackbench.trackers.zoo.sparsett.head import Heads
 
 BACKBONE = (
@@ -21,8 +18,6 @@ BACKBONE = (
     (r"\.ffn\.layers\.1\.", ".mlp.fc2."),
     (r"\bpatch_embed\.projection\.", "patch_embed.proj."),
 )
-
-_MERGING = re.compile(r"\.downsample\.(norm\.(weight|bias)|reduction\.weight)$")
 
 
 def split_projections(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -36,13 +31,6 @@ def split_projections(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
         else:
             split[name] = tensor
     return split
-
-
-def reorder_mergings(tensors: dict[str, Tensor], flavour: Literal["unfold", "original"]) -> dict[str, Tensor]:
-    """Return all tensors, those of patch mergings in the order of channels that :class:`PatchMerging` has."""
-    return {
-        name: merging_order(tensor, flavour) if _MERGING.search(name) else tensor for name, tensor in tensors.items()
-    }
 
 
 OFFICIAL = KeyMap(
@@ -68,15 +56,6 @@ def official_keys(heads: Heads) -> KeyMap:
     return replace(OFFICIAL, off=other)
 
 
-IMAGENET = KeyMap(
-    rename=((r"^layers\.", "stages."),),
-    # The classifier, its norm, and constants that each block keeps.
-    unused=(r"head\..*", r"norm\..*", r".*\.relative_position_index", r".*\.attn_mask"),
-    convert=partial(reorder_mergings, flavour="original"),
-)
-"""The backbone's ImageNet weights, as the authors of Swin published them below the key ``model``."""
-
-
 def start_from_imagenet(backbone: Swin, weights: Mapping[str, Tensor]) -> None:
     """Give the backbone the weights from which the official training starts; its output norm keeps its own.
 
@@ -89,7 +68,7 @@ def start_from_imagenet(backbone: Swin, weights: Mapping[str, Tensor]) -> None:
     """
     wanted = backbone.state_dict()
     output_norms = {name for name in wanted if name.startswith(tuple(f"norm{i}." for i in backbone.outputs))}
-    found = match(weights, IMAGENET, {name: tensor for name, tensor in wanted.items() if name not in output_norms})
+    found = match(weights, IMAGENET_KEYS, {name: tensor for name, tensor in wanted.items() if name not in output_norms})
     if not found.complete:
         wrong = [*found.unknown, *found.missing, *found.misshapen]
         raise DataError(f"ImageNet weights of Swin: {len(wrong)} names do not fit, among them {wrong[0]}")

@@ -10,6 +10,7 @@ weights.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from dataclasses import dataclass
 from typing import cast
 
 import torch
@@ -36,39 +37,41 @@ class Adjuster(nn.Module):
         return cast(Tensor, self.bn(self.conv(x))).flatten(2).transpose(1, 2)
 
 
+@dataclass(frozen=True)
+class NetworkSize:
+    """Sizes of everything behind the backbone."""
+
+    focus: FocusSize
+    heads: Heads = "double"
+    """Which heads there are."""
+    template: int = 127
+    """Side of the template in pixels; learned positions fix it."""
+    search: int = 289
+    """Side of the search region in pixels; likewise."""
+    head_width: int = 1024
+    """Channels of both heads' features."""
+    bottlenecks: int = 7
+    """Bottlenecks of the convolutional head."""
+
+
 class FocusNetwork(nn.Module, ABC):
     """The parts behind the features: adjusters, target focus network, heads; subclasses say where features come from.
 
     Args:
         channels: of the features.
         stride: of the features, in pixels.
-        focus: size of the target focus network.
-        heads: which heads there are.
-        template: side of the template in pixels.
-        search: side of the search region in pixels.
-        head_width: channels of both heads' features.
-        bottlenecks: of the convolutional head.
+        size: of all parts.
     """
 
-    def __init__(
-        self,
-        channels: int,
-        stride: int,
-        focus: FocusSize,
-        heads: Heads = "double",
-        *,
-        template: int = 127,
-        search: int = 289,
-        head_width: int = 1024,
-        bottlenecks: int = 7,
-    ) -> None:
+    def __init__(self, channels: int, stride: int, size: NetworkSize) -> None:
         super().__init__()
-        self.template_side, self.search_side = -(-template // stride), -(-search // stride)
+        focus = size.focus
+        self.template_side, self.search_side = -(-size.template // stride), -(-size.search // stride)
         self.feat_adjuster_z = Adjuster(channels, focus.width)
         self.feat_adjuster_x = Adjuster(channels, focus.width)
         self.encoder = Encoder(focus, self.template_side)
         self.decoder = Decoder(focus, self.search_side)
-        self.head = DoubleHead(2 * focus.width, head_width, bottlenecks, self.search_side, stride, heads)
+        self.head = DoubleHead(2 * focus.width, size.head_width, size.bottlenecks, self.search_side, stride, size.heads)
 
     @abstractmethod
     def encode(self, template: Tensor) -> Tensor:
@@ -114,38 +117,13 @@ class SparseTTNetwork(FocusNetwork):
     """The whole network, on a Swin transformer.
 
     Args:
-        focus: size of the target focus network.
-        heads: which heads there are.
+        size: of the parts behind the backbone.
         swin: size of the backbone; its stages after ``stage`` are built for their weights and never computed.
         stage: of the backbone whose map is used, with a stride of 4 · 2^stage pixels.
-        template: side of the template in pixels.
-        search: side of the search region in pixels.
-        head_width: channels of both heads' features.
-        bottlenecks: of the convolutional head.
     """
 
-    def __init__(
-        self,
-        focus: FocusSize,
-        heads: Heads = "double",
-        *,
-        swin: SwinSize = SWIN_TINY,
-        stage: int = 2,
-        template: int = 127,
-        search: int = 289,
-        head_width: int = 1024,
-        bottlenecks: int = 7,
-    ) -> None:
-        super().__init__(
-            swin.width * 2**stage,
-            4 * 2**stage,
-            focus,
-            heads,
-            template=template,
-            search=search,
-            head_width=head_width,
-            bottlenecks=bottlenecks,
-        )
+    def __init__(self, size: NetworkSize, swin: SwinSize = SWIN_TINY, stage: int = 2) -> None:
+        super().__init__(swin.width * 2**stage, 4 * 2**stage, size)
         self.backbone = Swin(swin, outputs=(stage,))
 
     def encode(self, template: Tensor) -> Tensor:

@@ -17,6 +17,10 @@ from torch import Tensor
 
 from trackbench.checkpoints.key_map import KeyMap
 from trackbench.nn.crops.aligned import aligned_crop
+from trackbench.nn.crops.context import context_side
+from trackbench.nn.crops.normalise import Normaliser
+from trackbench.nn.layers.siamrpn import change_penalty
+from trackbench.nn.layers.windows import hann_window
 from trackbench.regions import Box
 from trackbench.trackers.base import Frame, Options, Prediction, Target
 from trackbench.trackers.networks import NetworkModel, NetworkOptions, inference
@@ -24,7 +28,7 @@ from trackbench.trackers.targets import start_box
 from trackbench.trackers.zoo.sparsett.checkpoint import official_keys
 from trackbench.trackers.zoo.sparsett.focus import FocusSize
 from trackbench.trackers.zoo.sparsett.head import Heads
-from trackbench.trackers.zoo.sparsett.network import FocusNetwork, SparseTTNetwork
+from trackbench.trackers.zoo.sparsett.network import FocusNetwork, NetworkSize, SparseTTNetwork
 
 TEMPLATE, SEARCH = 127, 289
 """Sides of template and search region in pixels; learned positions fix them."""
@@ -81,18 +85,17 @@ class SparseTT(NetworkModel[SparseTTState]):
 
     def __init__(self, options: SparseTTOptions, device: str = "cpu", **weights: Any) -> None:
         super().__init__(options, device, **weights)
-        self._set_constants()
-
-    def _set_constants(self) -> None:
-        line = np.hanning(self.network.search_side)
-        self._window = np.outer(line, line).ravel()
-        self._mean, self._std = (torch.tensor(v, device=self.device).view(1, 3, 1, 1) for v in (MEAN, STD))
+        self._window = hann_window((self.network.search_side,) * 2, torch.float64, device).flatten()
 
     @classmethod
     def build_network(cls, options: Any) -> FocusNetwork:
         """Return the network of the options' layers, sparseness and heads."""
-        size = FocusSize(options.encoder_layers, options.decoder_layers, options.top_k)
-        return SparseTTNetwork(size, options.heads, template=TEMPLATE, search=SEARCH)
+        return SparseTTNetwork(network_size(options))
+
+    @classmethod
+    def normaliser(cls) -> Normaliser:
+        """Return ImageNet's normalisation in grey levels."""
+        return Normaliser(MEAN, STD, levels=1)
 
     @classmethod
     def key_map(cls, options: SparseTTOptions) -> KeyMap:
@@ -117,7 +120,7 @@ class SparseTT(NetworkModel[SparseTTState]):
         sizes = numbers[:, 2:].astype(np.float64)
         borders = [tuple(int(level) for level in frame.mean((0, 1))) for frame in frames]
         crops = aligned_crop(frames, centres, _side(TEMPLATE, self._scale(sizes)), TEMPLATE, borders)
-        memory = self.network.encode(self._normalised(crops))
+        memory = self.network.encode(self.normalise(crops))
         return [
             SparseTTState(x, y, w, h, border, memory[i].clone())
             for i, ((x, y), (w, h), border) in enumerate(zip(centres.tolist(), sizes.tolist(), borders, strict=True))
@@ -133,64 +136,55 @@ class SparseTT(NetworkModel[SparseTTState]):
         sizes = np.array([(state.w, state.h) for state in states])
         scales = self._scale(sizes)
         crops = aligned_crop(frames, centres, _side(SEARCH, scales), SEARCH, [state.border for state in states])
-        scores, boxes = self.network.track(self._normalised(crops), torch.stack([state.memory for state in states]))
-        found = torch.cat([scores[..., None], boxes], 2).double().cpu().numpy()
-        cells, chosen, ranks = self._choose(found[..., 0], found[..., 1:], sizes, scales, frames, centres)
+        limits = np.array([frame.shape[1::-1] for frame in frames])
+        geometry = np.concatenate([centres, sizes, limits, scales[:, None]], 1)
+        images, memory = self.normalise(crops), torch.stack([state.memory for state in states])
+        scores, boxes = self.network.track(images, memory)
+        chosen = self._choose(scores.double(), boxes.double(), torch.from_numpy(geometry).to(self.device))
         predictions = []
-        for i, state in enumerate(states):
-            state.x, state.y, state.w, state.h = x, y, w, h = chosen[i].tolist()
-            extras = {"cell": int(cells[i]), "fused_score": float(found[i, cells[i], 0])}
-            predictions.append(Prediction(Box(x - (w - 1) / 2, y - (h - 1) / 2, w, h), float(ranks[i]), extras))
+        for state, (x, y, w, h, rank, score, cell) in zip(states, chosen.cpu().tolist(), strict=True):
+            state.x, state.y, state.w, state.h = x, y, w, h
+            extras = {"cell": int(cell), "fused_score": score}
+            predictions.append(Prediction(Box(x - (w - 1) / 2, y - (h - 1) / 2, w, h), rank, extras))
         return predictions
 
-    def _choose(
-        self, scores: Floats, boxes: Floats, sizes: Floats, scales: Floats, frames: list[Frame], centres: Floats
-    ) -> tuple[NDArray[np.intp], Floats, Floats]:
+    def _choose(self, scores: Tensor, boxes: Tensor, geometry: Tensor) -> Tensor:
         """Choose a cell for each target and move its box there; the size follows slowly.
 
         Args:
-            scores: (B, cells).
-            boxes: corners in pixels of the search regions, (B, cells, 4).
-            sizes: last widths and heights in pixels of the frames, (B, 2).
-            scales: pixels of the search regions over those of the frames, (B,).
-            frames: for their sizes.
-            centres: of the search regions, in pixels of the frames, (B, 2).
+            scores: float64 (B, cells).
+            boxes: corners in pixels of the search regions, float64 (B, cells, 4).
+            geometry: centre and size of each target in its frame, width and height of the frame, pixels of the search
+                region over those of the frame, float64 (B, 7).
 
         Returns:
-            Cells (B,), new centres and sizes (B, 4), penalised and windowed scores of the cells (B,).
+            New centre and size, penalised and windowed score, score before that, and the cell, float64 (B, 7).
         """
-        options, targets = self.options, np.arange(len(scores))
+        options = self.options
+        centres, sizes, limits, scales = geometry[:, :2], geometry[:, 2:4], geometry[:, 4:6], geometry[:, 6:]
         extents = boxes[..., 2:] - boxes[..., :2] + 1
-        last = (sizes * scales[:, None])[:, None]
-        growth = _padded_side(extents) / _padded_side(last)
-        stretch = (last[..., 0] / last[..., 1]) / (extents[..., 0] / extents[..., 1])
-        change = np.maximum(growth, 1 / growth) * np.maximum(stretch, 1 / stretch)
-        penalties = np.exp((1 - change) * options.penalty_k)
+        penalties = change_penalty(extents, (sizes * scales)[:, None], options.penalty_k)
         ranks = penalties * scores * (1 - options.window_influence) + self._window * options.window_influence
-        cells = ranks.argmax(1)
-
-        box, extent = boxes[targets, cells], extents[targets, cells]
+        cells = ranks.argmax(1, keepdim=True)
+        rank, penalty, score = (numbers.gather(1, cells) for numbers in (ranks, penalties, scores))
+        box, extent = (
+            pairs.gather(1, cells[..., None].expand(-1, -1, pairs.shape[2]))[:, 0] for pairs in (boxes, extents)
+        )
         shifts = (box[:, :2] + box[:, 2:]) / 2 - SEARCH // 2
-        limits = np.array([frame.shape[1::-1] for frame in frames], np.float64)
-        rate = (penalties[targets, cells] * scores[targets, cells] * options.test_lr)[:, None]
-        new_centres = np.clip(centres + shifts / scales[:, None], 0, limits)
-        new_sizes = np.clip(sizes * (1 - rate) + extent / scales[:, None] * rate, MIN_SIZE, limits)
-        return cells, np.concatenate([new_centres, new_sizes], 1), ranks[targets, cells]
+        rate = penalty * score * options.test_lr
+        new_centres = (centres + shifts / scales).clamp_min(0).minimum(limits)
+        new_sizes = (sizes * (1 - rate) + extent / scales * rate).clamp_min(MIN_SIZE).minimum(limits)
+        return torch.cat([new_centres, new_sizes, rank, score, cells.double()], 1)
 
     def _scale(self, sizes: Floats) -> Floats:
         """Return pixels of a crop over those of the frame for targets of width and height (B, 2): (B,)."""
-        return TEMPLATE / _padded_side(sizes, self.options.context)
-
-    def _normalised(self, crops: NDArray[np.uint8]) -> Tensor:
-        """Return crops (B, H, W, 3) as the network takes them, (B, 3, H, W) on its device, channels last in memory."""
-        images = torch.from_numpy(crops).to(self.device).permute(0, 3, 1, 2).float()
-        return images.sub_(self._mean).div_(self._std)
+        return TEMPLATE / np.array([context_side(w, h, self.options.context) for w, h in sizes.tolist()])
 
 
-def _padded_side(sizes: Floats, context: float = 0.5) -> Floats:
-    """Return the side of the square that has the area of targets (..., 2) with their context: (...,)."""
-    padded = sizes + context * sizes.sum(-1, keepdims=True)
-    return np.asarray(np.sqrt(padded.prod(-1)), np.float64)
+def network_size(options: SparseTTOptions) -> NetworkSize:
+    """Return the sizes of the network that options describe."""
+    focus = FocusSize(options.encoder_layers, options.decoder_layers, options.top_k)
+    return NetworkSize(focus, options.heads, TEMPLATE, SEARCH)
 
 
 def _side(pixels: int, scales: Floats) -> Floats:

@@ -16,12 +16,10 @@ from torch import Tensor
 from trackbench.checkpoints.key_map import KeyMap
 from trackbench.nn.layers.folding import fold_batch_norms
 from trackbench.trackers.base import Options
-from trackbench.trackers.zoo.sbt.features import CorrelationAwareFeatures
+from trackbench.trackers.zoo.sbt.ablations.correlation_aware import CorrelationAwareFeatures
 from trackbench.trackers.zoo.sbt.options import BackboneOptions
-from trackbench.trackers.zoo.sparsett.focus import FocusSize
-from trackbench.trackers.zoo.sparsett.head import Heads
-from trackbench.trackers.zoo.sparsett.network import FocusNetwork
-from trackbench.trackers.zoo.sparsett.tracker import SEARCH, TEMPLATE, SparseTT, SparseTTOptions
+from trackbench.trackers.zoo.sparsett.network import FocusNetwork, NetworkSize
+from trackbench.trackers.zoo.sparsett.tracker import SparseTT, SparseTTOptions, network_size
 
 SBT_SMALL = BackboneOptions(depths=(2, 2, 6), strides=(4, 2, 2), cross=((), (), (2, 4, 6)))
 """SBT-small with the stride of SparseTT's features, 16 pixels."""
@@ -31,37 +29,13 @@ class CorrelationAwareSparseTT(FocusNetwork):
     """SparseTT's network on correlation-aware features.
 
     Args:
-        focus: size of the target focus network.
-        heads: which heads there are.
+        size: of the parts behind the features.
         features: form of the feature network.
-        template: side of the template in pixels.
-        search: side of the search region in pixels.
-        head_width: channels of both heads' features.
-        bottlenecks: of the convolutional head.
     """
 
-    def __init__(
-        self,
-        focus: FocusSize,
-        heads: Heads = "double",
-        features: BackboneOptions = SBT_SMALL,
-        *,
-        template: int = TEMPLATE,
-        search: int = SEARCH,
-        head_width: int = 1024,
-        bottlenecks: int = 7,
-    ) -> None:
-        made = CorrelationAwareFeatures(features, search)
-        super().__init__(
-            made.channels,
-            made.stride,
-            focus,
-            heads,
-            template=template,
-            search=search,
-            head_width=head_width,
-            bottlenecks=bottlenecks,
-        )
+    def __init__(self, size: NetworkSize, features: BackboneOptions = SBT_SMALL) -> None:
+        made = CorrelationAwareFeatures(features, size.search)
+        super().__init__(made.channels, made.stride, size)
         self.features = made
 
     def encode(self, template: Tensor) -> Tensor:
@@ -105,8 +79,7 @@ class SparseTTCA(SparseTT):
     @classmethod
     def build_network(cls, options: SparseTTCAOptions) -> CorrelationAwareSparseTT:
         """Return the network of the options' features, layers, sparseness and heads."""
-        size = FocusSize(options.encoder_layers, options.decoder_layers, options.top_k)
-        return CorrelationAwareSparseTT(size, options.heads, options.features)
+        return CorrelationAwareSparseTT(network_size(options), options.features)
 
     @classmethod
     def key_map(cls, options: SparseTTOptions) -> KeyMap:
