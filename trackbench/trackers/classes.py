@@ -13,18 +13,20 @@ from trackbench.trackers.base import TrackerModel
 from trackbench.trackers.refiner import Refiner
 
 
-def load_class(found: ResolvedDefinition[TrackerDefinition]) -> type[TrackerModel[Any]] | type[Refiner[Any]]:
+def load_class(definition: ResolvedDefinition[TrackerDefinition]) -> type[TrackerModel[Any]] | type[Refiner[Any]]:
     """Import the class that a definition names; a definition in the working folder may name a module that lies there.
 
     Raises:
         UsageError: no such module or class, or neither a TrackerModel nor, of a refiner's definition, a Refiner.
     """
-    if not found.builtin and str(Path.cwd()) not in sys.path:
+    if not definition.builtin and str(Path.cwd()) not in sys.path:
         sys.path.insert(0, str(Path.cwd()))
-    loaded = load_object(found.value.model, f"{found.path}: key 'class'")
-    base: type[Any] = Refiner if found.value.refiner else TrackerModel
+    loaded = load_object(definition.value.model, f"{definition.path}: key 'class'")
+    base: type[Any] = Refiner if definition.value.refiner else TrackerModel
     if not (isinstance(loaded, type) and issubclass(loaded, base)):
-        raise UsageError(f"{found.path}: key 'class' is '{found.value.model}': expected a subclass of {base.__name__}")
+        raise UsageError(
+            f"{definition.path}: key 'class' is '{definition.value.model}': expected a subclass of {base.__name__}"
+        )
     fitting: type[TrackerModel[Any]] | type[Refiner[Any]] = loaded
     return fitting
 

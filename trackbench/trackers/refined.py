@@ -30,7 +30,7 @@ class RefinedModel(TrackerModel[RefinedState]):
         super().__init__(tracker.options, tracker.device)
         self.tracker = tracker
         self.refiner = refiner
-        # Of a class, this is known once and for all; of this one, when its tracker is.
+        # An instance attribute: it depends on the wrapped tracker.
         self.takes = tracker.takes  # type: ignore[misc]
 
     def start(self, frames: list[Frame], targets: list[Target]) -> list[RefinedState]:

@@ -12,8 +12,8 @@ single read from the device are here::
             return [MyState(box, tokens.clone()) for box, tokens in zip(boxes, self.network.encode(images))]
 
         def locate(self, images, crops, states):
-            found = self.network(images, torch.stack([state.tokens for state in states]))
-            return Located(found.boxes, found.scores)
+            output = self.network(images, torch.stack([state.tokens for state in states]))
+            return Located(output.boxes, output.scores)
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Convolutions whose weights never change again, in the memory layout that a CPU wants; see ``packed_linear``."""
+"""Inference-only convolutions in oneDNN's packed layout; see ``packed_linear``."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ class PackedConv2d(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, H, W) -> (B, output, H', W')."""
         x = x.contiguous(memory_format=torch.channels_last)
-        found = torch.ops.mkldnn._convolution_pointwise(
+        convolved = torch.ops.mkldnn._convolution_pointwise(
             x, self.packed, self.bias, *self.sizes, self.activation, [], "none"
         )
-        return cast(Tensor, found)
+        return cast(Tensor, convolved)
 
 
 def pack_convolutions(root: nn.Module, side: int) -> int:

@@ -1,4 +1,4 @@
-"""Linear layers whose weights never change again, in the memory layout that a CPU's matrix products want.
+"""Inference-only linear layers in oneDNN's packed layout: their weights do not change any more.
 
 oneDNN multiplies with weights in blocks of its own; without this it, or MKL, rearranges them in every call, which costs
 10 to 20 % of a transformer on one target. The operators are those that torch's compiler puts in when it freezes a
@@ -54,8 +54,8 @@ class PackedLinear(nn.Module):
         if not self.convolves:
             return cast(Tensor, torch.ops.mkldnn._linear_pointwise(x, self.packed, self.bias, *activation))
         tokens = x.reshape(1, -1, 1, x.shape[-1]).permute(0, 3, 1, 2)
-        found = torch.ops.mkldnn._convolution_pointwise(tokens, self.packed, self.bias, *_POINT, *activation)
-        return cast(Tensor, found.permute(0, 2, 3, 1).reshape(*x.shape[:-1], -1))
+        product = torch.ops.mkldnn._convolution_pointwise(tokens, self.packed, self.bias, *_POINT, *activation)
+        return cast(Tensor, product.permute(0, 2, 3, 1).reshape(*x.shape[:-1], -1))
 
 
 def can_pack() -> bool:

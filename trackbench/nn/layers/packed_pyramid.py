@@ -1,4 +1,4 @@
-"""Pyramid transformers whose weights never change again, as a CPU wants them; see ``packed_linear``."""
+"""Pyramid transformers for inference in oneDNN's packed layout; see ``packed_linear``."""
 
 from __future__ import annotations
 

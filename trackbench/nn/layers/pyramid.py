@@ -113,8 +113,8 @@ class SpatialReductionAttention(nn.Module):
         split = self.q(queries.tokens).reshape(batch, length, self.heads, -1).transpose(1, 2)
         if bias is not None:
             bias = bias.to(split.dtype)
-        found = F.scaled_dot_product_attention(split, source.keys, source.values, attn_mask=bias)
-        mixed: Tensor = self.proj(found.transpose(1, 2).flatten(2))
+        gathered = F.scaled_dot_product_attention(split, source.keys, source.values, attn_mask=bias)
+        mixed: Tensor = self.proj(gathered.transpose(1, 2).flatten(2))
         return mixed
 
 

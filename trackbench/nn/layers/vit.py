@@ -137,7 +137,7 @@ class Block(nn.Module):
 
 
 class VisionTransformer(nn.Module):
-    """The parts of a vision transformer, to be put together by whoever has more than one image.
+    """The parts of a vision transformer; users with more than one image put them together.
 
     Args:
         width: channels of a token, C.

@@ -169,13 +169,13 @@ class Decoder(nn.Module):
             scores: the neck's map (B, K, h, w).
             features: level -> (B, C, H, W).
         """
-        found: Tensor | None = None
+        refined: Tensor | None = None
         for name in self.levels:
             joined, reduced = self.TSE[name](features[name], scores)
             # The deepest level has none before it: its own mean stands in.
-            before = reduced.mean((2, 3), keepdim=True) if found is None else found
-            found = self.RRB2[name](self.CAB[name](before, self.RRB1[name](joined)))
-        logits: Tensor = self.project(found)
+            before = reduced.mean((2, 3), keepdim=True) if refined is None else refined
+            refined = self.RRB2[name](self.CAB[name](before, self.RRB1[name](joined)))
+        logits: Tensor = self.project(refined)
         return logits
 
 

@@ -96,8 +96,10 @@ class AlphaRefine(Networked, Refiner[Reference]):
     def refine(self, frames: list[Frame], boxes: list[Box], states: list[Reference]) -> list[Mask | None]:
         """Return the pixels of each target; None for a box without area, or too large, or outside of the frame."""
         masks: list[Mask | None] = [None] * len(frames)
-        found = [rectangle_around(box, self.options.factor, frame) for frame, box in zip(frames, boxes, strict=True)]
-        seen = {index: rectangle for index, rectangle in enumerate(found) if rectangle is not None}
+        rectangles = [
+            rectangle_around(box, self.options.factor, frame) for frame, box in zip(frames, boxes, strict=True)
+        ]
+        seen = {index: rectangle for index, rectangle in enumerate(rectangles) if rectangle is not None}
         if not seen:
             return masks
         kernels = torch.stack([states[index].kernel for index in seen])

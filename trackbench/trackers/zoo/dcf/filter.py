@@ -42,14 +42,14 @@ def constrained_filter(sample: Tensor, label: Tensor, support: Tensor, penalties
     """
     cells = sample.shape[-2]
     power = energy(sample)
-    wanted = sample * label.conj()
-    spectra = wanted / (power + penalties[0]).unsqueeze(1)
+    target = sample * label.conj()
+    spectra = target / (power + penalties[0]).unsqueeze(1)
     multiplier: Tensor | None = None
     for before, penalty in pairwise(penalties):
         free = spectra if multiplier is None else spectra + multiplier
         masked = torch.fft.rfft2(torch.fft.irfft2(free, s=(cells, cells)) * support.unsqueeze(1))
         multiplier = (free - masked) * (before / penalty)
-        goal = torch.add(wanted, masked - multiplier, alpha=penalty)
+        goal = torch.add(target, masked - multiplier, alpha=penalty)
         share = correlate(goal, sample) / (power + penalty)
         spectra = (goal - sample * share.unsqueeze(1)) / penalty
     return spectra

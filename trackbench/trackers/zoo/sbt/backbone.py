@@ -128,7 +128,7 @@ class SBTBackbone(nn.Module):
             template: normalised images (B, 3, h, w), or what :meth:`template` returned for them.
         """
         known = self.template(template) if isinstance(template, Tensor) else template
-        found = PairFeatures([], list(known.levels))
+        pair = PairFeatures([], list(known.levels))
         image: Tensor = search
         maps: list[TokenMap] = []
         for stage in range(len(self.options.dims)):
@@ -139,10 +139,10 @@ class SBTBackbone(nn.Module):
                 both = self.with_template or (stage, number) < self.last_cross
                 maps = block(maps, number in self.options.cross[stage], wanted=None if both else 1)
                 if self._wanted(stage, number):
-                    for features, tokens in zip(found, maps, strict=False):
+                    for features, tokens in zip(pair, maps, strict=False):
                         features.append(self._normed(tokens))
             image = maps[0].image()
-        return found
+        return pair
 
     def pack(self, search_size: int) -> None:
         """Rearrange the weights as a CPU wants them, for inference in float32; they do not change any more."""

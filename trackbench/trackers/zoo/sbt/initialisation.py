@@ -28,10 +28,10 @@ def initialise_backbone(network: SBTNetwork, options: SBTOptions) -> None:
     backbone = network.backbone
     if not isinstance(backbone, SBTBackbone):
         raise UsageError(f"option 'backbone_file' is '{path}': extractor '{options.extractor}' takes none")
-    wanted = backbone.state_dict()
-    if any(tensor.is_meta for tensor in wanted.values()):
+    parameters = backbone.state_dict()
+    if any(tensor.is_meta for tensor in parameters.values()):
         return  # only names and shapes are asked for
-    found = match(read_state(path), classification_keys(options.backbone.depths), wanted)
-    if not found.complete:
-        raise DataError(f"{path}: does not fit this backbone: {describe(found)}")
-    backbone.load_state_dict(found.weights)
+    matched = match(read_state(path), classification_keys(options.backbone.depths), parameters)
+    if not matched.complete:
+        raise DataError(f"{path}: does not fit this backbone: {describe(matched)}")
+    backbone.load_state_dict(matched.weights)

@@ -177,16 +177,16 @@ _CHANNELS = ("ADJUST.KWARGS.out_channels", "RPN.KWARGS.in_channels")
 
 def _channels(path: Path, values: dict[str, Any]) -> int | None:
     """Return the channels of neck and heads, of which all have the same number, or None where the file says none."""
-    found: dict[int, str] = {}
+    counts: dict[int, str] = {}
     for key in _CHANNELS:
         value = values.get(key)
         if value is None:
             continue
         if not (isinstance(value, list) and len(value) == 3 and all(isinstance(v, int) and v > 0 for v in value)):
             raise UsageError(f"{path}: key '{key}' is {value!r}: expected three whole numbers")
-        found.update(dict.fromkeys(value, key))
-    if len(found) > 1:
+        counts.update(dict.fromkeys(value, key))
+    if len(counts) > 1:
         raise UsageError(
-            f"{path}: keys {' and '.join(_CHANNELS)} ask for {sorted(found)} channels: expected one number"
+            f"{path}: keys {' and '.join(_CHANNELS)} ask for {sorted(counts)} channels: expected one number"
         )
-    return next(iter(found), None)
+    return next(iter(counts), None)

@@ -248,10 +248,10 @@ class SiamAttnTracker(NetworkModel[SiamAttnState]):
         levels = zip(*(state.template for state in states), strict=True)
         templates = [stack_sides(list(sides)) for sides in levels]
         proposals = self.network(templates, self._images(crops))
-        found = self._locate(proposals, torch.from_numpy(geometry).to(self.device)).cpu().numpy()
+        answers = self._locate(proposals, torch.from_numpy(geometry).to(self.device)).cpu().numpy()
         return [
             self._advance(frame, state, view, numbers)
-            for frame, state, view, numbers in zip(frames, states, views, found, strict=True)
+            for frame, state, view, numbers in zip(frames, states, views, answers, strict=True)
         ]
 
     def _locate(self, proposals: Proposals, geometry: Tensor) -> Tensor:
@@ -305,7 +305,7 @@ class SiamAttnTracker(NetworkModel[SiamAttnState]):
         return torch.cat([centre, box[:, 2:].clamp(SMALLEST, size - 1)], 1)
 
     def _advance(self, frame: Frame, state: SiamAttnState, view: _View, numbers: NDArray[np.float64]) -> Prediction:
-        """Move the state to what was found, and say it."""
+        """Move the state to the answer, and return it as a prediction."""
         x, y, w, h, score, anchor = numbers[:6].tolist()
         mask = None
         if len(numbers) > 6:

@@ -62,13 +62,13 @@ def initialise_backbone(network: nn.Module, options: SimTrackOptions) -> None:
         return
     visual = cast(nn.Module, cast(Any, network).backbone.visual)
     # A norm of a pyramid's inner stage is no part of the pre-trained network.
-    wanted = {name: tensor for name, tensor in visual.state_dict().items() if not name.startswith("norm2.")}
-    if any(tensor.is_meta for tensor in wanted.values()):
+    parameters = {name: tensor for name, tensor in visual.state_dict().items() if not name.startswith("norm2.")}
+    if any(tensor.is_meta for tensor in parameters.values()):
         return  # only names and shapes are asked for
-    found = match(read_state(path), pretrained_keys(options), wanted)
-    if not found.complete:
-        raise DataError(f"{path}: does not fit a backbone of pretraining '{options.pretraining}': {describe(found)}")
-    weights: dict[str, Tensor] = {name: tensor.to(wanted[name].dtype) for name, tensor in found.weights.items()}
+    matched = match(read_state(path), pretrained_keys(options), parameters)
+    if not matched.complete:
+        raise DataError(f"{path}: does not fit a backbone of pretraining '{options.pretraining}': {describe(matched)}")
+    weights: dict[str, Tensor] = {name: tensor.to(parameters[name].dtype) for name, tensor in matched.weights.items()}
     visual.load_state_dict(visual.state_dict() | weights)
 
 

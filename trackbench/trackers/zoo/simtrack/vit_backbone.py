@@ -109,7 +109,7 @@ class ViTBackbone(nn.Module):
     def _joint(self, tokens: Tensor, memory: Memory, with_exemplar: bool) -> tuple[Tensor, Tensor]:
         """Eq. 5: all tokens see all, in the blocks with interaction."""
         exemplar, exemplar_projected = memory
-        own, blocks = tokens.shape[1], self.visual.blocks
+        search_count, blocks = tokens.shape[1], self.visual.blocks
         for block in blocks[: self.first_joint]:
             tokens = block(tokens)
         projected: Tensor | None = torch.cat([blocks[self.first_joint].project(tokens), exemplar_projected], dim=3)
@@ -120,8 +120,8 @@ class ViTBackbone(nn.Module):
                 tokens = block(tokens, queries=self.grid**2 if last else None, projected=projected)
                 projected = None
             else:
-                tokens = torch.cat([block(tokens[:, :own]), block(tokens[:, own:])], dim=1)
-        return tokens[:, : self.grid**2], tokens[:, own:]
+                tokens = torch.cat([block(tokens[:, :search_count]), block(tokens[:, search_count:])], dim=1)
+        return tokens[:, : self.grid**2], tokens[:, search_count:]
 
     def _apart(self, tokens: Tensor, memory: Memory, with_exemplar: bool) -> tuple[Tensor, Tensor]:
         """Eq. 6 with the exemplar's attention to the search image left out, or Eq. 1 where nothing is left of it."""

@@ -80,9 +80,9 @@ def sparse_attention(q: Tensor, k: Tensor, v: Tensor, top_k: int, dropout: float
     scores = similarities(q, k)
     plain = scores.device.type == "cpu" and scores.dtype == torch.float32
     if plain and not torch.is_grad_enabled() and not dropout:
-        found = _above_limit(scores, v, top_k)
-        if found is not None:
-            return found
+        gathered = _above_limit(scores, v, top_k)
+        if gathered is not None:
+            return gathered
     strongest, keys = scores.topk(top_k, -1, sorted=False)
     weights = F.dropout(strongest.softmax(-1), dropout).to(scores.dtype)
     return torch.zeros_like(scores).scatter_(-1, keys, weights) @ v

@@ -66,10 +66,12 @@ def start_from_imagenet(backbone: Swin, weights: Mapping[str, Tensor]) -> None:
     Raises:
         DataError: weights of another network.
     """
-    wanted = backbone.state_dict()
-    output_norms = {name for name in wanted if name.startswith(tuple(f"norm{i}." for i in backbone.outputs))}
-    found = match(weights, IMAGENET_KEYS, {name: tensor for name, tensor in wanted.items() if name not in output_norms})
-    if not found.complete:
-        wrong = [*found.unknown, *found.missing, *found.misshapen]
+    parameters = backbone.state_dict()
+    output_norms = {name for name in parameters if name.startswith(tuple(f"norm{i}." for i in backbone.outputs))}
+    matched = match(
+        weights, IMAGENET_KEYS, {name: tensor for name, tensor in parameters.items() if name not in output_norms}
+    )
+    if not matched.complete:
+        wrong = [*matched.unknown, *matched.missing, *matched.misshapen]
         raise DataError(f"ImageNet weights of Swin: {len(wrong)} names do not fit, among them {wrong[0]}")
-    backbone.load_state_dict(found.weights, strict=False)
+    backbone.load_state_dict(matched.weights, strict=False)

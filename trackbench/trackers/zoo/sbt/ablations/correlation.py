@@ -63,8 +63,8 @@ class CrossAttention(nn.Module):
     def forward(self, search: Tensor, template: Tensor) -> Tensor:
         """Return search maps (B, C, H, W) that have attended to template maps (B, C, h, w)."""
         x, z = (TokenMap.of(image) for image in (search, template))
-        found = self.attn(x.replaced(self.norm(x.tokens)), self.attn.keys_values(z.replaced(self.norm(z.tokens))))
-        return x.replaced(x.tokens + found).image()
+        gathered = self.attn(x.replaced(self.norm(x.tokens)), self.attn.keys_values(z.replaced(self.norm(z.tokens))))
+        return x.replaced(x.tokens + gathered).image()
 
 
 class FilterCorrelation(nn.Module):

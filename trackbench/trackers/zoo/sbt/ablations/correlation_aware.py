@@ -55,5 +55,5 @@ class CorrelationAwareFeatures(nn.Module):
             search: normalised images (B, 3, H, W).
             template: what :meth:`template` returned for the templates.
         """
-        found = self.backbone(search, TemplateFeatures(TokenMap.of(template)))
-        return FeatureMaps(found.search[-1].image(), found.template[-1].image())
+        features = self.backbone(search, TemplateFeatures(TokenMap.of(template)))
+        return FeatureMaps(features.search[-1].image(), features.template[-1].image())

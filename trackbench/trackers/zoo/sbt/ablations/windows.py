@@ -49,15 +49,15 @@ class WindowAttention(nn.Module):
         batch, plan, windows = len(queries.tokens), self._plan(queries), self._windows(queries)
         split = self.q(windows).reshape(*windows.shape[:2], self.heads, -1).transpose(1, 2)
         if self.table is not None:
-            own = self.table(self.places).permute(2, 0, 1)
-            bias = own if bias is None else bias + own
+            relative_bias = self.table(self.places).permute(2, 0, 1)
+            bias = relative_bias if bias is None else bias + relative_bias
         if plan.mask is not None:
             apart = plan.mask.repeat(batch, 1, 1, 1)
             bias = apart if bias is None else bias + apart
         if bias is not None:
             bias = bias.to(split.dtype)
-        found = F.scaled_dot_product_attention(split, source.keys, source.values, attn_mask=bias)
-        tokens = found.transpose(1, 2).reshape(batch, len(plan.gather), -1).index_select(1, plan.back)
+        gathered = F.scaled_dot_product_attention(split, source.keys, source.values, attn_mask=bias)
+        tokens = gathered.transpose(1, 2).reshape(batch, len(plan.gather), -1).index_select(1, plan.back)
         mixed: Tensor = self.proj(tokens)
         return mixed
 

@@ -85,8 +85,8 @@ class Block(nn.Module):
         """
         normed = self.norm1(tokens)
         search, exemplar = split(normed, sides)
-        found = self.attn(search.replaced(normed[:, :queries]), self.attn.joint(search, exemplar))
-        tokens = tokens[:, :queries] + found
+        gathered = self.attn(search.replaced(normed[:, :queries]), self.attn.joint(search, exemplar))
+        tokens = tokens[:, :queries] + gathered
         return cast(Tensor, tokens + self.mlp(self.norm2(tokens)))
 
 

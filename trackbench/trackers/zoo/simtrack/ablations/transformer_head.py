@@ -32,8 +32,8 @@ class _Layer(nn.Module):
         self.dropout = nn.Dropout(DROPOUT)
 
     def _attend(self, index: int, x: Tensor, place: Tensor, source: Tensor, source_place: Tensor) -> Tensor:
-        found, _ = self.attentions[index](x + place, source + source_place, source, need_weights=False)
-        normed: Tensor = self.norms[index](x + self.dropout(found))
+        gathered, _ = self.attentions[index](x + place, source + source_place, source, need_weights=False)
+        normed: Tensor = self.norms[index](x + self.dropout(gathered))
         return normed
 
     def _feed(self, x: Tensor) -> Tensor:
@@ -100,10 +100,10 @@ class TransformerHead(nn.Module):
         tokens = torch.cat([exemplar, search], dim=1)
         for layer in self.encoder:
             tokens = layer(tokens, self.places)
-        found = torch.zeros_like(self.query).expand(len(tokens), -1, -1)
+        gathered = torch.zeros_like(self.query).expand(len(tokens), -1, -1)
         for layer in self.decoder:
-            found = layer(found, self.query, tokens, self.places)
+            gathered = layer(gathered, self.query, tokens, self.places)
         encoded = tokens[:, exemplar.shape[1] :]
-        similarity = encoded @ self.norm(found).transpose(1, 2)
+        similarity = encoded @ self.norm(gathered).transpose(1, 2)
         weighted: Tensor = encoded * similarity
         return weighted
