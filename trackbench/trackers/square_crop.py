@@ -8,7 +8,7 @@ single read from the device are here::
         tokens: Tensor
 
     class MyTracker(SquareCropTracker[MyState]):
-        def encode_template(self, images, crops, boxes):
+        def encode_template(self, images, crops, boxes, targets):
             return [MyState(box, tokens.clone()) for box, tokens in zip(boxes, self.network.encode(images))]
 
         def locate(self, images, crops, states):
@@ -29,8 +29,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from trackbench.nn.crops.square import SquareCrops, next_boxes, square_crop
-from trackbench.regions import Box, Region, region_to_box
-from trackbench.trackers.base import Frame, Prediction
+from trackbench.regions import Box, region_to_box
+from trackbench.trackers.base import Frame, Prediction, Target
 from trackbench.trackers.networks import NetworkModel, inference
 
 
@@ -81,13 +81,16 @@ class SquareCropTracker(NetworkModel[S]):
         return View(self.options.search_factor, self.options.search_size)
 
     @abstractmethod
-    def encode_template(self, images: Tensor, crops: SquareCrops, boxes: NDArray[np.float64]) -> list[S]:
+    def encode_template(
+        self, images: Tensor, crops: SquareCrops, boxes: NDArray[np.float64], targets: list[Target]
+    ) -> list[S]:
         """Return the state of each target.
 
         Args:
             images: normalised templates (B, 3, T, T).
             crops: how they were cut.
             boxes: the targets in their frames, (B, 4) x, y, w, h in pixels.
+            targets: all that the data set says of them, such as a sentence.
         """
 
     @abstractmethod
@@ -110,15 +113,15 @@ class SquareCropTracker(NetworkModel[S]):
         """
 
     @inference
-    def start(self, frames: list[Frame], regions: list[Region]) -> list[S]:
+    def start(self, frames: list[Frame], targets: list[Target]) -> list[S]:
         """Read each target's template.
 
         Raises:
             TrackerError: a box without area, or whose surroundings lie outside of the frame.
         """
-        boxes = np.stack([region_to_box(region).array() for region in regions])
+        boxes = np.stack([region_to_box(target.region).array() for target in targets])
         crops = square_crop(frames, boxes, *self.template_view)
-        return self.encode_template(self.normalise(crops.images), crops, boxes)
+        return self.encode_template(self.normalise(crops.images), crops, boxes, targets)
 
     @inference
     def step(self, frames: list[Frame], states: list[S]) -> list[Prediction]:

@@ -15,7 +15,7 @@ from trackbench.checkpoints.key_map import KeyMap
 from trackbench.nn.crops.square import SquareCrops
 from trackbench.nn.layers.corner_head import centre_form
 from trackbench.nn.layers.folding import fold_batch_norms
-from trackbench.trackers.base import Options
+from trackbench.trackers.base import Options, Target
 from trackbench.trackers.networks import NetworkOptions
 from trackbench.trackers.square_crop import Located, SquareCropState, SquareCropTracker, View
 from trackbench.trackers.zoo.aiatrack.checkpoint import KEY_MAP
@@ -88,7 +88,9 @@ class AiATrack(SquareCropTracker[AiATrackState]):
         """Return how the search region is cut."""
         return View(self.options.search_factor, self.options.network.search_size)
 
-    def encode_template(self, images: Tensor, crops: SquareCrops, boxes: NDArray[np.float64]) -> list[AiATrackState]:
+    def encode_template(
+        self, images: Tensor, crops: SquareCrops, boxes: NDArray[np.float64], targets: list[Target]
+    ) -> list[AiATrackState]:
         """Encode the first frame of each target."""
         size = np.float32(self.search_view.size)
         # Where the target is in its own crop, in float32 and around the middle pixel as the official code has it.

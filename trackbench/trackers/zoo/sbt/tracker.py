@@ -17,7 +17,7 @@ from trackbench.checkpoints.key_map import KeyMap
 from trackbench.nn.crops.square import SquareCrops
 from trackbench.nn.layers.folding import fold_batch_norms
 from trackbench.nn.layers.windows import hann_window
-from trackbench.trackers.base import Options
+from trackbench.trackers.base import Options, Target
 from trackbench.trackers.square_crop import Located, SquareCropState, SquareCropTracker
 from trackbench.trackers.zoo.sbt.backbone import SBTBackbone, TemplateFeatures
 from trackbench.trackers.zoo.sbt.checkpoint import OFFICIAL
@@ -83,7 +83,9 @@ class SBT(SquareCropTracker[SBTState]):
             backbone.pack(self.options.search_size)
         return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
 
-    def encode_template(self, images: Tensor, crops: SquareCrops, boxes: NDArray[np.float64]) -> list[SBTState]:
+    def encode_template(
+        self, images: Tensor, crops: SquareCrops, boxes: NDArray[np.float64], targets: list[Target]
+    ) -> list[SBTState]:
         """Return the features of templates that no search image changes."""
         features = self.network.template(images).targets()
         return [SBTState(box, template) for box, template in zip(boxes, features, strict=True)]

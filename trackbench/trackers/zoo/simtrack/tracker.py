@@ -17,7 +17,7 @@ from trackbench.checkpoints.key_map import KeyMap
 from trackbench.nn.crops.square import SquareCrops
 from trackbench.nn.layers.folding import fold_batch_norms
 from trackbench.nn.layers.packed_conv import pack_convolutions
-from trackbench.trackers.base import Options
+from trackbench.trackers.base import Options, Target
 from trackbench.trackers.square_crop import Located, SquareCropState, SquareCropTracker
 from trackbench.trackers.zoo.simtrack.checkpoint import checkpoint_keys
 from trackbench.trackers.zoo.simtrack.initialisation import initialise_backbone
@@ -65,7 +65,9 @@ class SimTrackTracker(SquareCropTracker[SimTrackState]):
             pack_convolutions(network.box_head, network.grid)
         return network
 
-    def encode_template(self, images: Tensor, crops: SquareCrops, boxes: NDArray[np.float64]) -> list[SimTrackState]:
+    def encode_template(
+        self, images: Tensor, crops: SquareCrops, boxes: NDArray[np.float64], targets: list[Target]
+    ) -> list[SimTrackState]:
         """Return the exemplars' tokens that no later frame changes."""
         inside = torch.from_numpy(exemplar_boxes(boxes, crops.factors, self.options.template_size))
         memory = self.network.exemplar(images, inside.to(self.device))
