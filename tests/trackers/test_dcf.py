@@ -134,8 +134,8 @@ def test_crops_of_frames_of_different_sizes() -> None:
     crops = crop([small, large], np.array([[15.0, 10], [20, 25]]), np.array([[60.0, 60], [20, 20]]), (8, 6))
     assert crops.shape == (2, 6, 8, 3)
     assert (crops[0] == 10).all()
-    assert crops[1, :, :3].float().mean() == 200
-    assert crops[1, :, 5:].float().mean() == 100
+    assert crops[1, :, :3].mean() == 200
+    assert crops[1, :, 5:].mean() == 100
 
 
 @pytest.mark.parametrize("grey", [False, True])

@@ -7,7 +7,6 @@ from typing import Literal
 
 import cv2
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from trackbench.frames import Frame
@@ -22,7 +21,7 @@ def crop(
     sizes: NDArray[np.float64],
     output: tuple[int, int],
     border: Border = "replicate",
-) -> torch.Tensor:
+) -> NDArray[np.uint8]:
     """Resample one window of each frame.
 
     Coordinates are continuous: the pixel in column i covers x in [i, i + 1), so output pixel u samples
@@ -37,7 +36,7 @@ def crop(
         border: what to see outside of the frame.
 
     Returns:
-        uint8 (N, h, w, 3) on the CPU.
+        uint8 (N, h, w, 3).
     """
     width, height = output
     crops = np.empty((len(frames), height, width, 3), np.uint8)
@@ -62,7 +61,7 @@ def crop(
             borderMode=cv2.BORDER_REPLICATE if border == "replicate" else cv2.BORDER_CONSTANT,
             borderValue=value,
         )
-    return torch.from_numpy(crops)
+    return crops
 
 
 def _blocks(start: float, length: float, factor: int, limit: int) -> tuple[int, int]:

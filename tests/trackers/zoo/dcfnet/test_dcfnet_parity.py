@@ -59,7 +59,7 @@ def test_label_and_window(model: DCFNet, recorded: Arrays) -> None:
 def test_first_frames(
     model: DCFNet, recorded: Arrays, frames: list[np.ndarray], published: np.ndarray, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    crops: list[torch.Tensor] = []
+    crops: list[np.ndarray] = []
     spectra: list[torch.Tensor] = []
     cut, transform = model._crop, model._spectra
     monkeypatch.setattr(model, "_crop", lambda *given: crops.append(cut(*given)) or crops[-1])
@@ -76,17 +76,23 @@ def test_first_frames(
         assert state.size == pytest.approx(recorded[f"target_sz_frame{frame}_cv4"], abs=1e-9)
         best = recorded[f"best_scale_frame{frame}_cv4"]
         assert prediction.score == pytest.approx(recorded[f"peak_frame{frame}_cv4"][best], abs=1e-5)
+        model.learn([state])
         close(state.alpha.real, recorded[f"alphaf_real_frame{frame}_cv4"], 1e-4)
     # start; then search and learning of frames 1 and 2
     for index, name in enumerate(("update_crop_frame0", "search_crops_frame1", "update_crop_frame1")):
         wanted = recorded[f"{name}_cv4"]
-        assert np.array_equal(crops[index].numpy().reshape(wanted.shape), wanted), name
-    assert np.array_equal(crops[3].numpy(), recorded["search_crops_frame2_cv4"])
-    assert np.array_equal(crops[4][0].numpy(), recorded["update_crop_frame2_cv4"])
+        assert np.array_equal(planes(crops[index]).reshape(wanted.shape), wanted), name
+    assert np.array_equal(planes(crops[3]), recorded["search_crops_frame2_cv4"])
+    assert np.array_equal(planes(crops[4])[0], recorded["update_crop_frame2_cv4"])
     close(spectra[0][0, ::4, ::2, ::2].real, recorded["zf_real_frame0_c4s2_cv4"], 1e-5)
     close(spectra[0][0, ::4, ::2, ::2].imag, recorded["zf_imag_frame0_c4s2_cv4"], 1e-5)
     close(state.template[::4, ::2, ::2].real, recorded["zf_real_frame2_c4s2_cv4"], 1e-5)
     close(state.template[::4, ::2, ::2].imag, recorded["zf_imag_frame2_c4s2_cv4"], 1e-5)
+
+
+def planes(crops: np.ndarray) -> np.ndarray:
+    """Return RGB crops (B, n, n, 3) as they are recorded, (B, 3, n, n), blue first."""
+    return crops.transpose(0, 3, 1, 2)[:, ::-1]
 
 
 def test_features_and_responses(model: DCFNet, recorded: Arrays) -> None:
@@ -94,9 +100,9 @@ def test_features_and_responses(model: DCFNet, recorded: Arrays) -> None:
     crops = torch.from_numpy(recorded["search_crops_frame1_cv4"])
     features = model.network(crops.float() - model._mean)
     close(features[:, ::8, ::3, ::3], recorded["search_feature_frame1_c8s3_cv4"], 1e-5)
-    template = model._spectra(torch.from_numpy(recorded["update_crop_frame0_cv4"])[None])
+    template = model._spectra(torch.from_numpy(recorded["update_crop_frame0_cv4"])[None].flip(1).permute(0, 2, 3, 1))
     alpha = torch.from_numpy(recorded["alphaf_real_frame0_cv4"] + 1j * recorded["alphaf_imag_frame0_cv4"])
-    matched = (model._spectra(crops) * template.conj()).sum(1)
+    matched = (model._spectra(crops.flip(1).permute(0, 2, 3, 1)) * template.conj()).sum(1)
     response = torch.fft.irfft2(alpha * matched, s=(125, 125))
     close(response, recorded["response_frame1_cv4"], 1e-5)
 

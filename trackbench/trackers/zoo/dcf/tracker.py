@@ -1,9 +1,9 @@
 """DCF: a multi-channel correlation filter on gradient and colour features, background-aware, with a scale filter.
 
 One frame of a target: cut the search window at the last position and size; correlate its features with the filter;
-move to the peak; compare the target at many sizes with the scale filter; cut the window again at the new place, and
-blend its features into the model, from which the next frame's filter is solved. All targets of a batch go through it
-together.
+move to the peak; compare the target at many sizes with the scale filter; cut the window again at the new place. Its
+features are blended into the model when the next frame comes, so that both windows reach the device in one upload;
+then the filter is solved from the model. All targets of a batch go through it together.
 """
 
 from __future__ import annotations
@@ -29,6 +29,9 @@ from trackbench.trackers.targets import start_box
 from trackbench.trackers.zoo.dcf.features import colour_corners, gradient_histograms
 from trackbench.trackers.zoo.dcf.filter import constrained_filter, target_support
 from trackbench.trackers.zoo.dcf.scale import ScaleSpace
+
+NO_RESPONSE = 1e-4
+"""A response whose highest value is below shows nothing of the target; one of the target is a tenth or more."""
 
 
 class DCFOptions(Options):
@@ -91,6 +94,18 @@ class DCFOptions(Options):
 
 
 @dataclass
+class Lesson:
+    """A window around a target that was found, from which it is learned when the next frame comes."""
+
+    window: NDArray[np.uint8]
+    """(pixels + 2, pixels + 2, 3), RGB."""
+    size: NDArray[np.float64]
+    """Width and height of the target in pixels of the frame, (2,)."""
+    sure: bool
+    """Whether the target was found clearly; otherwise the frame teaches nothing."""
+
+
+@dataclass
 class DCFState:
     """One target: where it is and what has been learned of it. Geometry is float64, the rest on the model's device."""
 
@@ -106,6 +121,8 @@ class DCFState:
     """Spectra of the learned features, complex (C, n, n // 2 + 1)."""
     scale_model: Filter | None
     """Numerator (D, S // 2 + 1) and denominator (S // 2 + 1,) of the scale filter; None when the size is kept."""
+    lesson: Lesson | None = None
+    """What the models have not learned yet."""
 
 
 class DCF(TrackerModel[DCFState]):
@@ -146,8 +163,9 @@ class DCF(TrackerModel[DCFState]):
         boxes = [start_box("dcf", target.region) for target in targets]
         sizes = np.array([(box.w, box.h) for box in boxes])
         centres = np.array([(box.x, box.y) for box in boxes]) + sizes / 2
-        images = self._crop(frames, centres, sizes)
-        model, scale_model = self._features(images), self._scale_filter(images, sizes)
+        windows, relative = self._upload(self._crop(frames, centres, sizes), self._relative(sizes, margin=2))
+        images = _planes(windows)
+        model, scale_model = self._features(images), self._scale_filter(images, relative)
         return [
             DCFState(x, y, w, h, 1.0, model[i].clone(), _target_of(scale_model, i))
             for i, ((x, y), (w, h)) in enumerate(zip(centres.tolist(), sizes.tolist(), strict=True))
@@ -170,61 +188,78 @@ class DCF(TrackerModel[DCFState]):
         centres = np.array([(s.x, s.y) for s in states])
         scales = np.array([s.scale for s in states])
         sizes = first * scales[:, None]
+        taught = [state for state in states if state.lesson is not None]
+        lessons = [state.lesson for state in states if state.lesson is not None]
+        learned = np.array([lesson.size for lesson in lessons]).reshape(-1, 2)
+        sure = np.array([[lesson.sure] * 2 for lesson in lessons], np.float32).reshape(-1, 2)
+        windows, geometry = self._upload(
+            np.concatenate([self._crop(frames, centres, sizes), *(lesson.window[None] for lesson in lessons)]),
+            self._relative(np.concatenate([sizes, learned]), margin=2),
+            np.concatenate([self._relative(sizes), sure]),
+        )
+        count = len(states)
+        if taught:
+            self._learn(taught, _planes(windows[count:]), geometry[count:, :2], geometry[count:, 2])
+        images, margined, relative = _planes(windows[:count]), geometry[:count, :2], geometry[:count, 2:]
         model = torch.stack([s.model for s in states])
         scale_model = _stack([s.scale_model for s in states])
 
-        images = self._crop(frames, centres, sizes)
-        support = target_support(self._relative(sizes) * options.cells, options.cells)
+        support = target_support(relative * options.cells, options.cells)
         weights = constrained_filter(model, self._label, support, self._penalties)
         peak = find_peak(correlate(self._features(images), weights), options.cells)
         growth = torch.ones_like(peak.value)
         if self._scales and scale_model:
             centre = peak.shift * (2 / options.cells * self._pixels / (self._pixels + 2))
-            samples = self._scales.sample(images, centre, self._relative(sizes, margin=2))
+            samples = self._scales.sample(images, centre, margined)
             growth = self._scales.growth(samples, scale_model, options.scale_regularisation)
-        found = torch.stack([*peak.shift.unbind(1), growth, peak.sharpness], 1).double().cpu().numpy()
+        answers = torch.stack([*peak.shift.unbind(1), growth, peak.sharpness, peak.value], 1).double().cpu().numpy()
+        # A response without a peak says nothing: black and flat frames leave the target where it was.
+        answers[answers[:, 4] < NO_RESPONSE, :4] = (0, 0, 1, 0)
 
         limits = np.array([frame.shape[1::-1] for frame in frames], np.float64)
         cell_size = _side(sizes, options.search_factor) / options.cells
-        centres = np.clip(centres + found[:, :2] * cell_size, 0, limits)
-        scales = np.clip(scales * found[:, 2], *_scale_limits(first, limits))
+        centres = np.clip(centres + answers[:, :2] * cell_size, 0, limits)
+        scales = np.clip(scales * answers[:, 2], *_scale_limits(first, limits))
         sizes = first * scales[:, None]
-        self._learn(frames, states, centres, sizes, model, scale_model, found[:, 3])
-        for state, (x, y), scale in zip(states, centres.tolist(), scales.tolist(), strict=True):
-            state.x, state.y, state.scale = x, y, scale
+        clear = (answers[:, 3] >= options.min_sharpness) & (answers[:, 4] >= NO_RESPONSE)
+        latest = self._crop(frames, centres, sizes)
+        for i, state in enumerate(states):
+            (state.x, state.y), state.scale = centres[i].tolist(), float(scales[i])
+            state.lesson = Lesson(latest[i].copy(), sizes[i], bool(clear[i]))
         corners = centres - sizes / 2
         return [
             Prediction(Box(*corner, *size), score)
-            for corner, size, score in zip(corners.tolist(), sizes.tolist(), found[:, 3].tolist(), strict=True)
+            for corner, size, score in zip(corners.tolist(), sizes.tolist(), answers[:, 3].tolist(), strict=True)
         ]
 
-    def _learn(
-        self,
-        frames: list[Frame],
-        states: list[DCFState],
-        centres: NDArray[np.float64],
-        sizes: NDArray[np.float64],
-        model: Tensor,
-        scale_model: Filter | None,
-        sharpness: NDArray[np.float64],
-    ) -> None:
-        """Blend the frames into the models of those targets that were found clearly."""
-        sure = torch.from_numpy(sharpness >= self.options.min_sharpness).float().to(self.device)
-        images = self._crop(frames, centres, sizes)
+    def _learn(self, states: list[DCFState], images: Tensor, relative: Tensor, sure: Tensor) -> None:
+        """Blend windows into the models of those targets that were found clearly.
+
+        Args:
+            states: the targets, all with a lesson.
+            images: their windows, float (B, 3, pixels + 2, pixels + 2).
+            relative: their width and height over the windows' sides, (B, 2).
+            sure: 1 for those that were found clearly, else 0, (B,).
+        """
+        model = torch.stack([state.model for state in states])
         model = blend(model, self._features(images), self.options.learning_rate * sure)
-        latest = self._scale_filter(images, sizes)
+        scale_model, latest = _stack([state.scale_model for state in states]), self._scale_filter(images, relative)
         if scale_model and latest:
             rate = self.options.scale_learning_rate * sure
             scale_model = Filter(*(blend(old, new, rate) for old, new in zip(scale_model, latest, strict=True)))
         for i, state in enumerate(states):
-            state.model, state.scale_model = model[i].clone(), _target_of(scale_model, i)
+            state.model, state.scale_model, state.lesson = model[i].clone(), _target_of(scale_model, i), None
 
-    def _crop(self, frames: list[Frame], centres: NDArray[np.float64], sizes: NDArray[np.float64]) -> Tensor:
-        """Return the search windows and a pixel around them, float (B, 3, pixels + 2, pixels + 2)."""
+    def _crop(self, frames: list[Frame], centres: NDArray[np.float64], sizes: NDArray[np.float64]) -> NDArray[np.uint8]:
+        """Return the search windows and a pixel around them, (B, pixels + 2, pixels + 2, 3)."""
         pixels = self._pixels + 2
         side = _side(sizes, self.options.search_factor) * pixels / self._pixels
-        windows = crop(frames, centres, np.repeat(side, 2, axis=1), (pixels, pixels), self.options.border)
-        return windows.to(self.device).permute(0, 3, 1, 2).to(torch.float32, memory_format=torch.contiguous_format)
+        return crop(frames, centres, np.repeat(side, 2, axis=1), (pixels, pixels), self.options.border)
+
+    def _upload(self, windows: NDArray[np.uint8], *geometry: NDArray[np.float32]) -> tuple[Tensor, Tensor]:
+        """Return windows and, side by side, float32 arrays (B, N), on the device: two uploads."""
+        together = np.concatenate(geometry, 1, dtype=np.float32)
+        return torch.from_numpy(windows).to(self.device), torch.from_numpy(together).to(self.device)
 
     def _features(self, images: Tensor) -> Tensor:
         """Return the spectra of the windowed features of search windows, complex (B, C, n, n // 2 + 1)."""
@@ -234,17 +269,22 @@ class DCF(TrackerModel[DCFState]):
         spectra: Tensor = torch.fft.rfft2(features * self._window)
         return spectra
 
-    def _scale_filter(self, images: Tensor, sizes: NDArray[np.float64]) -> Filter | None:
-        """Return the scale filter of targets in the middle of their search windows."""
+    def _scale_filter(self, images: Tensor, relative: Tensor) -> Filter | None:
+        """Return the scale filter of targets in the middle of windows, ``relative`` (B, 2) to the windows' sides."""
         if not self._scales:
             return None
         centre = torch.zeros(len(images), 2, device=images.device)
-        return self._scales.train(self._scales.sample(images, centre, self._relative(sizes, margin=2)))
+        return self._scales.train(self._scales.sample(images, centre, relative))
 
-    def _relative(self, sizes: NDArray[np.float64], margin: int = 0) -> Tensor:
+    def _relative(self, sizes: NDArray[np.float64], margin: int = 0) -> NDArray[np.float32]:
         """Return width and height over the side of the search window with ``margin`` more pixels, (B, 2)."""
         side = _side(sizes, self.options.search_factor) * (self._pixels + margin) / self._pixels
-        return torch.from_numpy((sizes / side).astype(np.float32)).to(self.device)
+        return (sizes / side).astype(np.float32)
+
+
+def _planes(windows: Tensor) -> Tensor:
+    """Return windows, uint8 (B, H, W, 3), as float (B, 3, H, W)."""
+    return windows.permute(0, 3, 1, 2).to(torch.float32, memory_format=torch.contiguous_format)
 
 
 def _side(sizes: NDArray[np.float64], factor: float) -> NDArray[np.float64]:

@@ -2,7 +2,8 @@
 
 One frame of a target: cut three windows at the last position, one for each scale; correlate their features with the
 filter; move to the highest peak and take its scale; cut the window at the new place and blend its filter into the
-model. Boxes move by whole cells and whole scale steps, without any sub-pixel step.
+model, when the next frame comes, so that all windows reach the device in one upload. Boxes move by whole cells and
+whole scale steps, without any sub-pixel step.
 
 The rules are those of the official PyTorch code (foolwood/DCFNet_pytorch), which was written for Python 2: its integer
 divisions are written out here as the numbers that they gave.
@@ -73,6 +74,8 @@ class DCFNetState:
     """A, complex (n, n // 2 + 1): the filter in the dual domain."""
     template: Tensor
     """Z, complex (32, n, n // 2 + 1): spectra of the windowed features."""
+    lesson: NDArray[np.uint8] | None = None
+    """The latest window around the target, (n, n, 3), which the filter has not learned yet."""
 
 
 class DCFNet(NetworkModel[DCFNetState]):
@@ -116,7 +119,7 @@ class DCFNet(NetworkModel[DCFNetState]):
         boxes = [start_box("dcfnet", target.region) for target in targets]
         sizes = np.array([(box.w, box.h) for box in boxes])
         centres = np.array([(box.x, box.y) for box in boxes]) - self.options.origin + sizes / 2
-        alphas, templates = self._learn(frames, centres, sizes)
+        alphas, templates = self._filter(self._upload(self._crop(frames, centres, self._windows(sizes))))
         # The official code limits the width by the frame's height and the height by its width.
         limits = np.array([frame.shape[:2] for frame in frames], np.float64)
         smallest = np.maximum(self.options.min_scale * sizes, 4.0)
@@ -134,14 +137,19 @@ class DCFNet(NetworkModel[DCFNetState]):
 
         each = [frame for frame in frames for _ in range(scales)]
         crops = self._crop(each, np.repeat(centres, scales, axis=0), windows.reshape(-1, 2))
+        taught = [state for state in states if state.lesson is not None]
+        lessons = [state.lesson[None] for state in taught if state.lesson is not None]
+        images = self._upload(np.concatenate([crops, *lessons]))
+        if taught:
+            self._learn(taught, images[count * scales :])
         alphas, templates = (torch.stack([getattr(state, key) for state in states]) for key in ("alpha", "template"))
-        matched = correlate(self._spectra(crops), templates.repeat_interleave(scales, 0))
+        matched = correlate(self._spectra(images[: count * scales]), templates.repeat_interleave(scales, 0))
         responses = torch.fft.irfft2(alphas.repeat_interleave(scales, 0) * matched, s=(n, n)).view(count, scales, -1)
         peaks, places = responses.max(2)
         best = (peaks * self._penalties).argmax(1, keepdim=True)
-        found = torch.cat([best, places.gather(1, best), peaks.gather(1, best)], 1).double().cpu().numpy()
+        answers = torch.cat([best, places.gather(1, best), peaks.gather(1, best)], 1).double().cpu().numpy()
 
-        chosen, cell = found[:, 0].astype(np.int64), found[:, 1].astype(np.int64)
+        chosen, cell = answers[:, 0].astype(np.int64), answers[:, 1].astype(np.int64)
         shift = np.stack([cell % n, cell // n], 1)
         shift = np.where(shift > n // 2, shift - n, shift)
         window = windows[np.arange(count), chosen]
@@ -149,27 +157,47 @@ class DCFNet(NetworkModel[DCFNetState]):
         smallest, largest = (np.stack([getattr(state, key) for state in states]) for key in ("smallest", "largest"))
         sizes = np.minimum(np.maximum(window / (1 + options.padding), smallest), largest)
 
-        new_alphas, new_templates = self._learn(frames, centres, sizes)
-        alphas = blend(alphas, new_alphas, options.learning_rate)
-        templates = blend(templates, new_templates, options.learning_rate)
+        latest = self._crop(frames, centres, self._windows(sizes))
         for index, state in enumerate(states):
-            state.centre, state.size = centres[index], sizes[index]
-            state.alpha, state.template = alphas[index].clone(), templates[index].clone()
+            state.centre, state.size, state.lesson = centres[index], sizes[index], latest[index].copy()
         corners = (centres - sizes / 2 + options.origin).tolist()
         return [
             Prediction(Box(*corner, *size), score)
-            for corner, size, score in zip(corners, sizes.tolist(), found[:, 2].tolist(), strict=True)
+            for corner, size, score in zip(corners, sizes.tolist(), answers[:, 2].tolist(), strict=True)
         ]
 
-    def _learn(
-        self, frames: list[Frame], centres: NDArray[np.float64], sizes: NDArray[np.float64]
-    ) -> tuple[Tensor, Tensor]:
-        """Return A and Z of targets: ``Z = F``, ``A = Y / (sum_c |F_c|^2 + lambda)``."""
-        spectra = self._spectra(self._crop(frames, centres, sizes * (1 + self.options.padding)))
+    def learn(self, states: list[DCFNetState]) -> None:
+        """Let targets learn from the latest frame at once, not when the next one comes."""
+        taught = [state for state in states if state.lesson is not None]
+        if taught:
+            self._learn(taught, self._upload(np.stack([state.lesson for state in taught if state.lesson is not None])))
+
+    def _learn(self, states: list[DCFNetState], images: Tensor) -> None:
+        """Blend the filters of windows, uint8 (B, n, n, 3), into those of their targets."""
+        rate = self.options.learning_rate
+        alphas, templates = self._filter(images)
+        alphas = blend(torch.stack([state.alpha for state in states]), alphas, rate)
+        templates = blend(torch.stack([state.template for state in states]), templates, rate)
+        for state, alpha, template in zip(states, alphas, templates, strict=True):
+            state.alpha, state.template, state.lesson = alpha.clone(), template.clone(), None
+
+    def _filter(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Return A and Z of windows, uint8 (B, n, n, 3): ``Z = F``, ``A = Y / (sum_c |F_c|^2 + lambda)``."""
+        spectra = self._spectra(images)
         return self._label / (energy(spectra) + self.options.regularisation), spectra
 
-    def _crop(self, frames: list[Frame], centres: NDArray[np.float64], windows: NDArray[np.float64]) -> Tensor:
-        """Return windows, squashed to squares with black outside of the frame, uint8 (N, 3, n, n), B, G, R."""
+    def _windows(self, sizes: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return widths and heights of the windows of targets, (B, 2) in pixels."""
+        return sizes * (1 + self.options.padding)
+
+    def _upload(self, crops: NDArray[np.uint8]) -> Tensor:
+        """Return windows on the device."""
+        return torch.from_numpy(crops).to(self.device)
+
+    def _crop(
+        self, frames: list[Frame], centres: NDArray[np.float64], windows: NDArray[np.float64]
+    ) -> NDArray[np.uint8]:
+        """Return windows, squashed to squares with black outside of the frame, (N, n, n, 3), RGB."""
         n = self.options.cells
         crops = np.empty((len(frames), n, n, 3), np.uint8)
         for frame, centre, window, target in zip(frames, centres, windows, crops, strict=True):
@@ -177,10 +205,10 @@ class DCFNet(NetworkModel[DCFNetState]):
             scale = (n - 1) / (high - low)
             offset = -scale * low
             target[:] = warp_affine(frame, [[scale[0], 0, offset[0]], [0, scale[1], offset[1]]], (n, n))
-        return torch.from_numpy(crops).permute(0, 3, 1, 2).flip(1)
+        return crops
 
     def _spectra(self, crops: Tensor) -> Tensor:
-        """Return the spectra of the windowed features of crops, complex (N, 32, n, n // 2 + 1)."""
-        features = self.network(crops.to(self.device).float() - self._mean)
+        """Return the spectra of the windowed features of crops, uint8 (N, n, n, 3): complex (N, 32, n, n // 2 + 1)."""
+        features = self.network(crops.permute(0, 3, 1, 2).flip(1).float() - self._mean)
         spectra: Tensor = torch.fft.rfft2(features * self._window)
         return spectra
