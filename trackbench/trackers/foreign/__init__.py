@@ -1,0 +1,1 @@
+"""Trackers that other people wrote, run as they are: doors for repositories, packages, classes and exported graphs."""

@@ -1,0 +1,252 @@
+"""The worker process of a foreign tracker, seen from here: started, asked, watched, ended.
+
+The other end is :mod:`trackbench.trackers.foreign.worker.process`, which any Python from 3.7 on can run.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import mmap
+import os
+import select
+import shutil
+import subprocess
+import sys
+import tempfile
+import weakref
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from trackbench.errors import TrackerError
+from trackbench.frames import Frame
+from trackbench.trackers.foreign.worker import process
+from trackbench.trackers.foreign.worker.process import DoorError, Service, receive, send
+
+#: Seconds that a worker has to end by itself.
+GRACE = 2.0
+
+_FOLDER = Path(process.__file__).parent
+
+
+class ForeignError(TrackerError):
+    """A foreign tracker failed; ``trace`` is the traceback in its own process."""
+
+    def __init__(self, message: str, trace: str | None = None) -> None:
+        super().__init__(message)
+        self.trace = trace
+
+
+class LostStateError(TrackerError):
+    """A target's state went down with the process that held it, through another target's fault."""
+
+    retry_alone = True
+
+
+class Peer(Protocol):
+    """Whoever answers requests: a process of its own, or this one."""
+
+    alive: bool
+
+    def ask(self, request: dict[str, Any], frames: Sequence[Frame] = (), blobs: Sequence[Any] = ()) -> Reply:
+        """Return the answer to a request."""
+
+    def close(self) -> None:
+        """End it."""
+
+
+Reply = tuple[dict[str, Any], list[Any]]
+
+
+class Worker:
+    """A worker process.
+
+    Args:
+        name: what messages call the tracker.
+        python: the interpreter; default: the one that runs this.
+        timeout: seconds to wait for an answer.
+        log: where its prints go; default: a file that lasts as long as the process.
+        environment: variables over those of this process.
+
+    Raises:
+        TrackerError: it cannot be started.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        python: Path | None = None,
+        timeout: float = 300.0,
+        log: Path | None = None,
+        environment: dict[str, str] | None = None,
+    ) -> None:
+        self._name, self._timeout = name, timeout
+        self._folder = Path(tempfile.mkdtemp(prefix="trackbench-worker-"))
+        self.log = log or self._folder / "log"
+        self._frames = SharedMemory()
+        command = [str(python or sys.executable), str(_FOLDER / "process.py")]
+        try:
+            with self.log.open("wb") as errors:
+                self._process = subprocess.Popen(
+                    command,
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=errors,
+                    env=os.environ | {"PYTHONUNBUFFERED": "1"} | (environment or {}),
+                )
+        except (OSError, ValueError) as error:
+            shutil.rmtree(self._folder, ignore_errors=True)
+            raise TrackerError(f"{name}: its process cannot be started: {error} (command: {command[0]})") from None
+        self._end = weakref.finalize(self, _end, self._process, self._folder, self._frames)
+
+    @property
+    def alive(self) -> bool:
+        """Whether it can be asked."""
+        return self._end.alive and self._process.poll() is None
+
+    def ask(self, request: dict[str, Any], frames: Sequence[Frame] = (), blobs: Sequence[Any] = ()) -> Reply:
+        """Return the answer to a request.
+
+        Raises:
+            TrackerError: the tracker failed, or the process ended or gave no answer in time and is ended.
+        """
+        path, places = self._frames.put(frames)
+        stdin, stdout = self._process.stdin, self._process.stdout
+        assert stdin is not None
+        assert stdout is not None
+        try:
+            send(stdin, request | {"file": path, "frames": places}, blobs)
+            if not select.select([stdout], [], [], self._timeout)[0]:
+                self.close()
+                raise TrackerError(f"{self._name}: no answer within {self._timeout:g} seconds{self._last_words()}")
+            reply, out = receive(stdout)
+            self._frames.hide()
+        except (OSError, EOFError, ValueError):
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(GRACE)
+            code = self._process.poll()
+            how = f"was ended by signal {-code}" if code is not None and code < 0 else f"ended with exit code {code}"
+            words = self._last_words()
+            self.close()
+            raise TrackerError(f"{self._name}: its process {how}{words}") from None
+        except BaseException:
+            self.close()  # the answer that is still to come would be taken for that to the next request
+            raise
+        if "error" in reply:
+            error = reply["error"]
+            # What the user can mend says all by itself; of anything else the prints before it may tell more.
+            known = not error["type"]
+            text = error["message"] if known else f"{error['type']}: {error['message']}{self._last_words(error)}"
+            raise ForeignError(f"{self._name}: {text}", None if known else error["trace"])
+        return reply, out
+
+    def close(self) -> None:
+        """End the process, by force if it does not by itself."""
+        self._words = self._last_words()
+        self._end()
+
+    def _last_words(self, error: dict[str, Any] | None = None) -> str:
+        """Return the last lines of the log, for a message."""
+        try:
+            with self.log.open("rb") as file:
+                file.seek(max(0, file.seek(0, os.SEEK_END) - 4096))
+                said = file.read().decode(errors="replace").splitlines()
+        except OSError:
+            return getattr(self, "_words", "")
+        last = [" ".join(line.split()) for line in said if line.strip(" ^~")][-3:]
+        if not last:
+            return "" if error else "; it printed nothing"
+        return f"; its last prints: {' | '.join(last)[-400:]}"
+
+
+class InProcess:
+    """The same in this process, for trackers that share its Python; slower to blame, quicker to debug."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._service = Service(str(_FOLDER), __name__.rpartition(".")[0] + ".worker")
+        self._working = os.getcwd()
+        self.alive = True
+
+    def ask(self, request: dict[str, Any], frames: Sequence[Frame] = (), blobs: Sequence[Any] = ()) -> Reply:
+        """Return the answer to a request; see :meth:`Worker.ask`."""
+        ours = os.getcwd()
+        os.chdir(self._working)
+        try:
+            return self._service.answer(request, [bytes(blob) for blob in blobs], [frame.copy() for frame in frames])
+        except DoorError as error:
+            raise TrackerError(f"{self._name}: {error}") from None
+        finally:
+            self._working = os.getcwd()
+            os.chdir(ours)
+
+    def close(self) -> None:
+        """Forget the tracker."""
+        self.alive = False
+
+
+class SharedMemory:
+    """Frames for a worker, in a file that both sides map; it grows with the frames."""
+
+    def __init__(self) -> None:
+        self._map: mmap.mmap | None = None
+        self._array: Any = None
+        self._path, self._named = "", False
+
+    def put(self, frames: Sequence[Frame]) -> tuple[str, list[dict[str, Any]]]:
+        """Write frames and return the file and where each lies in it."""
+        size = sum(frame.nbytes for frame in frames)
+        if size and (self._map is None or len(self._map) < size):
+            self._grow(size)
+        places, offset = [], 0
+        for frame in frames:
+            np.copyto(self._array[offset : offset + frame.nbytes].reshape(frame.shape), frame)
+            places.append({"offset": offset, "shape": list(frame.shape)})
+            offset += frame.nbytes
+        return self._path, places
+
+    def hide(self) -> None:
+        """Remove the file's name, once the other side has mapped it, so that nothing is left whoever dies."""
+        if self._map is not None and self._named:
+            with contextlib.suppress(OSError):
+                os.unlink(self._path)
+            self._named = False
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self.hide()
+        if self._map is not None:
+            self._array = None
+            self._map.close()
+            self._map = None
+
+    def _grow(self, size: int) -> None:
+        self.close()
+        memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+        handle, self._path = tempfile.mkstemp(prefix="trackbench-frames-", dir=memory)
+        try:
+            os.truncate(handle, size)
+            self._map = mmap.mmap(handle, size)
+            self._named = True
+        finally:
+            os.close(handle)
+        self._array = np.frombuffer(self._map, np.uint8)
+
+
+
+
+def _end(process: subprocess.Popen[bytes], folder: Path, frames: SharedMemory) -> None:
+    with contextlib.suppress(OSError, ValueError):
+        process.stdin.close()  # type: ignore[union-attr]
+    for end, grace in ((None, 0.1), (process.terminate, GRACE), (process.kill, GRACE)):
+        if end is not None:
+            end()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(grace)
+            break
+    with contextlib.suppress(OSError, ValueError):
+        process.stdout.close()  # type: ignore[union-attr]
+    frames.close()
+    shutil.rmtree(folder, ignore_errors=True)

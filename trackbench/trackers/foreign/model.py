@@ -1,0 +1,180 @@
+"""A tracker behind a door, as the engine knows trackers: targets that start and step, in a process that may die."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+from typing import Annotated, Any, ClassVar
+
+import numpy as np
+from pydantic import Field
+
+from trackbench.errors import TrackerError
+from trackbench.regions import Box, Mask, Region, region_to_box
+from trackbench.trackers.base import Frame, Options, Prediction, Target, TrackerModel
+from trackbench.trackers.foreign.client import InProcess, LostStateError, Peer, Worker
+from trackbench.trackers.foreign.worker.process import pack_mask, unpack_mask
+
+
+class ForeignOptions(Options):
+    """How the tracker's process is run; none of it is part of a run's identity."""
+
+    python: Annotated[Path | None, Field(exclude=True)] = None
+    """The interpreter of the environment in which the tracker's packages are; default: this one."""
+    isolated: Annotated[bool, Field(exclude=True)] = True
+    """Whether the tracker has a process of its own."""
+    timeout: Annotated[float, Field(gt=0, exclude=True)] = 300.0
+    """Seconds to wait for an answer."""
+    log: Annotated[Path | None, Field(exclude=True)] = None
+    """File that keeps what the tracker prints."""
+
+    def payload(self) -> dict[str, Any]:
+        """Return what the door in the worker gets, as JSON holds it."""
+        return self.model_dump(mode="json", include=set(type(self).model_fields) - set(ForeignOptions.model_fields))
+
+
+@dataclass(eq=False)
+class ForeignState:
+    """A target, whose state the tracker's process holds under a number."""
+
+    number: int
+    peer: Peer
+
+
+class ForeignModel(TrackerModel[ForeignState]):
+    """A foreign tracker in its process; a request holds the targets of one call, and each of their frames once."""
+
+    door: ClassVar[str]
+    """The module of :mod:`trackbench.trackers.foreign.worker` that speaks the tracker's language."""
+
+    def __init__(self, options: Any, device: str = "cpu") -> None:
+        super().__init__(options, device)
+        self._peer: Peer | None = None
+        self._numbers = count()
+        self._forgotten: list[int] = []
+        self._seed = 0
+        self._record: dict[str, Any] = {}
+        self._alive()  # a fault in the settings is said once and at once, not of each sequence
+
+    def seed(self, seed: int) -> None:
+        """Set the seed of the generators of Python, numpy and torch for the targets started from here on."""
+        self._seed = seed
+
+    def synchronize(self) -> None:
+        """Do nothing: the answer comes when its numbers are there."""
+
+    def record(self) -> Mapping[str, Any]:
+        """Return what the manifest says of the process: versions, shims and whatever else the door has found."""
+        return self._record
+
+    def start(self, frames: list[Frame], targets: list[Target]) -> list[ForeignState]:
+        """Start each target; of a process that has died a new one is made.
+
+        Raises:
+            TrackerError: the tracker fails, or its process dies or gives no answer in time.
+        """
+        peer = self._alive()
+        states = [ForeignState(next(self._numbers), peer) for _ in targets]
+        blobs: list[Any] = []
+        described = [
+            {"id": state.number, **self.describe(target, frame, blobs)}
+            for state, target, frame in zip(states, targets, frames, strict=True)
+        ]
+        request = {"kind": "start", "seed": self._seed, "forget": self._take_forgotten()}
+        reply = self._ask(peer, request, frames, described, blobs)[0]
+        self._record = reply["record"]
+        for state in states:
+            weakref.finalize(state, self._forgotten.append, state.number)
+        return states
+
+    def step(self, frames: list[Frame], states: list[ForeignState]) -> list[Prediction]:
+        """Track each target.
+
+        Raises:
+            TrackerError: the tracker fails, or its process dies or gives no answer in time.
+            LostStateError: the process died with these targets before.
+        """
+        peer = states[0].peer
+        if not peer.alive or any(state.peer is not peer for state in states):
+            raise LostStateError(f"{self.name}: its process died while it followed another target")
+        request = {"kind": "step", "forget": self._take_forgotten()}
+        reply, out = self._ask(peer, request, frames, [{"id": state.number} for state in states], [])
+        return [_prediction(answer, out) for answer in reply["answers"]]
+
+    @property
+    def name(self) -> str:
+        """What messages call it."""
+        return self.door
+
+    def describe(self, target: Target, frame: Frame, blobs: list[Any]) -> dict[str, Any]:
+        """Return what the door is told of a target; a mask goes into ``blobs``."""
+        described: dict[str, Any] = {"box": list(region_to_box(target.region).numbers()), "sentence": target.sentence}
+        if target.video is not None:
+            described |= {"sequence": target.video.name, "length": target.video.length}
+        if isinstance(target.region, Mask):
+            height, width = frame.shape[:2]
+            mask, bits = pack_mask(target.region.window(0, 0, width, height))
+            described["mask"] = mask | {"blob": len(blobs), "size": [width, height]}
+            blobs.append(bits)
+        return described
+
+    def _ask(
+        self, peer: Peer, request: dict[str, Any], frames: list[Frame], targets: list[dict[str, Any]], blobs: list[Any]
+    ) -> tuple[dict[str, Any], list[Any]]:
+        different: dict[int, int] = {}
+        shared = []
+        for frame, target in zip(frames, targets, strict=True):
+            if id(frame) not in different:
+                different[id(frame)] = len(shared)
+                shared.append(frame)
+            target["frame"] = different[id(frame)]
+        return peer.ask(request | {"targets": targets}, shared, blobs)
+
+    def _alive(self) -> Peer:
+        if self._peer is None or not self._peer.alive:
+            peer = self._make()
+            try:
+                request = {"kind": "load", "door": self.door, "options": self.payload(), "device": self._seen_device()}
+                self._record = peer.ask(request)[0]["record"]
+            except BaseException:
+                peer.close()
+                raise
+            self._peer = peer
+            self._forgotten.clear()
+        return self._peer
+
+    def payload(self) -> dict[str, Any]:
+        """Return what the door gets of the options."""
+        payload: dict[str, Any] = self.options.payload()
+        return payload
+
+    def _make(self) -> Peer:
+        options: ForeignOptions = self.options
+        if not options.isolated:
+            if options.python is not None:
+                raise TrackerError(f"{self.name}: --set isolated=false runs in this Python; leave out python=")
+            return InProcess(self.name)
+        number = self.device.partition(":")[2]
+        visible = {"CUDA_VISIBLE_DEVICES": number} if number else {}
+        return Worker(self.name, options.python, options.timeout, options.log, visible)
+
+    def _seen_device(self) -> str:
+        """Return the device as the worker calls it, which sees one alone."""
+        isolated = self.options.isolated and ":" in self.device
+        return "cuda:0" if isolated else self.device
+
+    def _take_forgotten(self) -> list[int]:
+        taken = self._forgotten[:]
+        del self._forgotten[: len(taken)]
+        return taken
+
+
+def _prediction(answer: dict[str, Any], blobs: list[Any]) -> Prediction:
+    mask = answer.get("mask")
+    region: Region = Box(np.nan, np.nan, np.nan, np.nan) if answer["box"] is None else Box.of(answer["box"])
+    if mask is None:
+        return Prediction(region, answer["score"])
+    return Prediction(region, answer["score"], mask=Mask(unpack_mask(mask, blobs[mask["blob"]]), mask["x"], mask["y"]))

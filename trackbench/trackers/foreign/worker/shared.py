@@ -1,0 +1,197 @@
+"""What the doors share: random numbers a target, arguments by name, boxes of answers."""
+
+from __future__ import annotations
+
+import inspect
+import math
+import os
+import random
+import sys
+from typing import Any, Callable, Mapping
+
+from .process import DoorError
+
+
+class LoopedDoor:
+    """A door whose tracker follows one target with one object; subclasses build, initialise and ask it.
+
+    Each target has random numbers of its own, so that its boxes depend neither on the batch nor on what ran before.
+    """
+
+    def __init__(self, options: dict[str, Any], device: str) -> None:
+        self.options = options
+        self.device = device
+        self._spare: list[Any] = []
+
+    def build(self) -> Any:
+        """Return a new object for one target."""
+        raise NotImplementedError
+
+    def initialize(self, tracker: Any, image: Any, target: dict[str, Any]) -> None:
+        """Start ``tracker`` on ``image``, uint8 (H, W, 3) RGB; ``target`` has ``box`` x, y, w, h and maybe ``mask``."""
+        raise NotImplementedError
+
+    def track(self, tracker: Any, image: Any) -> dict[str, Any]:
+        """Return ``box``, ``score`` and ``mask`` in ``image``, each None where the tracker has none."""
+        raise NotImplementedError
+
+    def record(self) -> dict[str, Any]:
+        """Return what the manifest says of this process."""
+        versions = {"python": sys.version.split()[0]}
+        for name in ("torch", "numpy"):
+            if name in sys.modules:
+                versions[name] = str(sys.modules[name].__version__)
+        return {"versions": versions}
+
+    def prepare(self) -> None:
+        """Build the first object before anything is tracked, so that a fault is said once and at once."""
+        self._spare.append(self._built())
+
+    def start(self, images: list[Any], targets: list[dict[str, Any]], seed: int) -> list[Any]:
+        """Return the state of each target."""
+        states = []
+        for image, target in zip(images, targets):
+            tracker = self._spare.pop() if self._spare else self._built()
+            seed_all(seed)
+            self.initialize(tracker, image, target)
+            states.append([tracker, random_state()])
+        return states
+
+    def step(self, images: list[Any], states: list[Any]) -> list[dict[str, Any]]:
+        """Track each target into its next frame."""
+        answers = []
+        for image, state in zip(images, states):
+            restore_random(state[1])
+            answers.append(self.track(state[0], image))
+            state[1] = random_state()
+        return answers
+
+    def _built(self) -> Any:
+        seed_all(0)
+        return self.build()
+
+
+def seed_all(seed: int) -> None:
+    """Seed the generators that Python trackers draw from."""
+    random.seed(seed)
+    if "numpy" in sys.modules:
+        sys.modules["numpy"].random.seed(seed & 0xFFFFFFFF)
+    if "torch" in sys.modules:
+        sys.modules["torch"].manual_seed(seed)
+
+
+def random_state() -> tuple[Any, ...]:
+    """Return the states of those generators."""
+    numpy, torch = sys.modules.get("numpy"), sys.modules.get("torch")
+    return (
+        random.getstate(),
+        None if numpy is None else numpy.random.get_state(),
+        None if torch is None else torch.get_rng_state(),
+    )
+
+
+def restore_random(state: tuple[Any, ...]) -> None:
+    """Set the states of those generators."""
+    random.setstate(state[0])
+    if state[1] is not None:
+        sys.modules["numpy"].random.set_state(state[1])
+    if state[2] is not None:
+        sys.modules["torch"].set_rng_state(state[2])
+
+
+def filled(
+    function: Callable[..., Any], first: list[Any], known: Mapping[str, Any], own: Mapping[str, Any], what: str
+) -> Any:
+    """Call ``function`` with the arguments that its signature names.
+
+    Args:
+        function: whose authors decided what it takes.
+        first: what goes first, by position; as many as it takes.
+        known: name -> what we know; of those that it does not name none is passed.
+        own: name -> what the user says; each must be one that it names.
+        what: what messages call it.
+
+    Raises:
+        DoorError: an argument is missing, or the user's has no place; the message shows the signature.
+    """
+    signature = inspect.signature(function)
+    shown = "{}{}".format(what, signature)
+    positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    names = [item.name for item in signature.parameters.values() if item.kind in positional]
+    swallows = any(item.kind is inspect.Parameter.VAR_KEYWORD for item in signature.parameters.values())
+    taken, given = names[: len(first)], {}
+    for name, item in signature.parameters.items():
+        if name in taken or item.kind in (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD):
+            continue
+        if name in own:
+            given[name] = own[name]
+        elif known.get(name) is not None:
+            given[name] = known[name]
+        elif item.default is inspect.Parameter.empty:
+            raise DoorError("{} needs '{}': --set args.{}=VALUE".format(shown, name, name))
+    spare = [name for name in own if name not in signature.parameters]
+    if spare and not swallows:
+        raise DoorError("--set args.{}: {} takes no such argument".format(spare[0], shown))
+    given.update({name: own[name] for name in spare})
+    return function(*first[: len(taken)], **given)
+
+
+def numbers(value: Any) -> list[float]:
+    """Return a tensor, an array or nested lists as a flat list of floats.
+
+    Raises:
+        ValueError: it holds anything else.
+    """
+    if hasattr(value, "detach"):
+        value = value.detach().cpu()
+    if hasattr(value, "tolist"):
+        value = value.tolist()
+    if isinstance(value, (list, tuple)):
+        return [number for item in value for number in numbers(item)]
+    if value is None or isinstance(value, (str, bytes, dict)):
+        raise ValueError("no number: {!r}".format(value))
+    return [float(value)]
+
+
+def four(value: Any, what: str) -> list[float]:
+    """Return a box of an answer as four floats; NaN may be among them.
+
+    Raises:
+        DoorError: they are not four, or infinite.
+    """
+    try:
+        box = numbers(value)
+    except (TypeError, ValueError):
+        box = []
+    if len(box) != 4 or any(math.isinf(number) for number in box):
+        raise DoorError("{} answered {}; expected the 4 numbers x, y, w, h".format(what, shortened(value)))
+    return box
+
+
+def one(value: Any) -> float | None:
+    """Return a score as one float: the highest where there are several, None where there is none."""
+    if value is None:
+        return None
+    found = [number for number in numbers(value) if math.isfinite(number)]
+    return max(found) if found else None
+
+
+def shortened(value: Any) -> str:
+    """Return a value's text in one line of at most 100 characters."""
+    return " ".join(repr(value).split())[:100]
+
+
+def mask_box(mask: Any) -> list[float] | None:
+    """Return x, y, w, h of the pixels of a bool (H, W) mask, whole pixels included; None without any."""
+    rows, columns = mask.any(1).nonzero()[0], mask.any(0).nonzero()[0]
+    if not rows.size:
+        return None
+    x, y = float(columns[0]), float(rows[0])
+    return [x, y, float(columns[-1]) + 1 - x, float(rows[-1]) + 1 - y]
+
+
+def enter(folder: str | None) -> None:
+    """Put ``folder`` first on the search path of modules, and make it the working folder."""
+    if folder is not None:
+        sys.path.insert(0, folder)
+        os.chdir(folder)
