@@ -76,6 +76,14 @@ class WeightsDefinition(_Strict):
     note: str = ""
 
 
+class NamedDataset(_Strict):
+    """The option that tells a tracker which data set it runs on."""
+
+    option: str
+    tool: str
+    """Whose name of the data set it gets; trackbench's where none is known."""
+
+
 class TrackerDefinition(_Strict):
     """One tracker variant, ``trackers/NAME.toml``."""
 
@@ -89,6 +97,12 @@ class TrackerDefinition(_Strict):
     """The option that the text after a colon sets: ``opencv:mil`` is definition ``opencv`` with argument ``mil``."""
     variants: str | None = None
     """``module:function`` that names what can stand after the colon and why some of it is not ready."""
+    checkpoint: str | None = None
+    """The option that ``--weights`` sets, of a tracker that loads a checkpoint itself."""
+    dataset_name: NamedDataset | None = None
+    """The option that gets the data set's name."""
+    offline: bool = False
+    """Whether it sees the whole video before it answers; tables say so, and protocols that restart refuse it."""
     deterministic: bool = True
     """Whether every run gives the same boxes."""
     refiner: bool = False

@@ -51,6 +51,10 @@ def unforeseen(error: BaseException) -> str:
     return f"{type(error).__name__}: {printable(str(error))}".removesuffix(": ")
 
 
+class LostStateError(TrackerError):
+    """A target's state went down with a process through another target's fault: run alone, it may well succeed."""
+
+
 def fold_name(name: str) -> str:
     """Return the form of ``name`` under which names are compared: lower case, no ``_``, ``-``, ``.`` or blanks."""
     return "".join(c for c in name.lower() if c not in "_-. ")

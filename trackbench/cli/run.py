@@ -61,6 +61,9 @@ def run(
         str | None, typer.Option(metavar="REFINER", help="Refine the boxes of all trackers to masks: alpharefine.")
     ] = None,
     weights: Weights = None,
+    trust_checkpoint: Annotated[
+        bool, typer.Option("--trust-checkpoint", help="Let a foreign tracker's checkpoint execute code as it loads.")
+    ] = False,
     random_weights: RandomWeights = False,
     set_: Set = None,
     seed: Annotated[int, typer.Option(min=0, help="For trackers that draw at random.")] = 0,
@@ -99,6 +102,7 @@ def run(
             weights=weights,
             random_weights=random_weights,
             seed=seed,
+            trust_checkpoint=trust_checkpoint,
         )
 
     specs = [find(tracker) for tracker in trackers]  # faults are said before any data set is looked for

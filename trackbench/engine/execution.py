@@ -57,4 +57,5 @@ def _job(index: int, plan: Plan, model: TrackerModel[Any], task: Task) -> Job:
         plan.seed + task.repetition - 1,
         plan.protocol.region_policy,
         task.run.delay,
+        task.run.step,
     )

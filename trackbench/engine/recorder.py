@@ -35,6 +35,7 @@ class Recorder:
     def __init__(self, plan: Plan, model: TrackerModel[Any], batch: int, threads: int) -> None:
         self.plan = plan
         self.name = session_name()
+        self._model = model
         precision = getattr(plan.spec.options, "precision", "float32")
         self.record = session(command=sys.argv, device=model.device, batch=batch, threads=threads, precision=precision)
         self.record |= {"root": str(plan.dataset.root), DATA: {}}
@@ -50,6 +51,7 @@ class Recorder:
 
     def flush(self) -> None:
         """Write the record of the session."""
+        self.record["worker"] = dict(self._model.record())
         self.plan.folder.write_session(self.name, self.record)
         self._written = time.monotonic()
 

@@ -18,12 +18,12 @@ from pathlib import Path
 from typing import Any
 
 from trackbench.datasets.sequence import VideoSequence
-from trackbench.errors import TrackbenchError
+from trackbench.errors import LostStateError, TrackbenchError
 from trackbench.frames import Frame, FrameSource
 from trackbench.protocols.base import Answer, EpisodeGenerator, Init, Request, Track, Trajectory
 from trackbench.protocols.region_policy import BOXES, RegionPolicy
 from trackbench.regions import Region
-from trackbench.trackers.base import Channel, Target, TrackerModel
+from trackbench.trackers.base import Channel, Target, TrackerModel, Video
 
 #: How many frames ahead of each generator are decoded at most.
 AHEAD = 4
@@ -42,6 +42,8 @@ class Job:
     region_policy: RegionPolicy = BOXES
     delay: int = 0
     """Rounds after the beginning of its group that it starts."""
+    step: int = 1
+    """1: it goes on to the last frame of the sequence; -1: back to the first."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,8 @@ class _ActiveJob:
         """Return what the tracker starts on, with the sentence and the channels of the sequence."""
         sequence, model = self.job.sequence, self.job.model
         self.channels = {name: Channel(paths) for name, paths in sequence.channels.items()}
-        return Target(self.job.region_policy.target(region, model.takes), sequence.sentence, self.channels)
+        video = Video(sequence.name, sequence.frames[self.request.index :: self.job.step])
+        return Target(self.job.region_policy.target(region, model.takes), sequence.sentence, self.channels, video)
 
     def ahead(self) -> list[Path]:
         frames = self.job.sequence.frames
@@ -216,7 +219,7 @@ def _step_all(
         try:
             answers = _call(call)
         except Exception as error:
-            if len(call) > 1:
+            if len(call) > 1 or isinstance(error, LostStateError):
                 again.extend([item.job] for item, _ in call)
                 yield from ((item, None) for item, _ in call)
             else:
@@ -277,6 +280,6 @@ def _advance(item: _ActiveJob, answer: Answer) -> Outcome | None:
 
 def _failure(job: Job, error: Exception) -> Outcome:
     if isinstance(error, TrackbenchError):
-        return Outcome(job, None, str(error))
+        return Outcome(job, None, str(error), getattr(error, "trace", None))
     reason = f"{type(error).__name__}: {error}".strip().replace("\n", " ")
     return Outcome(job, None, reason, "".join(traceback.format_exception(error)))

@@ -30,6 +30,7 @@ __all__ = [
     "Tracker",
     "TrackerModel",
     "UnbatchedModel",
+    "Video",
 ]
 
 State = TypeVar("State")
@@ -61,6 +62,16 @@ class Channel:
 
 
 @dataclass(frozen=True)
+class Video:
+    """The frames that a tracker will be asked about, as far as the protocol can tell when the target starts."""
+
+    name: str
+    """The sequence's name."""
+    paths: Sequence[Path]
+    """The images from the target's first frame on, in the order in which they will be asked about."""
+
+
+@dataclass(frozen=True)
 class Target:
     """What a tracker starts on.
 
@@ -75,6 +86,8 @@ class Target:
     """The sentence that describes the target; None where the data set has none."""
     channels: Mapping[str, Channel] = field(default_factory=dict)
     """Images of further sensors by name. A tracker keeps those that it reads in the target's state."""
+    video: Video | None = None
+    """Where the frames come from; None where nobody knows, as behind a camera."""
 
     def __getattr__(self, name: str) -> Any:
         # Trackers written when start() was given the regions themselves arrive here.
@@ -148,6 +161,10 @@ class TrackerModel(ABC, Generic[State]):
         A tracker that draws at random keeps a generator in each state, made from this seed, so that a target's boxes
         depend neither on the batch nor on what ran before.
         """
+
+    def record(self) -> Mapping[str, Any]:
+        """Return what the manifest says of a session besides; of a foreign tracker its versions, shims and so on."""
+        return {}
 
     def synchronize(self) -> None:
         """Wait until the device has finished, so that a clock read after it is honest."""

@@ -5,10 +5,16 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+<<<<<<< HEAD
 from trackbench.definitions import TRACKERS, DatasetDefinition, ResolvedDefinition, TrackerDefinition
+=======
+from trackbench.checkpoints.weight_cache import file_sha256
+from trackbench.definitions import TRACKERS, ResolvedDefinition, TrackerDefinition
+>>>>>>> 9262d6f (Open the door to repositories of the pytracking line)
 from trackbench.errors import UsageError, fold_name, suggestion
 from trackbench.trackers.base import Options, TrackerModel
 from trackbench.trackers.classes import load_class
@@ -36,11 +42,25 @@ class Component:
         """Its options, validated."""
         return self.settings.options
 
+    @cached_property
+    def checkpoint_sha256(self) -> str | None:
+        """Of the checkpoint that the tracker loads itself; None where there is none."""
+        key = self.definition.value.checkpoint
+        path = getattr(self.options, key) if key else None
+        return None if path is None else file_sha256(path)
+
+    @property
+    def mark(self) -> str:
+        """What a run's label says of its weights; empty where nothing has to be said."""
+        if self.checkpoint_sha256 is not None:
+            return f"weights={self.checkpoint_sha256[:8]}"
+        return self.weights.mark if self.weights else ""
+
     def identity(self) -> dict[str, Any]:
         """Return what decides its numbers, for the manifest."""
         options = self.options.model_dump(mode="json")
         files = {
-            key: hashlib.sha256(value.read_bytes()).hexdigest()
+            key: self.checkpoint_sha256 if key == self.definition.value.checkpoint else file_sha256(value)
             for key, value in self.options.model_dump().items()
             if isinstance(value, Path) and value.is_file()
         }
@@ -118,12 +138,18 @@ class TrackerSpec:
         if self.refiner is not None:
             settings = self.refiner.settings
             changed |= {f"{settings.name}.{key}": value for key, value in settings.changed.items()}
-        marks = list(dict.fromkeys(part.weights.mark for part in self.parts if part.weights and part.weights.mark))
+        changed = {key: value for key, value in changed.items() if self._is_identity(key)}
+        marks = list(dict.fromkeys(part.mark for part in self.parts if part.mark))
         if changed:
             text = ",".join(f"{key}={value}" for key, value in sorted(changed.items()))
             plain = all(c.isalnum() or c in "=,._-+" for c in text) and len(text) <= 60
             marks.insert(0, text if plain else hashlib.sha256(text.encode()).hexdigest()[:8])
         return f"{self.name}@{','.join(marks)}" if marks else self.name
+
+    def _is_identity(self, key: str) -> bool:
+        """Whether an option that the user set belongs into a label: how and where a tracker runs does not."""
+        field = type(self.options).model_fields.get(key.partition(".")[0])
+        return field is None or (not field.exclude and key != self.definition.value.checkpoint)
 
     @property
     def title(self) -> str:
@@ -166,6 +192,7 @@ def find_tracker(
     weights: Path | None = None,
     random_weights: bool = False,
     seed: int = 0,
+    trust_checkpoint: bool = False,
 ) -> TrackerSpec:
     """Return the tracker called ``name`` with its settings for ``dataset`` and the user's ``options`` over them.
 
@@ -179,6 +206,7 @@ def find_tracker(
             network the refiner's.
         random_weights: use random weights; what has no network does not mind.
         seed: of the random weights.
+        trust_checkpoint: let a tracker that loads its checkpoint itself execute what the file asks for.
 
     Raises:
         UsageError: unknown name or option, a value that does not fit, or a checkpoint for a tracker that takes none.
@@ -191,7 +219,12 @@ def find_tracker(
         prefix = f"{tail}."
         refining = {key.removeprefix(prefix): value for key, value in own.items() if key.startswith(prefix)}
         own = {key: value for key, value in own.items() if not key.startswith(prefix)}
+<<<<<<< HEAD
     settings = resolve_settings(head, dataset, own, protocol=protocol)
+=======
+    own, weights = _own_checkpoint(head, own, weights, trust_checkpoint)
+    settings = resolve_settings(head, dataset, own)
+>>>>>>> 9262d6f (Open the door to repositories of the pytracking line)
     if settings.definition.value.refiner:
         raise UsageError(
             f"'{settings.name}' is no tracker, it refines one's boxes: name it behind a tracker, as in "
@@ -205,6 +238,24 @@ def find_tracker(
         Component(settings, choose_weights(settings, weights if first else None, random_weights, seed)),
         Component(refiner, choose_weights(refiner, None if first else weights, random_weights, seed)),
     )
+
+
+def _own_checkpoint(
+    name: str, options: dict[str, Any], weights: Path | None, trust: bool
+) -> tuple[dict[str, Any], Path | None]:
+    """Return options and checkpoint, the latter among the former where the tracker loads it itself.
+
+    Raises:
+        UsageError: trust in a checkpoint that only our reader opens, or none at all.
+    """
+    option = TRACKERS.get(name.partition(":")[0]).value.checkpoint
+    if option is None:
+        if trust:
+            raise UsageError(f"--trust-checkpoint: {name} loads no checkpoint by itself; leave it out")
+        return options, weights
+    if weights is not None:
+        options = options | {option: weights}
+    return options | ({"trust_checkpoint": True} if trust else {}), None
 
 
 def _split(name: str) -> tuple[str, str | None]:

@@ -71,6 +71,9 @@ def resolve_settings(
         merged[definition.argument] = argument
     elif colon:
         raise UsageError(f"unknown tracker '{name}': '{found.name}' takes nothing after a colon")
+    if definition.dataset_name is not None and record is not None:
+        known = record.names_in(definition.dataset_name.tool).dataset or record.name
+        merged.setdefault(definition.dataset_name.option, known or None)
     changed = dict(options or {})
     schema = load_class(found).Options
     for key, value in changed.items():

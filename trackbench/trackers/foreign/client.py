@@ -39,16 +39,16 @@ class ForeignError(TrackerError):
         self.trace = trace
 
 
-class LostStateError(TrackerError):
-    """A target's state went down with the process that held it, through another target's fault."""
-
-    retry_alone = True
-
-
 class Peer(Protocol):
     """Whoever answers requests: a process of its own, or this one."""
 
-    alive: bool
+    @property
+    def alive(self) -> bool:
+        """Whether it can be asked."""
+
+    @property
+    def closed(self) -> bool:
+        """Whether it was ended here, after a failure."""
 
     def ask(self, request: dict[str, Any], frames: Sequence[Frame] = (), blobs: Sequence[Any] = ()) -> Reply:
         """Return the answer to a request."""
@@ -104,7 +104,12 @@ class Worker:
     @property
     def alive(self) -> bool:
         """Whether it can be asked."""
-        return self._end.alive and self._process.poll() is None
+        return not self.closed and self._process.poll() is None
+
+    @property
+    def closed(self) -> bool:
+        """Whether it was ended here, after a failure."""
+        return not self._end.alive
 
     def ask(self, request: dict[str, Any], frames: Sequence[Frame] = (), blobs: Sequence[Any] = ()) -> Reply:
         """Return the answer to a request.
@@ -168,7 +173,12 @@ class InProcess:
         self._name = name
         self._service = Service(str(_FOLDER), __name__.rpartition(".")[0] + ".worker")
         self._working = os.getcwd()
-        self.alive = True
+        self.closed = False
+
+    @property
+    def alive(self) -> bool:
+        """Whether it can be asked."""
+        return not self.closed
 
     def ask(self, request: dict[str, Any], frames: Sequence[Frame] = (), blobs: Sequence[Any] = ()) -> Reply:
         """Return the answer to a request; see :meth:`Worker.ask`."""
@@ -184,7 +194,7 @@ class InProcess:
 
     def close(self) -> None:
         """Forget the tracker."""
-        self.alive = False
+        self.closed = True
 
 
 class SharedMemory:
@@ -233,8 +243,6 @@ class SharedMemory:
         finally:
             os.close(handle)
         self._array = np.frombuffer(self._map, np.uint8)
-
-
 
 
 def _end(process: subprocess.Popen[bytes], folder: Path, frames: SharedMemory) -> None:

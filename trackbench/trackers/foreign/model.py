@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import os
 import weakref
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated, Any, ClassVar
 
 import numpy as np
-from pydantic import Field
+from pydantic import AfterValidator, Field, FilePath
 
-from trackbench.errors import TrackerError
+from trackbench.errors import LostStateError, TrackerError
 from trackbench.regions import Box, Mask, Region, region_to_box
 from trackbench.trackers.base import Frame, Options, Prediction, Target, TrackerModel
-from trackbench.trackers.foreign.client import InProcess, LostStateError, Peer, Worker
+from trackbench.trackers.foreign.checkpoints import harmless_copy
+from trackbench.trackers.foreign.client import InProcess, Peer, Worker
 from trackbench.trackers.foreign.worker.process import pack_mask, unpack_mask
+
+
+def _absolute(path: Path | None) -> Path | None:
+    return None if path is None else path.resolve()
 
 
 class ForeignOptions(Options):
@@ -33,7 +40,17 @@ class ForeignOptions(Options):
 
     def payload(self) -> dict[str, Any]:
         """Return what the door in the worker gets, as JSON holds it."""
-        return self.model_dump(mode="json", include=set(type(self).model_fields) - set(ForeignOptions.model_fields))
+        hidden = {"python", "isolated", "timeout", "log"}
+        return {key: _plain(getattr(self, key)) for key in type(self).model_fields if key not in hidden}
+
+
+class CheckpointOptions(ForeignOptions):
+    """The same of a tracker that loads a checkpoint itself."""
+
+    weights: Annotated[FilePath | None, AfterValidator(_absolute)] = None
+    """The checkpoint; ``--weights``."""
+    trust_checkpoint: Annotated[bool, Field(exclude=True)] = False
+    """Whether the checkpoint may execute code when it is loaded."""
 
 
 @dataclass(eq=False)
@@ -57,6 +74,7 @@ class ForeignModel(TrackerModel[ForeignState]):
         self._forgotten: list[int] = []
         self._seed = 0
         self._record: dict[str, Any] = {}
+        self._folder: TemporaryDirectory[str] | None = None
         self._alive()  # a fault in the settings is said once and at once, not of each sequence
 
     def seed(self, seed: int) -> None:
@@ -68,7 +86,8 @@ class ForeignModel(TrackerModel[ForeignState]):
 
     def record(self) -> Mapping[str, Any]:
         """Return what the manifest says of the process: versions, shims and whatever else the door has found."""
-        return self._record
+        trusted = {"trust_checkpoint": True} if getattr(self.options, "trust_checkpoint", False) else {}
+        return self._record | trusted
 
     def start(self, frames: list[Frame], targets: list[Target]) -> list[ForeignState]:
         """Start each target; of a process that has died a new one is made.
@@ -98,7 +117,7 @@ class ForeignModel(TrackerModel[ForeignState]):
             LostStateError: the process died with these targets before.
         """
         peer = states[0].peer
-        if not peer.alive or any(state.peer is not peer for state in states):
+        if any(state.peer.closed or state.peer is not peer for state in states):
             raise LostStateError(f"{self.name}: its process died while it followed another target")
         request = {"kind": "step", "forget": self._take_forgotten()}
         reply, out = self._ask(peer, request, frames, [{"id": state.number} for state in states], [])
@@ -113,7 +132,7 @@ class ForeignModel(TrackerModel[ForeignState]):
         """Return what the door is told of a target; a mask goes into ``blobs``."""
         described: dict[str, Any] = {"box": list(region_to_box(target.region).numbers()), "sentence": target.sentence}
         if target.video is not None:
-            described |= {"sequence": target.video.name, "length": target.video.length}
+            described |= {"sequence": target.video.name, "length": len(target.video.paths)}
         if isinstance(target.region, Mask):
             height, width = frame.shape[:2]
             mask, bits = pack_mask(target.region.window(0, 0, width, height))
@@ -125,7 +144,7 @@ class ForeignModel(TrackerModel[ForeignState]):
         self, peer: Peer, request: dict[str, Any], frames: list[Frame], targets: list[dict[str, Any]], blobs: list[Any]
     ) -> tuple[dict[str, Any], list[Any]]:
         different: dict[int, int] = {}
-        shared = []
+        shared: list[Frame] = []
         for frame, target in zip(frames, targets, strict=True):
             if id(frame) not in different:
                 different[id(frame)] = len(shared)
@@ -149,6 +168,11 @@ class ForeignModel(TrackerModel[ForeignState]):
     def payload(self) -> dict[str, Any]:
         """Return what the door gets of the options."""
         payload: dict[str, Any] = self.options.payload()
+        if payload.get("weights") is not None and not payload["trust_checkpoint"]:
+            if self._folder is None:
+                self._folder = TemporaryDirectory(prefix="trackbench-checkpoint-")
+                self._harmless = harmless_copy(Path(payload["weights"]), Path(self._folder.name))
+            payload["weights"] = str(self._harmless)
         return payload
 
     def _make(self) -> Peer:
@@ -158,6 +182,9 @@ class ForeignModel(TrackerModel[ForeignState]):
                 raise TrackerError(f"{self.name}: --set isolated=false runs in this Python; leave out python=")
             return InProcess(self.name)
         number = self.device.partition(":")[2]
+        seen = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")
+        if number and len(seen) > int(number):
+            number = seen[int(number)]
         visible = {"CUDA_VISIBLE_DEVICES": number} if number else {}
         return Worker(self.name, options.python, options.timeout, options.log, visible)
 
@@ -170,6 +197,10 @@ class ForeignModel(TrackerModel[ForeignState]):
         taken = self._forgotten[:]
         del self._forgotten[: len(taken)]
         return taken
+
+
+def _plain(value: Any) -> Any:
+    return str(value) if isinstance(value, Path) else value
 
 
 def _prediction(answer: dict[str, Any], blobs: list[Any]) -> Prediction:

@@ -17,7 +17,8 @@ import os
 import struct
 import sys
 import traceback
-from typing import IO, Any, Sequence
+from collections.abc import Sequence
+from typing import IO, Any
 
 #: The name under which a worker knows the package of the doors.
 PACKAGE = "trackbench_doors"
@@ -140,7 +141,9 @@ class Service:
         sys.modules.setdefault(self._package, importlib.util.module_from_spec(spec))
         return importlib.import_module(self._package + "." + door).Door
 
-    def _start(self, request: dict[str, Any], frames: list[Any], blobs: list[bytes]) -> tuple[dict[str, Any], list[Any]]:
+    def _start(
+        self, request: dict[str, Any], frames: list[Any], blobs: list[bytes]
+    ) -> tuple[dict[str, Any], list[Any]]:
         targets = []
         for target in request["targets"]:
             mask = target.get("mask")
@@ -155,7 +158,8 @@ class Service:
     def _step(self, request: dict[str, Any], frames: list[Any], blobs: list[bytes]) -> tuple[dict[str, Any], list[Any]]:
         asked = request["targets"]
         images = [frames[target["frame"]] for target in asked]
-        answers, out = [], []
+        answers: list[dict[str, Any]] = []
+        out: list[Any] = []
         for answer in self._door.step(images, [self._states[target["id"]] for target in asked]):
             answer = dict(answer)
             if answer.get("mask") is not None:
@@ -202,7 +206,7 @@ def describe_error(error: BaseException) -> dict[str, Any]:
     ]
     own = [place for place in places if "site-packages" not in place.filename and place.filename[:1] != "<"]
     last = (own or places)[-1:]
-    where = " ({}, line {})".format(last[0].filename, last[0].lineno) if last else ""
+    where = f" ({last[0].filename}, line {last[0].lineno})" if last else ""
     return {
         "type": type(error).__name__,
         "message": message[:500] + where,

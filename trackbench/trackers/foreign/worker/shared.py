@@ -7,7 +7,8 @@ import math
 import os
 import random
 import sys
-from typing import Any, Callable, Mapping
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from .process import DoorError
 
@@ -27,11 +28,14 @@ class LoopedDoor:
         """Return a new object for one target."""
         raise NotImplementedError
 
-    def initialize(self, tracker: Any, image: Any, target: dict[str, Any]) -> None:
-        """Start ``tracker`` on ``image``, uint8 (H, W, 3) RGB; ``target`` has ``box`` x, y, w, h and maybe ``mask``."""
+    def initialize(self, tracker: Any, image: Any, target: dict[str, Any]) -> Any:
+        """Start ``tracker`` on ``image``, uint8 (H, W, 3) RGB, and return what :meth:`track` has to remember.
+
+        ``target`` has ``box`` x, y, w, h, ``sentence``, and where known ``mask`` bool (H, W), ``sequence``, ``length``.
+        """
         raise NotImplementedError
 
-    def track(self, tracker: Any, image: Any) -> dict[str, Any]:
+    def track(self, tracker: Any, image: Any, memory: Any) -> dict[str, Any]:
         """Return ``box``, ``score`` and ``mask`` in ``image``, each None where the tracker has none."""
         raise NotImplementedError
 
@@ -53,8 +57,8 @@ class LoopedDoor:
         for image, target in zip(images, targets):
             tracker = self._spare.pop() if self._spare else self._built()
             seed_all(seed)
-            self.initialize(tracker, image, target)
-            states.append([tracker, random_state()])
+            memory = self.initialize(tracker, image, target)
+            states.append([tracker, random_state(), memory])
         return states
 
     def step(self, images: list[Any], states: list[Any]) -> list[dict[str, Any]]:
@@ -62,7 +66,7 @@ class LoopedDoor:
         answers = []
         for image, state in zip(images, states):
             restore_random(state[1])
-            answers.append(self.track(state[0], image))
+            answers.append(self.track(state[0], image, state[2]))
             state[1] = random_state()
         return answers
 
@@ -115,7 +119,7 @@ def filled(
         DoorError: an argument is missing, or the user's has no place; the message shows the signature.
     """
     signature = inspect.signature(function)
-    shown = "{}{}".format(what, signature)
+    shown = f"{what}{signature}"
     positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
     names = [item.name for item in signature.parameters.values() if item.kind in positional]
     swallows = any(item.kind is inspect.Parameter.VAR_KEYWORD for item in signature.parameters.values())
@@ -128,10 +132,10 @@ def filled(
         elif known.get(name) is not None:
             given[name] = known[name]
         elif item.default is inspect.Parameter.empty:
-            raise DoorError("{} needs '{}': --set args.{}=VALUE".format(shown, name, name))
+            raise DoorError(f"{shown} needs '{name}': --set args.{name}=VALUE")
     spare = [name for name in own if name not in signature.parameters]
     if spare and not swallows:
-        raise DoorError("--set args.{}: {} takes no such argument".format(spare[0], shown))
+        raise DoorError(f"--set args.{spare[0]}: {shown} takes no such argument")
     given.update({name: own[name] for name in spare})
     return function(*first[: len(taken)], **given)
 
@@ -149,7 +153,7 @@ def numbers(value: Any) -> list[float]:
     if isinstance(value, (list, tuple)):
         return [number for item in value for number in numbers(item)]
     if value is None or isinstance(value, (str, bytes, dict)):
-        raise ValueError("no number: {!r}".format(value))
+        raise ValueError(f"no number: {value!r}")
     return [float(value)]
 
 
@@ -164,7 +168,7 @@ def four(value: Any, what: str) -> list[float]:
     except (TypeError, ValueError):
         box = []
     if len(box) != 4 or any(math.isinf(number) for number in box):
-        raise DoorError("{} answered {}; expected the 4 numbers x, y, w, h".format(what, shortened(value)))
+        raise DoorError(f"{what} answered {shortened(value)}; expected the 4 numbers x, y, w, h")
     return box
 
 

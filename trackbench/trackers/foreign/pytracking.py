@@ -1,0 +1,57 @@
+"""``pytracking:NAME[:CONFIG]``: trackers of repositories of the pytracking line (STARK, OSTrack, ODTrack, ARTrack, ...)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any, ClassVar
+
+from pydantic import AfterValidator, DirectoryPath, Field, computed_field
+
+from trackbench.trackers.base import Options
+from trackbench.trackers.foreign.model import CheckpointOptions, ForeignModel
+from trackbench.trackers.foreign.repository import fingerprint
+
+Folder = Annotated[DirectoryPath, AfterValidator(Path.resolve)]
+UserFolder = Annotated[Path, AfterValidator(lambda path: path.expanduser().resolve())]
+
+
+class PytrackingOptions(CheckpointOptions):
+    """Which tracker of which repository, and what its functions are given."""
+
+    tracker: Annotated[str, Field(pattern=r"^\w+(:[^:]+)?$")]
+    """``NAME`` or ``NAME:CONFIG``: modules of the repository and a file of its ``experiments/NAME`` without ``.yaml``."""
+    repo: Annotated[UserFolder, Field(exclude=True)]
+    """The repository's folder."""
+    save_dir: Annotated[UserFolder | None, Field(exclude=True)] = None
+    """What its settings call ``save_dir``; default: ``output`` in the repository."""
+    dataset_name: str | None = None
+    """What the tracker is told of the data set, which chooses update intervals in some."""
+    epoch: int | None = None
+    """The epoch that its parameters want; default: the number in the checkpoint's name."""
+    args: Annotated[dict[str, Any], Field(default_factory=dict)]
+    """Further arguments of its ``parameters`` function and of its class."""
+
+    @computed_field  # type: ignore[prop-decorator]
+    @cached_property
+    def repository(self) -> Mapping[str, str]:
+        """Which code it is."""
+        return fingerprint(self.repo)
+
+
+class PytrackingModel(ForeignModel):
+    """A tracker of such a repository; one object for each target."""
+
+    Options: ClassVar[type[Options]] = PytrackingOptions
+    door = "pytracking"
+
+    @property
+    def name(self) -> str:
+        """What messages call it."""
+        return f"pytracking:{self.options.tracker}"
+
+    def payload(self) -> dict[str, Any]:
+        """Return what the door gets of the options."""
+        name, _, config = self.options.tracker.partition(":")
+        return super().payload() | {"name": name, "config": config or None}

@@ -1,0 +1,278 @@
+"""Repositories of the pytracking line: ``lib/test/{parameter,tracker}`` (STARK and after), ``pytracking/`` (before).
+
+Facts of 23 official repositories: what their functions take, what their trackers answer, where they look for files.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import os
+import re
+import sys
+import tempfile
+import types
+from collections import OrderedDict
+from typing import Any, NamedTuple
+
+from .process import DoorError
+from .shared import LoopedDoor, enter, filled, four, one, shortened
+from .stand_ins import INERT, stand_in
+from .torch_patches import Pretraining, load_safely, pretend_cuda
+
+#: Where a tracker says how sure it is, in the order in which they are looked for.
+SCORES = ("best_score", "conf_score", "object_presence_score", "pred_score")
+
+#: What takes the checkpoint, and what the number of its epoch, where a signature names it.
+WEIGHTS = ("model", "weight_path", "checkpoint_path")
+EPOCHS = ("run_id", "epoch", "run_epoch")
+
+
+class Dialect(NamedTuple):
+    """How a repository's modules are called."""
+
+    tracker: str
+    parameter: str
+    settings: tuple[str, ...]
+    package: str
+    name: str
+
+
+STARK = Dialect(
+    "lib.test.tracker", "lib.test.parameter", ("lib.test.evaluation.local", "lib.train.admin.local"), "lib.", "stark"
+)
+ORIGINAL = Dialect(
+    "pytracking.tracker",
+    "pytracking.parameter",
+    ("pytracking.evaluation.local", "ltr.admin.local"),
+    "ltr.",
+    "pytracking",
+)
+
+
+class Settings:
+    """What ``local_env_settings()`` returns: folders of this run; every other path is an empty folder."""
+
+    def __init__(self, repo: str, save_dir: str, network_path: str, empty: str) -> None:
+        self.prj_dir = self.workspace_dir = repo
+        self.save_dir = save_dir
+        self.network_path = network_path
+        self._empty = empty
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return self._empty
+
+
+class Door(LoopedDoor):
+    """One object of the repository's tracker class for each target."""
+
+    def __init__(self, options: dict[str, Any], device: str) -> None:
+        super().__init__(options, device)
+        self._repo: str = options["repo"]
+        self._weights: str | None = options["weights"]
+        self._dataset = options["dataset_name"] or ""
+        self._dialect = self._told()
+        self._stand_ins = stand_in(INERT)
+        self._skipped: list[str] = []
+        enter(self._repo)
+        self._settings()
+        self._guarded(self._import)
+        self.prepare()
+
+    def record(self) -> dict[str, Any]:
+        """Return what the manifest says of this process."""
+        return dict(
+            super().record(),
+            dialect=self._dialect.name,
+            dataset_name=self._dataset,
+            stand_ins=self._stand_ins.used,
+            pretraining_skipped=self._skipped,
+        )
+
+    def _told(self) -> Dialect:
+        name = self.options["name"]
+        for dialect, path in ((STARK, "lib/test/tracker/{}.py"), (ORIGINAL, "pytracking/tracker/{}")):
+            if os.path.exists(os.path.join(self._repo, path.format(name))):
+                return dialect
+        for folder in ("lib/test/tracker", "pytracking/tracker"):
+            known = os.path.join(self._repo, folder)
+            if os.path.isdir(known):
+                here = sorted(entry.replace(".py", "") for entry in os.listdir(known) if not entry.startswith("_"))
+                raise DoorError("{} has no tracker '{}' (there: {})".format(known, name, ", ".join(here)))
+        raise DoorError(
+            f"{self._repo}: no lib/test/tracker/{name}.py and no pytracking/tracker/{name}: expected a repository of the pytracking "
+            "line; --set repo=FOLDER"
+        )
+
+    def _settings(self) -> None:
+        """Put settings where ``env_settings()`` looks first, so that no ``local.py`` is read, or overwritten."""
+        empty = tempfile.mkdtemp(prefix="trackbench-empty-")
+        folder = os.path.dirname(self._weights) if self._weights else os.path.join(self._repo, "output")
+        save = self.options["save_dir"] or os.path.join(self._repo, "output")
+        found = Settings(self._repo, save, folder, empty)
+        for name in self._dialect.settings:
+            module = types.ModuleType(name)
+            module.local_env_settings = lambda: found  # type: ignore[attr-defined]
+            module.EnvironmentSettings = lambda: found  # type: ignore[attr-defined]
+            sys.modules[name] = module
+
+    def _import(self) -> None:
+        import torch
+
+        load_safely(self.options["trust_checkpoint"])
+        if not self.device.startswith("cuda"):
+            pretend_cuda()
+        self._stand_ins.aliases()
+        # Trackers of the original line optimise while they track.
+        torch.set_grad_enabled(self._dialect is ORIGINAL)
+        name = self.options["name"]
+        self._parameters = importlib.import_module(self._parameter_module()).parameters
+        module = importlib.import_module(f"{self._dialect.tracker}.{name}")
+        self._class = module.get_tracker_class()
+
+    def _parameter_module(self) -> str:
+        name, config = self.options["name"], self.options["config"]
+        if self._dialect is STARK:
+            return f"{self._dialect.parameter}.{name}"
+        return "{}.{}.{}".format(self._dialect.parameter, name, config or "default")
+
+    def _known(self) -> dict[str, Any]:
+        weights = self._weights
+        epoch = self.options["epoch"]
+        if epoch is None and weights is not None:
+            number = re.search(r"ep(?:och)?[_-]?0*(\d+)", os.path.basename(weights)) or re.search(
+                r"(\d+)\D*$", os.path.basename(weights).partition(".")[0]
+            )
+            epoch = int(number.group(1)) if number else None
+        known: dict[str, Any] = dict.fromkeys(WEIGHTS, weights)
+        known.update(dict.fromkeys(EPOCHS, epoch))
+        known["dataset_name"] = self._dataset
+        return known
+
+    def build(self) -> Any:
+        """Return a tracker with its parameters, as the repository's own scripts build one for each sequence."""
+        return self._guarded(self._build)
+
+    def _build(self) -> Any:
+        name, config = self.options["name"], self.options["config"]
+        own = self.options["args"]
+        in_class = set(inspect.signature(self._class).parameters)
+        in_parameters = set(inspect.signature(self._parameters).parameters)
+        for_parameters = {key: value for key, value in own.items() if key in in_parameters or key not in in_class}
+        for_class = {key: value for key, value in own.items() if key in in_class}
+        first = [config] if self._dialect is STARK else []
+        if self._dialect is STARK and config is None:
+            known = os.path.join(self._repo, "experiments", name)
+            here = (
+                sorted(entry[:-5] for entry in os.listdir(known) if entry.endswith(".yaml"))
+                if os.path.isdir(known)
+                else []
+            )
+            raise DoorError("name a configuration: pytracking:{}:CONFIG (there: {})".format(name, ", ".join(here)))
+        parameters = filled(self._parameters, first, self._known(), for_parameters, "parameters")
+        looked_for = getattr(parameters, "checkpoint", None)
+        if self._weights is not None:
+            parameters.checkpoint = self._weights
+            net = getattr(parameters, "net", None)
+            if net is not None and hasattr(net, "net_path"):
+                net.net_path = self._weights
+        elif isinstance(looked_for, str) and not os.path.exists(looked_for):
+            raise DoorError(f"needs --weights FILE; the repository itself would look for {looked_for}")
+        parameters.debug = 0
+        parameters.tracker_name, parameters.param_name = name, config
+        for key, value in (("save_all_boxes", False), ("visualization", False)):
+            if not _has(parameters, key):
+                setattr(parameters, key, value)
+        with Pretraining(self._dialect.package) as pretraining:
+            tracker = filled(self._class, [parameters], self._known(), for_class, self._class.__name__)
+        pretraining.check(str(parameters.checkpoint) if _has(parameters, "checkpoint") else "the checkpoint")
+        self._skipped = pretraining.skipped
+        if hasattr(tracker, "initialize_features"):
+            tracker.initialize_features()
+        return tracker
+
+    def initialize(self, tracker: Any, image: Any, target: dict[str, Any]) -> dict[str, Any]:
+        """Call ``initialize(image, info)``."""
+        import numpy as np
+
+        self._stand_ins.tracking = False
+        # The runners read boxes from arrays, so each number is a numpy scalar, which torch.tensor() makes float64.
+        info = {"init_bbox": list(np.array(target["box"], np.float64)), "seq_name": target.get("sequence", "")}
+        info["init_nlp"] = target["sentence"]
+        info["init_mask"] = None if target.get("mask") is None else target["mask"].astype(np.uint8)
+        answer = self._guarded(tracker.initialize, image, info)
+        return {
+            "previous": OrderedDict(answer) if isinstance(answer, dict) else OrderedDict(),
+            "frame": 0,
+            "sequence": info["seq_name"],
+            "takes_info": "info" in inspect.signature(tracker.track).parameters,
+            "sentence": target["sentence"],
+        }
+
+    def track(self, tracker: Any, image: Any, memory: dict[str, Any]) -> dict[str, Any]:
+        """Call ``track(image, info)``; the truth is never passed."""
+        memory["frame"] += 1
+        info = {"previous_output": memory["previous"], "seq_name": memory["sequence"], "frame_num": memory["frame"]}
+        info["init_nlp"] = memory["sentence"]
+        self._stand_ins.tracking = True
+        try:
+            arguments = {"info": info} if memory["takes_info"] else {}
+            answer = self._guarded(tracker.track, image, **arguments)
+        finally:
+            self._stand_ins.tracking = False
+        while isinstance(answer, tuple) and answer:
+            answer = answer[0]
+        if not isinstance(answer, dict) or "target_bbox" not in answer:
+            raise DoorError(f"track() answered {shortened(answer)}; expected a dict with 'target_bbox'")
+        memory["previous"] = OrderedDict(answer)
+        return {
+            "box": four(answer["target_bbox"], "track()"),
+            "score": next((one(answer[key]) for key in SCORES if answer.get(key) is not None), None),
+            "mask": _mask(answer.get("segmentation"), image.shape[:2]),
+        }
+
+    def _guarded(self, function: Any, *args: Any, **kwargs: Any) -> Any:
+        """Call something of the repository; what the user can mend becomes one line that says how."""
+        try:
+            return function(*args, **kwargs)
+        except ModuleNotFoundError as error:
+            raise self._missing(error) from error
+        except FileNotFoundError as error:
+            path = str(error.filename or error)
+            if path.startswith(self._repo) or not os.path.isabs(path):
+                raise DoorError(f"{path} is not there; put it there, or name what replaces it") from error
+            raise DoorError(
+                f"the repository looks for {path}, a path of its author: put the file there, or change the path in the "
+                "repository"
+            ) from error
+
+    def _missing(self, error: ModuleNotFoundError) -> DoorError:
+        name = error.name or str(error)
+        top = name.partition(".")[0]
+        if os.path.exists(os.path.join(self._repo, top)) or top in ("lib", "ltr", "pytracking"):
+            return DoorError(f"the repository imports '{name}', which it does not contain")
+        known = {"clip": "git+https://github.com/openai/CLIP.git", "cv2": "opencv-python", "skimage": "scikit-image"}
+        known.update(yaml="pyyaml", mamba_ssm="mamba-ssm", causal_conv1d="causal-conv1d", PIL="pillow")
+        return DoorError(
+            f"the repository needs the package '{top}': {os.path.basename(sys.executable)} -m pip install {known.get(top, top)} (or --set python= of an environment that has "
+            "it)"
+        )
+
+
+def _has(parameters: Any, name: str) -> bool:
+    """Whether parameters were given ``name``: pytracking's own object has an answer to any."""
+    return name in vars(parameters) if hasattr(parameters, "__dict__") else hasattr(parameters, name)
+
+
+def _mask(value: Any, size: tuple[int, int]) -> Any:
+    import numpy as np
+
+    if value is None:
+        return None
+    if hasattr(value, "detach"):
+        value = value.detach().cpu().numpy()
+    mask = np.asarray(value)
+    mask = mask.reshape(mask.shape[-2:]) > 0.5
+    return mask if mask.shape == tuple(size) else None
