@@ -1,4 +1,4 @@
-"""``pytracking:NAME[:CONFIG]``: trackers of repositories of the pytracking line (STARK, OSTrack, ODTrack, ARTrack, ...)."""
+"""``pytracking:NAME[:CONFIG]``: repositories of the pytracking line (STARK, OSTrack, ODTrack, ARTrack, ...)."""
 
 from __future__ import annotations
 
@@ -7,13 +7,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
-from pydantic import AfterValidator, DirectoryPath, Field, computed_field
+from pydantic import AfterValidator, Field, computed_field
 
 from trackbench.trackers.base import Options
 from trackbench.trackers.foreign.model import CheckpointOptions, ForeignModel
 from trackbench.trackers.foreign.repository import fingerprint
 
-Folder = Annotated[DirectoryPath, AfterValidator(Path.resolve)]
 UserFolder = Annotated[Path, AfterValidator(lambda path: path.expanduser().resolve())]
 
 
@@ -21,7 +20,7 @@ class PytrackingOptions(CheckpointOptions):
     """Which tracker of which repository, and what its functions are given."""
 
     tracker: Annotated[str, Field(pattern=r"^\w+(:[^:]+)?$")]
-    """``NAME`` or ``NAME:CONFIG``: modules of the repository and a file of its ``experiments/NAME`` without ``.yaml``."""
+    """``NAME`` or ``NAME:CONFIG``: a module of the repository, and a file of its ``experiments/NAME``."""
     repo: Annotated[UserFolder, Field(exclude=True)]
     """The repository's folder."""
     save_dir: Annotated[UserFolder | None, Field(exclude=True)] = None

@@ -101,10 +101,10 @@ class Door(LoopedDoor):
             if os.path.isdir(known):
                 here = sorted(entry.replace(".py", "") for entry in os.listdir(known) if not entry.startswith("_"))
                 raise DoorError("{} has no tracker '{}' (there: {})".format(known, name, ", ".join(here)))
-        raise DoorError(
-            f"{self._repo}: no lib/test/tracker/{name}.py and no pytracking/tracker/{name}: expected a repository of the pytracking "
-            "line; --set repo=FOLDER"
+        message = (
+            "{}: no lib/test/tracker/{}.py and no pytracking/tracker/{}: expected a repository of the pytracking line"
         )
+        raise DoorError(message.format(self._repo, name, name))
 
     def _settings(self) -> None:
         """Put settings where ``env_settings()`` looks first, so that no ``local.py`` is read, or overwritten."""
@@ -255,10 +255,10 @@ class Door(LoopedDoor):
             return DoorError(f"the repository imports '{name}', which it does not contain")
         known = {"clip": "git+https://github.com/openai/CLIP.git", "cv2": "opencv-python", "skimage": "scikit-image"}
         known.update(yaml="pyyaml", mamba_ssm="mamba-ssm", causal_conv1d="causal-conv1d", PIL="pillow")
-        return DoorError(
-            f"the repository needs the package '{top}': {os.path.basename(sys.executable)} -m pip install {known.get(top, top)} (or --set python= of an environment that has "
-            "it)"
+        message = (
+            "the repository needs the package '{}': {} -m pip install {} (or --set python= of an environment with it)"
         )
+        return DoorError(message.format(top, os.path.basename(sys.executable), known.get(top, top)))
 
 
 def _has(parameters: Any, name: str) -> bool:

@@ -48,9 +48,6 @@ def pretend_cuda() -> None:
     def stay(self: Any, *args: Any, **kwargs: Any) -> Any:
         return self
 
-    def nothing(*args: Any, **kwargs: Any) -> None:
-        return None
-
     torch.Tensor.cuda = stay  # type: ignore[method-assign]
     torch.nn.Module.cuda = stay  # type: ignore[method-assign]
     torch.Tensor.to = _on_cpu(torch.Tensor.to)  # type: ignore[method-assign]
@@ -58,8 +55,15 @@ def pretend_cuda() -> None:
     for name in _FACTORIES:
         setattr(torch, name, _on_cpu(getattr(torch, name)))
     for name in ("synchronize", "set_device", "empty_cache", "manual_seed_all", "reset_peak_memory_stats"):
-        setattr(torch.cuda, name, nothing)
+        setattr(torch.cuda, name, _nothing())
     torch.cuda.current_device = lambda: 0
+
+
+def _nothing() -> Callable[..., None]:
+    def nothing(*args: Any, **kwargs: Any) -> None:
+        return None
+
+    return nothing  # a new one each time: torch.compile wants different functions to be different objects
 
 
 def _on_cpu(function: Callable[..., Any]) -> Callable[..., Any]:
