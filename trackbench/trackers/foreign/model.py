@@ -15,11 +15,14 @@ import numpy as np
 from pydantic import AfterValidator, Field, FilePath
 
 from trackbench.errors import LostStateError, TrackerError
-from trackbench.regions import Box, Mask, Region, region_to_box
+from trackbench.regions import Box, Mask, Polygon, Region, region_to_box
 from trackbench.trackers.base import Frame, Options, Prediction, Target, TrackerModel
 from trackbench.trackers.foreign.checkpoints import harmless_copy
 from trackbench.trackers.foreign.client import InProcess, Peer, Worker
 from trackbench.trackers.foreign.worker.process import pack_mask, unpack_mask
+
+UserFolder = Annotated[Path, AfterValidator(lambda path: path.expanduser().resolve())]
+"""A folder as the user writes it, ``~`` and all."""
 
 
 def _absolute(path: Path | None) -> Path | None:
@@ -136,7 +139,7 @@ class ForeignModel(TrackerModel[ForeignState]):
         if isinstance(target.region, Mask):
             height, width = frame.shape[:2]
             mask, bits = pack_mask(target.region.window(0, 0, width, height))
-            described["mask"] = mask | {"blob": len(blobs), "size": [width, height]}
+            described["mask"] = mask | {"blob": len(blobs)}
             blobs.append(bits)
         return described
 
@@ -204,8 +207,10 @@ def _plain(value: Any) -> Any:
 
 
 def _prediction(answer: dict[str, Any], blobs: list[Any]) -> Prediction:
-    mask = answer.get("mask")
-    region: Region = Box(np.nan, np.nan, np.nan, np.nan) if answer["box"] is None else Box.of(answer["box"])
+    mask, box, polygon = answer.get("mask"), answer["box"], answer.get("polygon")
+    region: Region = Box(np.nan, np.nan, np.nan, np.nan) if box is None else Box.of(box)
+    if polygon is not None:
+        region = Polygon(polygon)
     if mask is None:
         return Prediction(region, answer["score"])
     return Prediction(region, answer["score"], mask=Mask(unpack_mask(mask, blobs[mask["blob"]]), mask["x"], mask["y"]))

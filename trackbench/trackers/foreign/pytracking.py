@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cached_property
-from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
-from pydantic import AfterValidator, Field, computed_field
+from pydantic import Field, computed_field
 
 from trackbench.trackers.base import Options
-from trackbench.trackers.foreign.model import CheckpointOptions, ForeignModel
+from trackbench.trackers.foreign.model import CheckpointOptions, ForeignModel, UserFolder
 from trackbench.trackers.foreign.repository import fingerprint
-
-UserFolder = Annotated[Path, AfterValidator(lambda path: path.expanduser().resolve())]
 
 
 class PytrackingOptions(CheckpointOptions):

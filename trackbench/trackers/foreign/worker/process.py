@@ -81,6 +81,16 @@ def unpack_mask(description: dict[str, Any], data: bytes) -> Any:
     return np.unpackbits(np.frombuffer(data, np.uint8), count=h * w).reshape(h, w).astype(bool)
 
 
+def whole_mask(description: dict[str, Any], data: bytes, size: tuple[int, int]) -> Any:
+    """Return a mask as bool (H, W) of the whole frame; see :func:`pack_mask`."""
+    import numpy as np
+
+    whole, window = np.zeros(size, bool), unpack_mask(description, data)
+    y, x = description["y"], description["x"]
+    whole[y : y + window.shape[0], x : x + window.shape[1]] = window
+    return whole
+
+
 class SharedFrames:
     """The frames of one request, in files that the other side has filled."""
 
@@ -148,7 +158,7 @@ class Service:
         for target in request["targets"]:
             mask = target.get("mask")
             if mask is not None:
-                target = dict(target, mask=unpack_mask(mask, blobs[mask["blob"]]))
+                target = dict(target, mask=whole_mask(mask, blobs[mask["blob"]], frames[target["frame"]].shape[:2]))
             targets.append(target)
         images = [frames[target["frame"]] for target in targets]
         for target, state in zip(targets, self._door.start(images, targets, request["seed"])):

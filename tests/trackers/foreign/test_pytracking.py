@@ -1,0 +1,401 @@
+"""Repositories of the pytracking line run as they are: settings, parameters, weights, calls, answers, traps."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from foreign_samples import target
+
+from trackbench.errors import TrackerError, UsageError
+from trackbench.regions import Box, Mask
+from trackbench.trackers.foreign.model import ForeignModel
+from trackbench.trackers.foreign.worker.process import DoorError
+from trackbench.trackers.foreign.worker.pytracking import SCORES
+from trackbench.trackers.foreign.worker.shared import filled, four, numbers, one
+from trackbench.trackers.foreign.worker.stand_ins import StandIns
+from trackbench.trackers.registry import find_tracker
+
+ENVIRONMENT = """
+import importlib, os
+
+def env_settings():
+    try:
+        return importlib.import_module("lib.test.evaluation.local").local_env_settings()
+    except Exception:
+        open(os.path.join(os.path.dirname(__file__), "local.py"), "w").write("overwritten")
+        raise RuntimeError("YOU HAVE NOT SETUP YOUR local.py!!!")
+"""
+
+PARAMETERS = """
+import os
+from lib.test.evaluation.environment import env_settings
+
+
+class TrackerParams:
+    pass
+
+
+def parameters(yaml_name, run_id=None):
+    params = TrackerParams()
+    settings = env_settings()
+    params.yaml = open(os.path.join(settings.prj_dir, "experiments/tiny/%s.yaml" % yaml_name)).read()
+    name = "checkpoints/train/tiny/%s/TINY_ep%04d.pth.tar" % (yaml_name, run_id)
+    params.checkpoint = os.path.join(settings.save_dir, name)
+    params.run_id, params.otb = run_id, settings.otb_path
+    return params
+"""
+
+TRACKER = """
+import json
+import lmdb
+import numpy as np
+import torch
+import wandb
+from tensorboardX import SummaryWriter
+from torch._six import string_classes
+from visdom import Visdom
+import pycocotools.mask as mask_utils
+{imports}
+
+
+class Writer(SummaryWriter):
+    pass
+
+
+class Net(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.dx = torch.nn.Parameter(torch.zeros(1))
+        {build}
+
+
+class Tiny:
+    def __init__(self, params, dataset_name):
+        self.params = params
+        print("dataset", dataset_name)
+        wandb.init(project="tiny")
+        network = Net()
+        network.load_state_dict(torch.load(params.checkpoint, map_location="cpu")["net"], strict=True)
+        self.network = network.cuda()
+        self.window = torch.ones(1, device="cuda").to("cuda:0")
+        self.dataset_name = dataset_name
+
+    def initialize(self, image, info):
+        assert set(info) == {{"init_bbox", "seq_name", "init_nlp", "init_mask"}}
+        self.state, self.first = list(info["init_bbox"]), info
+        self.kind = np.int(3), str(torch.tensor(info["init_bbox"]).dtype)
+
+    def track(self, image, info=None):
+        assert "gt_bbox" not in info and not torch.is_grad_enabled()
+        self.state[0] = float(self.state[0]) + float(self.network.dx * self.window)
+        told = [self.dataset_name, self.params.run_id, self.params.yaml, self.first["init_nlp"], info["frame_num"]]
+        print(json.dumps(told))
+        {track}
+        return {answer}
+
+
+def get_tracker_class():
+    return Tiny
+"""
+
+FRAME = np.full((30, 40, 3), 50, np.uint8)
+
+
+class Statistics:
+    """What training programs leave in checkpoints."""
+
+
+@pytest.fixture
+def repo(write: Callable[[str, str], Path], here: Path) -> Callable[..., Path]:
+    def make(answer: str = '{"target_bbox": self.state}', **code: str) -> Path:
+        write("repo/lib/test/evaluation/environment.py", ENVIRONMENT)
+        write("repo/lib/test/parameter/tiny.py", code.pop("parameters", PARAMETERS))
+        write("repo/experiments/tiny/base.yaml", "size: 1")
+        code = {"imports": "", "build": "pass", "track": "pass"} | code
+        write("repo/lib/test/tracker/tiny.py", TRACKER.format(answer=answer, **code))
+        torch.save({"net": {"dx": torch.tensor([1.5])}, "stats": Statistics()}, here / "TINY_ep0120.pth.tar")
+        return here / "repo"
+
+    return make
+
+
+def build(name: str = "pytracking:tiny:base", dataset: str | None = "otb100", **options: Any) -> ForeignModel:
+    weights = options.pop("weights", Path("TINY_ep0120.pth.tar"))
+    trust = options.pop("trust", False)
+    settings = {"repo": "repo", "timeout": 120, **options}
+    spec = find_tracker(name, dataset, settings, weights=weights, trust_checkpoint=trust)
+    model = spec.build("cpu")
+    assert isinstance(model, ForeignModel)
+    return model
+
+
+def track_once() -> None:
+    model = build()
+    model.step([FRAME], model.start([FRAME], [target(Box(3, 4, 5, 6))]))
+
+
+def test_a_repository_runs_without_an_edit(repo, here: Path) -> None:  # type: ignore[no-untyped-def]
+    """Settings, parameters by name, data set's name, stand-ins, a checkpoint with objects, CUDA on a CPU."""
+    repo('{"target_bbox": self.state, "best_score": torch.tensor([[0.25]]), "conf_score": 9}')
+    log = here / "log"
+    model = build(log=log)
+    state = model.start([FRAME], [target(Box(3, 4, 5, 6), sentence="the white car")])
+    answers = [model.step([FRAME], state)[0] for _ in range(2)]
+    assert [answer.region for answer in answers] == [Box(4.5, 4, 5, 6), Box(6, 4, 5, 6)]
+    assert answers[0].score == 0.25
+    assert '["otb", 120, "size: 1", "the white car", 2]' in log.read_text()
+    record = model.record()
+    assert record["dataset_name"] == "otb"
+    absent = {name for name in ("lmdb", "wandb", "visdom", "tensorboardX", "pycocotools") if find_spec(name) is None}
+    assert {"torch._six", "numpy.int"} | absent <= set(record["stand_ins"])
+    assert "torch" in record["versions"]
+    assert not list(here.rglob("local.py"))
+    assert not list(here.rglob("lib/train"))
+
+
+def test_targets_of_one_tracker_do_not_mix(repo) -> None:  # type: ignore[no-untyped-def]
+    repo()
+    model = build()
+    states = model.start([FRAME] * 2, [target(Box(3, 4, 5, 6)), target(Box(30, 4, 5, 6))])
+    answers = [model.step([FRAME] * 2, states) for _ in range(2)][-1]
+    assert [answer.region for answer in answers] == [Box(6, 4, 5, 6), Box(33, 4, 5, 6)]
+
+
+def test_the_identity_names_code_and_weights_and_not_where_they_lie(repo) -> None:  # type: ignore[no-untyped-def]
+    repo()
+    spec = find_tracker("pytracking:tiny:base", "lasot-ext", {"repo": "repo"}, weights=Path("TINY_ep0120.pth.tar"))
+    identity = spec.identity()
+    sha256 = identity["files_sha256"]["weights"]
+    assert spec.label == f"pytracking:tiny:base@weights={sha256[:8]}"
+    assert identity["options"]["dataset_name"] == "lasot_extension_subset"
+    assert list(identity["options"]["repository"]) == ["sources_sha256"]
+    assert str(Path.cwd()) not in str(identity)
+    Path("repo/lib/more.py").write_text("x = 1")
+    assert (
+        find_tracker("pytracking:tiny:base", "lasot", {"repo": "repo"}).identity()["options"]["repository"]
+        != identity["options"]["repository"]
+    )
+
+
+@pytest.mark.slow  # a process with torch for each
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [
+        (
+            {"imports": "import clip"},
+            r"needs the package 'clip': .*pip install git\+https://github.com/openai/CLIP.git",
+        ),
+        ({"imports": "import lib.models.lost"}, "imports 'lib.models.*', which it does not contain"),
+        ({"track": 'open("/home/author/data.txt")'}, "looks for /home/author/data.txt, a path of its author"),
+        ({"track": "Visdom().image(image)"}, "visdom.Visdom is called while tracking.*pip install visdom"),
+        ({"track": "return (1, 2)"}, "answered 1; expected a dict with 'target_bbox'"),
+        (
+            {"build": 'self.load_state_dict(torch.load("mae.pth")); self.more = torch.nn.Parameter(torch.ones(1))'},
+            "Missing key",
+        ),
+    ],
+)
+def test_what_the_user_can_mend_is_one_line(repo, code: dict[str, str], message: str) -> None:  # type: ignore[no-untyped-def]
+    repo(**code)
+    with pytest.raises(TrackerError, match=message) as caught:
+        track_once()
+    assert "\n" not in str(caught.value)
+
+
+def test_a_file_of_pretraining_is_not_needed_where_the_checkpoint_has_every_weight(repo) -> None:  # type: ignore[no-untyped-def]
+    repo(build='self.load_state_dict(torch.load("pretrained/mae.pth")["model"], strict=False)')
+    assert build().record()["pretraining_skipped"] == ["pretrained/mae.pth"]
+
+
+def test_without_weights_it_says_where_the_repository_would_look(repo) -> None:  # type: ignore[no-untyped-def]
+    repo()
+    with pytest.raises(
+        TrackerError, match=r"needs --weights FILE; .*repo/output/checkpoints/train/tiny/base/TINY_ep0007.pth.tar"
+    ):
+        build(weights=None, epoch=7)
+
+
+def test_masks_pass_both_ways_and_tuples_give_their_first(repo) -> None:  # type: ignore[no-untyped-def]
+    answer = (
+        '({"target_bbox": torch.tensor([[1., 2, 3, 4]]), "segmentation": self.first["init_mask"] * 1.0}, None, None)'
+    )
+    repo(answer)
+    model = build()
+    model.takes = (Box, Mask)  # type: ignore[misc]
+    mask = Mask(np.ones((4, 5), bool), 10, 20)
+    [answer_] = model.step([FRAME], model.start([FRAME], [target(mask)]))
+    assert answer_.region == Box(1, 2, 3, 4)
+    assert answer_.mask == mask
+
+
+def test_a_checkpoint_that_runs_commands_needs_trust(repo) -> None:  # type: ignore[no-untyped-def]
+    class Hostile:
+        def __reduce__(self) -> Any:
+            return os.system, ("touch executed",)
+
+    repo()
+    torch.save({"net": {"dx": torch.tensor([2.0])}, "x": Hostile()}, "bad_ep3.pth")
+    with pytest.raises(TrackerError, match=r"asks to call posix.system .*--trust-checkpoint"):
+        build(weights=Path("bad_ep3.pth"))
+    assert not list(Path.cwd().rglob("executed"))
+    model = build(weights=Path("bad_ep3.pth"), trust=True)
+    assert model.record()["trust_checkpoint"] is True
+    assert list(Path.cwd().rglob("executed"))
+
+
+def test_the_original_dialect_runs_too(write, here: Path) -> None:  # type: ignore[no-untyped-def]
+    write("repo/pytracking/__init__.py", "")
+    write("repo/pytracking/evaluation/environment.py", ENVIRONMENT.replace("lib.test.", "pytracking."))
+    write(
+        "repo/pytracking/parameter/dimp/dimp50.py",
+        "from types import SimpleNamespace as S\n\n\ndef parameters():\n    return S(net=S(net_path='dimp50.pth'))\n",
+    )
+    write(
+        "repo/pytracking/tracker/dimp/__init__.py",
+        "from .dimp import DiMP\n\n\ndef get_tracker_class():\n    return DiMP\n",
+    )
+    write(
+        "repo/pytracking/tracker/dimp/dimp.py",
+        """
+import torch
+from pytracking.evaluation.environment import env_settings
+
+class DiMP:
+    def __init__(self, params):
+        self.params = params
+
+    def initialize_features(self):
+        self.dx = torch.load(self.params.net.net_path)["net"]["dx"].requires_grad_()
+
+    def initialize(self, image, info):
+        self.box = info["init_bbox"]
+        return {"time": 0.1}
+
+    def track(self, image, info):
+        (self.dx * 2).sum().backward()
+        assert info["previous_output"] is not None
+        return {"target_bbox": [self.box[0] + float(self.dx.grad), *self.box[1:]], "max_score": 1}
+""",
+    )
+    torch.save({"net": {"dx": torch.tensor([1.5])}}, "dimp50.pth")
+    model = build("pytracking:dimp:dimp50", weights=Path("dimp50.pth"))
+    assert model.step([FRAME], model.start([FRAME], [target(Box(3, 4, 5, 6))]))[0].region == Box(5, 4, 5, 6)
+    assert model.record()["dialect"] == "pytracking"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "options", "message"),
+    [
+        ("pytracking:tiny", {}, r"name a configuration: pytracking:tiny:CONFIG \(there: base\)"),
+        ("pytracking:tinny:base", {}, r"has no tracker 'tinny' \(there: tiny\)"),
+        ("pytracking:tiny:base", {"repo": "."}, "expected a repository of the pytracking line"),
+        ("pytracking:tiny:base", {"args.nosuch": 1}, "takes no such argument"),
+    ],
+)
+def test_a_wrong_name_is_told_with_the_right_ones(repo, name: str, options: dict[str, Any], message: str) -> None:  # type: ignore[no-untyped-def]
+    repo()
+    with pytest.raises(TrackerError, match=message):
+        build(name, **options)
+
+
+def test_trust_is_for_trackers_that_load_checkpoints_themselves() -> None:
+    with pytest.raises(UsageError, match="loads no checkpoint by itself"):
+        find_tracker("dcf", trust_checkpoint=True)
+
+
+KNOWN = {
+    "model": "W",
+    "weight_path": "W",
+    "checkpoint_path": "W",
+    "run_id": 7,
+    "epoch": 7,
+    "run_epoch": 7,
+    "dataset_name": "otb",
+}
+
+
+@pytest.mark.parametrize(
+    ("signature", "own", "expected"),
+    [
+        ("(yaml_name)", {}, {"yaml_name": "c"}),
+        ("(yaml_name, run_id=None)", {}, {"yaml_name": "c", "run_id": 7}),
+        ("(yaml_name, run_id)", {}, {"yaml_name": "c", "run_id": 7}),
+        ("(yaml_name, epoch=None)", {}, {"yaml_name": "c", "epoch": 7}),
+        ("(yaml_name, epoch=None, variants=None)", {"variants": 2}, {"yaml_name": "c", "epoch": 7, "variants": 2}),
+        ("(yaml_name, run_epoch, pl_produce=False, save_dir_name='')", {}, {"run_epoch": 7, "pl_produce": False}),
+        (
+            "(yaml_name, model=None, search_area_scale=None)",
+            {"search_area_scale": 4.5},
+            {"model": "W", "search_area_scale": 4.5},
+        ),
+        ("(yaml_name, weight_path)", {}, {"weight_path": "W"}),
+        ("()", {}, {}),
+        ("(params)", {}, {"params": "c"}),
+        ("(params, dataset_name)", {}, {"params": "c", "dataset_name": "otb"}),
+        (
+            "(params, dataset_name, checkpoint_path, save_sfr)",
+            {"save_sfr": True},
+            {"checkpoint_path": "W", "save_sfr": True},
+        ),
+        ("(params, *rest, **more)", {"any": 1}, {"params": "c", "more": {"any": 1}}),
+    ],
+)
+def test_arguments_are_filled_by_name(signature: str, own: dict[str, Any], expected: dict[str, Any]) -> None:
+    scope: dict[str, Any] = {}
+    exec(f"def function{signature}: return dict(locals())", scope)
+    found = filled(scope["function"], ["c"], KNOWN, own, "function")
+    assert {key: found[key] for key in expected} == expected
+
+
+def test_a_missing_argument_prints_the_signature() -> None:
+    def parameters(yaml_name: str, save_sfr: bool) -> None:
+        """Need what nobody knows."""
+
+    with pytest.raises(
+        DoorError, match=r"parameters\(yaml_name.*, save_sfr.*\) .*needs 'save_sfr': --set args.save_sfr=VALUE"
+    ):
+        filled(parameters, ["c"], KNOWN, {}, "parameters")
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        [1, 2, 3, 4],
+        (1.0, 2, 3, 4),
+        np.array([1, 2, 3, 4]),
+        torch.tensor([[1.0, 2, 3, 4]]),
+        [torch.tensor(1), 2, np.float32(3), 4],
+    ],
+)
+def test_boxes_come_in_all_sorts(answer: Any) -> None:
+    assert four(answer, "track()") == [1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("answer", [None, [1, 2, 3], "box", [1, 2, 3, math.inf], {"x": 1}, [[1, 2], None]])
+def test_what_is_no_box_is_quoted(answer: Any) -> None:
+    with pytest.raises(DoorError, match="expected the 4 numbers x, y, w, h"):
+        four(answer, "track()")
+
+
+def test_scores_are_the_best_of_what_is_there() -> None:
+    assert one(torch.tensor([[0.1, 0.7]])) == pytest.approx(0.7)
+    assert one(None) is None
+    assert one(float("nan")) is None
+    assert numbers([[1], [2, [3]]]) == [1, 2, 3]
+    assert SCORES == ("best_score", "conf_score", "object_presence_score", "pred_score")
+
+
+def test_some_packages_are_never_made_up() -> None:
+    finder = StandIns({"wandb": "wandb"})
+    for name in ("clip", "fvcore", "mamba_ssm", "causal_conv1d", "skimage", "lib"):
+        assert finder.find_spec(name, None) is None
+    assert finder.find_spec("wandb.sdk.lib", None) is not None
