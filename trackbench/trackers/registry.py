@@ -9,12 +9,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-<<<<<<< HEAD
-from trackbench.definitions import TRACKERS, DatasetDefinition, ResolvedDefinition, TrackerDefinition
-=======
 from trackbench.checkpoints.weight_cache import file_sha256
-from trackbench.definitions import TRACKERS, ResolvedDefinition, TrackerDefinition
->>>>>>> 9262d6f (Open the door to repositories of the pytracking line)
+from trackbench.definitions import TRACKERS, DatasetDefinition, ResolvedDefinition, TrackerDefinition
 from trackbench.errors import UsageError, fold_name, suggestion
 from trackbench.trackers.base import Options, TrackerModel
 from trackbench.trackers.classes import load_class
@@ -219,12 +215,8 @@ def find_tracker(
         prefix = f"{tail}."
         refining = {key.removeprefix(prefix): value for key, value in own.items() if key.startswith(prefix)}
         own = {key: value for key, value in own.items() if not key.startswith(prefix)}
-<<<<<<< HEAD
-    settings = resolve_settings(head, dataset, own, protocol=protocol)
-=======
     own, weights = _own_checkpoint(head, own, weights, trust_checkpoint)
-    settings = resolve_settings(head, dataset, own)
->>>>>>> 9262d6f (Open the door to repositories of the pytracking line)
+    settings = resolve_settings(head, dataset, own, protocol=protocol)
     if settings.definition.value.refiner:
         raise UsageError(
             f"'{settings.name}' is no tracker, it refines one's boxes: name it behind a tracker, as in "

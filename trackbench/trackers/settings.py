@@ -72,8 +72,8 @@ def resolve_settings(
     elif colon:
         raise UsageError(f"unknown tracker '{name}': '{found.name}' takes nothing after a colon")
     if definition.dataset_name is not None and record is not None:
-        known = record.names_in(definition.dataset_name.tool).dataset or record.name
-        merged.setdefault(definition.dataset_name.option, known or None)
+        called = record.names_in(definition.dataset_name.tool).dataset or record.name
+        merged.setdefault(definition.dataset_name.option, called or None)
     changed = dict(options or {})
     schema = load_class(found).Options
     for key, value in changed.items():

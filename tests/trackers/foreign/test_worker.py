@@ -18,6 +18,7 @@ from foreign_samples import target
 
 from trackbench.errors import LostStateError, TrackerError
 from trackbench.regions import Box, Mask
+from trackbench.results.store import stored_runs
 from trackbench.trackers.foreign import client
 from trackbench.trackers.foreign.model import ForeignModel
 from trackbench.trackers.foreign.worker import process
@@ -239,9 +240,9 @@ def test_a_run_is_the_same_in_any_batch_and_interrupted_or_not(write, dataset: P
     trackbench(*common, "--runs", "here", "--set", "isolated=false")
     assert len(stored("one")) == 2
     assert stored("one") == stored("eight") == stored("parts") == stored("here")
-    [manifest] = (here / "one").rglob("manifest.json")
-    record = json.loads(manifest.read_text())
-    assert record["sessions"][0]["worker"]["versions"]["python"] == sys.version.split()[0]
+    [run] = stored_runs(here / "one")
+    [session] = (run.manifest() or {})["sessions"]
+    assert session["worker"]["versions"]["python"] == sys.version.split()[0]
     assert "isolated" not in str(next((here / "here").iterdir()))
 
 
