@@ -22,9 +22,11 @@ from pydantic import (
     PrivateAttr,
     ValidationError,
     field_validator,
+    model_validator,
 )
 
 from trackbench.errors import UsageError, fold_name, suggestion
+from trackbench.file_patterns import FilePatterns
 from trackbench.files import read_toml
 from trackbench.quoting import printable, shown
 
@@ -49,6 +51,9 @@ FAMILIES: dict[str, str] = {
     "tc128": "Temple Color 128",
     "dtb70": "DTB70",
     "vot": "the short-term challenges of VOT",
+    "vasttrack": "VastTrack",
+    "avist": "AVisT",
+    "totb": "TOTB, Transparent Object Tracking Benchmark",
 }
 
 
@@ -149,7 +154,10 @@ class DatasetDefinition(_Strict):
     origin: Literal[0, 1] = 0
     """The coordinate of the first pixel in its annotation, as stored."""
     layout: str
-    """Module below ``trackbench.datasets.layouts`` that reads it from disk."""
+    """How it lies on disk: the name of a layout, unless ``files`` says it."""
+    files: tuple[FilePatterns, ...] = ()
+    """How it lies on disk (``[files]``), or the several ways of it (``[[files]]``): a sequence is read in the first one
+    in which its annotation is there."""
     table: str | None = None
     """CSV file beside the definition with a line a sequence."""
     subset: str | None = None
@@ -200,6 +208,20 @@ class DatasetDefinition(_Strict):
         copy = self.model_copy()
         copy._name = name
         return copy
+
+    @field_validator("files", mode="before")
+    @classmethod
+    def _one_or_several(cls, files: Any) -> Any:
+        return [files] if isinstance(files, dict) else files
+
+    @model_validator(mode="before")
+    @classmethod
+    def _lies_somehow(cls, raw: Any) -> Any:
+        if isinstance(raw, dict) and raw.get("files"):
+            if "layout" in raw:
+                raise ValueError("keys 'layout' and 'files': expected one of them")
+            return {**raw, "layout": "patterns"}
+        return raw
 
     @field_validator("family")
     @classmethod
@@ -340,6 +362,9 @@ def describe_invalid(error: ValidationError, where: str, known: list[str]) -> st
     problems = []
     for item in error.errors():
         key = ".".join(map(str, item["loc"]))
+        if not key:  # what is said of the whole
+            problems.append(item["msg"].removeprefix("Value error, "))
+            continue
         if item["type"] == "extra_forbidden":
             problems.append(f"unknown key '{key}'{suggestion(key, known)} (known: {', '.join(known) or 'none'})")
         elif item["type"] == "missing":

@@ -59,7 +59,8 @@ def test_the_same_bytes_score_the_same_whatever_the_folder_is_called(tmp_path: P
 
 def test_all_parts_of_a_benchmark_have_its_family() -> None:
     families = {found.name: found.value.family for found in DATASETS.readable()}
-    assert {name for name, family in families.items() if family == "generic"} == set()
+    without_rules_of_its_own = {name for name, family in families.items() if family == "generic"}
+    assert without_rules_of_its_own == {"nat2021", "uavdark135", "uavdt", "uavtrack112", "webuav3m"}
     for part, whole in {"lasot-all": "lasot", "tnl2k-train": "tnl2k", "tnl2k-train-revised": "tnl2k"}.items():
         assert families[part] == families[whole]
     assert set(families.values()) <= FAMILIES.keys()

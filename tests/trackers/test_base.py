@@ -58,7 +58,7 @@ def test_a_tracker_is_told_the_sentence_and_shown_the_second_sensor_of_each_fram
         infrared.append(tmp_path / f"infrared-{index}.png")
         cv2.imwrite(str(infrared[-1]), np.full((4, 5), 1000 * index, np.uint16))
     model = Reader()
-    shown = sequence(tmp_path, sentence="the white car", channels={"infrared": infrared})
+    shown = sequence(tmp_path, read_sentence=lambda: "the white car", read_channels={"infrared": lambda: infrared})
     (outcome,) = run([[Job("one", shown, model, one_pass)]])
     assert outcome.trajectory is not None, outcome.reason
     assert model.targets[0].sentence == "the white car"

@@ -56,6 +56,10 @@ class Details(NamedTuple):
     """Frames per second of the video, which a real-time protocol goes by."""
 
 
+def _nothing() -> None:
+    return None
+
+
 @dataclass(eq=False)
 class VideoSequence:
     """A sequence whose files are opened only when they are needed.
@@ -63,14 +67,15 @@ class VideoSequence:
     Args:
         name: the benchmark's own name of it.
         read_frames: gives the paths of the frames in order; raises DataError where the images are not there.
-        read_truth: gives the annotation; raises DataError where it cannot be read.
+        read_ground_truth: gives the annotation; raises DataError where it cannot be read.
         attributes: the sequence's attributes, in the benchmark's abbreviations.
         read_details: gives the metadata; raises DataError where they are there and cannot be read.
-        truth_is_withheld: the benchmark publishes the box of the first frame only (a test split with a server).
+        annotation_withheld: the benchmark publishes the box of the first frame only (a test split with a server).
         sources: the files that the annotation and the metadata are read from, where listing knows them all; while they
             are unchanged, so is the truth.
-        sentence: describes the target in words; None where the data set does not.
-        channels: images of further sensors (infrared, depth) by name, one beside each frame.
+        read_sentence: gives the sentence that describes the target, or None.
+        read_channels: give the images of further sensors (infrared, depth), name -> one image beside each frame; each
+            raises DataError where they are not there.
     """
 
     name: str
@@ -80,8 +85,8 @@ class VideoSequence:
     read_details: Callable[[], Details] = Details
     annotation_withheld: bool = False
     sources: tuple[str | Path, ...] = ()
-    sentence: str | None = None
-    channels: Mapping[str, list[Path]] = field(default_factory=dict)
+    read_sentence: Callable[[], str | None] = _nothing
+    read_channels: Mapping[str, Callable[[], list[Path]]] = field(default_factory=dict)
 
     def __getstate__(self) -> dict[str, object]:
         # To another process it goes as it was before its files were read.
@@ -110,6 +115,27 @@ class VideoSequence:
     def details(self) -> Details:
         """The metadata, read once."""
         return self.read_details()
+
+    @cached_property
+    def sentence(self) -> str | None:
+        """Describes the target in words; None where the data set does not."""
+        return self.read_sentence()
+
+    @cached_property
+    def channels(self) -> Mapping[str, list[Path]]:
+        """The images of further sensors by name, one beside each frame.
+
+        Raises:
+            DataError: images are missing, or their number differs from that of the frames.
+        """
+        found = {name: read() for name, read in self.read_channels.items()}
+        for name, paths in found.items():
+            if len(paths) != len(self.frames):
+                raise DataError(
+                    f"{self.name}: {len(paths)} images of channel '{name}' but {len(self.frames)} frames; "
+                    "expected as many"
+                )
+        return found
 
     @property
     def size(self) -> tuple[int, int] | None:

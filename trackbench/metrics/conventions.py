@@ -14,6 +14,7 @@ pytracking     pytracking: analysis/extract_results.py
 stark          STARK: lib/test/analysis/extract_results.py (the same in SimTrack and SBT)
 ostrack        OSTrack's copy of it, the only one with a loader for TNL2K
 aiatrack       AiATrack's copy, which divides by the number of valid frames
+vasttrack      VastTrack's Python kit, again a copy: PythonEvaluationToolkit/extract_results.py
 =============  =====================================================================================================
 """
 
@@ -65,10 +66,10 @@ class Convention:
 
 
 def _matlab(family: str) -> Convention:
-    # The LaSOT and TNL2K scripts remove absent frames but still divide by the length of the sequence. Their precision
-    # errors of -1 at invalid frames lie below every threshold. The OTB code cuts sequences whose first truths are
-    # invalid (splitSeqTRE); no benchmark has one.
-    flagged = family in ("lasot", "lasot-ext", "tnl2k")
+    # The scripts of LaSOT, TNL2K, VastTrack and TOTB remove absent frames but still divide by the length of the
+    # sequence. Their precision errors of -1 at invalid frames lie below every threshold. The OTB code cuts sequences
+    # whose first truths are invalid (splitSeqTRE); no benchmark has one.
+    flagged = family in ("lasot", "lasot-ext", "tnl2k", "vasttrack", "totb")
     return Convention(
         "matlab",
         valid="positive",
@@ -137,12 +138,14 @@ def _extract_results(
     """Return pytracking's ``calc_seq_err_robust`` and what became of it; ``lasot``: the families tagged "lasot".
 
     Invalid frames are normalised errors of -1 and hence hits. With the data set tag "lasot" absent frames become misses
-    afterwards; the loader of LaSOT's extension has another tag, where they stay hits. Centre errors of invalid frames
-    are infinite, or -1 with the tag "uav".
+    afterwards; the loaders of LaSOT's extension and of AVisT have other tags, where they stay hits. Centre errors of
+    invalid frames are infinite, or -1 with the tag "uav".
     """
     absent: Literal["ignore", "miss", "invalid"] = "ignore"
-    if family in ("lasot", "lasot-ext"):
-        absent = "miss" if family in lasot else "invalid"
+    if family in lasot:
+        absent = "miss"
+    elif family in ("lasot-ext", "vasttrack", "avist", "totb"):  # their loaders have a list of visible frames
+        absent = "invalid"
     return Convention(
         name,
         valid=valid,
@@ -172,6 +175,11 @@ def _aiatrack(family: str) -> Convention:
     return _extract_results("aiatrack", family, denominator="valid", lasot=("lasot", "lasot-ext"))
 
 
+def _vasttrack(family: str) -> Convention:
+    # It has one loader, and no tag: what the others do for LaSOT's, it does always.
+    return _extract_results("vasttrack", family, lasot=(family,))
+
+
 _PRESETS: dict[str, Callable[[str], Convention]] = {
     "matlab": _matlab,
     "got10k": _got10k,
@@ -181,6 +189,7 @@ _PRESETS: dict[str, Callable[[str], Convention]] = {
     "stark": _stark,
     "ostrack": _ostrack,
     "aiatrack": _aiatrack,
+    "vasttrack": _vasttrack,
 }
 
 CONVENTIONS: tuple[str, ...] = ("official", *_PRESETS, "trackingnet")

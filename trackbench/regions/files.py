@@ -20,16 +20,22 @@ LONG = 1 << 14
 _SEPARATOR = re.compile(r"\s*[,;]\s*|\s+")
 
 
-def read_boxes(path: Path) -> NDArray[np.float64]:
+def read_boxes(path: Path, delimiter: str | None = None) -> NDArray[np.float64]:
     """Return the boxes of a file with ``x y w h`` a line, float64 (N, 4), as stored; ``NaN`` is a number.
 
     A comma, a semicolon, a tab or blanks separate, also mixed in one file (OTB's BlurCar1 mixes them); blank lines at
     the end do not count.
 
+    Args:
+        path: the file.
+        delimiter: what separates as well.
+
     Raises:
         DataError: a line with something else than four numbers (file and line are named), or an empty file.
     """
     data = read_bytes(path)
+    if delimiter:
+        data = data.replace(delimiter.encode(), b",")
     boxes = parse_box_table(data)
     if boxes is not None:
         return boxes

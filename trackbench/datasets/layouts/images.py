@@ -8,6 +8,9 @@ from pathlib import Path
 
 from trackbench.errors import DataError
 
+#: How many times as many numbers as images there may be for those to count as missing frames; beyond it, they are no
+#: numbers of frames at all.
+MOST_GAPS = 100
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm"})
 
 
@@ -55,29 +58,52 @@ def frames_folder(sequence: str, *places: Path) -> Path:
     raise DataError(f"the frames of {sequence} are missing; expected in {' or '.join(map(str, places))}")
 
 
-def numbered_images(sequence: str, folder: Path, numbers: range | None = None) -> list[Path]:
+def existing_child(folder: str, name: str) -> str | None:
+    """Return ``name`` as it is spelled in ``folder``, where only capital letters may differ; None where it is not."""
+    if os.path.exists(f"{folder}/{name}"):
+        return name
+    return next((entry for entry in os.listdir(folder) if entry.lower() == name.lower()), None)
+
+
+def numbered_images(
+    sequence: str,
+    folder: Path,
+    numbers: range | None = None,
+    *,
+    first: int | None = None,
+    before: str = "",
+    after: str = "",
+) -> list[Path]:
     """Return the images whose names are numbers, in their order, however many leading zeros they have.
 
     Args:
         sequence: whose frames they are, for messages.
         folder: where the images are; those with other names do not count.
         numbers: the frames wanted; by default all that are there.
+        first: the number of the first of them; by default the lowest.
+        before: what every name begins with, before the number.
+        after: what follows the number.
 
     Raises:
         DataError: there are none, one is missing, or two have the same number.
     """
-    names = image_names(folder)
-    stems = [(os.path.splitext(name)[0], name) for name in names]
-    found = {int(stem): name for stem, name in stems if stem.isdecimal()}
+    form = re.compile(rf"{re.escape(before)}(\d+){re.escape(after)}", re.ASCII)
+    stems = [(form.fullmatch(os.path.splitext(name)[0]), name) for name in image_names(folder)]
+    found: dict[int, str] = {}
+    for stem, name in stems:
+        if stem is not None and found.setdefault(int(stem[1]), name) != name:
+            raise DataError(f"{folder}: several images have the same number; expected one for each frame of {sequence}")
     if not found:
         raise DataError(f"the frames of {sequence} are missing; {folder} holds none")
-    if len(found) != sum(stem.isdecimal() for stem, _ in stems):
-        raise DataError(f"{folder}: several images have the same number; expected one for each frame of {sequence}")
     if numbers is None:
-        numbers = range(min(found), max(found) + 1)
+        lowest, highest = min(found) if first is None else first, max(found)
+        if highest - lowest + 1 > MOST_GAPS * len(found):  # time stamps: no number follows the one before
+            return [folder / found[number] for number in sorted(found)]
+        numbers = range(lowest, highest + 1)
     absent = [number for number in numbers if number not in found]
     if absent:
-        stem, suffix = os.path.splitext(found[min(found)])
-        first = folder / f"{absent[0]:0{len(stem)}d}{suffix}"
-        raise DataError(f"{first}: is missing ({len(absent)} of {len(numbers)} frames of {sequence} are)")
+        lowest = min(found)
+        digits = len(os.path.splitext(found[lowest])[0]) - len(before) - len(after)
+        path = folder / f"{before}{absent[0]:0{digits}d}{after}{os.path.splitext(found[lowest])[1]}"
+        raise DataError(f"{path}: is missing ({len(absent)} of {len(numbers)} frames of {sequence} are)")
     return [folder / found[number] for number in numbers]

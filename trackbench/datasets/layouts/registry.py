@@ -8,7 +8,7 @@ from functools import cache
 from importlib.metadata import entry_points
 from pathlib import Path
 
-from trackbench.datasets.layouts import folder, got10k, lasot, nfs, otb, tnl2k, trackingnet, uav, vot
+from trackbench.datasets.layouts import folder, got10k, lasot, nfs, otb, patterns, tnl2k, trackingnet, uav, vot
 from trackbench.datasets.layouts.base import Layout, Recognised
 from trackbench.errors import UsageError, suggestion
 
@@ -25,6 +25,7 @@ BUILT_IN: dict[str, Layout] = {
     "nfs": nfs,
     "tnl2k": tnl2k,
     "otb": otb,
+    "patterns": patterns,
     "folder": folder,
 }
 

@@ -1,0 +1,230 @@
+"""Benchmarks whose definition says by patterns where their files lie: no code of their own is needed.
+
+See `trackbench.file_patterns.FilePatterns` for what a pattern may hold.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trackbench.datasets.layouts.base import Listing, Recognised, Table
+from trackbench.datasets.layouts.images import (
+    existing_child,
+    frames_folder,
+    image_names,
+    natural_key,
+    numbered_images,
+)
+from trackbench.datasets.layouts.labels import read_labels
+from trackbench.datasets.layouts.tables import read_table
+from trackbench.datasets.sequence import Details, GroundTruth, VideoSequence
+from trackbench.definitions import DATASETS, DatasetDefinition
+from trackbench.errors import DataError
+from trackbench.file_patterns import FilePatterns
+from trackbench.files import lines_of, read_bytes, read_text
+from trackbench.regions import Special
+from trackbench.regions.files import read_boxes, read_regions
+
+COLUMNS: tuple[str, ...] = ("name",)
+
+_PLACEHOLDER = re.compile(r"\{(sequence|class|split)\}")
+_NUMBER = re.compile(r"\{n(?::0?\d+d?)?\}")
+_CLASS = re.compile(r"(.+)[-_][^-_]*")
+
+
+class _Place(NamedTuple):
+    """Where a sequence was found."""
+
+    patterns: FilePatterns
+    truth: str
+    """Path of its annotation."""
+
+
+def read(folder: Path, definition: DatasetDefinition, table: Table) -> Listing:
+    """Return the sequences in ``folder``, in the order of the table or of the file that lists them."""
+    places = _find_all(folder, definition)
+    rows = {row["name"]: row for row in table}
+    names = list(rows) or _names_of_list(folder, definition) or sorted(places, key=natural_key)
+    found = [_sequence(folder, name, places[name], definition, rows.get(name, {})) for name in names if name in places]
+    return Listing(found, [name for name in names if name not in places])
+
+
+def recognise(folder: Path) -> Recognised | None:
+    """Return what ``folder`` holds, if its sequences are those of a benchmark that is declared by patterns.
+
+    A benchmark with a table is known by the names of its sequences, another by the files of flags and of language
+    beside the first annotation.
+    """
+    for found in DATASETS.readable():
+        if not found.value.files or not found.builtin:
+            continue
+        places = _find_all(folder, found.value)
+        if not places:
+            continue
+        table = read_table(found, COLUMNS)
+        known = [row for row in table if row["name"] in places]
+        if known or (not table and _has_marks(folder, *next(iter(places.items())), found.value)):
+            others = sorted(places.keys() - {row["name"] for row in known}, key=natural_key)
+            rows = [*known, *({"name": name} for name in others)]
+            return Recognised(found.value, read(folder, found.value, rows))
+    return None
+
+
+def _has_marks(folder: Path, name: str, place: _Place, definition: DatasetDefinition) -> bool:
+    beside = [*place.patterns.absent, *place.patterns.language]
+    return bool(beside) and all((folder / _filled(mark, name, definition)).is_file() for mark in beside)
+
+
+def _find_all(folder: Path, definition: DatasetDefinition) -> dict[str, _Place]:
+    """Return the place of every sequence in ``folder``; earlier patterns go before later ones."""
+    places: dict[str, _Place] = {}
+    for patterns in definition.files:
+        parts = patterns.truth.replace("{split}", definition.split or "").split("/")
+        for name, path in _find(str(folder), [part for part in parts if part], None, None):
+            places.setdefault(name, _Place(patterns, path))
+    return places
+
+
+def _find(folder: str, parts: list[str], name: str | None, kind: str | None) -> Iterator[tuple[str, str]]:
+    """Yield the sequences whose annotation is below ``folder``, and its path.
+
+    Args:
+        folder: where to look.
+        parts: the rest of the pattern, a folder or a file each.
+        name: what ``{sequence}`` stands for, where that is known.
+        kind: what ``{class}`` stands for, where that is known.
+    """
+    part, rest = parts[0], parts[1:]
+    if name is not None:
+        part = part.replace("{sequence}", name)
+    if kind is not None:
+        part = part.replace("{class}", kind)
+    if _PLACEHOLDER.search(part) is None:
+        candidates = [(existing_child(folder, part), name, kind)]
+    else:
+        form = re.compile(_PLACEHOLDER.sub("\0", re.escape(part).replace(r"\{", "{").replace(r"\}", "}")))
+        words = [match[1] for match in _PLACEHOLDER.finditer(part)]
+        expression = form.pattern
+        for word in words:
+            group = f"(?P={word})" if f"(?P<{word}>" in expression else f"(?P<{word}>.+)"
+            expression = expression.replace("\0", group, 1)
+        matched = [(entry, re.fullmatch(expression, entry)) for entry in sorted(os.listdir(folder)) if entry[0] != "."]
+        candidates = [
+            (entry, match.groupdict().get("sequence", name), match.groupdict().get("class", kind))
+            for entry, match in matched
+            if match
+        ]
+    for entry, found, its_class in candidates:
+        path = f"{folder}/{entry}"
+        if entry is None or (found is not None and its_class not in (None, _class_of(found))):
+            continue
+        if rest:
+            if os.path.isdir(path):
+                yield from _find(path, rest, found, its_class)
+        elif found is not None and os.path.isfile(path):
+            yield found, path
+
+
+def _names_of_list(folder: Path, definition: DatasetDefinition) -> list[str]:
+    for patterns in definition.files:
+        if patterns.sequences is not None:
+            path = folder / patterns.sequences.replace("{split}", definition.split or "")
+            if path.is_file():
+                return list(dict.fromkeys(filter(None, map(str.strip, lines_of(path, read_text(path))))))
+    return []
+
+
+def _class_of(name: str) -> str:
+    match = _CLASS.fullmatch(name)
+    return match[1] if match else name
+
+
+def _filled(pattern: str, name: str, definition: DatasetDefinition) -> str:
+    values = {"sequence": name, "class": _class_of(name), "split": definition.split or ""}
+    return _PLACEHOLDER.sub(lambda match: values[match[1]], pattern)
+
+
+def _sequence(
+    folder: Path, name: str, place: _Place, definition: DatasetDefinition, row: dict[str, str]
+) -> VideoSequence:
+    patterns = place.patterns
+    flags = tuple(folder / _filled(pattern, name, definition) for pattern in patterns.absent)
+    attributes = tuple(row.get("attributes", "").split())
+    if patterns.attributes is not None and not attributes:
+        attributes = _attributes(folder / _filled(patterns.attributes, name, definition), tuple(definition.attributes))
+    in_classes = any("{class}" in pattern for pattern in (patterns.truth, *patterns.frames))
+    channels = {
+        channel: (folder / _filled(pattern, name, definition),) for channel, pattern in patterns.channels.items()
+    }
+    return VideoSequence(
+        name,
+        read_frames=partial(
+            _images, name, tuple(folder / _filled(f, name, definition) for f in patterns.frames), patterns
+        ),
+        read_ground_truth=partial(_truth, Path(place.truth), flags, patterns),
+        attributes=attributes,
+        read_details=partial(Details, None, _class_of(name) if in_classes else None),
+        annotation_withheld=definition.truth == "initial",
+        sources=(place.truth, *flags),
+        read_sentence=partial(read_sentence, *(folder / _filled(f, name, definition) for f in patterns.language)),
+        read_channels={channel: partial(_images, name, path, patterns) for channel, path in channels.items()},
+    )
+
+
+def _attributes(path: Path, order: tuple[str, ...]) -> tuple[str, ...]:
+    if not path.is_file():
+        return ()
+    return tuple(a for a, flag in zip(order, read_labels(path, len(order)), strict=True) if flag)
+
+
+def _images(name: str, places: tuple[Path, ...], patterns: FilePatterns) -> list[Path]:
+    """Return the images of a sequence in the first of ``places`` (a folder and a pattern of names) that is there."""
+    found = frames_folder(name, *(place.parent for place in places))
+    form = next(place.name for place in places if place.parent == found)
+    if "*" in form:
+        names = sorted(image_names(found), key=natural_key if patterns.order == "natural" else None)
+        if not names:
+            raise DataError(f"the frames of {name} are missing; {found} holds none")
+        return [found / image for image in names]
+    stem = os.path.splitext(form)[0]
+    before, _, after = _NUMBER.sub("\0", stem).partition("\0")
+    return numbered_images(name, found, first=patterns.first, before=before, after=after)
+
+
+def _truth(path: Path, flags: tuple[Path, ...], patterns: FilePatterns) -> GroundTruth:
+    if patterns.boxes == "regions":
+        regions = read_regions(path)
+        special = np.array([isinstance(region, Special) for region in regions], bool)
+        truth = GroundTruth.of_regions(regions)
+        absent = _flagged(flags, len(truth))
+        return GroundTruth(truth.boxes, truth.regions, special if absent is None else np.logical_or(absent, special))
+    boxes = read_boxes(path, patterns.delimiter)
+    if patterns.boxes == "xyxy":
+        boxes = np.hstack([boxes[:, :2], boxes[:, 2:] - boxes[:, :2]])
+    absent = _flagged(flags, len(boxes))
+    if absent is None and patterns.absent_boxes is not None:
+        unmarked = boxes == 0 if patterns.absent_boxes == "zero" else np.isnan(boxes)
+        absent = np.asarray(unmarked.all(axis=1), bool)
+    return GroundTruth(boxes, absent=absent)
+
+
+def _flagged(flags: tuple[Path, ...], frames: int) -> NDArray[np.bool_] | None:
+    present = [read_labels(path, frames) for path in flags if path.is_file()]
+    return np.logical_or.reduce(present) if present else None
+
+
+def read_sentence(*places: Path) -> str | None:
+    """Return the sentence in the first of ``places`` that is a file; None where there is none, or it is empty."""
+    for place in places:
+        if place.is_file():
+            # A letter that is not UTF-8 (there are such in LaSOT) costs no more than that letter.
+            return " ".join(read_bytes(place, 1 << 16).decode("utf-8-sig", "replace").split()) or None
+    return None
