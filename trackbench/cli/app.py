@@ -16,6 +16,7 @@ from trackbench.cli.pack import pack
 from trackbench.cli.report import report
 from trackbench.cli.run import run
 from trackbench.cli.shared import guarded
+from trackbench.cli.statistics import statistics
 from trackbench.cli.synthesize import synthesize
 from trackbench.cli.vot import vot_app
 from trackbench.cli.weights import weights_app
@@ -53,6 +54,7 @@ def main(
 app.command("run")(guarded(run))
 app.command("report")(guarded(report))
 app.command("explain")(guarded(explain))
+app.command("statistics")(guarded(statistics))
 app.command("import")(guarded(import_results))
 app.command("export")(guarded(export))
 app.command("pack")(guarded(pack))

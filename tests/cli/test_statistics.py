@@ -1,0 +1,63 @@
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from command import document, trackbench
+from samples import write_dataset
+
+
+@pytest.fixture
+def three_runs(workplace: Path) -> Path:
+    """Runs of three trackers on twelve sequences."""
+    write_dataset(workplace / "dozen", 12, 8)
+    for index in range(1, 13, 2):
+        (workplace / "dozen" / f"s{index}" / "attributes.txt").write_text("OCC\n")
+    for dx in (1.0, 0.9, 4.0):
+        trackbench("run", "drift", "-d", "./dozen", "--set", f"dx={dx}", "-q")
+    return workplace
+
+
+def test_statistics_rank_the_best_first(three_runs: Path) -> None:
+    (found,) = document("statistics", "-d", "./dozen", "--cluster", "none")["statistics"]
+    assert [row["tracker"] for row in found["trackers"]] == ["drift@dx=1.0", "drift@dx=0.9", "drift@dx=4.0"]
+    assert found["trackers"][0]["rank_1"] == 1
+    assert found["sequences"] == found["common_sequences"] == 12
+    first = found["pairs"][0]
+    assert first["p_better"] == 1
+    assert first["difference_low"] <= first["difference"] <= first["difference_high"]
+    assert {row["attribute"] for row in found["attributes"]} == {"all", "OCC"}
+
+
+def test_files_are_written(three_runs: Path) -> None:
+    result = trackbench("statistics", "-d", "./dozen", "--out", "paper")
+    assert "first in" in result.stdout
+    folder = three_runs / "paper" / "dozen"
+    pairs = pd.read_csv(folder / "pairs.csv")
+    assert len(pairs) == 3
+    assert pairs[["posterior_better", "posterior_equal", "posterior_worse"]].sum(axis=1).tolist() == pytest.approx(
+        [1] * 3
+    )
+    assert json.loads((folder / "statistics.json").read_text())["metric"] == "success_auc"
+    assert "\\toprule" in (folder / "statistics.tex").read_text()
+    for name in ("critical_difference.pdf", "attribute_differences.svg", "failures.csv", "attribute_differences.csv"):
+        assert (folder / name).stat().st_size > 0
+
+
+def test_failures_are_those_of_the_patience_asked_for(three_runs: Path) -> None:
+    (found,) = document("statistics", "-d", "./dozen", "--patience", "2")["statistics"]
+    by_label = {row["tracker"]: row for row in found["failures"]}
+    assert by_label["drift@dx=1.0"]["failures"] == 0
+    # dx=4 leaves the target, 8 pixels wide, by 3 pixels a frame.
+    assert by_label["drift@dx=4.0"]["failed_sequences"] == 12
+    assert by_label["drift@dx=4.0"]["recovered"] == 0
+
+
+def test_one_tracker_has_no_pairs(three_runs: Path) -> None:
+    (found,) = document("statistics", "drift@dx=4.0", "-d", "./dozen")["statistics"]
+    assert found["pairs"] == []
+    assert not (three_runs / "runs/report/dozen/pairs.csv").exists()
+
+
+def test_unknown_metric_is_refused(three_runs: Path) -> None:
+    assert "known: success_auc" in trackbench("statistics", "-d", "./dozen", "--metric", "fps", code=2).stderr

@@ -1,0 +1,127 @@
+"""``trackbench statistics``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from trackbench.cli.shared import Datasets, Debug, Json, Quiet, Root, Runs, messages, output, print_json
+
+if TYPE_CHECKING:
+    from trackbench.datasets.sequence import Dataset
+    from trackbench.reports.statistics import Statistics
+    from trackbench.scores import Score
+    from trackbench.statistics.failures import FailureSummary
+    from trackbench.statistics.resampling import Floats
+
+
+def statistics(
+    trackers: Annotated[
+        list[str] | None, typer.Argument(metavar="[TRACKER]...", help="Default: all that are stored.")
+    ] = None,
+    *,
+    dataset: Datasets,
+    root: Root = None,
+    runs: Runs = Path("runs"),
+    out: Annotated[Path | None, typer.Option(help="Folder for files and figures. Default: RUNS/report.")] = None,
+    protocol: Annotated[str | None, typer.Option(help="Default: the data set's.")] = None,
+    convention: Annotated[str | None, typer.Option(help="Whose scoring rules. Default: the data set's.")] = None,
+    metric: Annotated[str | None, typer.Option(help="Key of the metric. Default: the first by sequence.")] = None,
+    rope: Annotated[
+        float, typer.Option(min=0, help="Differences up to this are none in practice, in the unit of tables.")
+    ] = 0.5,
+    cluster: Annotated[
+        Literal["auto", "none", "category"],
+        typer.Option(help="category: draw whole classes of objects. auto: where there are classes of several."),
+    ] = "auto",
+    patience: Annotated[int, typer.Option(min=1, help="Frames without overlap that make a failure.")] = 10,
+    json: Json = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Say how sure a ranking is: intervals, ranks over resamples, pairs, practical equivalence, failures.
+
+    [bold]Examples[/bold]
+
+    trackbench statistics -d lasot
+
+    trackbench statistics dcf opencv:mil -d otb100 --rope 1 --out paper/
+    """
+    from trackbench.datasets.catalogue import open_dataset
+    from trackbench.reports.statistics import measure, terminal
+    from trackbench.reports.style import Style, styled
+    from trackbench.scores import score_runs
+    from trackbench.statistics.matrix import score_matrix
+
+    say = messages(quiet).print
+    documents = []
+    for name in dict.fromkeys(dataset):
+        found = open_dataset(name, root)
+        scores = styled(score_runs(found, runs, trackers or None, protocol=protocol, rules=convention), Style())
+        for score in scores:
+            for line in score.problems:
+                say(f"{score.tracker}: {line}")
+        matrix = score_matrix(found, scores, metric, cluster)
+        if lacking := int((~matrix.common).sum()):
+            say(f"{found.name}: {lacking} of {len(matrix.sequences)} sequences lack a run and do not count for ranks")
+        result = measure(found.title, matrix, _failures(found, runs, scores, patience), rope)
+        folder = (out or runs / "report") / found.name
+        written = _write(result, folder)
+        documents.append(result.document())
+        if not (json or quiet):
+            output().print(terminal(result))
+            say(f"{written} files in {folder}")
+    if json:
+        print_json({"statistics": documents})
+
+
+def _failures(dataset: Dataset, runs: Path, scores: list[Score], patience: int) -> dict[str, FailureSummary]:
+    from trackbench.scores.traces import read_traces
+    from trackbench.statistics.failures import summarise_failures
+
+    overlaps: dict[str, list[Floats]] = {score.tracker: [] for score in scores}
+    for traced in read_traces(dataset, runs, scores):
+        for label, trace in traced.traces.items():
+            overlaps[label].append(trace.overlaps)
+    return {label: summarise_failures(found, patience) for label, found in overlaps.items() if found}
+
+
+def _write(found: Statistics, folder: Path) -> int:
+    """Write tables and figures; returns how many files."""
+    import json
+
+    from trackbench.errors import UsageError
+    from trackbench.files import write_text
+    from trackbench.reports.plots import save
+    from trackbench.reports.statistics import csv_files, latex_tables
+    from trackbench.reports.statistics_plots import critical_difference_figure, forest_figure
+    from trackbench.reports.style import looks
+
+    texts = {**csv_files(found), "statistics.tex": latex_tables(found)}
+    texts["statistics.json"] = json.dumps(_defined({"schema": 1, **found.document()}), indent=1) + "\n"
+    for name, text in texts.items():
+        write_text(folder / name, text)
+    labels = found.matrix.labels
+    written = len(texts)
+    try:
+        if len(labels) > 1 and found.matrix.common.any():
+            figure = critical_difference_figure(found.critical, found.matrix, looks(labels))
+            written += len(save(figure, folder / "critical_difference"))
+        for (first, second), rows in found.attributes.items():
+            # Only the two best, else there would be a figure for every pair.
+            if len(rows) > 1 and {first, second} == {0, 1}:
+                figure = forest_figure(rows, found.matrix, first, second, found.rope)
+                written += len(save(figure, folder / "attribute_differences"))
+    except OSError as error:
+        raise UsageError(f"{folder}: cannot be written: {error.strerror}") from None
+    return written
+
+
+def _defined(value: object) -> object:
+    if isinstance(value, dict):
+        return {key: _defined(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_defined(item) for item in value]
+    return None if isinstance(value, float) and value != value else value

@@ -1,0 +1,1 @@
+"""Statistics over sequences: ranks, probabilities, equivalence, attributes, failures."""
