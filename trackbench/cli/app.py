@@ -18,6 +18,7 @@ from trackbench.cli.run import run
 from trackbench.cli.shared import guarded
 from trackbench.cli.statistics import statistics
 from trackbench.cli.synthesize import synthesize
+from trackbench.cli.track import track
 from trackbench.cli.vot import vot_app
 from trackbench.cli.weights import weights_app
 
@@ -59,6 +60,7 @@ app.command("import")(guarded(import_results))
 app.command("export")(guarded(export))
 app.command("pack")(guarded(pack))
 app.command("check")(guarded(check))
+app.command("track")(guarded(track))
 app.command("synthesize")(guarded(synthesize))
 app.add_typer(list_app, name="list")
 app.add_typer(data_app, name="data")

@@ -16,6 +16,8 @@ from trackbench.statistics.matrix import ScoreMatrix
 from trackbench.statistics.ranks import CriticalDifference
 
 _NAME = 24
+#: Width of a character of six points, in inches.
+_CHARACTER = 0.05
 
 
 def critical_difference_figure(
@@ -43,7 +45,9 @@ def critical_difference_figure(
         axes.set_axis_off()
         axes.set_xlim(0, width)
         axes.set_ylim(height, 0)
-        margin = min(0.36 * width, 0.15 + 0.055 * max(len(shortened(title, _NAME)) for title in matrix.titles))
+        # A name and the rank behind it, which is seven characters long, stand in the margin.
+        margin = min(0.36 * width, 0.14 + _CHARACTER * (7 + max(map(len, matrix.titles))))
+        most = int((margin - 0.14) / _CHARACTER) - 7
         top = 0.32
 
         def place(rank: float) -> float:
@@ -68,7 +72,7 @@ def critical_difference_figure(
             axes.text(
                 end - 0.04 if left else end + 0.04,
                 y,
-                literal(f"{shortened(matrix.titles[index], _NAME)} ({found.ranks[index]:.2f})"),
+                literal(f"{shortened(matrix.titles[index], most)} ({found.ranks[index]:.2f})"),
                 ha="right" if left else "left",
                 va="center",
                 fontsize=6,

@@ -1,0 +1,1 @@
+"""Videos: reading any file, a camera or a folder frame by frame, writing, and drawing on frames."""
