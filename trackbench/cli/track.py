@@ -136,6 +136,8 @@ def _run(
     quiet: bool,
 ) -> list[Seen]:
     """Track to the end; returns what was seen, without the images."""
+    from dataclasses import replace
+
     from trackbench.video.writer import open_writer
 
     seen: list[Seen] = []
@@ -155,7 +157,7 @@ def _run(
                     writer.add(picture, one.seconds - start)
                 if table:
                     table.writerows(_rows(one))
-                seen.append(one._replace(image=one.image[:0, :0]))
+                seen.append(replace(one, image=one.image[:0, :0]))
                 if show and picture is not None and _shown(picture):
                     break
         except KeyboardInterrupt:

@@ -7,6 +7,7 @@ colour space and range that the file states (libswscale converts).
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,15 +15,15 @@ from typing import Any, NamedTuple
 import av
 import numpy as np
 
+from trackbench.datasets.layouts.clips import SUFFIXES
 from trackbench.errors import DataError
 from trackbench.frames import MAX_PIXELS, Frame
 
-VIDEO_SUFFIXES = frozenset(
-    {".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv", ".flv", ".ts", ".mts", ".ogv", ".3gp"}
-)
+VIDEO_SUFFIXES = frozenset(SUFFIXES)
 
 
-class VideoFrame(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class VideoFrame:
     """One frame of a video."""
 
     index: int

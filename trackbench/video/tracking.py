@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 from trackbench.errors import TrackbenchError, TrackerError
 from trackbench.frames import Frame
@@ -15,7 +15,8 @@ from trackbench.trackers.base import Prediction, Target, TrackerModel
 from trackbench.video.sources import Source
 
 
-class Seen(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Seen:
     """What all trackers say about one frame."""
 
     index: int

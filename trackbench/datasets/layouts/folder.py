@@ -4,22 +4,24 @@
 ``images``) or ``<sequence>/color/``; any image format, sorted naturally (``2.jpg`` before ``10.jpg``). A line holds a
 region in any of the VOT text forms, or ``x y w h`` with any separator. A file ``attributes.txt`` lists the attributes,
 separated by blanks, commas or lines. A folder that holds one sequence directly is a data set of one.
+
+A video is a sequence too: ``clip.mp4`` with its ground truth in ``clip.txt`` beside it (and ``clip.attributes.txt``).
+Frames are decoded as they are needed. A ground truth of one line is that of the first frame: such a sequence can be
+run, and not scored. Of folders a definition has to say so (``truth = "initial"``).
 """
 
 from __future__ import annotations
 
 import os
-import re
 from functools import partial
 from pathlib import Path
 
 from trackbench.datasets.layouts.base import Listing, Recognised, Table
+from trackbench.datasets.layouts.clips import clip_sequence, find_clips, read_attributes, read_truth
 from trackbench.datasets.layouts.images import find_child, list_images, natural_key
 from trackbench.datasets.sequence import GroundTruth, VideoSequence
 from trackbench.definitions import DatasetDefinition
 from trackbench.errors import DataError
-from trackbench.files import read_text
-from trackbench.regions.files import read_boxes, read_regions
 
 TRUTHS = ("groundtruth.txt", "groundtruth_rect.txt")
 IMAGE_FOLDERS = ("img", "imgs", "images", "color")
@@ -30,7 +32,8 @@ COLUMNS: tuple[str, ...] = ("name",)
 
 def recognise(folder: Path) -> Recognised | None:
     """Return what ``folder`` holds: it is a sequence itself, or at least one is in it."""
-    if _truth_file(folder) is None and not any(_truth_file(child) for child in _children(folder)):
+    own = _truth_file(folder) is not None or any(_truth_file(child) for child in _children(folder))
+    if not own and not find_clips(folder):
         return None
     record = DatasetDefinition(title=folder.name, layout="folder")
     return Recognised(record, read(folder, record, []))
@@ -40,21 +43,26 @@ def read(folder: Path, definition: DatasetDefinition, table: Table) -> Listing:
     """Return the sequences in ``folder`` in natural order, or those of the table, and the names that are missing."""
     single = _truth_file(folder) is not None
     present = {child.name: child for child in ([folder] if single else _children(folder)) if _truth_file(child)}
-    names = [row["name"] for row in table] or sorted(present, key=natural_key)
+    clips = {} if single else {name: clip for name, clip in find_clips(folder).items() if name not in present}
+    names = [row["name"] for row in table] or sorted([*present, *clips], key=natural_key)
     attributes = {row["name"]: tuple(row.get("attributes", "").split()) for row in table}
-    found = [_sequence(present[name], attributes.get(name)) for name in names if name in present]
-    return Listing(found, [name for name in names if name not in present])
+    found = [
+        _sequence(present[name], attributes.get(name), definition.truth == "initial")
+        if name in present
+        else clip_sequence(clips[name], attributes.get(name))
+        for name in names
+        if name in present or name in clips
+    ]
+    return Listing(found, [name for name in names if name not in present and name not in clips])
 
 
-def _sequence(folder: Path, attributes: tuple[str, ...] | None) -> VideoSequence:
-    listed = folder / "attributes.txt"
-    if attributes is None:
-        attributes = tuple(re.split(r"[,\s]+", read_text(listed).strip())) if listed.is_file() else ()
+def _sequence(folder: Path, attributes: tuple[str, ...] | None, withheld: bool) -> VideoSequence:
     return VideoSequence(
         folder.name,
         read_frames=partial(_frames, folder),
         read_ground_truth=partial(_truth, folder),
-        attributes=tuple(filter(None, attributes)),
+        attributes=read_attributes(folder / "attributes.txt") if attributes is None else attributes,
+        annotation_withheld=withheld,
     )
 
 
@@ -70,10 +78,7 @@ def _truth(folder: Path) -> GroundTruth:
     path = _truth_file(folder)
     if path is None:
         raise DataError(f"{folder}: has none of {', '.join(TRUTHS)}")
-    first = read_text(path).strip().partition("\n")[0].strip()
-    if first[:1] == "m" or first.count(",") >= 5:
-        return GroundTruth.of_regions(read_regions(path))
-    return GroundTruth(read_boxes(path))
+    return read_truth(path)
 
 
 def _truth_file(folder: Path) -> Path | None:

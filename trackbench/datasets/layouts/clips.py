@@ -1,0 +1,99 @@
+"""Videos as sequences of a folder: ``clip.mp4`` with its ground truth in ``clip.txt``."""
+
+from __future__ import annotations
+
+import os
+import re
+from functools import partial
+from pathlib import Path
+
+from trackbench.datasets.sequence import Details, GroundTruth, VideoSequence
+from trackbench.errors import DataError
+from trackbench.files import read_text
+from trackbench.regions.files import read_boxes, read_regions
+
+#: Endings of videos; :mod:`trackbench.video.reader` knows them too, and is not loaded to list a folder.
+SUFFIXES = (
+    ".mp4",
+    ".m4v",
+    ".mov",
+    ".avi",
+    ".mkv",
+    ".webm",
+    ".mpg",
+    ".mpeg",
+    ".wmv",
+    ".flv",
+    ".ts",
+    ".mts",
+    ".ogv",
+    ".3gp",
+)
+
+
+def find_clips(folder: Path) -> dict[str, Path]:
+    """Return the videos directly in ``folder`` that have a ground truth beside them, by name without ending.
+
+    Raises:
+        DataError: two videos have the same name but for the ending.
+    """
+    names = {entry.name for entry in os.scandir(folder) if not entry.name.startswith(".") and entry.is_file()}
+    found: dict[str, Path] = {}
+    for name in sorted(names):
+        stem, suffix = os.path.splitext(name)
+        if suffix.lower() in SUFFIXES and f"{stem}.txt" in names:
+            if stem in found:
+                raise DataError(f"{folder}: {found[stem].name} and {name} are both sequence '{stem}'")
+            found[stem] = folder / name
+    return found
+
+
+def clip_sequence(video: Path, attributes: tuple[str, ...] | None = None) -> VideoSequence:
+    """Return a video as a sequence.
+
+    Args:
+        video: the file; its ground truth is the file of the same name that ends in ``.txt``.
+        attributes: of the sequence; default: those that ``<name>.attributes.txt`` lists.
+    """
+    truth = video.with_suffix(".txt")
+    return VideoSequence(
+        video.stem,
+        read_frames=partial(_frames, video),
+        read_ground_truth=partial(read_truth, truth),
+        attributes=read_attributes(video.with_suffix(".attributes.txt")) if attributes is None else attributes,
+        read_details=partial(_details, video),
+        annotation_withheld=True,  # has a meaning only where the truth has one line
+    )
+
+
+def read_truth(path: Path) -> GroundTruth:
+    """Return the annotation in a file: boxes with any separator, or other regions in VOT's text forms.
+
+    Raises:
+        DataError: it holds something else.
+    """
+    first = read_text(path).strip().partition("\n")[0].strip()
+    if first[:1] == "m" or first.count(",") >= 5:
+        return GroundTruth.of_regions(read_regions(path))
+    return GroundTruth(read_boxes(path))
+
+
+def read_attributes(path: Path) -> tuple[str, ...]:
+    """Return the attributes that a file lists, separated by blanks, commas or lines; none where there is no file."""
+    if not path.is_file():
+        return ()
+    return tuple(filter(None, re.split(r"[,\s]+", read_text(path).strip())))
+
+
+def _frames(video: Path) -> list[Path]:
+    from trackbench.video.paths import frame_paths
+    from trackbench.video.reader import count_frames
+
+    return frame_paths(video, count_frames(video))
+
+
+def _details(video: Path) -> Details:
+    from trackbench.video.reader import video_info
+
+    info = video_info(video)
+    return Details(size=info.size, fps=info.fps)
