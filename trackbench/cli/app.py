@@ -10,6 +10,7 @@ from trackbench.cli.check import check
 from trackbench.cli.data import data_app
 from trackbench.cli.explain import explain
 from trackbench.cli.export import export
+from trackbench.cli.figure import figure
 from trackbench.cli.import_ import import_results
 from trackbench.cli.list_ import list_app
 from trackbench.cli.pack import pack
@@ -19,6 +20,7 @@ from trackbench.cli.shared import guarded
 from trackbench.cli.statistics import statistics
 from trackbench.cli.synthesize import synthesize
 from trackbench.cli.track import track
+from trackbench.cli.video import video
 from trackbench.cli.vot import vot_app
 from trackbench.cli.weights import weights_app
 
@@ -61,6 +63,8 @@ app.command("export")(guarded(export))
 app.command("pack")(guarded(pack))
 app.command("check")(guarded(check))
 app.command("track")(guarded(track))
+app.command("video")(guarded(video))
+app.command("figure")(guarded(figure))
 app.command("synthesize")(guarded(synthesize))
 app.add_typer(list_app, name="list")
 app.add_typer(data_app, name="data")

@@ -239,7 +239,7 @@ def latex_tables(found: Statistics) -> str:
         [
             latex(title),
             _number(found.means[k], found),
-            _interval(*found.intervals[k].tolist(), found),
+            _interval(float(found.intervals[k, 0]), float(found.intervals[k, 1]), found),
             f"{found.critical.ranks[k]:.2f}",
             _percent(found.ranks[k, 0]),
             _rank_range(found.ranks[k]),

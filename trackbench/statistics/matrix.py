@@ -44,7 +44,7 @@ class ScoreMatrix:
     @property
     def common(self) -> NDArray[np.bool_]:
         """(S,): the sequences that every tracker has."""
-        return ~np.isnan(self.values).any(axis=1)
+        return np.asarray(~np.isnan(self.values).any(axis=1), bool)
 
     def better(self) -> Floats:
         """Return the values with the sign by which higher is better, (S, T)."""

@@ -100,7 +100,9 @@ def _ring(canvas: Frame, points: np.ndarray, colour: tuple[int, int, int], thick
 def _legend(canvas: Frame, drawn: Sequence[Drawn], header: str) -> Frame:
     scale = max(0.35, min(canvas.shape[:2]) / 900)
     step, weight = round(34 * scale), max(1, round(1.4 * scale))
-    lines = [(header, (255, 255, 255), None)] if header else []
+    lines: list[tuple[str, tuple[int, int, int], tuple[int, int, int] | None]] = []
+    if header:
+        lines.append((header, (255, 255, 255), None))
     for item in drawn:
         text = f"{item.title}  {item.note}".rstrip()
         lines.append((text, (255, 96, 96) if item.alarm else (255, 255, 255), _rgb(item.colour)))
