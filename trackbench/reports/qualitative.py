@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import matplotlib as mpl
 import numpy as np
@@ -65,7 +65,7 @@ def qualitative_figure(
     shapes = [[cell.image.shape[1] / cell.image.shape[0] for cell in row.cells] for row in rows]
     # Frames of a row are as high as each other, and fill it.
     heights = [(width - margin - _GAP * (len(shape) - 1)) / sum(shape) for shape in shapes]
-    entries = [(title, colour, "-") for title, colour in trackers]
+    entries: list[tuple[str, str, Literal["-", "--"]]] = [(title, colour, "-") for title, colour in trackers]
     if any(cell.ground_truth is not None for row in rows for cell in row.cells):
         entries.append(("ground truth", TRUTH, "--"))
     longest = max(len(shortened(title, _NAME)) for title, _, _ in entries) * 0.062 + 0.55
@@ -126,7 +126,9 @@ def _draw(axes: Axes, cell: Cell, colours: Sequence[str], thickness: float) -> N
     )
 
 
-def _outline(axes: Axes, region: Region, colour: str, thickness: float, size: tuple[int, int], line: str) -> None:
+def _outline(
+    axes: Axes, region: Region, colour: str, thickness: float, size: tuple[int, int], line: Literal["-", "--"]
+) -> None:
     match region:
         case Mask():
             pixels = region.window(0, 0, *size)
