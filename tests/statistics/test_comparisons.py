@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from trackbench.datasets.sequence import Dataset, Details, GroundTruth, VideoSequence
+from trackbench.definitions import DatasetDefinition
 from trackbench.errors import UsageError
 from trackbench.scores import Score
 from trackbench.statistics.attributes import attribute_differences
@@ -27,7 +28,8 @@ def dataset(names: list[str], categories: bool = True) -> Dataset:
         )
         for index, name in enumerate(names)
     )
-    return Dataset("some", "Some", Path(), sequences, len(names), attributes=("OCC", "FM"))
+    record = DatasetDefinition(title="Some", layout="folder", attributes={"OCC": "occlusion", "FM": "fast motion"})
+    return Dataset("some", record, Path(), sequences, len(names))
 
 
 def matrix(values: np.ndarray, categories: bool = True, key: str = "success_auc") -> ScoreMatrix:
