@@ -173,7 +173,8 @@ class DatasetDefinition(_Strict):
     revisions: str | None = None
     """Folder beside the sequences with annotations that replace the original ones (the table's column ``revised``)."""
     version: str = "1"
-    protocol: Literal["one-pass", "supervised", "multistart", "unsupervised"] = "one-pass"
+    protocol: str = "one-pass"
+    """By which it is run and scored by default; a name of `trackbench.protocols.catalogue.PROTOCOLS`."""
     convention: str = "official"
     eao_lengths: tuple[int, int] | None = None
     """First and last length, in frames, over which EAO averages; None: all lengths."""

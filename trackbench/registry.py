@@ -79,6 +79,13 @@ class Registry(Generic[T]):
     def __iter__(self) -> Iterator[str]:
         return iter(self.names())
 
+    def __getitem__(self, name: str) -> T:
+        return self.get(name)
+
+    def items(self) -> list[tuple[str, T]]:
+        """Return names and things; those of other packages are loaded."""
+        return [(name, self.get(name)) for name in self.names()]
+
     def spelled(self, name: str, where: str | None = None) -> str:
         """Return ``name`` as it was registered; ``module:name`` stays as it is.
 

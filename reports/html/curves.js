@@ -8,8 +8,8 @@ function curveFigure(name, curve) {
   const { data } = page;
   const series = page.shown
     .filter((row) => curve.values[row.tracker] && curve.values[row.tracker].some(known))
-    .map((row) => ({ label: row.tracker, name: row.title, values: curve.values[row.tracker], score: firstMetric(row, curve.metrics) }));
-  series.sort((a, b) => (known(b.score) ? b.score : -1) - (known(a.score) ? a.score : -1));
+    .map((row) => ({ label: row.tracker, name: row.title, values: curve.values[row.tracker], score: firstMetric(row, curve.metrics), complete: row.complete }));
+  series.sort((a, b) => b.complete - a.complete || (known(b.score) ? b.score : -1) - (known(a.score) ? a.score : -1));
   if (!series.length) return null;
   const xs = curve.thresholds;
   return linePlot({

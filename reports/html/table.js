@@ -3,7 +3,8 @@
 const MOST_ROWS = 400;
 
 // columns: [{title, value(row), cell(row), number, first}] where `first` is the order of the first click, 1 or -1.
-function sortableTable({ caption, columns, rows, sorted, rowClass }) {
+// last(row): whether a row stays below the others however they are sorted.
+function sortableTable({ caption, columns, rows, sorted, rowClass, last }) {
   let [by, direction] = sorted || [null, 1];
   let all = rows.length <= MOST_ROWS;
   const body = el("tbody", {});
@@ -20,6 +21,7 @@ function sortableTable({ caption, columns, rows, sorted, rowClass }) {
   }, { class: "more" });
 
   function compare(a, b) {
+    if (last && last(a) !== last(b)) return last(a) - last(b);
     const [left, right] = [columns[by].value(a), columns[by].value(b)];
     const [noLeft, noRight] = [left, right].map((value) => value === null || value === undefined);
     if (noLeft || noRight) return noLeft - noRight;

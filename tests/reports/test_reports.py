@@ -11,6 +11,7 @@ from rich.console import Console
 
 from trackbench.datasets.sequence import Dataset
 from trackbench.definitions import DATASETS
+from trackbench.metrics.table import METRICS, SUCCESS, metric
 from trackbench.reports import plots, tables
 from trackbench.reports.folder import write_report
 from trackbench.reports.significance import significance_csv
@@ -26,7 +27,7 @@ def score(name: str, auc: float | None, precision: float = 0.5, **more: object) 
         dataset="otb100",
         protocol="one-pass",
         convention="matlab",
-        sequences=1,
+        sequences=100,
         of=100,
         repetitions=1,
         run={},
@@ -50,7 +51,7 @@ def test_ranked_with_the_undefined_last() -> None:
 
 
 def test_places() -> None:
-    columns = {column.key: column for column in tables.COLUMNS}
+    columns = {key: metric(key) for key in METRICS}
     assert tables.places(SCORES, columns["success_auc"]) == {1: 1, 0: 2, 2: 2}
     assert tables.places(SCORES, columns["fps"]) == {}
     assert tables.places(SCORES[:1], columns["success_auc"]) == {}
@@ -71,15 +72,15 @@ def test_csv_is_exact() -> None:
 def test_markdown() -> None:
     lines = tables.markdown_table(SCORES).splitlines()
     assert lines[0] == "| tracker | AUC | P | fps | sequences |"
-    assert lines[2] == "| a_b | *50.0* | **75.0** | 30.0 | 1 of 100 |"
-    assert lines[3] == "| c | **61.2** | *50.0* | 30.0 | 1 of 100 |"
-    assert lines[5] == "| e | - | *50.0* | 30.0 | 1 of 100 |"
+    assert lines[2] == "| a_b | *50.0* | **75.0** | 30.0 | 100 of 100 |"
+    assert lines[3] == "| c | **61.2** | *50.0* | 30.0 | 100 of 100 |"
+    assert lines[5] == "| e | - | *50.0* | 30.0 | 100 of 100 |"
 
 
 def test_latex() -> None:
     text = tables.latex_table(SCORES, "OTB_100 & more")
     assert r"a\_b & \underline{50.0} & \textbf{75.0} & 30.0 \\" in text
-    assert r"\caption{OTB\_100 \& more. Convention: matlab. Percent, except fps.}" in text
+    assert r"\caption{OTB\_100 \& more. Convention: matlab. Percent, except fps. Best, second and third: " in text
     assert [line.strip() for line in text.splitlines() if "rule" in line] == [r"\toprule", r"\midrule", r"\bottomrule"]
 
 
@@ -93,14 +94,14 @@ def test_terminal() -> None:
         console.print(table)
     text = console.export_text()
     assert "61.2" in text
-    assert "1 of 100" in text
+    assert "100 of 100" in text
     assert "OCC" in text
     assert "Crossing" in text
 
 
 def test_plots(tmp_path: Path) -> None:
     look = looks([s.tracker for s in SCORES])
-    figure = plots.curve_figure(SCORES, plots.CURVES[0], "OTB-100", look)
+    figure = plots.curve_figure(SCORES, SUCCESS, "OTB-100", look)
     (axes,) = figure.axes
     legend = axes.get_legend()
     assert legend is not None
@@ -112,7 +113,7 @@ def test_plots(tmp_path: Path) -> None:
     assert Image.open(png).width == 1020  # 3.4 inches, the width of a column
     assert b"/FontFile2" in pdf.read_bytes()
     assert b"<text" not in svg.read_bytes()
-    again = plots.curve_figure(SCORES, plots.CURVES[0], "OTB-100", look)
+    again = plots.curve_figure(SCORES, SUCCESS, "OTB-100", look)
     assert [p.read_bytes() for p in plots.save(again, tmp_path / "again")] == [p.read_bytes() for p in (png, pdf, svg)]
 
 
@@ -208,13 +209,13 @@ def test_markup_in_titles_and_attributes_is_text() -> None:
 
 
 def test_a_dot_is_part_of_a_plots_name(tmp_path: Path) -> None:
-    figure = plots.curve_figure(SCORES, plots.CURVES[0], "d", looks(s.tracker for s in SCORES))
+    figure = plots.curve_figure(SCORES, SUCCESS, "d", looks(s.tracker for s in SCORES))
     assert [path.name for path in plots.save(figure, tmp_path / "a.1_2")] == ["a.1_2.png", "a.1_2.pdf", "a.1_2.svg"]
 
 
 def test_long_names_leave_the_legend_its_lines() -> None:
     long = [score("t" * 150 + str(index), 0.5 + index / 100) for index in range(9)]
-    figure = plots.curve_figure(long, plots.CURVES[0], "d", looks(s.tracker for s in long))
+    figure = plots.curve_figure(long, SUCCESS, "d", looks(s.tracker for s in long))
     figure.draw_without_rendering()
     box = figure.legends[0].get_window_extent()
     assert box.width <= figure.bbox.width
@@ -225,7 +226,7 @@ def test_long_names_leave_the_legend_its_lines() -> None:
 
 def test_brackets_of_a_name_stay_in_a_common_legend() -> None:
     many = [score(f"[{index}] t", 0.5) for index in range(plots.MOST_INSIDE_ROW + 1)]
-    draw = plots.curve_panel(many, plots.CURVES[0], looks(s.tracker for s in many))
+    draw = plots.curve_panel(many, SUCCESS, looks(s.tracker for s in many))
     figure = plots.row([(draw, "lower left"), (draw, "lower left")])
     assert [text.get_text() for text in figure.legends[0].get_texts()] == [s.title for s in many]
     plain = plots.row([(lambda axes: axes.plot([0], [0], label="[b] t") and None, "lower left")] * 2)
@@ -235,5 +236,5 @@ def test_brackets_of_a_name_stay_in_a_common_legend() -> None:
 @pytest.mark.filterwarnings("error")
 def test_characters_that_plots_cannot_draw(tmp_path: Path) -> None:
     assert plots.undrawable("aé日b本日") == "日本"
-    figure = plots.curve_figure([score("日本", 0.5)], plots.CURVES[0], "d", looks(["日本"]))
+    figure = plots.curve_figure([score("日本", 0.5)], SUCCESS, "d", looks(["日本"]))
     assert len(plots.save(figure, tmp_path / "a")) == 3

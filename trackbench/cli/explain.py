@@ -31,15 +31,16 @@ def explain(
     """
     from trackbench.datasets.catalogue import open_dataset
     from trackbench.errors import UsageError
-    from trackbench.metrics.conventions import convention as rules
+    from trackbench.scores import resolve_evaluation
+    from trackbench.scores.explain import curves_convention
     from trackbench.scores.explain import explain as compare
-    from trackbench.scores.stored import find_runs, read_run
+    from trackbench.scores.stored import read_run
 
     if len(convention) != 2:
         raise UsageError(f"--convention was given {len(convention)} times; expected two, to compare them")
     found = open_dataset(dataset, root)
-    first, second = (rules(name, found.definition.family) for name in convention)
-    folders = find_runs(found, runs, [tracker], "one-pass")
+    first, second = (curves_convention(found, name) for name in convention)
+    folders = resolve_evaluation(found, "one-pass").find(runs, [tracker])
     if len(folders) > 1:
         labels = ", ".join(folder.key.tracker for folder in folders)
         raise UsageError(f"'{tracker}' means several runs on {found.name}: {labels}; name one of them")
@@ -68,15 +69,17 @@ def _show(explanation: Explanation, names: list[str], title: str, top: int) -> N
     from rich.table import Table
     from rich.text import Text
 
+    from trackbench.metrics.table import metric as known_metric
     from trackbench.scores.explain import METRICS
 
+    columns = [known_metric(key) for key in METRICS]
     idle = ", ".join(step.rule for step in explanation.steps if not step.sequences) or "none"
     caption = (
         f"{explanation.sequences} sequences. Percent; steps add up to the difference. Without effect here: {idle}."
     )
     table = Table("rule", "from", "to", title=title, caption=caption)
-    for metric in ("AUC", "P", "P_norm"):
-        table.add_column(metric, justify="right")
+    for column in columns:
+        table.add_column(column.title, justify="right")
     table.add_column("sequences", justify="right")
     table.add_column("most in")
     scores = (explanation.first, explanation.second)

@@ -3,18 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import typer
 
-from trackbench.cli.shared import Debug, Json, Quiet, Root, Runs, messages, output, print_json
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from trackbench.datasets.sequence import Dataset
-    from trackbench.reports.comparison import Comparison
-    from trackbench.scores import Score
+from trackbench.cli.shared import Debug, Json, Quiet, Root, messages, output, print_json
 
 
 def report(
@@ -29,14 +22,28 @@ def report(
         ),
     ] = None,
     root: Root = None,
-    runs: Runs = Path("runs"),
+    runs: Annotated[
+        list[Path] | None,
+        typer.Option(envvar="TRACKBENCH_RUNS", help="Folder of stored results. Default: runs. Repeatable."),
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="Folder for files and plots. Default: RUNS/report.")] = None,
     protocol: Annotated[str | None, typer.Option(help="Default: the data set's.")] = None,
     convention: Annotated[str | None, typer.Option(help="Whose scoring rules. Default: the data set's.")] = None,
+    interval: Annotated[
+        str | None, typer.Option(metavar="LOW:HIGH", help="Lengths over which EAO averages. Default: the data set's.")
+    ] = None,
+    metrics: Annotated[
+        str | None,
+        typer.Option(metavar="KEY,KEY", help="Columns of the tables, as success_auc,fps. Default: all there are."),
+    ] = None,
+    common: Annotated[
+        bool, typer.Option("--common", help="Score all runs on the sequences that all of them have.")
+    ] = False,
     strict: Annotated[bool, typer.Option("--strict", help="Refuse incomplete runs.")] = False,
     attributes: Annotated[bool, typer.Option("--attributes", help="Also by attribute.")] = False,
     per_sequence: Annotated[bool, typer.Option("--per-sequence", help="Also by sequence, with paired tests.")] = False,
     curves: Annotated[bool, typer.Option("--curves", help="Also the curves, as CSV.")] = False,
+    no_plots: Annotated[bool, typer.Option("--no-plots", help="Draw no plots.")] = False,
     html: Annotated[
         bool, typer.Option("--html", help="Also report.html: one page for all data sets, offline.")
     ] = False,
@@ -72,121 +79,65 @@ def report(
 
     trackbench report -d otb100 -d uav123 --html --frames 20 --style mine.toml
 
+    trackbench report -d lasot -d tnl2k -d uav123 --metrics AUC,P --no-plots
+
     trackbench report --paper siamattn:1
     """
-    from trackbench.datasets.catalogue import open_dataset
-    from trackbench.errors import TrackbenchError, UsageError
-    from trackbench.reports import paper_tables, tables
-    from trackbench.reports.comparison import against_papers
-    from trackbench.reports.folder import write_report
-    from trackbench.reports.frame_plot import write_frames
-    from trackbench.reports.page import Page
-    from trackbench.reports.plots import undrawable
-    from trackbench.reports.style import check_labels, looks, read_style, styled
-    from trackbench.scores import score_runs
-    from trackbench.scores.traces import read_traces
+    from trackbench.reports import ReportOptions, tables
+    from trackbench.reports import report as make_report
 
-    say = messages(quiet).print
-    folder = out or runs / "report"
-    look_file = read_style(style)
-    if frames and not html:
-        raise UsageError("--frames puts images into the page; it needs --html")
-    reported: list[tuple[Dataset, list[Score]]] = []
-    if not dataset and paper is None:
-        raise UsageError("report: -d says what to report on, or --paper which table of a paper")
-    if not dataset and (html or frame):
-        raise UsageError(f"{'--html' if html else '--frame'} shows runs on a data set; it needs -d")
-    opened: dict[str, Dataset] = {}
-    for wanted in dataset or []:
-        found = open_dataset(wanted, root)
-        same = opened.setdefault(found.name, found)
-        if same.root.resolve() != found.root.resolve():
-            raise UsageError(
-                f"-d: {same.root} and {found.root} are both called '{found.name}'; report on one at a time"
-            )
-    compared = None if paper is None else _paper(paper, trackers, runs, root, folder, protocol, convention, say)
-    if compared and not (json or quiet):
-        output().print(paper_tables.terminal(compared))
-    for found in opened.values():
-        scores = score_runs(found, runs, trackers or None, protocol=protocol, rules=convention)
-        for score in scores:
-            for line in score.problems:
-                say(f"{score.tracker}: {line}")
-        incomplete = [score for score in scores if score.sequences < score.of]
-        if strict and incomplete:
-            listed = ", ".join(f"{score.tracker} ({score.sequences} of {score.of})" for score in incomplete)
-            raise TrackbenchError(f"--strict: incomplete on {found.name}: {listed}")
-        if against:
-            scores, sources = against_papers(scores)
-            for label, source in sources.items():
-                say(f"{label} on {found.name}: against {source}")
-        reported.append((found, styled(scores, look_file)))
-    labels = list(dict.fromkeys(score.tracker for _, scores in reported for score in scores))
-    for line in check_labels(look_file, labels):
-        say(line)
-    for title in dict.fromkeys(score.title for _, scores in reported for score in scores):
-        if lacking := undrawable(title):
-            say(f"{title}: the plots' font lacks {lacking}; a name for the tracker in a --style file replaces it there")
-    look = looks((*look_file.order, *labels), look_file)
-    page = Page(page_limit * 1_000_000, frames) if html else None
-    for found, scores in reported:
-        written = write_report(
-            scores,
-            found,
-            folder / found.name,
-            look,
-            look_file,
-            attributes=attributes,
-            per_sequence=per_sequence,
-            curves=curves,
-        )
-        if frame:
-            written += write_frames(frame, found, runs, scores, folder / found.name, look, look_file.two_columns)
-        if page:
-            page.add(found, scores, read_traces(found, runs, scores))
-        if json or quiet:
-            continue
-        console = output()
-        console.print(tables.terminal_table(scores, found.title))
-        if attributes:
-            console.print(tables.attribute_table(scores))
-        if per_sequence:
-            console.print(tables.sequence_table(scores))
-        say(f"{len(written)} files in {folder / found.name}")
-    if page:
-        size = page.write(folder / "report.html", {label: look[label] for label in labels})
-        say(f"{folder / 'report.html'}: {size / 1e6:.1f} MB")
+    options = ReportOptions(
+        root=root,
+        out=out,
+        protocol=protocol,
+        convention=convention,
+        lengths=_lengths(interval),
+        metrics=metrics,
+        strict=strict,
+        common=common,
+        attributes=attributes,
+        per_sequence=per_sequence,
+        curves=curves,
+        # Who asks for the numbers alone does not wait for pictures.
+        plots=not (no_plots or (json and quiet)),
+        html=html,
+        frames=frames,
+        page_limit=page_limit,
+        frame=frame or (),
+        paper=paper,
+        against=against,
+        style=style,
+    )
+    made = make_report(dataset or (), trackers, runs=runs or [Path("runs")], options=options, say=messages(quiet).print)
     if json:
-        rows = [score.document() for _, scores in reported for score in scores]
-        print_json({"rows": rows} | ({"paper": compared.document()} if compared else {}))
+        print_json(made.document())
+    if json or quiet:
+        return
+    console = output()
+    if made.paper:
+        from trackbench.reports import paper_tables
+
+        console.print(paper_tables.terminal(made.paper))
+    for part in made.datasets:
+        console.print(tables.terminal_table(part.scores, part.dataset.title, part.metrics))
+        if attributes:
+            console.print(tables.attribute_table(part.scores, part.metrics))
+        if per_sequence:
+            console.print(tables.sequence_table(part.scores, part.metrics))
+    if len(made.datasets) > 1:
+        from trackbench.reports import overview
+
+        parts = [(part.dataset, part.scores, part.metrics) for part in made.datasets]
+        console.print(overview.terminal_table(overview.Overview.of(parts)))
 
 
-def _paper(
-    spec: str,
-    trackers: list[str] | None,
-    runs: Path,
-    root: Path | None,
-    folder: Path,
-    protocol: str | None,
-    convention: str | None,
-    say: Callable[[str], object],
-) -> Comparison:
-    """Write a paper's table beside what is stored."""
-    from trackbench.files import write_text
-    from trackbench.reports import paper_tables
-    from trackbench.reports.comparison import compare, score_table
-    from trackbench.reports.papers import paper_table
+def _lengths(text: str | None) -> tuple[int, int] | None:
+    """Return the lengths of ``--interval LOW:HIGH``."""
+    from trackbench.errors import UsageError
 
-    values = paper_table(spec)
-    scores = score_table(values, runs, root, say, trackers, protocol=protocol, rules=convention)
-    compared = compare(spec, values, scores)
-    place = folder / spec.lower().replace(":", "-")
-    texts = {
-        "csv": paper_tables.csv(compared),
-        "md": paper_tables.markdown(compared),
-        "tex": paper_tables.latex_table(compared),
-    }
-    for ending, text in texts.items():
-        write_text(place / f"table.{ending}", text)
-    say(f"{len(texts)} files in {place}")
-    return compared
+    if text is None:
+        return None
+    low, colon, high = text.partition(":")
+    if not colon or not low.strip().isdecimal() or not high.strip().isdecimal():
+        raise UsageError(f"--interval '{text}': expected LOW:HIGH, two lengths in frames, as in 100:356")
+    return int(low), int(high)

@@ -24,7 +24,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from trackbench.errors import UsageError, fold_name, suggestion
+from trackbench.errors import UsageError
+from trackbench.registry import Registry
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,19 +181,37 @@ def _vasttrack(family: str) -> Convention:
     return _extract_results("vasttrack", family, lasot=(family,))
 
 
-_PRESETS: dict[str, Callable[[str], Convention]] = {
-    "matlab": _matlab,
-    "got10k": _got10k,
-    "pysot": _pysot,
-    "pysot-toolkit": _pysot_toolkit,
-    "pytracking": _pytracking,
-    "stark": _stark,
-    "ostrack": _ostrack,
-    "aiatrack": _aiatrack,
-    "vasttrack": _vasttrack,
-}
+def _official(family: str) -> Convention:
+    return convention(resolve_name("official", family), family)
 
-CONVENTIONS: tuple[str, ...] = ("official", *_PRESETS, "trackingnet")
+
+def _trackingnet(family: str) -> Convention:
+    curves = ", ".join(name for name in CONVENTIONS if name not in ("official", "trackingnet"))
+    raise UsageError(f"convention 'trackingnet' has no success and precision curves; expected one of {curves}")
+
+
+MakeConvention = Convention | Callable[[str], Convention]
+"""The rules of a convention for a family of benchmarks, or for all alike."""
+
+CONVENTIONS: Registry[MakeConvention] = Registry(
+    "convention",
+    "trackbench.conventions",
+    lambda found: isinstance(found, Convention) or callable(found),
+    "a trackbench.metrics.conventions.Convention, or a function from a family of benchmarks to one",
+    {
+        "official": _official,
+        "matlab": _matlab,
+        "got10k": _got10k,
+        "pysot": _pysot,
+        "pysot-toolkit": _pysot_toolkit,
+        "pytracking": _pytracking,
+        "stark": _stark,
+        "ostrack": _ostrack,
+        "aiatrack": _aiatrack,
+        "vasttrack": _vasttrack,
+        "trackingnet": _trackingnet,
+    },
+)
 """What ``--convention`` may be. ``trackingnet`` is the server's metric, in `trackbench.metrics.trackingnet`."""
 
 
@@ -208,12 +227,7 @@ def resolve_name(name: str, family: str) -> str:
         >>> resolve_name("official", "otb")
         'matlab'
     """
-    folded = {fold_name(known): known for known in CONVENTIONS}
-    found = folded.get(fold_name(name))
-    if found is None:
-        raise UsageError(
-            f"unknown convention '{name}'{suggestion(name, CONVENTIONS)} (known: {', '.join(CONVENTIONS)})"
-        )
+    found = CONVENTIONS.spelled(name)
     if found != "official":
         return found
     return family if family in ("got10k", "trackingnet") else "matlab"
@@ -223,7 +237,8 @@ def convention(name: str, family: str = "generic") -> Convention:
     """Return the rules by which curves of success and precision are made.
 
     Args:
-        name: one of `CONVENTIONS`. (`got10k` gives the GOT-10k toolkit's curves on other benchmarks; on its own one its
+        name: one of `CONVENTIONS`, or ``module:name``.
+            (`got10k` gives the GOT-10k toolkit's curves on other benchmarks; on its own one its
             metric is average overlap, in `trackbench.metrics.got10k`.)
         family: the benchmark's family, see `trackbench.definitions.FAMILIES`.
 
@@ -231,8 +246,5 @@ def convention(name: str, family: str = "generic") -> Convention:
         UsageError: there is no such convention, or it has no curves of this kind (TrackingNet's server metric).
     """
     resolved = resolve_name(name, family)
-    if resolved not in _PRESETS:
-        raise UsageError(
-            f"convention '{resolved}' has no success and precision curves; expected one of {', '.join(_PRESETS)}"
-        )
-    return _PRESETS[resolved](family)
+    make = CONVENTIONS.get(resolved)
+    return make if isinstance(make, Convention) else make(family)

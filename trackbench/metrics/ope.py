@@ -77,6 +77,31 @@ class OpeCurves(NamedTuple):
     norm_precision: Floats
 
 
+class Summary(NamedTuple):
+    """How a score is read off a curve."""
+
+    curve: str
+    """A field of `OpeCurves`."""
+    threshold: float | None
+    """The score is the curve's value there; None: the mean of the curve."""
+
+
+#: Score -> what it is read off, in the order of `OpeScores`; all but the mean overlap.
+SUMMARIES: Mapping[str, Summary] = {
+    "success_auc": Summary("success", None),
+    "precision": Summary("precision", 20),
+    "norm_precision": Summary("norm_precision", 0.2),
+    "sr50": Summary("success", 0.5),
+    "sr75": Summary("success", 0.75),
+}
+#: Curve -> its thresholds.
+GRIDS: Mapping[str, Floats] = {
+    "success": SUCCESS_THRESHOLDS,
+    "precision": PRECISION_THRESHOLDS,
+    "norm_precision": NORM_PRECISION_THRESHOLDS,
+}
+
+
 @dataclass(frozen=True, eq=False)
 class OpeResult:
     """Curves and scores of S sequences."""
@@ -109,10 +134,7 @@ class OpeResult:
 
     def per_sequence(self) -> Floats:
         """Return (S, 6): the scores of each sequence, in the order of `OpeScores`."""
-        success, precision, norm = self.curves
-        norm_score = norm.mean(axis=1) if self.convention.norm_score == "mean" else norm[:, 20]
-        columns = [success.mean(axis=1), precision[:, 20], norm_score, success[:, 10], success[:, 15]]
-        return np.column_stack([*columns, self.mean_overlaps])
+        return np.column_stack([*self._summaries(self.curves), self.mean_overlaps])
 
     def attributes(self, members: Mapping[str, Iterable[str]]) -> dict[str, OpeScores]:
         """Return the scores of each attribute: those over the sequences that carry it.
@@ -139,15 +161,23 @@ class OpeResult:
         return mean
 
     def _scores(self, curves: OpeCurves, mean_overlap: float) -> OpeScores:
-        success, precision, norm = curves
-        return OpeScores(
-            success_auc=float(success.mean()),
-            precision=float(precision[20]),
-            norm_precision=float(norm.mean() if self.convention.norm_score == "mean" else norm[20]),
-            sr50=float(success[10]),
-            sr75=float(success[15]),
-            mean_overlap=mean_overlap,
-        )
+        values = zip(SUMMARIES, map(float, self._summaries(curves)), strict=True)
+        return OpeScores(**dict(values), mean_overlap=mean_overlap)
+
+    def _summaries(self, curves: OpeCurves) -> list[Floats]:
+        """Return the scores that are read off curves, each (...) for curves (..., T), in the order of `OpeScores`."""
+        found = []
+        for name, (kind, threshold) in SUMMARIES.items():
+            curve: Floats = getattr(curves, kind)
+            if threshold is None or (name == "norm_precision" and self.convention.norm_score == "mean"):
+                found.append(curve.mean(axis=-1))
+            else:
+                found.append(curve[..., _index(kind, threshold)])
+        return found
+
+
+def _index(kind: str, threshold: float) -> int:
+    return int(np.abs(GRIDS[kind] - threshold).argmin())
 
 
 def evaluate(
@@ -166,7 +196,7 @@ def evaluate(
     Example:
         >>> from trackbench.metrics.conventions import convention
         >>> boxes = np.array([[10.0, 10, 20, 20], [12.0, 10, 20, 20]])
-        >>> scores = evaluate([SequenceTruth("two", boxes)], [boxes[[0, 0]]], convention("matlab")).mean()
+        >>> scores = evaluate([SequenceGroundTruth("two", boxes)], [boxes[[0, 0]]], convention("matlab")).mean()
         >>> round(scores.success_auc, 4), round(scores.mean_overlap, 4)
         (0.881, 0.9091)
     """

@@ -10,7 +10,7 @@ from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeAlias
 
-from trackbench.datasets.sequence import VideoSequence
+from trackbench.datasets.sequence import Dataset, VideoSequence
 from trackbench.protocols.region_policy import BOXES, RegionPolicy
 from trackbench.regions import Region, format_region
 from trackbench.trackers.base import Prediction
@@ -111,3 +111,19 @@ class Protocol:
     """The first region stored is the code of a start; otherwise the region that the tracker was given."""
     rules: Mapping[str, Any] = field(default_factory=dict)
     """What else decides the trajectories; part of a run's identity."""
+
+
+@dataclass(frozen=True)
+class ProtocolDefinition:
+    """A protocol as registries know it: how it is run, and how its results are scored."""
+
+    make: Callable[[Dataset, str | None], Protocol]
+    """Gives the protocol for a data set and, where it has a use for one, a convention.
+
+    The protocol's own name is that of the folder in which its runs are stored; it cannot have a ``:`` or ``/``.
+    """
+    scorer: Any = "one-pass"
+    """By which protocol of trackbench results are scored and traced, or a `trackbench.scores.evaluation.MakeScorer`.
+
+    None: the data set's own, whose results these are (``realtime``).
+    """

@@ -10,12 +10,13 @@ from typing import Literal
 from trackbench.datasets.sequence import Dataset, VideoSequence
 from trackbench.errors import UsageError, suggestion
 from trackbench.metrics.vot.conventions import EQUAL_REPETITIONS, REPETITIONS, SKIP
-from trackbench.protocols.base import Episode, EpisodeGenerator, Protocol
+from trackbench.protocols.base import Episode, EpisodeGenerator, Protocol, ProtocolDefinition
 from trackbench.protocols.multi_start import anchored_runs, from_anchor
 from trackbench.protocols.one_pass import one_pass
 from trackbench.protocols.real_time import FPS, GRACE, real_time
 from trackbench.protocols.region_policy import RegionPolicy
 from trackbench.protocols.supervised import FailureRule, supervised
+from trackbench.registry import Registry
 
 Script = Callable[[VideoSequence], EpisodeGenerator]
 Rule = Literal["pysot", "matlab", "vot"]
@@ -39,8 +40,7 @@ def find_protocol(
     Raises:
         UsageError: there is no such protocol or convention, or an option that the protocol has no use for.
     """
-    if name not in NAMES:
-        raise UsageError(f"unknown protocol '{name}'{suggestion(name, NAMES)} (known: {', '.join(NAMES)})")
+    definition, name = PROTOCOLS.get(name), PROTOCOLS.spelled(name)
     base = dataset.protocol if name == REAL_TIME else name
     if convention is not None and base != "supervised":
         raise UsageError(f"--convention decides on failures, and protocol '{name}' on {dataset.name} has none")
@@ -50,8 +50,9 @@ def find_protocol(
     if speed is not None and (name != REAL_TIME or not 0 < speed < float("inf")):
         reason = f"it is for --protocol {REAL_TIME}" if name != REAL_TIME else "expected a number above 0"
         raise UsageError(f"--speed {speed:g}: {reason}")
-    protocol = PROTOCOLS[base](dataset, convention)
-    return _in_real_time(protocol, speed) if name == REAL_TIME else protocol
+    if speed is not None:
+        return _in_real_time(PROTOCOLS.get(base).make(dataset, convention), speed)
+    return definition.make(dataset, convention)
 
 
 def _one_pass(dataset: Dataset, convention: str | None) -> Protocol:
@@ -116,11 +117,20 @@ def _real_time_script(script: Script, speed: float | None, sequence: VideoSequen
     return real_time(script(sequence), sequence.details.fps or FPS, speed)
 
 
-#: Name -> what makes the protocol for a data set and, where it has a use for one, a convention.
-PROTOCOLS: dict[str, Callable[[Dataset, str | None], Protocol]] = {
-    "one-pass": _one_pass,
-    "supervised": _supervised,
-    "multistart": _multi_start,
-    "unsupervised": _unsupervised,
-}
-NAMES = (*PROTOCOLS, REAL_TIME)
+def _real_time(dataset: Dataset, convention: str | None) -> Protocol:
+    return _in_real_time(PROTOCOLS.get(dataset.protocol).make(dataset, convention), None)
+
+
+PROTOCOLS: Registry[ProtocolDefinition] = Registry(
+    "protocol",
+    "trackbench.protocols",
+    ProtocolDefinition,
+    "a trackbench.protocols.base.ProtocolDefinition",
+    {
+        "one-pass": ProtocolDefinition(_one_pass),
+        "supervised": ProtocolDefinition(_supervised, "supervised"),
+        "multistart": ProtocolDefinition(_multi_start, "multistart"),
+        "unsupervised": ProtocolDefinition(_unsupervised, "unsupervised"),
+        REAL_TIME: ProtocolDefinition(_real_time, None),
+    },
+)

@@ -16,10 +16,10 @@ from typing import Any, NamedTuple
 from trackbench.datasets.catalogue import open_dataset
 from trackbench.definitions import DATASETS, content_folder
 from trackbench.errors import TrackbenchError, UsageError, fold_name
+from trackbench.metrics.table import DELTA
 from trackbench.reports.papers import PaperValue, read_tables
-from trackbench.reports.tables import DELTA
-from trackbench.results.store import stored_runs
 from trackbench.scores import Score, score_runs
+from trackbench.scores.stored import Runs, datasets_with_runs
 
 
 class Name(NamedTuple):
@@ -122,7 +122,7 @@ def compare(spec: str, values: Sequence[PaperValue], scores: Mapping[str, Sequen
 
 def score_table(
     values: Sequence[PaperValue],
-    runs: Path,
+    runs: Runs,
     root: Path | None,
     say: Callable[[str], object],
     trackers: Sequence[str] | None = None,
@@ -134,7 +134,7 @@ def score_table(
 
     Args:
         values: the table's numbers.
-        runs: the folder of all runs.
+        runs: the folder of all runs, or several of them.
         root: where the data sets are; None: where they are known to be.
         say: takes a line about a data set that cannot be scored, whose numbers are then not measured.
         trackers: labels, or names of trackers; None means all.
@@ -150,8 +150,9 @@ def score_table(
     scores: dict[str, list[Score]] = {}
     measured: set[str] = set()
     choices = [[tracker] for tracker in trackers] if trackers else [None]
+    stored = datasets_with_runs(runs)
     for name in dict.fromkeys(value.dataset for value in values):
-        if name not in DATASETS.names() or not stored_runs(runs, name):
+        if name not in DATASETS.names() or name not in stored:
             continue
         group: dict[str, Score] = {}
         for chosen in choices:
@@ -164,9 +165,10 @@ def score_table(
             measured.update(chosen or [])
         if group:
             scores[name] = list(group.values())
+    places = runs if isinstance(runs, Path) else ", ".join(map(str, runs))
     for wanted in trackers or []:
         if wanted not in measured:
-            raise UsageError(f"'{wanted}' has no run in {runs} that can be scored on a data set of the table")
+            raise UsageError(f"'{wanted}' has no run in {places} that can be scored on a data set of the table")
     return scores
 
 

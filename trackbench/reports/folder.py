@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 
 from matplotlib.figure import Figure
 
 from trackbench.datasets.sequence import Dataset
-from trackbench.errors import UsageError
-from trackbench.files import write_text
-from trackbench.reports import plots, tables, vot_plots
+from trackbench.errors import DataError, UsageError
+from trackbench.files import read_json, write_text
+from trackbench.metrics.table import EXPECTED_OVERLAP
+from trackbench.reports import overview, plots, tables, vot_plots
 from trackbench.reports.significance import significance_csv
 from trackbench.reports.style import Look, Style, looks
 from trackbench.scores import Score
+
+#: Holds all numbers, and the names of the other files of the report.
+DOCUMENT = "scores.json"
 
 
 def write_report(
@@ -24,11 +29,14 @@ def write_report(
     look: dict[str, Look] | None = None,
     style: Style | None = None,
     *,
+    metrics: Sequence[str] | None = None,
     attributes: bool = False,
     per_sequence: bool = False,
     curves: bool = False,
+    plot: bool = True,
+    more: Iterable[tuple[str, Figure]] = (),
 ) -> list[Path]:
-    """Write tables and plots; returns the files written.
+    """Write tables and plots; returns the files written. Those of an earlier report that are not among them go.
 
     Args:
         scores: of one data set, in the order of the tables.
@@ -36,9 +44,12 @@ def write_report(
         folder: where to write.
         look: how trackers are drawn, the same in all data sets of a report; default: by their order here.
         style: widths of plots, and how places are marked.
+        metrics: the columns of tables, by key; None: all.
         attributes: also ``attributes.csv``, and a radar plot where there are three attributes.
         per_sequence: also ``per_sequence.csv``, and ``significance.csv`` where there are several trackers.
         curves: also ``curves.csv``.
+        plot: whether there are plots.
+        more: further figures by their file names.
 
     Raises:
         UsageError: the folder cannot be written.
@@ -47,9 +58,8 @@ def write_report(
     look = look or looks(score.tracker for score in scores)
     texts = {
         "scores.csv": tables.csv_table(scores),
-        "scores.md": tables.markdown_table(scores),
-        "scores.json": json.dumps({"schema": 1, "rows": [score.document() for score in scores]}, indent=1) + "\n",
-        "scores.tex": tables.latex_table(scores, dataset.title, colours=style.places == "colours"),
+        "scores.md": tables.markdown_table(scores, metrics),
+        "scores.tex": tables.latex_table(scores, dataset.title, metrics, colours=style.places == "colours"),
     }
     if attributes:
         texts["attributes.csv"] = tables.attribute_csv(scores)
@@ -63,12 +73,51 @@ def write_report(
     for name, text in texts.items():
         write_text(folder / name, text)
         written.append(folder / name)
+    drawn = _figures(scores, dataset, look, style, attributes=attributes) if plot else ()
     try:
-        for stem, figure in _figures(scores, dataset, look, style, attributes=attributes):
+        for stem, figure in chain(drawn, more):
             written += plots.save(figure, folder / stem)
     except OSError as error:
         raise UsageError(f"{folder}: cannot be written: {error.strerror}") from None
-    return written
+    _remove_others(folder, written)
+    names = [path.name for path in written]
+    document = {"schema": 1, "files": names, "rows": [score.document() for score in scores]}
+    write_text(folder / DOCUMENT, json.dumps(document, indent=1) + "\n")
+    return [*written, folder / DOCUMENT]
+
+
+def write_overview(
+    parts: Sequence[tuple[Dataset, Sequence[Score], Sequence[str] | None]], folder: Path, style: Style
+) -> list[Path]:
+    """Write the table of all trackers on all data sets; returns the files written.
+
+    Args:
+        parts: each data set with its scores and the columns that are wanted.
+        folder: where to write.
+        style: how places are marked.
+    """
+    table = overview.Overview.of(parts)
+    texts = {
+        "overview.csv": overview.csv(table),
+        "overview.md": overview.markdown_table(table),
+        "overview.tex": overview.latex_table(table, colours=style.places == "colours"),
+    }
+    for name, text in texts.items():
+        write_text(folder / name, text)
+    return [folder / name for name in texts]
+
+
+def _remove_others(folder: Path, written: Sequence[Path]) -> None:
+    """Remove the files of an earlier report that this one has not written again."""
+    try:
+        before = read_json(folder / DOCUMENT) or {}
+    except DataError:  # no document of ours
+        return
+    files = before.get("files", []) if isinstance(before, dict) else []
+    for name in files if isinstance(files, list) else []:
+        path = folder / str(name)
+        if path.name == name and path not in written:
+            path.unlink(missing_ok=True)
 
 
 def _figures(
@@ -76,11 +125,11 @@ def _figures(
 ) -> Iterator[tuple[str, Figure]]:
     """Yield file names and figures: each plot as wide as a column, all curves side by side as wide as two."""
     panels: list[tuple[str, plots.Draw, plots.Place]] = [
-        (plot.curve, plots.curve_panel(scores, plot, look), plot.legend)
-        for plot in plots.CURVES
-        if any(plot.curve in score.curves for score in scores)
+        (curve.key, plots.curve_panel(scores, curve, look), curve.legend)
+        for curve in plots.curves_of(scores)
+        if curve != EXPECTED_OVERLAP
     ]
-    if any("eao" in score.curves for score in scores):
+    if any(EXPECTED_OVERLAP.key in score.curves for score in scores):
         panels += [
             ("accuracy_robustness", vot_plots.accuracy_robustness(scores, look), "lower left"),
             ("expected_overlap", vot_plots.overlap_curves(scores, look), "upper right"),

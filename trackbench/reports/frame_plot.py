@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from pathlib import Path
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import matplotlib as mpl
@@ -19,10 +18,11 @@ from trackbench.frames import Frame, read_frame
 from trackbench.quoting import printable
 from trackbench.regions import Box, Mask, Region, Special
 from trackbench.regions import Polygon as Corners
-from trackbench.reports.plots import STYLE, literal, save, shortened
+from trackbench.reports.plots import STYLE, literal, shortened
 from trackbench.reports.style import Look, Style
 from trackbench.scores import Score
-from trackbench.scores.stored import find_runs
+from trackbench.scores.scoring import SequenceAnswers
+from trackbench.scores.stored import Runs
 
 TRUTH = "#ffd400"
 _OPACITY = 0.45
@@ -113,24 +113,22 @@ def _overlay(axes: Axes, mask: Mask, colour: str, size: tuple[int, int]) -> None
     axes.imshow(layer, extent=(0, width, height, 0), interpolation="nearest")
 
 
-def write_frames(
+def frame_figures(
     wanted: Iterable[str],
     dataset: Dataset,
-    runs: Path,
+    runs: Runs,
     scores: Sequence[Score],
-    folder: Path,
     look: dict[str, Look],
     width: float = Style().two_columns,
-) -> list[Path]:
-    """Write ``frame_<sequence>_<number>`` as PNG, PDF and SVG for each frame that is wanted; returns the files.
+) -> Iterator[tuple[str, Figure]]:
+    """Yield ``frame_<sequence>_<number>`` and a picture for each frame that is wanted.
 
     Args:
         wanted: ``SEQUENCE`` or ``SEQUENCE:NUMBER``, 1 the first frame; by default the middle one of those that the
             first tracker has answered.
         dataset: whose frames.
-        runs: the folder of all runs.
+        runs: the folder of all runs, or several of them.
         scores: the trackers to show.
-        folder: where to write.
         look: how trackers are drawn.
         width: of the figures in inches.
 
@@ -138,38 +136,26 @@ def write_frames(
         UsageError: no such sequence or frame, or no tracker has a result of it.
         DataError: the image or a result cannot be read.
     """
-    written = []
     for text in wanted:
         name, index = _parse(text, dataset)
-        found = [
-            (score, run)
-            for score in scores
-            for run in find_runs(dataset, runs, [score.tracker], score.protocol)
-            if run.has(name)
-        ]
-        if not found:
+        answers = SequenceAnswers(dataset, runs, scores, name)
+        if not answers.regions:
             raise UsageError(f"--frame {text}: no result of sequence '{name}' is stored")
-        answers = [run.regions(name) for _, run in found]
         if index is None:
-            index = _middle(answers[0])
+            index = _middle(next(iter(answers.regions.values())))
         sequence = dataset[name]
-        count = min(len(sequence.frames), *map(len, answers))
+        count = min(len(sequence.frames), *map(len, answers.regions.values()))
         if not 0 <= index < count:
             raise UsageError(f"--frame {text}: the sequence and its results have {count} frames")
+        titles = {score.tracker: score.heading for score in scores}
         shown = [
-            Shown(score.title, look[score.tracker].colour, regions[index], run.mask(name, index))
-            for (score, run), regions in zip(found, answers, strict=True)
+            Shown(titles[answer.tracker], look[answer.tracker].colour, answer.region, answer.mask)
+            for answer in answers.frame(index)
         ]
         ground_truth = None if sequence.only_first_annotated and index else sequence.region(index)
         frame = read_frame(sequence.frames[index])
-        figure = frame_figure(
-            frame, ground_truth, shown, printable(f"{name}, frame {index + 1} – {dataset.title}"), width
-        )
-        try:
-            written += save(figure, folder / f"frame_{name}_{index + 1:05d}")
-        except OSError as error:
-            raise UsageError(f"{folder}: cannot be written: {error.strerror}") from None
-    return written
+        title = printable(f"{name}, frame {index + 1} – {dataset.title}")
+        yield f"frame_{name}_{index + 1:05d}", frame_figure(frame, ground_truth, shown, title, width)
 
 
 def _parse(text: str, dataset: Dataset) -> tuple[str, int | None]:

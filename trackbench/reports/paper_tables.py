@@ -9,13 +9,13 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from trackbench.definitions import DATASETS
+from trackbench.metrics.table import metric as known_metric
+from trackbench.reports import latex
 from trackbench.reports.comparison import Cell, Comparison
-from trackbench.reports.tables import COLUMNS, latex, latex_title
 from trackbench.reports.tables import markdown as markdown_text
 
 #: What the three lines of a tracker are called.
 PAPER, DIFFERENCE = "paper", "Δ"
-_TITLES = {column.key: column.title for column in COLUMNS}
 
 
 def terminal(comparison: Comparison) -> RichTable:
@@ -46,24 +46,19 @@ def markdown(comparison: Comparison) -> str:
 def latex_table(comparison: Comparison) -> str:
     """Return the table as LaTeX."""
     above = [
-        latex(DATASETS.get(dataset).value.title) if dataset in DATASETS.names() else latex(dataset)
+        latex.escaped(DATASETS.get(dataset).value.title) if dataset in DATASETS.names() else latex.escaped(dataset)
         for dataset, _ in comparison.columns
     ]
-    lines = [
-        "% needs \\usepackage{booktabs}",
-        "\\begin{table}",
-        "  \\centering",
-        f"  \\caption{{{latex(comparison.spec)}. {latex(CAPTION)}}}",
-        f"  \\begin{{tabular}}{{ll{'r' * len(comparison.columns)}}}",
-        "    \\toprule",
-        f"    & & {' & '.join(above)} \\\\",
-        f"    Tracker & & {' & '.join(latex_title(_title(metric)) for _, metric in comparison.columns)} \\\\",
-        "    \\midrule",
+    heads = [
+        f"& & {' & '.join(above)}",
+        f"Tracker & & {' & '.join(latex.title(_title(metric)) for _, metric in comparison.columns)}",
     ]
-    for name, what, cells in _lines(comparison):
-        numbers = [latex(cell).replace("-", "--") if cell != "-" else "-" for cell in cells]
-        lines.append(f"    {' & '.join([latex(name), latex(what), *numbers])} \\\\")
-    return "\n".join([*lines, "    \\bottomrule", "  \\end{tabular}", "\\end{table}", ""])
+    rows = [
+        [latex.escaped(name), latex.escaped(what), *(latex.number(latex.escaped(cell)) for cell in cells)]
+        for name, what, cells in _lines(comparison)
+    ]
+    caption = f"{latex.escaped(comparison.spec)}. {latex.escaped(CAPTION)}"
+    return latex.table(heads, rows, caption, comparison.spec, texts=2)
 
 
 CAPTION = "Numbers as the paper prints them, below them those of our runs in its unit; -: not printed, not measured."
@@ -91,4 +86,4 @@ def _number(cell: Cell | None, *, difference: bool = False) -> str:
 
 def _title(metric: str) -> str:
     key, colon, attribute = metric.partition(":")
-    return f"{_TITLES.get(key, key)}{colon and ' '}{attribute}"
+    return f"{known_metric(key).title}{colon and ' '}{attribute}"

@@ -15,15 +15,9 @@ from pydantic import BaseModel, ConfigDict
 
 from trackbench.definitions import content_folder
 from trackbench.errors import DataError, UsageError, suggestion
+from trackbench.metrics.table import metric
 
 COLUMNS: Final = ("paper", "table", "tracker", "dataset", "metric", "meant", "value", "note")
-
-_FRACTIONS: Final = frozenset(
-    {
-        "success_auc", "precision", "norm_precision", "mean_overlap", "ao", "mao", "sr50", "sr75", "success",
-        "precision_auc", "norm_precision_auc", "coverage", "accuracy", "robustness", "eao",
-    }
-)  # fmt: skip
 
 
 class PaperValue(BaseModel):
@@ -67,7 +61,7 @@ class PaperValue(BaseModel):
 
         No tracker of these papers scores below one percent, so that a score above 1 is a percentage.
         """
-        if self.number is None or self.metric.partition(":")[0] not in _FRACTIONS or self.number <= 1:
+        if self.number is None or not metric(self.metric.partition(":")[0]).is_fraction or self.number <= 1:
             return self.number
         return self.number / 100
 

@@ -9,7 +9,6 @@ import math
 import re
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -21,6 +20,7 @@ from matplotlib.font_manager import FontProperties, findfont, get_font
 from matplotlib.projections.polar import PolarAxes
 from matplotlib.ticker import MaxNLocator
 
+from trackbench.metrics.table import CurveAxes, ordered
 from trackbench.reports.style import Look, Style
 from trackbench.scores import Score
 
@@ -36,38 +36,24 @@ Draw = Callable[[Axes], None]
 """Draws a panel; its lines and points are labelled."""
 
 
-@dataclass(frozen=True)
-class CurvePlot:
-    """How one kind of curve is drawn."""
-
-    curve: str
-    metrics: tuple[str, ...]
-    """The score in the legend: the first of these that a tracker has."""
-    title: str
-    x: str
-    y: str
-    legend: Place
-
-    def value(self, score: Score) -> float:
-        """Return the score in the legend; NaN where the tracker has none."""
-        values = (score.metrics.get(metric) for metric in self.metrics)
-        return next((value for value in values if value is not None), float("nan"))
+def legend_value(score: Score, curve: CurveAxes) -> float:
+    """Return the score that stands in the legend of a curve: its first metric that a tracker has; NaN for none."""
+    keys = [column.key for column in ordered(score.metrics) if column.curve == curve]
+    values = (score.metrics.get(key) for key in keys)
+    return next((value for value in values if value is not None), math.nan)
 
 
-CURVES = (
-    CurvePlot("success", ("success_auc", "ao"), "Success plot", "Overlap threshold", "Success rate", "lower left"),
-    CurvePlot(
-        "precision", ("precision",), "Precision plot", "Location error threshold [px]", "Precision", "lower right"
-    ),
-    CurvePlot(
-        "norm_precision",
-        ("norm_precision",),
-        "Normalised precision plot",
-        "Normalised location error threshold",
-        "Precision",
-        "lower right",
-    ),
-)
+def curves_of(scores: Sequence[Score]) -> list[CurveAxes]:
+    """Return the curves that the scores have, in the order of their metrics.
+
+    One that belongs to no metric of the scores is drawn by its name.
+    """
+    columns = ordered(key for score in scores for key in score.metrics)
+    known = {column.curve.key: column.curve for column in columns if column.curve is not None}
+    names = dict.fromkeys(name for score in scores for name in score.curves)
+    order = [key for key in known if key in names]
+    return [*(known[key] for key in order), *(CurveAxes(n, n, "Threshold", n) for n in names if n not in known)]
+
 
 STYLE: Any = {
     "font.size": 8,
@@ -129,21 +115,23 @@ def row(draws: Sequence[tuple[Draw, Place]], width: float = Style().two_columns)
     return figure
 
 
-def curve_panel(scores: Sequence[Score], plot: CurvePlot, look: dict[str, Look]) -> Draw:
+def curve_panel(scores: Sequence[Score], plot: CurveAxes, look: dict[str, Look]) -> Draw:
     """Return what draws one kind of curve; its legend is sorted by score, with the score in brackets.
+
+    Incomplete runs come last.
 
     Args:
         scores: of one data set; those without this curve are left out.
         plot: what to draw.
         look: from :func:`trackbench.reports.style.looks`.
     """
-    valued = [(plot.value(score), score) for score in scores if plot.curve in score.curves]
+    valued = [(legend_value(score, plot), score) for score in scores if plot.key in score.curves]
     drawn = [pair for pair in valued if not math.isnan(pair[0])]
-    drawn.sort(key=lambda pair: -pair[0])
+    drawn.sort(key=lambda pair: (not pair[1].is_complete, -pair[0]))
 
     def draw(axes: Axes) -> None:
         for value, score in drawn:
-            curve = score.curves[plot.curve]
+            curve = score.curves[plot.key]
             axes.plot(
                 curve.thresholds, curve.values, label=name(score, f"[{value:.3f}] "), **look[score.tracker].matplotlib()
             )
@@ -151,7 +139,7 @@ def curve_panel(scores: Sequence[Score], plot: CurvePlot, look: dict[str, Look])
         axes.set_xlabel(plot.x)
         axes.set_ylabel(plot.y)
         if drawn:
-            thresholds = drawn[0][1].curves[plot.curve].thresholds
+            thresholds = drawn[0][1].curves[plot.key].thresholds
             axes.set_xlim(thresholds[0], thresholds[-1])
         axes.set_ylim(0, 1)
 
@@ -159,7 +147,7 @@ def curve_panel(scores: Sequence[Score], plot: CurvePlot, look: dict[str, Look])
 
 
 def curve_figure(
-    scores: Sequence[Score], plot: CurvePlot, title: str, look: dict[str, Look], width: float = Style().one_column
+    scores: Sequence[Score], plot: CurveAxes, title: str, look: dict[str, Look], width: float = Style().one_column
 ) -> Figure:
     """Return a plot of one kind of curve; see :func:`curve_panel`."""
     return panel(curve_panel(scores, plot, look), title, width, plot.legend)
@@ -222,7 +210,8 @@ def save(figure: Figure, path: Path) -> list[Path]:
 
 def name(score: Score, before: str = "") -> str:
     """Return a tracker's name as a legend's label; one that begins with ``_`` would be left out of legends."""
-    text = literal(f"{before}{shortened(score.title)}")
+    coverage = score.heading.removeprefix(score.title)
+    text = literal(f"{before}{shortened(score.title)}{coverage}")
     return f"\N{ZERO WIDTH SPACE}{text}" if text.startswith("_") else text
 
 

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from trackbench.metrics.statistics import PairedTest, compare_all
-from trackbench.reports.tables import COLUMNS, csv_lines
+from trackbench.metrics.table import ordered
+from trackbench.reports.tables import csv_lines
 from trackbench.scores import Score
 
 
@@ -18,13 +19,12 @@ def comparisons(scores: Sequence[Score]) -> dict[str, list[PairedTest]]:
     The methods are those of :func:`trackbench.metrics.statistics.compare_all`.
     """
     names = list(dict.fromkeys(name for score in scores for name in score.per_sequence))
-    keys = {key for score in scores for row in score.per_sequence.values() for key in row}
+    keys = [key for score in scores for row in score.per_sequence.values() for key in row]
     found = {}
-    for column in COLUMNS:
-        if column.key in keys:
-            rows = [[score.per_sequence.get(name, {}).get(column.key) for score in scores] for name in names]
-            values = np.array([[math.nan if value is None else value for value in row] for row in rows], np.float64)
-            found[column.key] = compare_all(values)
+    for column in ordered(keys):
+        rows = [[score.per_sequence.get(name, {}).get(column.key) for score in scores] for name in names]
+        values = np.array([[math.nan if value is None else value for value in row] for row in rows], np.float64)
+        found[column.key] = compare_all(values)
     return found
 
 

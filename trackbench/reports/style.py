@@ -101,7 +101,9 @@ def read_style(path: Path | None) -> Style:
 def styled(scores: Sequence[Score], style: Style) -> list[Score]:
     """Return the scores of one data set in the order of tables, with the names that are printed.
 
-    Best first, unless the style has an order. Trackers of the same name get their labels behind it.
+    Best first, unless the style has an order; incomplete runs come last in any case.
+
+    Trackers of the same name get their labels behind it.
 
     Raises:
         UsageError: there are no scores, or two of the same label.
@@ -112,7 +114,7 @@ def styled(scores: Sequence[Score], style: Style) -> list[Score]:
     if twice:
         raise UsageError(f"two runs of '{twice[0]}' on {scores[0].dataset}; expected one, or another label for each")
     place = {label: index for index, label in enumerate(style.order)}
-    rows = sorted(ranked(scores), key=lambda score: place.get(score.tracker, len(place)))
+    rows = sorted(ranked(scores), key=lambda score: (not score.is_complete, place.get(score.tracker, len(place))))
     named = [replace(score, title=_name(score, style)) for score in rows]
     count = Counter(score.title for score in named)
     return [replace(s, title=f"{s.title} ({s.tracker})") if count[s.title] > 1 else s for s in named]

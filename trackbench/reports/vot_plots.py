@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
+from trackbench.metrics.table import EXPECTED_OVERLAP
 from trackbench.reports.plots import Draw, name
 from trackbench.reports.style import Look
 from trackbench.scores import Score
@@ -51,9 +52,9 @@ def overlap_curves(scores: Sequence[Score], look: dict[str, Look]) -> Draw:
             axes.plot(curve.thresholds, curve.values, label=label, **look[score.tracker].matplotlib())
         for low, high in {score.interval for score in drawn if score.interval}:
             axes.axvspan(low, high, color="#000000", alpha=0.08, linewidth=0)
-        axes.set_title("Expected overlap curves")
-        axes.set_xlabel("Sequence length [frames]")
-        axes.set_ylabel("Expected overlap")
+        axes.set_title(EXPECTED_OVERLAP.title)
+        axes.set_xlabel(EXPECTED_OVERLAP.x)
+        axes.set_ylabel(EXPECTED_OVERLAP.y)
         axes.set_xlim(left=1)
         axes.set_ylim(0, 1)
 
@@ -85,6 +86,6 @@ def _point(axes: Axes, score: Score, look: dict[str, Look], x: float, y: float) 
     axes.plot([x], [y], marker, color=drawn.colour, markersize=5, label=name(score))
 
 
-def _rank(score: Score) -> float:
+def _rank(score: Score) -> tuple[bool, float]:
     eao = score.metrics.get("eao")
-    return -eao if eao is not None and not math.isnan(eao) else math.inf
+    return not score.is_complete, -eao if eao is not None and not math.isnan(eao) else math.inf

@@ -11,9 +11,8 @@
         <sequence>.mask     a mask a line where a rotated box was made of it, else empty; no file without any
         failures/<sequence>.json    why it could not be run
         repetition-002/     the same files of a second run, in failures/ too
-    .parsed, .times     cache of the parsed .txt and .time files (see trackbench.results.cache)
-    .scores.json        cache of scores (see trackbench.scores.cache)
-    runs/.<dataset>.truth   cache of the parsed annotations (see trackbench.scores.ground_truths)
+        .cache/             parsed files and scores, which may be deleted at any time (see trackbench.cache)
+    runs/.cache/            parsed annotations
 
 The ``.txt`` file of a sequence is written last: where it is, all is there. Several processes may write one run: no
 file is read, changed and written back by more than one of them. Older runs have their sessions in ``manifest.json`` and
@@ -34,11 +33,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from trackbench.cache import remove_caches
 from trackbench.errors import DataError
 from trackbench.files import TEMPORARY, folder_name, read_bytes, read_json, read_text, write_text
 from trackbench.regions import Mask, Region, format_region, parse_region, region_to_box
 from trackbench.regions.files import parse_box_table, read_boxes, read_regions
-from trackbench.results.cache import FILE as CACHE
 from trackbench.results.cache import TIMES, read_all
 
 MANIFEST, FAILURES, SESSIONS = "manifest.json", "failures", "sessions"
@@ -286,9 +285,8 @@ class RunFolder:
             for sequence in self.sequences(repetition):
                 for suffix in (".txt", ".time", ".score", ".mask"):
                     self.file(sequence, suffix, repetition).unlink(missing_ok=True)
-            for cache in (CACHE, TIMES):
-                (self.file("x", "", repetition).parent / cache).unlink(missing_ok=True)
-        for name in (MANIFEST, f"{FAILURES}.json", ".scores.json"):
+            remove_caches(self.file("x", "", repetition).parent)
+        for name in (MANIFEST, f"{FAILURES}.json"):
             (self.path / name).unlink(missing_ok=True)
         for folder in (SESSIONS, FAILURES):
             for path in (self.path / folder).rglob("*.json"):

@@ -3,8 +3,19 @@
 Scoring needs the annotations and the stored regions; it opens no image.
 """
 
-from trackbench.scores.score import Curve, Metrics, Score
-from trackbench.scores.scoring import score_runs
+from trackbench.scores.evaluation import Evaluation, resolve_evaluation
+from trackbench.scores.score import BadAnswers, Curve, Metrics, Score
+from trackbench.scores.scoring import evaluate_runs, score_runs
 from trackbench.scores.stored import find_runs
 
-__all__ = ["Curve", "Metrics", "Score", "find_runs", "score_runs"]
+__all__ = [
+    "BadAnswers",
+    "Curve",
+    "Evaluation",
+    "Metrics",
+    "Score",
+    "evaluate_runs",
+    "find_runs",
+    "resolve_evaluation",
+    "score_runs",
+]

@@ -1,31 +1,27 @@
-"""Scores kept beside the run, so that a report asked for again costs no evaluation.
+"""Scores kept in the cache beside the run, so that a report asked for again costs no evaluation.
 
 A kept score is used only while everything it depends on is as it was: the size and time of modification of every file
-of the run, the annotations, the rules, the data set's list of sequences and attributes, and the code that scores. The
-cache may be deleted at any time.
+of the run, the annotations, the rules, the data set's list of sequences and attributes, and the code between the files
+and the numbers, that of readers included (see trackbench.cache).
 """
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
-import json
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import fields
-from functools import cache
-from pathlib import Path
 from typing import Any
 
-import trackbench
+from trackbench.cache import FOLDER, foreign_code, load_documents, store_documents
 from trackbench.datasets.sequence import Dataset, VideoSequence
 from trackbench.errors import DataError
-from trackbench.files import replacing, stamp
-from trackbench.metrics.conventions import Convention
+from trackbench.files import stamp
 from trackbench.results.store import RunFolder
-from trackbench.scores.score import Curve, Score
+from trackbench.scores.score import BadAnswers, Curve, Score
 
-FILE = ".scores.json"
+FILE = f"{FOLDER}/scores.json"
 
 
 def ground_truth_stamps(sequences: Iterable[VideoSequence]) -> dict[str, str]:
@@ -38,16 +34,17 @@ def ground_truth_stamps(sequences: Iterable[VideoSequence]) -> dict[str, str]:
     return stamps
 
 
-def rules_hash(dataset: Dataset, rules: Convention | str, stamps: Mapping[str, str]) -> bytes | None:
+def rules_hash(dataset: Dataset, rules: str, stamps: Mapping[str, str]) -> bytes | None:
     """Return what the scores of all runs depend on, as a hash; None where an annotation cannot be read.
 
     Args:
         dataset: what they are judged by.
-        rules: the convention, or the name of a benchmark's own metric.
-        stamps: those of `truth_stamps`.
+        rules: what else than the data set decides, of `trackbench.scores.evaluation.Scorer.cache_key`.
+        stamps: those of `ground_truth_stamps`.
     """
     digest = hashlib.blake2b(digest_size=16)
-    digest.update(repr((_code(), rules, dataset.of, dataset.attributes)).encode())
+    readers = foreign_code(*(sequence.read_ground_truth for sequence in dataset.sequences))
+    digest.update(repr((rules, readers, dataset.of, dataset.attributes)).encode())
     try:
         for sequence in dataset.sequences:
             digest.update(repr((sequence.name, sequence.attributes)).encode())
@@ -62,52 +59,29 @@ def fingerprint(folder: RunFolder, rules: bytes) -> str:
     digest = hashlib.blake2b(rules, digest_size=16)
     for place, _, names in sorted(os.walk(folder.path)):
         for name in sorted(names):
-            if name.endswith((".txt", ".time")) or name == "manifest.json":
+            if name.endswith((".txt", ".time", ".json")) and FOLDER not in place:
                 digest.update(stamp(os.path.join(place, name)).encode())
     return digest.hexdigest()
 
 
 def load(folder: RunFolder, key: str) -> Score | None:
     """Return the kept score of this fingerprint, or None."""
-    kept = _read(folder).get(key)
-    if kept is None:
-        return None
-    with contextlib.suppress(TypeError, KeyError):  # written by another version: no score of ours
+    kept: Any = load_documents(folder.path / FILE).get(key)
+    with contextlib.suppress(TypeError, KeyError, ValueError, AttributeError):  # damaged: no score
         curves = {name: Curve(*curve) for name, curve in kept.pop("curves").items()}
-        interval = kept.pop("interval")
+        lengths = kept.pop("interval")
         problems = tuple(kept.pop("problems"))
+        bad = {kind: BadAnswers(*count) for kind, count in kept.pop("bad_answers").items()}
         kept["intervals"] = {key: (low, high) for key, (low, high) in kept["intervals"].items()}
-        return Score(**kept, curves=curves, interval=interval and tuple(interval), problems=problems)
+        return Score(**kept, curves=curves, interval=lengths and tuple(lengths), problems=problems, bad_answers=bad)
     return None
 
 
 def store(folder: RunFolder, key: str, score: Score) -> None:
     """Keep a score, and the few before it (other conventions)."""
-    kept = dict(list(_read(folder).items())[-4:])
+    kept = dict(list(load_documents(folder.path / FILE).items())[-4:])
     kept[key] = {field.name: getattr(score, field.name) for field in fields(score)}
-    path = folder.path / FILE
-    # Where nobody can write, scores are computed every time.
-    with contextlib.suppress(OSError), replacing(path) as file:
-        file.write(json.dumps(kept).encode())
-
-
-def _read(folder: RunFolder) -> dict[str, Any]:
-    with contextlib.suppress(OSError, ValueError):
-        kept = json.loads((folder.path / FILE).read_text(encoding="utf-8"))
-        if isinstance(kept, dict):
-            return kept
-    return {}
-
-
-@cache
-def _code() -> str:
-    """Return a hash of the modules that a score comes from: a version number would not notice every change of them."""
-    package = Path(trackbench.__file__).parent
-    digest = hashlib.blake2b(digest_size=16)
-    for room in ("metrics", "regions", "scores"):
-        for path in sorted((package / room).rglob("*.py")):
-            digest.update(path.read_bytes())
-    return digest.hexdigest()
+    store_documents(folder.path / FILE, kept)
 
 
 def _truth(sequence: VideoSequence) -> bytes:

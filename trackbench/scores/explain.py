@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
+from trackbench.datasets.sequence import Dataset
 from trackbench.metrics import ope
-from trackbench.metrics.conventions import Convention
+from trackbench.metrics.conventions import Convention, convention
 from trackbench.scores.one_pass import evaluate, merge
 from trackbench.scores.stored import StoredRun
 
@@ -40,25 +41,34 @@ class Explanation:
     """Sequences that one of the conventions refuses, left out of both scores."""
 
 
+def curves_convention(dataset: Dataset, name: str) -> Convention:
+    """Return the rules of a convention on a data set.
+
+    Raises:
+        UsageError: there is no such convention, or it has no curves of success and precision.
+    """
+    return convention(name, dataset.definition.family)
+
+
 def explain(run: StoredRun, first: Convention, second: Convention) -> Explanation:
     """Change the rules of ``first`` into those of ``second`` one by one and score after each.
 
     The effect of a rule can depend on the others; the order here is that of the record's fields.
     """
-    rules = [
+    changed = [
         field.name
         for field in fields(Convention)
         if field.name != "name" and getattr(first, field.name) != getattr(second, field.name)
     ]
     chain = [first]
-    for rule in rules:
+    for rule in changed:
         chain.append(replace(chain[-1], **{rule: getattr(second, rule)}))
-    for convention in chain:  # every score is over the sequences that all of them take
-        evaluate(run, convention)
-    results = [merge(evaluate(run, convention)) for convention in chain] if run.sequences else []
+    for rules in chain:  # every score is over the sequences that all of them take
+        evaluate(run, rules)
+    results = [merge(evaluate(run, rules)) for rules in chain] if run.sequences else []
     steps = [
         _step(rule, getattr(first, rule), getattr(second, rule), before, after)
-        for rule, before, after in zip(rules, results, results[1:], strict=False)
+        for rule, before, after in zip(changed, results, results[1:], strict=False)
     ]
     ends = [_metrics(result.mean()) for result in (results[:1] + results[-1:])] or [{}, {}]
     return Explanation(ends[0], ends[-1], len(run.sequences), steps, tuple(run.problems.values()))

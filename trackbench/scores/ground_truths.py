@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
+from trackbench.cache import Rows, load_rows, store_rows
 from trackbench.datasets.sequence import GroundTruth, VideoSequence
 from trackbench.errors import DataError
-from trackbench.results.cache import Boxes, load, store
 
 
 def read_ground_truths(sequences: Iterable[VideoSequence], stamps: Mapping[str, str], path: Path) -> None:
@@ -20,14 +20,14 @@ def read_ground_truths(sequences: Iterable[VideoSequence], stamps: Mapping[str, 
 
     Args:
         sequences: those whose annotation will be asked for.
-        stamps: sequence -> what changes with its files, of `trackbench.scores.cache.truth_stamps`.
+        stamps: sequence -> what changes with its files, of `trackbench.scores.cache.ground_truth_stamps`.
         path: the cache.
     """
-    unread = [sequence for sequence in sequences if sequence.name in stamps and "truth" not in vars(sequence)]
+    unread = [sequence for sequence in sequences if sequence.name in stamps and "ground_truth" not in vars(sequence)]
     if not unread:
         return
-    known = load(path, 5)
-    fresh: dict[str, tuple[str, Boxes]] = {}
+    known = load_rows(path, 5)
+    fresh: dict[str, tuple[str, Rows]] = {}
     for sequence in unread:
         try:
             key = stamps[sequence.name]
@@ -44,4 +44,4 @@ def read_ground_truths(sequences: Iterable[VideoSequence], stamps: Mapping[str, 
             absent = np.full(len(ground_truth), np.nan) if ground_truth.absent is None else ground_truth.absent
             fresh[sequence.name] = (key, np.column_stack([ground_truth.boxes, absent]))
     if fresh:
-        store(path, known | fresh)
+        store_rows(path, known | fresh)

@@ -3,53 +3,176 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import replace
-from typing import Any
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from trackbench.datasets.sequence import Dataset
-from trackbench.errors import DataError
+from trackbench.cache import foreign_code
+from trackbench.datasets.sequence import Dataset, VideoSequence
+from trackbench.errors import DataError, UsageError
 from trackbench.metrics import ope
-from trackbench.metrics.conventions import Convention
+from trackbench.metrics.answers import KINDS, count_bad_answers
+from trackbench.metrics.conventions import Convention, convention, resolve_name
 from trackbench.metrics.statistics import bootstrap_intervals
-from trackbench.scores.score import Curve, Metrics
-from trackbench.scores.stored import StoredRun
+from trackbench.metrics.table import Metric, measured_metrics
+from trackbench.results.store import RunFolder
+from trackbench.scores.score import BadAnswers, Curve, Metrics
+from trackbench.scores.stored import StoredRun, read_run
+from trackbench.scores.traces import TracedSequence, trace_boxes
+
+if TYPE_CHECKING:
+    from trackbench.scores.evaluation import Scorer
 
 THRESHOLDS = (ope.SUCCESS_THRESHOLDS, ope.PRECISION_THRESHOLDS, ope.NORM_PRECISION_THRESHOLDS)
 
 
-def score(run: StoredRun, dataset: Dataset, rules: Convention) -> dict[str, Any]:
-    """Return the parts of a Score; sequences that the convention refuses are dropped from ``run``."""
-    results = evaluate(run, rules)
-    if not results:
-        return {"metrics": {**dict.fromkeys(ope.OpeScores._fields), "fps": None}}
-    merged = merge(results)
-    mean = merged.mean_curves()
-    evaluated = set(merged.names)
-    members = {
-        attribute: [s.name for s in dataset.sequences if attribute in s.attributes and s.name in evaluated]
-        for attribute in dataset.attributes
-    }
-    return {
-        "metrics": {**merged.mean()._asdict(), "fps": run.fps()},
-        "spread": spread([dict(result.mean()._asdict()) for result in results]),
-        "intervals": intervals(ope.OpeScores._fields, bootstrap_intervals(contributions(merged))),
-        "attributes": {
-            attribute: {"sequences": len(members[attribute]), **scores._asdict()}
-            for attribute, scores in merged.attributes(members).items()
-        },
-        "per_sequence": {
-            name: dict(zip(ope.OpeScores._fields, row, strict=True))
-            for name, row in zip(merged.names, merged.per_sequence().tolist(), strict=True)
-        },
-        "curves": {
-            name: Curve(grid.tolist(), curve.tolist())
-            for name, grid, curve in zip(mean._fields, THRESHOLDS, mean, strict=True)
-        },
-    }
+@dataclass(frozen=True)
+class OnePass:
+    """Scores boxes by the curves of success and precision.
+
+    Args:
+        rules: the convention.
+        further: metrics to measure beside those of the convention.
+    """
+
+    rules: Convention
+    further: tuple[Metric, ...] = ()
+
+    @property
+    def convention(self) -> str:
+        """The convention's name."""
+        return self.rules.name
+
+    def cache_key(self) -> str:
+        """Return the rules, and what tells the code of further metrics from any other."""
+        return repr((self.rules, [(m.key, foreign_code(m.measure)) for m in self.further]))
+
+    def measuring(self, metrics: Sequence[str]) -> OnePass:
+        """Return the scorer with these metrics measured too.
+
+        Raises:
+            UsageError: there is no such metric, or nothing says how it is measured.
+        """
+        return replace(self, further=tuple(measured_metrics(metrics)))
+
+    def read(self, folder: RunFolder, dataset: Dataset) -> StoredRun:
+        """Return the stored boxes."""
+        return read_run(folder, dataset)
+
+    def score(self, run: StoredRun, dataset: Dataset) -> dict[str, Any]:
+        """Return the parts of a Score; sequences that the convention refuses are dropped from ``run``."""
+        results = evaluate(run, self.rules)
+        names = [*ope.OpeScores._fields, *(metric.key for metric in self.further)]
+        if not results:
+            return {"metrics": {**dict.fromkeys(names), "fps": None}}
+        merged = merge(results)
+        mean = merged.mean_curves()
+        members = {
+            attribute: [s.name for s in dataset.sequences if attribute in s.attributes and s.name in merged.names]
+            for attribute in dataset.attributes
+        }
+        further = [_measured(run, merged.names, metric) for metric in self.further]
+        place = {name: index for index, name in enumerate(merged.names)}
+        rows = np.column_stack([merged.per_sequence(), *further])
+        columns = np.column_stack([contributions(merged), *further])
+        extra = {m.key: _mean(values) for m, values in zip(self.further, further, strict=True)}
+        return {
+            "metrics": {**merged.mean()._asdict(), **extra, "fps": run.fps()},
+            "spread": spread([dict(result.mean()._asdict()) for result in results]),
+            "intervals": intervals(names, bootstrap_intervals(columns)),
+            "attributes": {
+                attribute: {
+                    "sequences": len(members[attribute]),
+                    **scores._asdict(),
+                    **{
+                        m.key: _mean(values[[place[name] for name in members[attribute]]])
+                        for m, values in zip(self.further, further, strict=True)
+                    },
+                }
+                for attribute, scores in merged.attributes(members).items()
+            },
+            "per_sequence": {
+                name: dict(zip(names, row, strict=True)) for name, row in zip(merged.names, rows.tolist(), strict=True)
+            },
+            "curves": {
+                name: Curve(grid.tolist(), curve.tolist())
+                for name, grid, curve in zip(mean._fields, THRESHOLDS, mean, strict=True)
+            },
+            "bad_answers": bad_answers(run),
+        }
+
+    def trace(self, sequence: VideoSequence, folders: Sequence[RunFolder]) -> Iterator[TracedSequence]:
+        """Yield the boxes of the first repetition."""
+        return trace_stored_boxes(sequence, folders)
+
+
+def make_scorer(dataset: Dataset, convention_name: str | None) -> Scorer:
+    """Return the scorer of one-pass evaluation: a convention's, or the benchmark's own metric.
+
+    Raises:
+        UsageError: there is no such convention.
+    """
+    from trackbench.scores import got10k, trackingnet
+
+    family = dataset.definition.family
+    name = resolve_name(convention_name or dataset.convention, family)
+    if name == "trackingnet":
+        return trackingnet.TrackingNet()
+    if name == "got10k" and family == "got10k":
+        return got10k.Got10k()
+    return OnePass(convention(name, family), tuple(measured_metrics()))
+
+
+def trace_stored_boxes(sequence: VideoSequence, folders: Sequence[RunFolder]) -> Iterator[TracedSequence]:
+    """Yield the boxes that runs have stored of a sequence, of several repetitions the first."""
+    found = {}
+    for folder in folders:
+        stored = folder.all_boxes([sequence.name])[sequence.name] if folder.has(sequence.name) else None
+        if stored is not None and not isinstance(stored, DataError):
+            found[folder.key.tracker] = stored
+    if found:
+        yield trace_boxes(sequence, found)
+
+
+def bad_answers(run: StoredRun) -> dict[str, BadAnswers]:
+    """Count the answers of all repetitions that cannot be meant, by kind."""
+    totals: dict[str, BadAnswers] = {}
+    for name, repetitions in run.boxes.items():
+        sequence = run.sequences[name]
+        counts = np.zeros(len(KINDS), int)
+        for boxes, given in zip(repetitions, run.given[name], strict=True):
+            counts += count_bad_answers(boxes[:given], sequence.ground_truth.boxes, sequence.size)
+        for kind, count in zip(KINDS, counts.tolist(), strict=True):
+            if count:
+                before = totals.get(kind, BadAnswers(0, 0))
+                totals[kind] = BadAnswers(before.frames + count, before.sequences + 1)
+    return {kind: totals[kind] for kind in KINDS if kind in totals}
+
+
+def _measured(run: StoredRun, names: Sequence[str], metric: Metric) -> NDArray[np.float64]:
+    """Return a metric of each sequence, the mean over its repetitions, float64 (S,)."""
+    assert metric.measure is not None
+    values = []
+    for name in names:
+        ground_truth = _truth(run, name)
+        boxes = [np.full(ground_truth.boxes.shape, np.nan) for _ in run.boxes[name]]
+        for place, answers in zip(boxes, run.boxes[name], strict=True):
+            place[: len(answers)] = answers[: len(place)]
+        try:
+            values.append(_mean(np.array([float(metric.measure(ground_truth, answers)) for answers in boxes])))
+        except Exception as error:
+            raise UsageError(
+                f"metric '{metric.key}' cannot be measured on {name}: {type(error).__name__}: {error}"
+            ) from error
+    return np.array(values, np.float64)
+
+
+def _mean(values: NDArray[np.float64]) -> float:
+    known = values[~np.isnan(values)]
+    return float(known.mean()) if len(known) else math.nan
 
 
 def evaluate(run: StoredRun, rules: Convention) -> list[ope.OpeResult]:
@@ -100,10 +223,12 @@ def contributions(result: ope.OpeResult) -> NDArray[np.float64]:
     NaN where a sequence does not count.
     """
     rows = result.per_sequence()
-    for curve, columns in zip(result.curves, ([0, 3, 4], [1], [2]), strict=True):
-        zero = ~np.nan_to_num(curve).any(axis=1)
-        if result.convention.drop_zero_sequences and not zero.all():
-            rows[np.flatnonzero(zero)[:, None], columns] = np.nan
+    if result.convention.drop_zero_sequences:
+        for column, name in enumerate(ope.OpeScores._fields):
+            summary = ope.SUMMARIES.get(name)
+            curve = None if summary is None else getattr(result.curves, summary.curve)
+            if curve is not None and np.nan_to_num(curve).any():
+                rows[~np.nan_to_num(curve).any(axis=1), column] = np.nan
     return rows
 
 

@@ -13,6 +13,13 @@ class Curve(NamedTuple):
     values: list[float]
 
 
+class BadAnswers(NamedTuple):
+    """How often one kind of answer that cannot be meant was given."""
+
+    frames: int
+    sequences: int
+
+
 Metrics = dict[str, float | None]
 """Metric key of the command line's contract -> fraction (frames per second for ``fps``); None where not defined."""
 
@@ -47,8 +54,22 @@ class Score:
     """First and last length over which the curve of expected average overlap is averaged."""
     problems: tuple[str, ...] = ()
     """Stored results that could not be used, and why."""
+    bad_answers: dict[str, BadAnswers] = field(default_factory=dict)
+    """Kind (see trackbench.metrics.answers) -> how often the tracker gave answers that cannot be meant."""
+    common: int | None = None
+    """How many sequences the benchmark has, where the score is over those that all trackers of a report have."""
     manifest: dict[str, Any] = field(default_factory=dict)
     """What made the results: see trackbench.results.manifest."""
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the score is over all sequences; only such scores can be ranked."""
+        return self.sequences >= self.of
+
+    @property
+    def heading(self) -> str:
+        """The tracker as tables and plots print it: of an incomplete run with n/N behind it."""
+        return self.title if self.is_complete else f"{self.title} ({self.sequences}/{self.of})"
 
     def document(self) -> dict[str, Any]:
         """Return the score as a row of ``report --json``; what is not defined is None."""
@@ -59,6 +80,8 @@ class Score:
             "convention": self.convention,
             "sequences": self.sequences,
             "of": self.of,
+            "complete": self.is_complete,
+            "common": self.common,
             "repetitions": self.repetitions,
             "run": self.run,
             "metrics": self.metrics,
@@ -69,6 +92,7 @@ class Score:
             "curves": {name: curve.values for name, curve in self.curves.items()},
             "interval": self.interval,
             "problems": list(self.problems),
+            "bad_answers": {kind: count._asdict() for kind, count in self.bad_answers.items()},
         }
         return {key: _defined(value) for key, value in row.items()}
 

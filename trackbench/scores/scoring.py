@@ -1,24 +1,28 @@
-"""Scores every stored run on a data set, by the metric that its convention asks for."""
+"""Scores every stored run on a data set, and shows what the runs answered frame by frame."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, NamedTuple
 
-from trackbench.datasets.sequence import Dataset
+from trackbench.cache import FOLDER
+from trackbench.datasets.sequence import Dataset, VideoSequence
+from trackbench.errors import UsageError
 from trackbench.files import folder_name
-from trackbench.metrics.conventions import Convention, convention, resolve_name
+from trackbench.regions import Mask, Region
 from trackbench.results.store import RunFolder
-from trackbench.scores import cache, got10k, one_pass, trackingnet, vot
+from trackbench.scores import cache
+from trackbench.scores.evaluation import Evaluation, resolve_evaluation
 from trackbench.scores.ground_truths import read_ground_truths
 from trackbench.scores.score import Score
-from trackbench.scores.stored import StoredRun, find_runs, read_run
+from trackbench.scores.stored import Runs, StoredRun, find_runs
+from trackbench.scores.traces import TracedSequence
 
 
 def score_runs(
     dataset: Dataset,
-    runs: Path,
+    runs: Runs,
     trackers: Sequence[str] | None = None,
     *,
     protocol: str | None = None,
@@ -28,7 +32,7 @@ def score_runs(
 
     Args:
         dataset: what they ran on; sequences that it lacks on disk are not scored.
-        runs: the folder of all runs.
+        runs: the folder of all runs, or several of them.
         trackers: labels, or names of trackers, which mean all their runs if no label is the same; None means all.
         protocol: default: the data set's.
         rules: name of the convention; default: the data set's.
@@ -36,57 +40,137 @@ def score_runs(
     A sequence whose stored result cannot be used is left out of its tracker's score and named in its ``problems``.
 
     Raises:
-        UsageError: nothing is stored, or not of a tracker that is asked for; no such convention.
+        UsageError: nothing is stored, or not of a tracker that is asked for; no such protocol or convention.
     """
-    protocol = protocol or dataset.protocol
-    kind = vot.experiment(protocol, dataset)
-    if kind is None:
-        name = resolve_name(rules or dataset.convention, dataset.definition.family)
-    else:
-        name = vot.resolve(rules, kind, dataset)
-    folders = find_runs(dataset, runs, trackers, protocol)
-    if kind is not None:
-        return [_assemble(*vot.score(folder, dataset, kind, name), dataset, name) for folder in folders]
-    family = dataset.definition.family
-    own = name == "trackingnet" or (name == "got10k" and family == "got10k")
-    judge = name if own else convention(name, family)
-    stamps = cache.ground_truth_stamps(dataset.sequences)
-    common = cache.rules_hash(dataset, judge, stamps)
-    return [_score(folder, dataset, judge, name, stamps, common) for folder in folders]
+    return evaluate_runs(resolve_evaluation(dataset, protocol, rules), runs, trackers)
 
 
-def _score(
-    folder: RunFolder,
-    dataset: Dataset,
-    rules: Convention | str,
-    name: str,
-    stamps: Mapping[str, str],
-    common: bytes | None,
-) -> Score:
+def evaluate_runs(evaluation: Evaluation, runs: Runs, trackers: Sequence[str] | None = None) -> list[Score]:
+    """Score the stored runs of an evaluation; see `score_runs`."""
+    folders = evaluation.find(runs, trackers)
+    key = evaluation.scorer.cache_key()
+    stamps = cache.ground_truth_stamps(evaluation.dataset.sequences) if key is not None else {}
+    common = None if key is None else cache.rules_hash(evaluation.dataset, key, stamps)
+    return [_score(folder, evaluation, stamps, common) for folder in folders]
+
+
+def common_sequences(evaluation: Evaluation, runs: Runs, trackers: Sequence[str] | None = None) -> Dataset:
+    """Return the data set with the sequences of which all stored runs have a result.
+
+    Raises:
+        UsageError: there is none.
+    """
+    folders = evaluation.find(runs, trackers)
+    names = [set(evaluation.scorer.read(folder, evaluation.dataset).sequences) for folder in folders]
+    shared = set.intersection(*names)
+    if not shared:
+        labels = ", ".join(folder.key.tracker for folder in folders)
+        raise UsageError(f"--common: no sequence of {evaluation.dataset.name} has results of all of {labels}")
+    kept = tuple(sequence for sequence in evaluation.dataset.sequences if sequence.name in shared)
+    return replace(evaluation.dataset, sequences=kept, of=len(kept))
+
+
+def read_traces(dataset: Dataset, runs: Runs, scores: Sequence[Score]) -> Iterator[TracedSequence]:
+    """Yield the scored sequences of a data set, one after the other; of several repetitions the first.
+
+    Args:
+        dataset: what the trackers ran on.
+        runs: the folder of all runs, or several of them.
+        scores: of that data set, all by one protocol; they name the trackers.
+
+    Those with the lowest scores come first: where only some can be shown, they tell most. A multi-start experiment
+    gives an entry for each anchor. Files that cannot be used are left out: the scores' ``problems`` name them.
+    """
+    if not scores:
+        return
+    evaluation = resolve_evaluation(dataset, scores[0].protocol, scores[0].convention)
+    folders = evaluation.find(runs, [score.tracker for score in scores])
+    for sequence in _hardest_first(dataset, scores):
+        yield from evaluation.scorer.trace(sequence, folders)
+
+
+class FrameAnswer(NamedTuple):
+    """What one tracker answered in one frame."""
+
+    tracker: str
+    """Its label."""
+    region: Region
+    mask: Mask | None
+    """The mask that a rotated box was made of."""
+
+
+class SequenceAnswers:
+    """What the scored trackers answered on one sequence, of several repetitions the first.
+
+    Args:
+        dataset: what they ran on.
+        runs: the folder of all runs, or several of them.
+        scores: they name the trackers; those without a result of the sequence are passed over.
+        sequence: its name.
+
+    Raises:
+        DataError: a result cannot be read.
+    """
+
+    def __init__(self, dataset: Dataset, runs: Runs, scores: Sequence[Score], sequence: str) -> None:
+        self._name = sequence
+        self._folders = {
+            folder.key.tracker: folder
+            for score in scores
+            for folder in find_runs(dataset, runs, [score.tracker], score.protocol)
+            if folder.has(sequence)
+        }
+        self.regions = {label: folder.regions(sequence) for label, folder in self._folders.items()}
+        """Label -> the region of each frame, in the order of the scores."""
+
+    def frame(self, index: int) -> list[FrameAnswer]:
+        """Return the answers in frame ``index`` (0-based).
+
+        Raises:
+            DataError: a stored mask cannot be read.
+        """
+        return [
+            FrameAnswer(label, self.regions[label][index], folder.mask(self._name, index))
+            for label, folder in self._folders.items()
+        ]
+
+
+def _hardest_first(dataset: Dataset, scores: Sequence[Score]) -> list[VideoSequence]:
+    def mean(sequence: VideoSequence) -> float:
+        rows = (score.per_sequence.get(sequence.name) for score in scores)
+        # The first metric of a sequence is its overlap, in every protocol.
+        found = [next(iter(row.values()), None) for row in rows if row]
+        known = [value for value in found if value is not None and value == value]
+        return sum(known) / len(known) if known else 2.0
+
+    scored = {name for score in scores for name in score.per_sequence}
+    return sorted((sequence for sequence in dataset.sequences if sequence.name in scored), key=mean)
+
+
+def _score(folder: RunFolder, evaluation: Evaluation, stamps: Mapping[str, str], common: bytes | None) -> Score:
     key = cache.fingerprint(folder, common) if common else None
     kept = cache.load(folder, key) if key else None
     if kept is not None:
         return kept
-    run = read_run(folder, dataset)
-    read_ground_truths(run.sequences.values(), stamps, folder.runs / f".{folder_name(dataset.name)}.truth")
-    if isinstance(rules, str):
-        parts = trackingnet.score(run) if rules == "trackingnet" else got10k.score(run)
-    else:
-        parts = one_pass.score(run, dataset, rules)
-    score = _assemble(run, parts, dataset, name)
+    dataset = evaluation.dataset
+    run = evaluation.scorer.read(folder, dataset)
+    path = folder.runs / FOLDER / f"{folder_name(dataset.name)}.annotations"
+    read_ground_truths(run.sequences.values(), stamps, path)
+    score = _assemble(run, evaluation.scorer.score(run, dataset), evaluation)
     if key:
         cache.store(folder, key, score)
     return score
 
 
-def _assemble(run: StoredRun, parts: dict[str, Any], dataset: Dataset, name: str) -> Score:
+def _assemble(run: StoredRun, parts: dict[str, Any], evaluation: Evaluation) -> Score:
     manifest = run.folder.manifest() or {}
+    dataset = evaluation.dataset
     return Score(
         tracker=run.folder.key.tracker,
         title=str(manifest.get("title", run.folder.key.tracker)),
         dataset=dataset.name,
         protocol=run.folder.key.protocol,
-        convention=name,
+        convention=evaluation.convention,
         sequences=len(run.sequences),
         of=dataset.of,
         repetitions=run.repetitions,

@@ -5,16 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from trackbench.datasets.sequence import Dataset, VideoSequence
 from trackbench.errors import DataError, UsageError, fold_name, suggestion
+from trackbench.metrics.vot.tracks import VotSequence
 from trackbench.results.store import RunFolder, stored_runs
 from trackbench.results.timing import tracking_speed
 
 Boxes = NDArray[np.float64]
+Runs: TypeAlias = Path | Sequence[Path]
+"""The folder of all runs, or several such folders."""
 
 
 @dataclass
@@ -29,15 +33,18 @@ class StoredRun:
     """Sequence -> the boxes of each of its repetitions, float64 (M, 4)."""
     given: dict[str, list[int]] = field(default_factory=dict)
     """Sequence -> how many of those boxes are a file's own; the others were filled up by an import."""
+    answers: dict[str, Any] = field(default_factory=dict)
+    """Sequence -> what VOT's metrics take instead: the regions of each repetition, or by anchor."""
+    packed: dict[str, VotSequence] = field(default_factory=dict)
+    """Sequence -> its annotation as VOT's metrics take it."""
     problems: dict[str, str] = field(default_factory=dict)
     """Sequence -> why its stored result cannot be used."""
 
     def drop(self, name: str, reason: str) -> None:
         """Leave a sequence out of the score."""
         self.problems.setdefault(name, reason)
-        self.sequences.pop(name, None)
-        self.boxes.pop(name, None)
-        self.given.pop(name, None)
+        for held in (self.sequences, self.boxes, self.given, self.answers, self.packed):
+            held.pop(name, None)
 
     @property
     def is_padded(self) -> bool:
@@ -55,22 +62,26 @@ class StoredRun:
         return tracking_speed(self.folder.all_seconds(self.sequences if names is None else names).values()).fps
 
 
-def find_runs(dataset: Dataset, runs: Path, trackers: Sequence[str] | None, protocol: str) -> list[RunFolder]:
+def find_runs(dataset: Dataset, runs: Runs, trackers: Sequence[str] | None, protocol: str) -> list[RunFolder]:
     """Return the stored runs on ``dataset`` by ``protocol``, of all trackers or those named, in the order named.
 
     Args:
         dataset: what they ran on.
-        runs: the folder of all runs.
+        runs: the folder of all runs, or several of them.
         trackers: labels, or names of trackers, which mean all their runs if no label is the same; None means all.
         protocol: how they ran.
 
     Raises:
         UsageError: there are none, or none of a tracker that is named.
     """
-    stored = [folder for folder in stored_runs(runs, dataset.name) if folder.key.protocol == protocol]
+    roots = [runs] if isinstance(runs, Path) else list(runs)
+    places = ", ".join(map(str, roots))
+    on_dataset = [folder for root in roots for folder in stored_runs(root, dataset.name)]
+    stored = [folder for folder in on_dataset if folder.key.protocol == protocol]
     if not stored:
         raise UsageError(
-            f"{runs}: holds no runs on {dataset.name} by protocol {protocol}; `trackbench run TRACKER -d ...` makes one"
+            f"{places}: holds no runs on {dataset.name} by protocol {protocol}; "
+            "`trackbench run TRACKER -d ...` makes one"
         )
     if trackers is None:
         return stored
@@ -84,7 +95,7 @@ def find_runs(dataset: Dataset, runs: Path, trackers: Sequence[str] | None, prot
         if not hits:
             labels = [folder.key.tracker for folder in stored]
             hint = suggestion(wanted, labels)
-            raise UsageError(f"no run of '{wanted}' on {dataset.name} in {runs}{hint} (stored: {', '.join(labels)})")
+            raise UsageError(f"no run of '{wanted}' on {dataset.name} in {places}{hint} (stored: {', '.join(labels)})")
         chosen.update({folder.path: folder for folder in hits})
     return list(chosen.values())
 
@@ -109,6 +120,12 @@ def read_run(folder: RunFolder, dataset: Dataset) -> StoredRun:
             run.boxes.setdefault(name, []).append(boxes)
             run.given.setdefault(name, []).append(padded.get(name, {}).get(str(repetition), len(boxes)))
     return run
+
+
+def datasets_with_runs(runs: Runs) -> set[str]:
+    """Return the names of the data sets on which something is stored."""
+    roots = [runs] if isinstance(runs, Path) else runs
+    return {folder.key.dataset for root in roots for folder in stored_runs(root)}
 
 
 def _base(label: str) -> str:

@@ -6,25 +6,18 @@ for frames that are left out.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from trackbench.datasets.sequence import Dataset, VideoSequence
-from trackbench.errors import DataError
-from trackbench.metrics.vot.conventions import CONVENTIONS
+from trackbench.datasets.sequence import VideoSequence
 from trackbench.metrics.vot.packed import SPECIAL, PackedRegions
 from trackbench.metrics.vot.raster import OverlapRule, raster_overlaps
 from trackbench.metrics.vot.tracks import VotSequence
 from trackbench.regions import Box, Code, Mask, Polygon, Region, Special, box_iou
-from trackbench.results.store import RunFolder
-from trackbench.scores.score import Score
-from trackbench.scores.stored import find_runs
-from trackbench.scores.vot import MULTISTART, SUPERVISED, experiment, vot_sequence
 
 Floats = NDArray[np.float64]
 
@@ -75,113 +68,38 @@ class TracedSequence:
     """By label of the tracker."""
 
 
-def read_traces(dataset: Dataset, runs: Path, scores: Sequence[Score]) -> Iterator[TracedSequence]:
-    """Yield the scored sequences of a data set, one after the other; of several repetitions the first.
-
-    Args:
-        dataset: what the trackers ran on.
-        runs: the folder of all runs.
-        scores: of that data set, all by one protocol; they name the trackers.
-
-    Those with the lowest scores come first: where only some can be shown, they tell most. A multi-start experiment
-    gives an entry for each anchor. Files that cannot be used are left out: the scores' ``problems`` name them.
-    """
-    if not scores:
-        return
-    protocol = scores[0].protocol
-    folders = find_runs(dataset, runs, [score.tracker for score in scores], protocol)
-    kind = experiment(protocol, dataset)
-    rule: OverlapRule = CONVENTIONS[scores[0].convention].overlap if kind == SUPERVISED else "vot"
-    for sequence in _hardest_first(dataset, scores):
-        if kind is None:
-            found = _boxes(sequence, folders)
-            traced = [TracedSequence(sequence.name, sequence, _truth(sequence), found)]
-        elif kind == MULTISTART:
-            traced = list(_anchored(sequence, folders))
-        else:
-            packed = vot_sequence(sequence)
-            found = {}
-            for folder in folders:
-                answers = _answers(folder, sequence.name)
-                if answers is not None and len(answers[1]) == len(sequence):
-                    found[folder.key.tracker] = _judge(*answers, packed, rule)
-            traced = [TracedSequence(sequence.name, sequence, _truth(sequence), found)]
-        yield from (entry for entry in traced if entry.traces)
-
-
-def _hardest_first(dataset: Dataset, scores: Sequence[Score]) -> list[VideoSequence]:
-    def mean(sequence: VideoSequence) -> float:
-        rows = (score.per_sequence.get(sequence.name) for score in scores)
-        # The first metric of a sequence is its overlap, in every protocol.
-        found = [next(iter(row.values()), None) for row in rows if row]
-        known = [value for value in found if value is not None and value == value]
-        return sum(known) / len(known) if known else 2.0
-
-    scored = {name for score in scores for name in score.per_sequence}
-    return sorted((sequence for sequence in dataset.sequences if sequence.name in scored), key=mean)
-
-
-def _boxes(sequence: VideoSequence, folders: Sequence[RunFolder]) -> dict[str, Trace]:
-    """Compare boxes, as one-pass scores do."""
+def trace_boxes(sequence: VideoSequence, found: Mapping[str, Floats]) -> TracedSequence:
+    """Compare the boxes of each tracker, (M, 4), with the truth, as one-pass scores do."""
     ground_truth = sequence.ground_truth.boxes
     valid = np.isfinite(ground_truth).all(axis=1) & (ground_truth[:, 2:] > 0).all(axis=1)
     if sequence.ground_truth.absent is not None:
         valid &= ~sequence.ground_truth.absent
-    found = {}
-    for folder in folders:
-        stored = folder.all_boxes([sequence.name])[sequence.name] if folder.has(sequence.name) else None
-        if stored is None or isinstance(stored, DataError):
-            continue
+    traces = {}
+    for label, stored in found.items():
         boxes = np.full(ground_truth.shape, np.nan)
         boxes[: len(stored)] = stored[: len(ground_truth)]
         overlaps = np.where(valid, np.nan_to_num(box_iou(boxes, ground_truth)), np.nan)
-        found[folder.key.tracker] = Trace(Contours.of_boxes(boxes), overlaps, _falls(overlaps))
-    return found
+        traces[label] = Trace(Contours.of_boxes(boxes), overlaps, _failure_onsets(overlaps))
+    return TracedSequence(sequence.name, sequence, ground_truth_contours(sequence), traces)
 
 
-def _judge(regions: list[Region], answers: PackedRegions, packed: VotSequence, rule: OverlapRule) -> Trace:
+def trace_regions(regions: Sequence[Region], answers: PackedRegions, packed: VotSequence, rule: OverlapRule) -> Trace:
     """Compare regions as VOT's scores do; frames with a code or without a truth have no overlap."""
     overlaps = raster_overlaps(answers, packed.ground_truth, rule, packed.size)
     asked = (answers.kinds != SPECIAL) & (packed.ground_truth.kinds != SPECIAL)
     overlaps = np.where(asked, overlaps, np.nan)
     failed = answers.codes == Code.FAILED
     overlaps[failed] = 0
-    return Trace(Contours.of_regions(regions), overlaps, failed if failed.any() else _falls(overlaps))
+    return Trace(Contours.of_regions(regions), overlaps, failed if failed.any() else _failure_onsets(overlaps))
 
 
-def _anchored(sequence: VideoSequence, folders: Sequence[RunFolder]) -> Iterator[TracedSequence]:
-    packed, total = vot_sequence(sequence), len(sequence)
-    values = sequence.ground_truth.values.get("anchor", np.zeros(0))
-    for anchor in np.flatnonzero(values).tolist():
-        frames = np.arange(anchor, total) if values[anchor] > 0 else np.arange(anchor, -1, -1)
-        found = {}
-        for folder in folders:
-            answers = _answers(folder, f"{sequence.name}_{anchor:08d}")
-            if answers is None or len(answers[1]) != len(frames):
-                continue
-            everywhere: list[Region] = [Special(0)] * total
-            for frame, region in zip(frames.tolist(), answers[0], strict=True):
-                everywhere[frame] = region
-            found[folder.key.tracker] = _judge(everywhere, PackedRegions.of(everywhere), packed, "vot")
-        direction = "forward" if values[anchor] > 0 else "backward"
-        name = f"{sequence.name}, {direction} from frame {anchor + 1}"
-        yield TracedSequence(name, sequence, _truth(sequence), found)
-
-
-def _answers(folder: RunFolder, name: str) -> tuple[list[Region], PackedRegions] | None:
-    try:
-        regions = folder.regions(name)
-        return regions, PackedRegions.of(regions)
-    except DataError:
-        return None
-
-
-def _truth(sequence: VideoSequence) -> Contours:
+def ground_truth_contours(sequence: VideoSequence) -> Contours:
+    """Return the shapes of a sequence's annotation."""
     regions = sequence.ground_truth.regions
     return Contours.of_boxes(sequence.ground_truth.boxes) if regions is None else Contours.of_regions(regions)
 
 
-def _falls(overlaps: Floats) -> NDArray[np.bool_]:
+def _failure_onsets(overlaps: Floats) -> NDArray[np.bool_]:
     """Return where an overlap of 0 follows one above 0; frames without an overlap are passed over."""
     failed = np.zeros(len(overlaps), bool)
     known = np.flatnonzero(~np.isnan(overlaps))

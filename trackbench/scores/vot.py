@@ -3,92 +3,253 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from trackbench.datasets.sequence import Dataset, VideoSequence
-from trackbench.errors import DataError, UsageError, suggestion
+from trackbench.errors import DataError, UsageError
 from trackbench.metrics.statistics import bootstrap_intervals
 from trackbench.metrics.vot.conventions import CONVENTIONS, VotConvention
 from trackbench.metrics.vot.multistart import average_accuracy, multistart_scores
 from trackbench.metrics.vot.packed import PackedRegions
+from trackbench.metrics.vot.raster import OverlapRule
 from trackbench.metrics.vot.supervised import SequencePart, SupervisedScores, supervised_scores
 from trackbench.metrics.vot.tracks import VotSequence
+from trackbench.regions import Region, Special
 from trackbench.results.store import RunFolder
 from trackbench.scores.one_pass import intervals
 from trackbench.scores.score import Curve, Metrics
 from trackbench.scores.stored import StoredRun
-
-SUPERVISED, MULTISTART, UNSUPERVISED = "supervised", "multistart", "unsupervised"
-EXPERIMENTS = (SUPERVISED, MULTISTART, UNSUPERVISED)
+from trackbench.scores.traces import Trace, TracedSequence, ground_truth_contours, trace_regions
 
 
-def experiment(protocol: str, dataset: Dataset) -> str | None:
-    """Return which of VOT's experiments a protocol is on ``dataset``; None for one-pass evaluation."""
-    base = dataset.protocol if protocol == "realtime" else protocol
-    return base if base in EXPERIMENTS else None
+class _Scorer:
+    """What the scorers of VOT's experiments share: results are regions, judged together with the frames' size."""
+
+    convention = "vot"
+    metrics: tuple[str, ...] = ("eao", "accuracy", "robustness")
+    """Those that are undefined where nothing is stored."""
+    overlap: OverlapRule = "vot"
+
+    def cache_key(self) -> None:
+        """Return nothing: images may give the size of frames, and they have no stamp."""
+        return
+
+    def read(self, folder: RunFolder, dataset: Dataset) -> StoredRun:
+        """Return the stored regions of every sequence."""
+        run = StoredRun(folder, folder.repetitions())
+        for sequence in dataset.sequences:
+            try:
+                found = self._answers(folder, sequence)
+                if found:
+                    run.packed[sequence.name], run.answers[sequence.name] = vot_sequence(sequence), found
+                    run.sequences[sequence.name] = sequence
+            except DataError as error:
+                run.drop(sequence.name, str(error))
+        return run
+
+    def score(self, run: StoredRun, dataset: Dataset) -> dict[str, Any]:
+        """Return the parts of a Score; sequences whose results the metrics refuse are dropped from ``run``."""
+        lengths = self.lengths_on(dataset)
+        if run.sequences:
+            try:
+                return self._parts(run, list(run.sequences), lengths)
+            except DataError:
+                for name in list(run.sequences):
+                    try:
+                        self._parts(run, [name], (1, 2))  # the lengths play no part in what is refused
+                    except DataError as error:
+                        run.drop(name, str(error))
+        if run.sequences:
+            return self._parts(run, list(run.sequences), lengths)
+        return {"metrics": dict.fromkeys((*self.metrics, "fps"))}
+
+    def trace(self, sequence: VideoSequence, folders: Sequence[RunFolder]) -> Iterator[TracedSequence]:
+        """Yield what each run answered on a sequence, of several repetitions the first."""
+        packed, traces = vot_sequence(sequence), {}
+        for folder in folders:
+            regions = _stored_regions(folder, sequence.name)
+            if regions is not None and len(regions) == len(sequence):
+                answers = PackedRegions.of(regions)
+                traces[folder.key.tracker] = trace_regions(regions, answers, packed, self.overlap)
+        if traces:
+            yield TracedSequence(sequence.name, sequence, ground_truth_contours(sequence), traces)
+
+    def _answers(self, folder: RunFolder, sequence: VideoSequence) -> Any:
+        """Return the stored answers on a sequence, in the form that the metrics take; empty where there are none."""
+        files = [folder.file(sequence.name, ".txt", repetition) for repetition in range(1, folder.repetitions() + 1)]
+        present = [file.is_file() for file in files]
+        if True in present and False in present[: sum(present)]:  # fewer at the end are an early stop
+            missing = present.index(False)
+            raise DataError(
+                f"{files[missing]}: is missing, repetition {missing + 1} of {sequence.name}; later ones are there"
+            )
+        return [PackedRegions.read(file) for file in files[: sum(present)]]
+
+    def lengths_on(self, dataset: Dataset) -> tuple[int, int]:
+        """Return the lengths over which EAO averages; an experiment without it has no use for them."""
+        return 1, 2
+
+    def _parts(self, run: StoredRun, names: Sequence[str], lengths: tuple[int, int]) -> dict[str, Any]:
+        """Return the parts of a Score over some sequences.
+
+        Raises:
+            DataError: the metrics refuse the results of one of them.
+        """
+        raise NotImplementedError
 
 
-def resolve(rules: str | None, kind: str, dataset: Dataset) -> str:
-    """Return the convention of an experiment: the one asked for, else the data set's.
+class WithExpectedOverlap(_Scorer):
+    """An experiment with expected average overlap, which is averaged over lengths.
 
-    Raises:
-        UsageError: there is no such convention, or it does not know the experiment.
+    Args:
+        lengths: the first and the last of them, in frames; None: all that the data set has.
     """
-    if kind != SUPERVISED:
-        if rules not in (None, "official", "vot"):
-            raise UsageError(f"convention '{rules}' does not know the experiment '{kind}'; expected vot")
-        return "vot"
-    name = rules or dataset.convention
+
+    lengths: tuple[int, int] | None
+
+    def lengths_on(self, dataset: Dataset) -> tuple[int, int]:
+        """Return the lengths over which expected average overlap averages."""
+        return self.lengths or (1, max((len(sequence) for sequence in dataset.sequences), default=1))
+
+    def over(self, lengths: tuple[int, int]) -> WithExpectedOverlap:
+        """Return the scorer that averages over other lengths."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class Supervised(WithExpectedOverlap):
+    """The reset-based experiment."""
+
+    rules: VotConvention
+    lengths: tuple[int, int] | None
+
+    @property
+    def convention(self) -> str:  # type: ignore[override]
+        """The convention's name."""
+        return self.rules.name
+
+    @property
+    def overlap(self) -> OverlapRule:  # type: ignore[override]
+        """The convention's overlap."""
+        return self.rules.overlap
+
+    def over(self, lengths: tuple[int, int]) -> Supervised:
+        """Return the scorer that averages over other lengths."""
+        return replace(self, lengths=lengths)
+
+    def _parts(self, run: StoredRun, names: Sequence[str], lengths: tuple[int, int]) -> dict[str, Any]:
+        sequences, answers = [run.packed[name] for name in names], [run.answers[name] for name in names]
+        scores = supervised_scores(sequences, answers, self.rules, lengths)
+        return _supervised(run, scores, sequences, self.rules)
+
+
+@dataclass(frozen=True)
+class MultiStart(WithExpectedOverlap):
+    """The anchor-based experiment."""
+
+    lengths: tuple[int, int] | None
+
+    def over(self, lengths: tuple[int, int]) -> MultiStart:
+        """Return the scorer that averages over other lengths."""
+        return replace(self, lengths=lengths)
+
+    def trace(self, sequence: VideoSequence, folders: Sequence[RunFolder]) -> Iterator[TracedSequence]:
+        """Yield an entry for each anchor."""
+        packed, total = vot_sequence(sequence), len(sequence)
+        anchors = _anchors(sequence)
+        for anchor in np.flatnonzero(anchors).tolist():
+            forward = bool(anchors[anchor] > 0)
+            frames = np.arange(anchor, total) if forward else np.arange(anchor, -1, -1)
+            traces: dict[str, Trace] = {}
+            for folder in folders:
+                regions = _stored_regions(folder, _anchored_name(sequence.name, anchor))
+                if regions is None or len(regions) != len(frames):
+                    continue
+                everywhere: list[Region] = [Special(0)] * total
+                for frame, region in zip(frames.tolist(), regions, strict=True):
+                    everywhere[frame] = region
+                traces[folder.key.tracker] = trace_regions(everywhere, PackedRegions.of(everywhere), packed, "vot")
+            if traces:
+                name = f"{sequence.name}, {'forward' if forward else 'backward'} from frame {anchor + 1}"
+                yield TracedSequence(name, sequence, ground_truth_contours(sequence), traces)
+
+    def _answers(self, folder: RunFolder, sequence: VideoSequence) -> dict[int, PackedRegions]:
+        anchors = np.flatnonzero(_anchors(sequence)).tolist()
+        files = {anchor: folder.file(_anchored_name(sequence.name, anchor)) for anchor in anchors}
+        return {anchor: PackedRegions.read(file) for anchor, file in files.items() if file.is_file()}
+
+    def _parts(self, run: StoredRun, names: Sequence[str], lengths: tuple[int, int]) -> dict[str, Any]:
+        sequences, answers = [run.packed[name] for name in names], [run.answers[name] for name in names]
+        anchors = [_anchors(run.sequences[name]) for name in names]
+        scores = multistart_scores(sequences, anchors, answers, lengths)
+        return {
+            "metrics": {
+                "eao": scores.eao,
+                "accuracy": scores.accuracy,
+                "robustness": scores.robustness,
+                "fps": run.fps([_anchored_name(name, anchor) for name in names for anchor in run.answers[name]]),
+            },
+            "per_sequence": {
+                name: {"accuracy": part.accuracy, "robustness": part.robustness}
+                for name, part in scores.sequences.items()
+            },
+            "curves": {"eao": _curve(scores.curve.tolist())},
+            "interval": lengths,
+            "intervals": {
+                **intervals(("eao",), bootstrap_intervals(*scores.eao_parts, mean_of_columns=True)),
+                **_ratios(
+                    accuracy=[(part.accuracy, part.tracked) for part in scores.sequences.values()],
+                    robustness=[(part.robustness, part.frames) for part in scores.sequences.values()],
+                ),
+            },
+        }
+
+
+@dataclass(frozen=True)
+class Unsupervised(_Scorer):
+    """The experiment without resets."""
+
+    metrics = ("mean_overlap",)
+
+    def _parts(self, run: StoredRun, names: Sequence[str], lengths: tuple[int, int]) -> dict[str, Any]:
+        sequences, answers = [run.packed[name] for name in names], [run.answers[name][0] for name in names]
+        mean, means = average_accuracy(sequences, answers)
+        return {
+            "metrics": {"mean_overlap": mean, "fps": run.fps()},
+            "per_sequence": {name: {"mean_overlap": value} for name, value in means.items()},
+        }
+
+
+def _make_supervised(dataset: Dataset, convention: str | None) -> Supervised:
+    name = convention or dataset.convention
     if name == "official":
-        return "vot" if dataset.region_kind() == "mask" else "pysot"
-    if name not in CONVENTIONS:
-        known = ", ".join(CONVENTIONS)
-        raise UsageError(f"unknown VOT convention '{name}'{suggestion(name, CONVENTIONS)} (known: {known})")
-    return name
+        name = "vot" if dataset.region_kind() == "mask" else "pysot"
+    return Supervised(CONVENTIONS.get(name), dataset.definition.eao_lengths)
 
 
-def interval_of(dataset: Dataset) -> tuple[int, int]:
-    """Return the first and last length over which EAO averages: the benchmark's, elsewhere all lengths."""
-    longest = max((len(sequence) for sequence in dataset.sequences), default=1)
-    return dataset.definition.eao_lengths or (1, longest)
+def _make_multi_start(dataset: Dataset, convention: str | None) -> MultiStart:
+    _only_vot(convention, "multistart")
+    return MultiStart(dataset.definition.eao_lengths)
 
 
-def score(folder: RunFolder, dataset: Dataset, kind: str, rules: str) -> tuple[StoredRun, dict[str, Any]]:
-    """Return the run with its usable sequences, and the parts of its Score; what does not fit becomes a problem."""
-    run = StoredRun(folder, folder.repetitions())
-    answers: dict[str, Any] = {}
-    packed: dict[str, VotSequence] = {}
-    for sequence in dataset.sequences:
-        try:
-            found = _anchored(folder, sequence) if kind == MULTISTART else _repeated(folder, sequence)
-            if found:
-                packed[sequence.name], answers[sequence.name] = vot_sequence(sequence), found
-                run.sequences[sequence.name] = sequence
-        except DataError as error:
-            run.drop(sequence.name, str(error))
-    if run.sequences:
-        try:
-            return run, _parts(run, packed, answers, kind, rules, interval_of(dataset))
-        except DataError:
-            _drop_unfit(run, packed, answers, kind, rules)
-    if run.sequences:
-        return run, _parts(run, packed, answers, kind, rules, interval_of(dataset))
-    return run, {"metrics": dict.fromkeys(("eao", "accuracy", "robustness", "fps"))}
+def _make_unsupervised(dataset: Dataset, convention: str | None) -> Unsupervised:
+    _only_vot(convention, "unsupervised")
+    return Unsupervised()
 
 
-def _drop_unfit(
-    run: StoredRun, packed: Mapping[str, VotSequence], answers: Mapping[str, Any], kind: str, rules: str
-) -> None:
-    """Leave out the sequences whose results the metrics refuse; the interval plays no part in that."""
-    for name in list(run.sequences):
-        try:
-            _parts(run, packed, answers, kind, rules, (1, 2), only=name)
-        except DataError as error:
-            run.drop(name, str(error))
+#: Protocol -> what makes its scorer, see `trackbench.scores.evaluation.MakeScorer`.
+SCORERS = {"supervised": _make_supervised, "multistart": _make_multi_start, "unsupervised": _make_unsupervised}
+
+
+def _only_vot(convention: str | None, experiment: str) -> None:
+    if convention not in (None, "official", "vot"):
+        raise UsageError(f"convention '{convention}' does not know the experiment '{experiment}'; expected vot")
 
 
 def vot_sequence(sequence: VideoSequence) -> VotSequence:
@@ -99,50 +260,6 @@ def vot_sequence(sequence: VideoSequence) -> VotSequence:
     """
     regions = [sequence.region(index) for index in range(len(sequence))]
     return VotSequence.of(sequence.name, regions, _size(sequence), sequence.ground_truth.tags)
-
-
-def _parts(
-    run: StoredRun,
-    packed: Mapping[str, VotSequence],
-    answers: Mapping[str, Any],
-    kind: str,
-    rules: str,
-    interval: tuple[int, int],
-    only: str | None = None,
-) -> dict[str, Any]:
-    names = [only] if only else list(run.sequences)
-    sequences, runs = [packed[name] for name in names], [answers[name] for name in names]
-    if kind == SUPERVISED:
-        convention = CONVENTIONS[rules]
-        return _supervised(run, supervised_scores(sequences, runs, convention, interval), sequences, convention)
-    if kind == UNSUPERVISED:
-        mean, means = average_accuracy(sequences, [repetitions[0] for repetitions in runs])
-        return {
-            "metrics": {"mean_overlap": mean, "fps": run.fps()},
-            "per_sequence": {name: {"mean_overlap": value} for name, value in means.items()},
-        }
-    anchors = [run.sequences[name].ground_truth.values.get("anchor", np.zeros(0)) for name in names]
-    scores = multistart_scores(sequences, anchors, runs, interval)
-    return {
-        "metrics": {
-            "eao": scores.eao,
-            "accuracy": scores.accuracy,
-            "robustness": scores.robustness,
-            "fps": run.fps([f"{name}_{anchor:08d}" for name in names for anchor in answers[name]]),
-        },
-        "per_sequence": {
-            name: {"accuracy": part.accuracy, "robustness": part.robustness} for name, part in scores.sequences.items()
-        },
-        "curves": {"eao": _curve(scores.curve.tolist())},
-        "interval": interval,
-        "intervals": {
-            **intervals(("eao",), bootstrap_intervals(*scores.eao_parts, mean_of_columns=True)),
-            **_ratios(
-                accuracy=[(part.accuracy, part.tracked) for part in scores.sequences.values()],
-                robustness=[(part.robustness, part.frames) for part in scores.sequences.values()],
-            ),
-        },
-    }
 
 
 def _supervised(
@@ -209,21 +326,20 @@ def _defined(value: float) -> float | None:
     return None if math.isnan(value) else value
 
 
-def _repeated(folder: RunFolder, sequence: VideoSequence) -> list[PackedRegions]:
-    files = [folder.file(sequence.name, ".txt", repetition) for repetition in range(1, folder.repetitions() + 1)]
-    present = [file.is_file() for file in files]
-    if True in present and False in present[: sum(present)]:  # fewer at the end are an early stop
-        missing = present.index(False)
-        raise DataError(
-            f"{files[missing]}: is missing, repetition {missing + 1} of {sequence.name}; later ones are there"
-        )
-    return [PackedRegions.read(file) for file in files[: sum(present)]]
+def _anchors(sequence: VideoSequence) -> NDArray[np.float64]:
+    """Return a number for each frame: above 0 where a run starts forward, below 0 backward, else 0."""
+    return sequence.ground_truth.values.get("anchor", np.zeros(0))
 
 
-def _anchored(folder: RunFolder, sequence: VideoSequence) -> dict[int, PackedRegions]:
-    anchors = np.flatnonzero(sequence.ground_truth.values.get("anchor", np.zeros(0))).tolist()
-    files = {anchor: folder.file(f"{sequence.name}_{anchor:08d}") for anchor in anchors}
-    return {anchor: PackedRegions.read(file) for anchor, file in files.items() if file.is_file()}
+def _anchored_name(sequence: str, anchor: int) -> str:
+    return f"{sequence}_{anchor:08d}"
+
+
+def _stored_regions(folder: RunFolder, name: str) -> list[Region] | None:
+    try:
+        return folder.regions(name)
+    except DataError:
+        return None
 
 
 def _size(sequence: VideoSequence) -> tuple[int, int]:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 from trackbench.metrics.vot.raster import OverlapRule
+from trackbench.registry import Registry
 
 #: Frames from a failure to the next initialisation (VOT2013 to VOT2019).
 SKIP = 5
@@ -86,4 +86,10 @@ VOT = VotConvention(
     curve_spans_fragments=True,
     shift=1,
 )
-CONVENTIONS: Mapping[str, VotConvention] = {c.name: c for c in (PYSOT, MATLAB, VOT)}
+CONVENTIONS: Registry[VotConvention] = Registry(
+    "VOT convention",
+    "trackbench.vot_conventions",
+    VotConvention,
+    "a trackbench.metrics.vot.conventions.VotConvention",
+    {c.name: c for c in (PYSOT, MATLAB, VOT)},
+)

@@ -8,36 +8,23 @@ from typing import Any
 
 from trackbench.datasets.sequence import Dataset
 from trackbench.metrics.statistics import CONFIDENCE, RESAMPLES
+from trackbench.metrics.table import CurveAxes, Metric, ordered
 from trackbench.reports import plots, tables
 from trackbench.reports.significance import comparisons
 from trackbench.scores import Score
 
-#: Curve -> what stands beside it, as the plots on paper have it.
-_CURVES = {
-    **{
-        plot.curve: {"title": plot.title, "x": plot.x, "y": plot.y, "metrics": list(plot.metrics)}
-        for plot in plots.CURVES
-    },
-    "eao": {
-        "title": "Expected overlap curves",
-        "x": "Sequence length [frames]",
-        "y": "Expected overlap",
-        "metrics": ["eao"],
-    },
-}
 
-
-def dataset_document(dataset: Dataset, scores: Sequence[Score]) -> dict[str, Any]:
+def dataset_document(dataset: Dataset, scores: Sequence[Score], metrics: Sequence[str] | None = None) -> dict[str, Any]:
     """Return what the page says about one data set.
 
     Args:
         dataset: what the scores are about.
         scores: in the order of the tables.
+        metrics: the columns of its leaderboard, by key; None: all.
     """
-    columns = tables.used_columns(scores)
+    columns = tables.used_columns(scores, metrics)
     names = [s.name for s in dataset.sequences if any(s.name in score.per_sequence for score in scores)]
-    keys = {key for score in scores for row in score.per_sequence.values() for key in row}
-    by_sequence = [column for column in tables.COLUMNS if column.key in keys]
+    by_sequence = ordered(key for score in scores for row in score.per_sequence.values() for key in row)
     per_sequence = {
         column.key: [[rounded(score.per_sequence.get(name, {}).get(column.key)) for score in scores] for name in names]
         for column in by_sequence
@@ -49,11 +36,11 @@ def dataset_document(dataset: Dataset, scores: Sequence[Score]) -> dict[str, Any
         "missing": len(dataset.missing),
         "protocol": scores[0].protocol,
         "convention": ", ".join(dict.fromkeys(score.convention for score in scores)),
-        "caption": tables.caption(scores),
+        "caption": tables.caption(scores, metrics),
         "columns": [_column(column) for column in columns],
         "main": tables.main_metric(scores).key,
         "rows": [_row(score) for score in scores],
-        "curves": {name: curve for name in _CURVES if (curve := _curve(name, scores)) is not None},
+        "curves": {curve.key: _curve(curve, scores) for curve in plots.curves_of(scores)},
         "interval": next((score.interval for score in scores if score.interval), None),
         "attributes": _attributes(dataset, scores),
         "sequences": names,
@@ -77,7 +64,7 @@ def rounded(value: Any) -> Any:
     return value
 
 
-def _column(column: tables.Column) -> dict[str, Any]:
+def _column(column: Metric) -> dict[str, Any]:
     return {
         "key": column.key,
         "title": column.title,
@@ -90,7 +77,8 @@ def _column(column: tables.Column) -> dict[str, Any]:
 def _row(score: Score) -> dict[str, Any]:
     return {
         "tracker": score.tracker,
-        "title": score.title,
+        "title": score.heading,
+        "complete": score.is_complete,
         "sequences": score.sequences,
         "of": score.of,
         "repetitions": score.repetitions,
@@ -99,19 +87,22 @@ def _row(score: Score) -> dict[str, Any]:
         "intervals": rounded(score.intervals),
         "attributes": rounded(score.attributes),
         "problems": list(score.problems),
+        "bad_answers": tables.bad_answer_lines(score),
         "manifest": rounded(score.manifest),
     }
 
 
-def _curve(name: str, scores: Sequence[Score]) -> dict[str, Any] | None:
-    drawn = {score.tracker: score.curves[name] for score in scores if name in score.curves}
-    if not drawn:
-        return None
+def _curve(axes: CurveAxes, scores: Sequence[Score]) -> dict[str, Any]:
+    drawn = {score.tracker: score.curves[axes.key] for score in scores if axes.key in score.curves}
     longest = max(drawn.values(), key=lambda curve: len(curve.thresholds))
     # More points than a screen has columns are not seen.
     step = max(1, len(longest.thresholds) // 600)
+    columns = ordered(key for score in scores for key in score.metrics)
     return {
-        **_CURVES[name],
+        "title": axes.title,
+        "x": axes.x,
+        "y": axes.y,
+        "metrics": [column.key for column in columns if column.curve == axes],
         "thresholds": [rounded(float(x)) for x in longest.thresholds[::step]],
         "values": {label: [rounded(float(y)) for y in curve.values[::step]] for label, curve in drawn.items()},
     }

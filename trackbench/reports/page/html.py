@@ -22,16 +22,17 @@ from trackbench.scores.traces import TracedSequence
 
 #: In the order in which they are put together.
 SCRIPTS = (
-    "elements",
+    "state",
+    "dom",
     "axes",
     "table",
-    "board",
+    "leaderboard",
     "curves",
     "attributes",
     "sequences",
-    "payload",
+    "traces",
     "player",
-    "tests",
+    "significance",
     "main",
 )
 
@@ -54,18 +55,25 @@ class Page:
         self._limit, self._frames = limit, frames
         self._parts: list[_Part] = []
 
-    def add(self, dataset: Dataset, scores: Sequence[Score], traced: Iterable[TracedSequence]) -> Packed:
+    def add(
+        self,
+        dataset: Dataset,
+        scores: Sequence[Score],
+        traced: Iterable[TracedSequence],
+        metrics: Sequence[str] | None = None,
+    ) -> Packed:
         """Add a data set; returns what of its sequences has been taken in.
 
         Args:
             dataset: what the scores are about.
             scores: at least one, in the order of the tables.
             traced: its sequences, the more important ones first.
+            metrics: the columns of its leaderboard, by key; None: all.
         """
         used = sum(part.packed.size for part in self._parts)
         packed = pack(traced, self._limit - used, self._frames)
         packed.sort([sequence.name for sequence in dataset.sequences])
-        document = dataset_document(dataset, scores)
+        document = dataset_document(dataset, scores, metrics)
         document["traces"] = packed.index
         document["left_out"] = packed.left_out
         document["without_images"] = packed.without_images

@@ -1,11 +1,13 @@
 // The leaderboard, and what made each of its rows.
 
-// Index of a row -> its place in a column, 1 to 3; equal values share a place.
-function places(rows, values, higher) {
+// Tracker -> its place in a column, 1 to 3; equal values share a place. Incomplete runs have none.
+function places(rows, column) {
   const found = new Map();
-  if (higher === null || rows.length < 2) return found;
-  const order = [...new Set(values.filter(known))].sort((a, b) => (higher ? b - a : a - b)).slice(0, 3);
-  rows.forEach((row, index) => {
+  const complete = rows.filter((row) => row.complete);
+  if (column.higher === null || complete.length < 2) return found;
+  const values = complete.map((row) => row.metrics[column.key]);
+  const order = [...new Set(values.filter(known))].sort((a, b) => (column.higher ? b - a : a - b)).slice(0, 3);
+  complete.forEach((row, index) => {
     const place = known(values[index]) ? order.indexOf(values[index]) : -1;
     if (place >= 0) found.set(row.tracker, place + 1);
   });
@@ -37,7 +39,7 @@ section("board", "Leaderboard", () => {
     cell: (row) => [swatch(row.tracker), " ", row.title],
   }];
   for (const column of data.columns) {
-    const marks = places(data.rows, data.rows.map((row) => row.metrics[column.key]), column.higher);
+    const marks = places(data.rows, column);
     columns.push({
       title: titled(column.title), name: plain(column.title), number: true, first: column.higher === false ? 1 : -1,
       value: (row) => row.metrics[column.key],
@@ -47,8 +49,8 @@ section("board", "Leaderboard", () => {
   columns.push({
     title: "sequences", number: true, first: -1,
     value: (row) => row.sequences,
-    cell: (row) => el("span", { class: row.sequences < row.of ? "warning" : null,
-      title: row.sequences < row.of ? "incomplete: compare with care" : null }, `${row.sequences} of ${row.of}`),
+    cell: (row) => el("span", { class: row.complete ? null : "warning",
+      title: row.complete ? null : "incomplete: not ranked" }, `${row.sequences} of ${row.of}`),
   });
   if (data.rows.some((row) => row.repetitions > 1)) {
     columns.push({ title: "runs", number: true, first: -1, value: (row) => row.repetitions, cell: (row) => String(row.repetitions) });
@@ -56,12 +58,14 @@ section("board", "Leaderboard", () => {
   const main = data.columns.findIndex((column) => column.key === data.main) + 1;
   const best = data.columns[main - 1];
   const problems = data.rows.flatMap((row) => row.problems.map((line) => `${row.title}: ${line}`));
+  const bad = data.rows.flatMap((row) => row.bad_answers.map((line) => `${row.title}: ${line}`));
   const percent = Math.round(100 * data.confidence);
   return [
     sortableTable({
       caption: `${data.title}, protocol ${data.protocol}`,
       columns,
       rows: data.rows,
+      last: (row) => !row.complete,
       sorted: null,
       rowClass: (row) => (page.hidden.has(row.tracker) ? "off" : null),
     }),
@@ -72,6 +76,9 @@ section("board", "Leaderboard", () => {
       best ? ` Ranked by ${plain(best.title)}.` : ""),
     new Set(data.rows.map((row) => row.sequences)).size > 1
       ? el("p", { class: "note warning" }, "Trackers are scored over different numbers of sequences: their scores do not compare as they stand.")
+      : null,
+    bad.length
+      ? el("details", { class: "note warning" }, el("summary", {}, "Answers that cannot be meant"), el("ul", {}, bad.map((line) => el("li", {}, line))))
       : null,
     problems.length
       ? el("details", { class: "note" }, el("summary", {}, `${plural(problems.length, "stored result")} could not be used`),

@@ -1,20 +1,4 @@
-// Elements, numbers and what all sections share. Text from data only ever becomes text nodes and attributes.
-
-const page = {
-  document: JSON.parse(document.getElementById("document").textContent),
-  place: 0, // of the data set that is shown
-  hidden: new Set(), // labels of trackers that are switched off
-  sections: [],
-  get data() {
-    return this.document.datasets[this.place];
-  },
-  get rows() {
-    return this.data.rows;
-  },
-  get shown() {
-    return this.rows.filter((row) => !this.hidden.has(row.tracker));
-  },
-};
+// Elements and numbers. Text from data only ever becomes text nodes and attributes.
 
 const SVG = "http://www.w3.org/2000/svg";
 
@@ -41,14 +25,6 @@ function svg(tag, attributes, ...children) {
 function look(element, label) {
   element.style.setProperty("--c", lookOf(label).colour);
   element.classList.add("tracker");
-}
-
-function lookOf(label) {
-  return page.document.looks[label] || { colour: "#777777", dashes: [], marker: "o" };
-}
-
-function rowOf(label) {
-  return page.rows.find((row) => row.tracker === label);
 }
 
 function known(value) {
@@ -150,9 +126,4 @@ function keepingFocus(holder, draw) {
   const place = controls().indexOf(document.activeElement);
   draw();
   if (place >= 0) controls()[place]?.focus({ preventScroll: true });
-}
-
-// A section is drawn again whenever the data set or the trackers change; without content it is not there.
-function section(id, title, draw) {
-  page.sections.push({ id, title, draw });
 }

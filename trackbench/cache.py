@@ -1,0 +1,134 @@
+"""What has been computed from files, kept beside them: one folder ``.cache``, one idea of validity.
+
+An entry holds as long as everything that it was made of is as it was:
+
+- the files, by size and time of modification (`trackbench.files.stamp`);
+- the code that turned them into numbers, readers included: every cache file begins with `code_version`.
+
+A cache may be deleted at any time, and nothing is kept where nobody can write.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import shutil
+import sys
+from collections.abc import Mapping
+from functools import cache, partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trackbench.files import replacing, stamp
+
+Rows = NDArray[np.float64]
+
+#: The folder of caches beside what they were made of.
+FOLDER = ".cache"
+#: What earlier versions kept, each in a file of its own.
+OLD = (".parsed", ".times", ".scores.json", ".*.truth")
+#: The code between a file and a number: whatever a score is made by, from the bytes on.
+CODE = ("*.py", "regions", "datasets", "results", "formats", "metrics", "protocols", "scores")
+
+
+@cache
+def code_version(package: Path = Path(__file__).parent) -> str:
+    """Return a hash of the code that turns files into numbers: a version number would not notice every change of it.
+
+    Args:
+        package: the folder of the package.
+    """
+    digest = hashlib.blake2b(digest_size=16)
+    for name in CODE:
+        found = package.glob(name) if "*" in name else (package / name).rglob("*.py")
+        for path in sorted(found):
+            digest.update(path.relative_to(package).as_posix().encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()
+
+
+def remove_caches(folder: Path) -> None:
+    """Remove what is kept beside the files of a folder, by this version or an earlier one."""
+    shutil.rmtree(folder / FOLDER, ignore_errors=True)
+    for pattern in OLD:
+        for old in folder.glob(pattern):
+            old.unlink(missing_ok=True)
+
+
+def foreign_code(*objects: object) -> tuple[str, ...]:
+    """Return what changes with the modules of other packages that define these functions or objects of classes.
+
+    The code of trackbench itself is in `code_version`.
+    """
+    return tuple(dict.fromkeys(filter(None, map(_module_stamp, objects))))
+
+
+def _module_stamp(thing: object) -> str:
+    while isinstance(thing, partial):
+        thing = thing.func
+    name = getattr(thing, "__module__", None) or type(thing).__module__
+    file: str | None = getattr(sys.modules.get(name), "__file__", None)
+    if file is None or name.partition(".")[0] == "trackbench":
+        return ""
+    with contextlib.suppress(OSError):
+        return stamp(file)
+    return file
+
+
+def load_rows(path: Path, columns: int) -> dict[str, tuple[str, Rows]]:
+    """Return what `store_rows` has kept in a file; nothing where it is not there, broken, or of other code."""
+    with contextlib.suppress(OSError, ValueError, TypeError, AttributeError, LookupError):
+        with path.open("rb") as file:
+            head = json.loads(file.readline())
+            if head["code"] != code_version():
+                return {}
+            index = head["rows"]
+            numbers = np.fromfile(file, np.float64).reshape(columns, -1)
+        if max((end for _, _, end in index.values()), default=0) == numbers.shape[1]:
+            return {name: (stamp, numbers[:, start:end].T) for name, (stamp, start, end) in index.items()}
+    return {}
+
+
+def store_rows(path: Path, entries: Mapping[str, tuple[str, Rows]]) -> None:
+    """Keep arrays of as many columns in one file: a line of JSON, then the numbers of each column.
+
+    Columns come one after the other because that is how they are computed with.
+
+    Args:
+        path: the file.
+        entries: name -> stamps of the files that the rows were made of, and the rows.
+    """
+    index, start = {}, 0
+    for name, (stamps, rows) in entries.items():
+        index[name] = (stamps, start, start + len(rows))
+        start += len(rows)
+    head = json.dumps({"code": code_version(), "rows": index}).encode() + b"\n"
+    body = np.concatenate([rows for _, rows in entries.values()]).T.tobytes() if entries else b""
+    _store(path, head + body)
+
+
+def load_documents(path: Path) -> dict[str, Any]:
+    """Return what `store_documents` has kept in a file; nothing where it is not there, broken, or of other code."""
+    with contextlib.suppress(OSError, ValueError, RecursionError):
+        kept = json.loads(path.read_text(encoding="utf-8"))
+        if isinstance(kept, dict) and kept.get("code") == code_version() and isinstance(kept.get("entries"), dict):
+            return dict(kept["entries"])
+    return {}
+
+
+def store_documents(path: Path, entries: Mapping[str, Any]) -> None:
+    """Keep JSON documents by their keys in one file."""
+    _store(path, json.dumps({"code": code_version(), "entries": entries}).encode())
+
+
+def _store(path: Path, content: bytes) -> None:
+    # Where nobody can write, numbers are computed every time.
+    with contextlib.suppress(OSError):
+        with replacing(path) as file:
+            file.write(content)
+        for pattern in OLD:
+            for old in path.parent.parent.glob(pattern):
+                old.unlink(missing_ok=True)

@@ -1,0 +1,66 @@
+"""Answers that no tracker can mean: counted, so that a bug shows before a number is published."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+#: Kind -> what reports call it.
+KINDS: dict[str, str] = {
+    "nan": "not a number",
+    "infinite": "infinite",
+    "no_area": "without area",
+    "outside": "far outside of the image",
+    "constant": "the same box throughout",
+}
+#: Sides of the image beyond its border from which on a box is far outside of it.
+FAR = 1.0
+
+
+class AnswerCounts(NamedTuple):
+    """How many frames of one sequence have an answer of each kind."""
+
+    nan: int
+    infinite: int
+    no_area: int
+    outside: int
+    constant: int
+    """All frames where the tracker gave one box throughout although the target moved, else 0."""
+
+
+def count_bad_answers(
+    boxes: NDArray[np.float64], ground_truth: NDArray[np.float64], size: tuple[int, int] | None = None
+) -> AnswerCounts:
+    """Count the answers after the first frame that cannot be meant.
+
+    Args:
+        boxes: (M, 4): x, y, w, h in pixels, the first frame's included; NaN where there is no answer.
+        ground_truth: (N, 4): by it a target that does not move is told.
+        size: width and height of the frames in pixels, where they are known. Otherwise no box is far outside.
+
+    Example:
+        >>> boxes = np.array([[0, 0, 4, 4], [np.nan, 0, 4, 4], [9, 9, 0, 4], [np.inf, 0, 4, 4], [900, 0, 4, 4]])
+        >>> count_bad_answers(boxes, boxes, (100, 100))
+        AnswerCounts(nan=1, infinite=1, no_area=1, outside=1, constant=0)
+    """
+    answers = boxes[1:]
+    nan = np.isnan(answers).any(axis=1)
+    infinite = np.isinf(answers).any(axis=1) & ~nan
+    finite = ~nan & ~infinite
+    no_area = finite & (answers[:, 2:] <= 0).any(axis=1)
+    outside: NDArray[np.bool_] = np.zeros(len(answers), bool)
+    if size is not None:
+        with np.errstate(invalid="ignore"):
+            low, high, far = answers[:, :2], answers[:, :2] + answers[:, 2:], FAR * np.array(size, float)
+            outside = np.logical_and(finite, np.any((high < -far) | (low > np.array(size) + far), axis=1))
+    still = len(answers) > 1 and bool(finite.all()) and bool((boxes == boxes[0]).all())
+    moved = len(np.unique(ground_truth[np.isfinite(ground_truth).all(axis=1)], axis=0)) > 1
+    return AnswerCounts(
+        int(nan.sum()),
+        int(infinite.sum()),
+        int(no_area.sum()),
+        int(outside.sum()),
+        len(answers) if still and moved else 0,
+    )

@@ -1,0 +1,298 @@
+"""A whole report: data sets opened, runs scored, tables, plots, pages and papers' tables written.
+
+The command ``trackbench report`` and the function of the Python interface are this one function.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from trackbench.datasets.catalogue import open_dataset
+from trackbench.datasets.sequence import Dataset
+from trackbench.errors import TrackbenchError, UsageError
+from trackbench.reports import tables
+from trackbench.scores import Evaluation, Score, evaluate_runs, resolve_evaluation
+from trackbench.scores.scoring import common_sequences, read_traces
+
+if TYPE_CHECKING:
+    from trackbench.reports.comparison import Comparison
+    from trackbench.reports.style import Look, Style
+
+
+@dataclass(frozen=True)
+class ReportOptions:
+    """What a report is about and what it leaves; the defaults are those of the command."""
+
+    root: Path | None = None
+    """Folder that holds the data sets; None: where they are known to be."""
+    out: Path | None = None
+    """Folder for files; None: ``RUNS/report``."""
+    protocol: str | None = None
+    convention: str | None = None
+    lengths: tuple[int, int] | None = None
+    """First and last length in frames over which EAO averages."""
+    metrics: str | None = None
+    """The columns of tables: keys of metrics with commas between; those of the form ``module:NAME`` are measured."""
+    strict: bool = False
+    """Refuse incomplete runs."""
+    common: bool = False
+    """Score all runs on the sequences that all of them have."""
+    attributes: bool = False
+    per_sequence: bool = False
+    curves: bool = False
+    """Also the curves, as CSV."""
+    plots: bool = True
+    html: bool = False
+    frames: int = 0
+    """Images a sequence on the page."""
+    page_limit: float = 50
+    """Most megabytes for regions and images on the page."""
+    frame: Sequence[str] = ()
+    """``SEQUENCE[:NUMBER]`` of the frames of which there are pictures."""
+    paper: str | None = None
+    """``PAPER:TABLE``."""
+    against: Literal["paper"] | None = None
+    style: Path | None = None
+    write: bool = True
+    """Whether files are written."""
+
+    def check(self, datasets: Sequence[str]) -> None:
+        """Refuse what does not go together.
+
+        Raises:
+            UsageError: an option lacks what it is about.
+        """
+        if self.frames and not self.html:
+            raise UsageError("--frames puts images into the page; it needs --html")
+        if not datasets and self.paper is None:
+            raise UsageError("report: -d says what to report on, or --paper which table of a paper")
+        if not datasets and (self.html or self.frame):
+            raise UsageError(f"{'--html' if self.html else '--frame'} shows runs on a data set; it needs -d")
+        if self.lengths and not 1 <= self.lengths[0] <= self.lengths[1]:
+            low, high = self.lengths
+            raise UsageError(f"--interval {low}:{high}: expected LOW:HIGH, two lengths in frames from 1 on")
+
+
+@dataclass(frozen=True)
+class DatasetReport:
+    """What is reported of one data set."""
+
+    evaluation: Evaluation
+    scores: list[Score]
+    """In the order of the tables, with the names that are printed."""
+    metrics: list[str] | None
+    """The columns that were asked for; None: all."""
+    folder: Path
+    """Where its files are."""
+    written: list[Path] = field(default_factory=list)
+
+    @property
+    def dataset(self) -> Dataset:
+        """What the trackers ran on."""
+        return self.evaluation.dataset
+
+
+@dataclass(frozen=True)
+class Report:
+    """A report, and the files that it left."""
+
+    datasets: list[DatasetReport]
+    paper: Comparison | None
+    written: list[Path]
+
+    def document(self) -> dict[str, Any]:
+        """Return what ``report --json`` prints."""
+        rows = [score.document() for part in self.datasets for score in part.scores]
+        return {"rows": rows} | ({"paper": self.paper.document()} if self.paper else {})
+
+
+def report(
+    datasets: Sequence[str | Dataset] = (),
+    trackers: Sequence[str] | None = None,
+    *,
+    runs: Path | Sequence[Path] = Path("runs"),
+    options: ReportOptions | None = None,
+    say: Callable[[str], object] = lambda _: None,
+) -> Report:
+    """Score stored runs and write what the options ask for.
+
+    Args:
+        datasets: names or folders of data sets, or data sets that are open.
+        trackers: labels, or names of trackers; None or none: all that are stored.
+        runs: the folder of all runs, or several of them, whose runs are reported together.
+        options: what is wanted.
+        say: takes a line of what else there is to know: problems, places of files.
+
+    Raises:
+        UsageError: something asked for is not there, or options do not go together.
+        TrackbenchError: a run is incomplete, and the report is strict.
+    """
+    from trackbench.reports.style import check_labels, looks, read_style
+
+    options = options or ReportOptions()
+    options.check([str(dataset) for dataset in datasets])
+    style = read_style(options.style)
+    roots = [runs] if isinstance(runs, Path) else list(dict.fromkeys(runs))
+    folder = options.out or roots[0] / "report"
+    written: list[Path] = []
+    opened = _open(datasets, options.root)
+    paper = None
+    if options.paper is not None:
+        paper = _paper(options.paper, trackers or None, roots, folder, options, written, say)
+    parts = [_evaluate(dataset, trackers or None, roots, folder, options, style, say) for dataset in opened]
+    labels = list(dict.fromkeys(score.tracker for part in parts for score in part.scores))
+    for line in check_labels(style, labels):
+        say(line)
+    if options.write and parts:
+        written += _write(parts, roots, folder, options, style, looks((*style.order, *labels), style), say)
+    return Report(parts, paper, written)
+
+
+def _open(datasets: Sequence[str | Dataset], root: Path | None) -> list[Dataset]:
+    opened: dict[str, Dataset] = {}
+    for wanted in datasets:
+        found = open_dataset(wanted, root) if isinstance(wanted, str) else wanted
+        same = opened.setdefault(found.name, found)
+        if same.root.resolve() != found.root.resolve():
+            raise UsageError(
+                f"-d: {same.root} and {found.root} are both called '{found.name}'; report on one at a time"
+            )
+    return list(opened.values())
+
+
+def _evaluate(
+    dataset: Dataset,
+    trackers: Sequence[str] | None,
+    roots: Sequence[Path],
+    folder: Path,
+    options: ReportOptions,
+    style: Style,
+    say: Callable[[str], object],
+) -> DatasetReport:
+    from trackbench.reports.comparison import against_papers
+    from trackbench.reports.style import styled
+
+    local = [name for name in (options.metrics or "").split(",") if ":" in name]
+    evaluation = resolve_evaluation(
+        dataset, options.protocol, options.convention, lengths=options.lengths, metrics=local
+    )
+    if options.common:
+        shared = common_sequences(evaluation, roots, trackers)
+        if shared.of < dataset.of:
+            names = ", ".join(sequence.name for sequence in shared.sequences)
+            say(f"{dataset.name}: over the {shared.of} of {dataset.of} sequences that all have: {names}")
+        evaluation = replace(evaluation, dataset=shared)
+    scores = evaluate_runs(evaluation, roots, trackers)
+    if options.common:
+        scores = [replace(score, common=dataset.of) for score in scores]
+    for score in scores:
+        for line in (*score.problems, *tables.bad_answer_lines(score)):
+            say(f"{score.tracker}: {line}")
+    incomplete = [score for score in scores if not score.is_complete]
+    if options.strict and incomplete:
+        listed = ", ".join(f"{score.tracker} ({score.sequences} of {score.of})" for score in incomplete)
+        raise TrackbenchError(f"--strict: incomplete on {dataset.name}: {listed}")
+    if options.against:
+        scores, sources = against_papers(scores)
+        for label, source in sources.items():
+            say(f"{label} on {dataset.name}: against {source}")
+    metrics = tables.chosen_metrics(options.metrics, scores)
+    return DatasetReport(evaluation, styled(scores, style), metrics, folder / _folder_name(evaluation, options))
+
+
+def _folder_name(evaluation: Evaluation, options: ReportOptions) -> str:
+    """Return the name of the folder of one data set: reports of other rules do not replace each other."""
+    from trackbench.files import folder_name
+
+    own = resolve_evaluation(evaluation.dataset)
+    marks = [evaluation.protocol] if evaluation.protocol != own.protocol else []
+    marks += [evaluation.convention] if evaluation.convention != own.convention else []
+    marks += [f"{options.lengths[0]}-{options.lengths[1]}"] if options.lengths else []
+    marks += ["common"] if options.common else []
+    return folder_name("_".join([evaluation.dataset.name, *marks]))
+
+
+def _write(
+    parts: Sequence[DatasetReport],
+    roots: Sequence[Path],
+    folder: Path,
+    options: ReportOptions,
+    style: Style,
+    look: dict[str, Look],
+    say: Callable[[str], object],
+) -> list[Path]:
+    from trackbench.reports.folder import write_overview, write_report
+    from trackbench.reports.frame_plot import frame_figures
+    from trackbench.reports.page import Page
+    from trackbench.reports.plots import undrawable
+
+    if options.plots:
+        for title in dict.fromkeys(score.title for part in parts for score in part.scores):
+            if lacking := undrawable(title):
+                say(f"{title}: the plots' font lacks {lacking}; a name in a --style file replaces it there")
+    page = Page(options.page_limit * 1_000_000, options.frames) if options.html else None
+    for part in parts:
+        more = frame_figures(options.frame, part.dataset, roots, part.scores, look, style.two_columns)
+        part.written.extend(
+            write_report(
+                part.scores,
+                part.dataset,
+                part.folder,
+                look,
+                style,
+                metrics=part.metrics,
+                attributes=options.attributes,
+                per_sequence=options.per_sequence,
+                curves=options.curves,
+                plot=options.plots,
+                more=more,
+            )
+        )
+        say(f"{len(part.written)} files in {part.folder}")
+        if page:
+            page.add(part.dataset, part.scores, read_traces(part.dataset, roots, part.scores), part.metrics)
+    written = [path for part in parts for path in part.written]
+    if len(parts) > 1:
+        written += write_overview([(part.dataset, part.scores, part.metrics) for part in parts], folder, style)
+    if page:
+        size = page.write(folder / "report.html", {label: look[label] for label in look})
+        written.append(folder / "report.html")
+        say(f"{folder / 'report.html'}: {size / 1e6:.1f} MB")
+    return written
+
+
+def _paper(
+    spec: str,
+    trackers: Sequence[str] | None,
+    roots: Sequence[Path],
+    folder: Path,
+    options: ReportOptions,
+    written: list[Path],
+    say: Callable[[str], object],
+) -> Comparison:
+    """Put a paper's table beside what is stored, and write it."""
+    from trackbench.files import write_text
+    from trackbench.reports import paper_tables
+    from trackbench.reports.comparison import compare, score_table
+    from trackbench.reports.papers import paper_table
+
+    values = paper_table(spec)
+    scores = score_table(
+        values, roots, options.root, say, trackers, protocol=options.protocol, rules=options.convention
+    )
+    compared = compare(spec, values, scores)
+    if options.write:
+        place = folder / spec.lower().replace(":", "-")
+        texts = {
+            "csv": paper_tables.csv(compared),
+            "md": paper_tables.markdown(compared),
+            "tex": paper_tables.latex_table(compared),
+        }
+        for ending, text in texts.items():
+            write_text(place / f"table.{ending}", text)
+            written.append(place / f"table.{ending}")
+        say(f"{len(texts)} files in {place}")
+    return compared
