@@ -53,9 +53,7 @@ def code_version(package: Path = Path(__file__).parent) -> str:
 def remove_caches(folder: Path) -> None:
     """Remove what is kept beside the files of a folder, by this version or an earlier one."""
     shutil.rmtree(folder / FOLDER, ignore_errors=True)
-    for pattern in OLD:
-        for old in folder.glob(pattern):
-            old.unlink(missing_ok=True)
+    _remove_old(folder)
 
 
 def foreign_code(*objects: object) -> tuple[str, ...]:
@@ -129,6 +127,11 @@ def _store(path: Path, content: bytes) -> None:
     with contextlib.suppress(OSError):
         with replacing(path) as file:
             file.write(content)
-        for pattern in OLD:
-            for old in path.parent.parent.glob(pattern):
-                old.unlink(missing_ok=True)
+        if path.parent.name == FOLDER:
+            _remove_old(path.parent.parent)
+
+
+def _remove_old(folder: Path) -> None:
+    for pattern in OLD:
+        for old in folder.glob(pattern):
+            old.unlink(missing_ok=True)

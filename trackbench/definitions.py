@@ -29,6 +29,7 @@ from trackbench.errors import UsageError, fold_name, suggestion
 from trackbench.file_patterns import FilePatterns
 from trackbench.files import read_toml
 from trackbench.quoting import printable, shown
+from trackbench.registry import Registry as Installed
 
 RegionKind: TypeAlias = Literal["box", "polygon", "mask"]
 #: Most sequences of a benchmark: the largest of the field has 30,000.
@@ -270,6 +271,12 @@ class Registry(Generic[D]):
     def __init__(self, kind: str, schema: type[D], noun: str) -> None:
         self.kind, self.noun = kind, noun
         self.schema: type[D] = schema
+        self._installed: Installed[object] = Installed(
+            noun,
+            f"trackbench.{kind}",
+            lambda found: isinstance(found, type | schema | dict),
+            f"a class, a {schema.__name__}, or its keys as a dict",
+        )
 
     def folders(self) -> Iterator[tuple[Path, bool]]:
         """Yield the folders in the order in which they win, and whether each is the built-in one."""
@@ -281,7 +288,7 @@ class Registry(Generic[D]):
 
     def names(self) -> list[str]:
         """Return the names of all definitions, sorted."""
-        return sorted({path.stem for folder, _ in self.folders() for path in folder.glob("*.toml")})
+        return sorted(self._files() | set(self._installed.names()))
 
     def readable(self) -> Iterator[ResolvedDefinition[D]]:
         """Yield every definition whose file is as it should be, by name."""
@@ -295,11 +302,27 @@ class Registry(Generic[D]):
         Raises:
             UsageError: there is none (the message suggests the nearest), or its file is not as it should be.
         """
+        if fold_name(name) not in map(fold_name, self._files()) and name in self._installed:
+            return self._of_package(self._installed.spelled(name))
         path, builtin = self._find(name)
         raw, same_as = self._read(path), path.stem
         if "same_as" in raw:
             raw, same_as = self._on_another(raw, path)
         return ResolvedDefinition(path.stem, path, self._validated(raw, path), builtin, same_as)
+
+    def _files(self) -> set[str]:
+        return {path.stem for folder, _ in self.folders() for path in folder.glob("*.toml")}
+
+    def _of_package(self, name: str) -> ResolvedDefinition[D]:
+        """Return what another package has registered by an entry point: a definition, or the class of a tracker."""
+        found, point = self._installed.get(name), self._installed.entry_point(name)
+        path = Path(f"entry point {name}")
+        if isinstance(found, type):
+            found = {"title": getattr(found, "title", name), "class": point.value}
+        value = found if isinstance(found, self.schema) else self._validated(dict(found), path)  # type: ignore[call-overload]
+        if isinstance(value, DatasetDefinition):
+            value = value.called(name)
+        return ResolvedDefinition(name, path, value, False, name)
 
     def _find(self, name: str) -> tuple[Path, bool]:
         for folder, builtin in self.folders():

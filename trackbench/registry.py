@@ -73,6 +73,17 @@ class Registry(Generic[T]):
         own = set(map(fold_name, self._own))
         return [point.name for point in _points(self.group) if fold_name(point.name) not in own]
 
+    def entry_point(self, name: str) -> EntryPoint:
+        """Return the entry point by which another package has registered ``name``.
+
+        Raises:
+            LookupError: none has.
+        """
+        for point in _points(self.group):
+            if point.name == name:
+                return point
+        raise LookupError(name)
+
     def __contains__(self, name: object) -> bool:
         return isinstance(name, str) and fold_name(name) in map(fold_name, self.names())
 
@@ -129,8 +140,13 @@ class Registry(Generic[T]):
         return cast(T, found)
 
 
-def load_object(path: str, where: str) -> Any:
-    """Return the object at ``module:name``; the module may lie in the working folder.
+def load_object(path: str, where: str, *, here: bool = True) -> Any:
+    """Return the object at ``module:name``.
+
+    Args:
+        path: ``module:name``; the name may have dots.
+        where: what the message starts with.
+        here: whether the module may lie in the working folder.
 
     Raises:
         UsageError: there is none; the message starts with ``where``.
@@ -138,7 +154,7 @@ def load_object(path: str, where: str) -> Any:
     module_name, colon, name = path.partition(":")
     if not colon or not module_name or not name:
         raise UsageError(f"{where} is '{path}': expected module:name")
-    if str(Path.cwd()) not in sys.path:
+    if here and str(Path.cwd()) not in sys.path:
         sys.path.insert(0, str(Path.cwd()))
     try:
         found: Any = importlib.import_module(module_name)

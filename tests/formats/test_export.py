@@ -12,10 +12,11 @@ from trackbench.errors import DataError, UsageError
 from trackbench.formats.exporting import export_run, find_run
 from trackbench.formats.importing import plan_import, store_import
 from trackbench.formats.names import Names, written_name
-from trackbench.formats.writers import TARGETS
+from trackbench.formats.writers import FORMATS
 from trackbench.regions import Box, Polygon, Region, Special
 from trackbench.results.store import RunFolder, RunKey
 
+TARGETS = [name for name, form in FORMATS.items() if form.files is not None]
 NAMES = {"otb100": ("Basketball", "Jogging_1", "Human4_2", "FaceOcc1", "Tiger1"), "uav123": ("bike1", "bird1_2")}
 
 

@@ -18,6 +18,7 @@ from test_reports import DATASET, SCORES, score
 
 from trackbench.datasets.sequence import Dataset, GroundTruth, VideoSequence
 from trackbench.errors import UsageError
+from trackbench.quoting import printable
 from trackbench.reports.page import Page
 from trackbench.reports.page.html import script_text
 from trackbench.reports.page.traces import pack
@@ -96,8 +97,8 @@ def test_names_end_nothing(name: str) -> None:
     text = page_text(scores, replace(dataset(name), definition=record))
     nasty.feed(text)
     assert nasty.found == plain.found
-    data = document_of(text)["datasets"][0]
-    assert (data["rows"][0]["title"], data["title"], data["sequences"]) == (name, name, [name])
+    data, shown = document_of(text)["datasets"][0], printable(name)
+    assert (data["rows"][0]["title"], data["title"], data["sequences"]) == (shown, shown, [shown])
 
 
 @given(st.text())

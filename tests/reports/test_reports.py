@@ -63,7 +63,7 @@ def test_csv_is_exact() -> None:
     rows = list(csv.DictReader(io.StringIO(tables.csv_table(SCORES))))
     assert float(rows[1]["success_auc"]) == 0.61234
     assert rows[3]["success_auc"] == ""
-    assert (rows[0]["sequences"], rows[0]["of"], rows[0]["convention"]) == ("1", "100", "matlab")
+    assert (rows[0]["sequences"], rows[0]["of"], rows[0]["convention"]) == ("100", "100", "matlab")
     assert next(csv.DictReader(io.StringIO(tables.attribute_csv(SCORES))))["attribute"] == "OCC"
     assert next(csv.DictReader(io.StringIO(tables.sequence_csv(SCORES))))["sequence"] == "Crossing"
     assert len(list(csv.DictReader(io.StringIO(tables.curve_csv(SCORES[:1]))))) == 21 + 51

@@ -67,7 +67,7 @@ def test_anything_new_is_evaluated(evaluations: list[str], workplace: Path, chan
 
 def test_changed_code_is_noticed(evaluations: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     first = score()
-    monkeypatch.setattr("trackbench.scores.cache._code", lambda: "another")
+    monkeypatch.setattr("trackbench.cache.code_version", lambda: "another")
     assert score() == first
     assert evaluations == ["matlab", "matlab"]
 
@@ -97,7 +97,7 @@ def test_known_sources_are_not_read(evaluations: list[str], reference: Path, wor
     (first,) = score_runs(dataset, workplace / "runs")
     fresh = open_dataset("otb100", workplace / "otb")
     assert score_runs(fresh, workplace / "runs") == [first]
-    assert not any("truth" in vars(sequence) for sequence in fresh.sequences)
+    assert not any("ground_truth" in vars(sequence) for sequence in fresh.sequences)
     assert evaluations == ["matlab"]
     os.utime(workplace / "otb/OTB/Box/groundtruth_rect.txt")
     assert score_runs(open_dataset("otb100", workplace / "otb"), workplace / "runs") == [first]

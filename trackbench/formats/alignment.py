@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -54,10 +55,17 @@ class SequenceAligner:
         files: where they are.
         shape: how they are kept.
         how: how the numbers are to be read.
+        read: reads a trajectory file; None: a box a line, or as the shape has it.
     """
 
-    def __init__(self, files: Files, shape: discovery.Shape, how: ImportOptions) -> None:
-        self.files, self.shape, self.how = files, shape, how
+    def __init__(
+        self,
+        files: Files,
+        shape: discovery.Shape,
+        how: ImportOptions,
+        read: Callable[[bytes, str], reading.ParsedResult] | None = None,
+    ) -> None:
+        self.files, self.shape, self.how, self.read = files, shape, how, read
         self.hashes: dict[str, str] = {}
         """File -> SHA-256 of all that was read."""
         self.notes: dict[str, list[str]] = defaultdict(list)
@@ -137,6 +145,8 @@ class SequenceAligner:
             DataError: it is no trajectory.
         """
         where, data = self.files.where(entry.file), self._read(entry.file)
+        if self.read is not None:
+            return self.read(data, where)
         if self.shape == "own":
             return reading.read_own(data, where)
         if self.shape == "mat":

@@ -20,21 +20,11 @@ from typing import Literal
 
 from trackbench.errors import UsageError, suggestion
 from trackbench.formats.names import SIDE, Names
+from trackbench.formats.writers import FORMATS
 from trackbench.quoting import listed
 
 Shape = Literal["flat", "nested", "mat", "own"]
 
-#: Tool -> the shapes in which it keeps one-pass results.
-TOOLS: dict[str, tuple[Shape, ...]] = {
-    "pytracking": ("flat",),
-    "ostrack": ("flat",),
-    "pysot": ("flat", "nested"),
-    "got10k": ("flat", "nested"),
-    "lasot": ("flat",),
-    "otb-mat": ("mat",),
-    "trackingnet": ("flat",),
-    "trackbench": ("own",),
-}
 #: The OSTrack family puts these two benchmarks, and no others, into a folder below the run's.
 _BELOW_RUN = ("got10k", "trackingnet")
 _NUMBERED = re.compile(r"(.+)_(\d{3})", re.DOTALL)
@@ -76,8 +66,14 @@ class Group:
         return sum(bool(names.hits(entry.written)) for entry in self.entries)
 
 
-def find_groups(files: Iterable[str], names: Names) -> list[Group]:
-    """Return the trackers of a tree of files, sorted by label; files beside trajectories belong to none."""
+def find_groups(files: Iterable[str], names: Names, suffix: str = ".txt") -> list[Group]:
+    """Return the trackers of a tree of files, sorted by label; files beside trajectories belong to none.
+
+    Args:
+        files: all files of the tree.
+        names: the sequences' names.
+        suffix: how files with a box a line end.
+    """
     files = list(files)
     own = {file.rpartition("/")[0] for file in files if file.rpartition("/")[2] == "manifest.json"}
     groups: dict[tuple[str, Shape], list[DiscoveredResult]] = defaultdict(list)
@@ -87,7 +83,7 @@ def find_groups(files: Iterable[str], names: Names) -> list[Group]:
         stem, _, ending = base.rpartition(".")
         if ending.lower() == "mat":
             mats[folder].append(file)
-        elif ending.lower() == "txt" and (names.is_name(stem) or not SIDE.fullmatch(stem)):
+        elif f".{ending.lower()}" == suffix.lower() and (names.is_name(stem) or not SIDE.fullmatch(stem)):
             label, shape, entry = _place(file, folder, stem, own)
             groups[label, shape].append(entry)
     found = _join_runs([Group(label, shape, entries) for (label, shape), entries in groups.items()])
@@ -103,7 +99,7 @@ def choose(groups: list[Group], names: Names, tool: str | None, only: str | None
         UsageError: there is none, or more than one.
     """
     if tool is not None:
-        groups = [group for group in groups if group.shape in TOOLS[tool]]
+        groups = [group for group in groups if group.shape in FORMATS.get(tool).shapes]
     if not groups:
         raise UsageError(f"{where}: holds no result files{f' of the kind that {tool} writes' if tool else ''}")
     if only is not None:

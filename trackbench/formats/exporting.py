@@ -16,7 +16,7 @@ from trackbench.definitions import DATASETS, DatasetDefinition
 from trackbench.errors import DataError, UsageError, fold_name, suggestion
 from trackbench.files import folder_name, write_bytes
 from trackbench.formats.reading import read_confidences
-from trackbench.formats.writers import TARGETS, ResultFormat, SequenceResult
+from trackbench.formats.writers import FORMATS, ResultFormat, SequenceResult
 from trackbench.results.store import RunFolder, stored_runs
 
 
@@ -95,7 +95,7 @@ def export_run(
 
     Args:
         run: what is stored.
-        target: one of ``TARGETS``.
+        target: a name of `FORMATS`.
         out: the folder in which to write; existing files are never replaced.
         record: that of the data set; default: of the benchmark by whose name the run is stored.
         whole_numbers: write boxes rounded to integers (half to even).
@@ -105,9 +105,9 @@ def export_run(
         UsageError: unknown target, or a file exists already.
         DataError: a stored result is not one that the tool would read rightly; the message names the way out.
     """
-    if target not in TARGETS:
-        known = (*TARGETS, "vot")
-        raise UsageError(f"--to '{target}'{suggestion(target, known)} (known: {', '.join(known)})")
+    form = FORMATS.get(target, "--to")
+    if form.files is None:
+        raise UsageError(f"--to '{target}': results cannot be written in that format")
     rows, of = benchmark_rows(run.key.dataset)
     record = record or _record(run.key.dataset)
     windows = benchmark_rows(record.name)[0]
@@ -136,7 +136,7 @@ def export_run(
             for repetition in range(1, runs + 1)
             if run.has(name, repetition)
         ]
-        contents |= dict(TARGETS[target].files(trials))
+        contents |= dict(form.files(trials))
     existing = next((path for path in contents if (out / path).exists()), None)
     if existing is not None:
         raise UsageError(f"{out / existing}: exists; remove it, or give another --out")
@@ -168,7 +168,7 @@ def _boxes(
     run: RunFolder, name: str, repetition: int, target: str, whole_numbers: bool, repeat_last: bool
 ) -> NDArray[np.float64]:
     boxes = run.boxes(name, repetition)
-    reads: ResultFormat = TARGETS[target]
+    reads: ResultFormat = FORMATS.get(target)
     unfit = np.zeros(len(boxes), bool)
     if whole_numbers or not reads.reads_nan:
         unfit |= ~np.isfinite(boxes).all(1)

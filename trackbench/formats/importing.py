@@ -10,17 +10,20 @@ import hashlib
 import math
 import sys
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from trackbench.datasets.sequence import Dataset
-from trackbench.errors import DataError, UsageError, reason, suggestion
+from trackbench.errors import DataError, UsageError, reason
 from trackbench.formats import discovery
 from trackbench.formats.alignment import ImportOptions, Result, SequenceAligner
 from trackbench.formats.archives import Files, open_files
 from trackbench.formats.names import Names
+from trackbench.formats.reading import ParsedResult
+from trackbench.formats.writers import FORMATS
 from trackbench.quoting import listed
 from trackbench.regions import Box, Region
 from trackbench.results.manifest import open_or_create_manifest, session_name, versions
@@ -85,9 +88,9 @@ def plan_import(
         UsageError: nothing to read, several trackers, a wrong name.
         DataError: a damaged archive, or none of the files fits.
     """
-    if tool is not None and tool not in discovery.TOOLS:
-        known = (*discovery.TOOLS, "vot")
-        raise UsageError(f"--from '{tool}'{suggestion(tool, known)} (known: {', '.join(known)})")
+    written = None if tool is None else FORMATS.get(tool, "--from")
+    if written is not None and not written.shapes:
+        raise UsageError(f"--from '{tool}': results of that format cannot be read")
     check_name(name)
     if how is not None and not math.isfinite(how.offset):
         raise UsageError(f"--offset {how.offset}: expected a finite number of pixels")
@@ -95,11 +98,13 @@ def plan_import(
         raise UsageError(f"{dataset.name} is scored by the protocol '{dataset.protocol}'; only one-pass results import")
     files = open_files(path)
     names = Names([sequence.name for sequence in dataset.sequences] + list(dataset.missing))
-    group = discovery.choose(discovery.find_groups(files.names, names), names, tool, only, str(path))
+    group = discovery.choose(
+        discovery.find_groups(files.names, names, written.suffix if written else ".txt"), names, tool, only, str(path)
+    )
     how = how or ImportOptions()
     if group.shape == "own" and (how.boxes != "xywh" or how.offset):
         raise UsageError(f"{path}: is a run of trackbench, whose boxes need no --boxes or --offset")
-    return _Importer(files, group, names, dataset, how).plan(name, tool)
+    return _Importer(files, group, names, dataset, how, written.read if written else None).plan(name, tool)
 
 
 def check_name(name: str) -> None:
@@ -168,11 +173,17 @@ class _Importer:
     """Reads the files of one tracker; what does not fit is noted, not raised."""
 
     def __init__(
-        self, files: Files, group: discovery.Group, names: Names, dataset: Dataset, how: ImportOptions
+        self,
+        files: Files,
+        group: discovery.Group,
+        names: Names,
+        dataset: Dataset,
+        how: ImportOptions,
+        read: Callable[[bytes, str], ParsedResult] | None = None,
     ) -> None:
         self.files, self.group, self.names, self.dataset, self.how = files, group, names, dataset, how
         self._sequences = {sequence.name: sequence for sequence in dataset.sequences}
-        self._fitter = SequenceAligner(files, group.shape, how)
+        self._fitter = SequenceAligner(files, group.shape, how, read)
         self._notes = self._fitter.notes
         self._faults: list[ImportProblem] = []
 

@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 from trackbench.definitions import DatasetDefinition
 from trackbench.formats.matlab import mat_file
 from trackbench.formats.names import written_name
+from trackbench.formats.reading import ParsedResult
+from trackbench.registry import Registry
 
 #: The parameter file's place in the pytracking family's folders; the name that most of its trackers use.
 PARAMETER = "default"
@@ -76,14 +78,20 @@ Content = Iterator[tuple[str, bytes]]
 
 @dataclass(frozen=True)
 class ResultFormat:
-    """A tool for which results can be written."""
+    """How a tool keeps results: another package adds one by an entry point in the group ``trackbench.formats``."""
 
-    files: Callable[[list[SequenceResult]], Content]
-    """Writes all runs over one sequence."""
+    files: Callable[[list[SequenceResult]], Content] | None = None
+    """Writes all runs over one sequence; None: results cannot be written for the tool."""
     reads_nan: bool = True
     """Whether the tool takes a box with NaN, as no answer."""
     reads_negative: bool = True
     """Whether it takes a box with a width or height below 0."""
+    shapes: tuple[str, ...] = ("flat",)
+    """In which trees of files it keeps results, see `trackbench.formats.discovery`; none: they cannot be read."""
+    suffix: str = ".txt"
+    """How its trajectory files end."""
+    read: Callable[[bytes, str], ParsedResult] | None = None
+    """Reads a trajectory file from its bytes and what messages call it, and raises DataError; None: a box a line."""
 
 
 def _pytracking(trials: list[SequenceResult], tool: str = "pytracking", below: str = "") -> Content:
@@ -135,7 +143,8 @@ def got10k_tree(trials: list[SequenceResult], form: str | None, digits: int) -> 
         yield f"{stem}_time.txt", _text(",".join(f"{value:.{digits}f}" for value in row) for row in rows)
 
 
-def _lasot(trials: list[SequenceResult]) -> Content:
+def one_list_a_run(trials: list[SequenceResult]) -> Content:
+    """LaSOT's way: a folder ``NAME_tracking_result`` a run, a file a sequence."""
     for trial in trials:
         yield f"{trial.single}_tracking_result/{trial.sequence}.txt", trial.lines(",")
 
@@ -151,7 +160,8 @@ def _otb_mat(trials: list[SequenceResult]) -> Content:
         yield f"{name}_{trial.single}.mat", mat_file(trial.boxes, trial.start, trial.start, fps)
 
 
-def _trackingnet(trials: list[SequenceResult]) -> Content:
+def one_folder_a_run(trials: list[SequenceResult]) -> Content:
+    """TrackingNet's way: a folder a run, a file a sequence."""
     for trial in trials:
         yield f"{trial.single}/{trial.sequence}.txt", trial.lines(",")
 
@@ -160,12 +170,20 @@ def _text(lines: Iterable[str]) -> bytes:
     return "".join(f"{line}\n" for line in lines).encode()
 
 
-TARGETS = {
-    "pytracking": ResultFormat(_pytracking, reads_nan=False, reads_negative=False),
-    "ostrack": ResultFormat(_ostrack, reads_nan=False, reads_negative=False),
-    "pysot": ResultFormat(_pysot),
-    "got10k": ResultFormat(_got10k),
-    "lasot": ResultFormat(_lasot),
-    "otb-mat": ResultFormat(_otb_mat),
-    "trackingnet": ResultFormat(_trackingnet, reads_nan=False),
-}
+FORMATS: Registry[ResultFormat] = Registry(
+    "result format",
+    "trackbench.formats",
+    ResultFormat,
+    "a trackbench.formats.writers.ResultFormat",
+    {
+        "pytracking": ResultFormat(_pytracking, reads_nan=False, reads_negative=False),
+        "ostrack": ResultFormat(_ostrack, reads_nan=False, reads_negative=False),
+        "pysot": ResultFormat(_pysot, shapes=("flat", "nested")),
+        "got10k": ResultFormat(_got10k, shapes=("flat", "nested")),
+        "lasot": ResultFormat(one_list_a_run),
+        "otb-mat": ResultFormat(_otb_mat, shapes=("mat",)),
+        "trackingnet": ResultFormat(one_folder_a_run, reads_nan=False),
+        "trackbench": ResultFormat(shapes=("own",)),
+        "vot": ResultFormat(shapes=()),  # regions of experiments: see trackbench.formats.vot
+    },
+)

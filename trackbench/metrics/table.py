@@ -102,6 +102,9 @@ METRICS: Registry[Metric] = Registry(
     {metric.key: metric for metric in _OWN},
 )
 
+#: Metrics of the working folder that have been asked for, by key.
+_LOCAL: dict[str, Metric] = {}
+
 #: How the keys of differences from papers' values end; each follows what it is a difference of.
 DELTA = "_minus_paper"
 #: Stands in tables after the others.
@@ -123,6 +126,8 @@ def metric(key: str) -> Metric:
         return replace(
             metric(key.removesuffix(DELTA)), key=key, title="Δ", higher_is_better=None, signed=True, curve=None
         )
+    if key in _LOCAL:
+        return _LOCAL[key]
     if key in METRICS:
         return METRICS.get(key)
     return Metric(key, key, 1, 3, higher_is_better=None, is_fraction=False)
@@ -130,8 +135,8 @@ def metric(key: str) -> Metric:
 
 def ordered(keys: Iterable[str]) -> list[Metric]:
     """Return the metrics of these keys in the order of tables, each with its difference from a paper behind it."""
-    present = list(dict.fromkeys(key.removesuffix(DELTA) for key in keys))
-    whole = set(keys)
+    whole = dict.fromkeys(keys)
+    present = list(dict.fromkeys(key.removesuffix(DELTA) for key in whole))
     own = [known.key for known in _OWN if known.key != _LAST]
     further = [key for key in present if key not in own and key != _LAST]
     order = [*(key for key in own if key in present), *further, *([_LAST] if _LAST in present else [])]
@@ -155,6 +160,11 @@ def measured_metrics(wanted: Iterable[str] = ()) -> list[Metric]:
     """
     found = {METRICS.spelled(name): METRICS.get(name) for name in (*METRICS.foreign_names(), *wanted)}
     for name, known in found.items():
-        if known.measure is None and name not in METRICS.names():
+        if name in METRICS.names():
+            continue
+        if known.measure is None:
             raise UsageError(f"metric '{name}' says not how it is measured (its 'measure' is None)")
+        if known.key in METRICS:
+            raise UsageError(f"metric '{name}' has the key '{known.key}', which is another metric's")
+        _LOCAL[known.key] = known
     return [known for known in found.values() if known.measure is not None]

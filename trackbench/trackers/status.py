@@ -7,7 +7,7 @@ from typing import Any
 from trackbench.checkpoints.weight_cache import origin
 from trackbench.definitions import TRACKERS, ResolvedDefinition, TrackerDefinition
 from trackbench.errors import TrackbenchError, UsageError
-from trackbench.trackers.classes import load_object
+from trackbench.registry import load_object
 
 
 def list_trackers() -> list[dict[str, Any]]:

@@ -24,7 +24,7 @@ from trackbench.errors import DataError, UsageError, reason
 from trackbench.files import folder_name
 from trackbench.formats.alignment import expected_length
 from trackbench.formats.submissions.package import Package
-from trackbench.formats.writers import TARGETS, Content, SequenceResult, got10k_tree
+from trackbench.formats.writers import Content, SequenceResult, got10k_tree, one_folder_a_run, one_list_a_run
 from trackbench.results.store import RunFolder
 
 Boxes = NDArray[np.float64]
@@ -65,7 +65,7 @@ def _got10k(trials: list[SequenceResult]) -> Content:
 
 
 def _trackingnet(trials: list[SequenceResult]) -> Content:
-    return _below(TARGETS["trackingnet"].files(trials), 1)
+    return _below(one_folder_a_run(trials), 1)
 
 
 def _below(content: Content, folders: int) -> Content:
@@ -77,7 +77,7 @@ def _below(content: Content, folders: int) -> Content:
 SERVERS = {
     "got10k": Server("got10k-test", _got10k, runs=3, times=True, smallest=0.0),
     "trackingnet": Server("trackingnet", _trackingnet),
-    "lasot": Server("lasot", TARGETS["lasot"].files, finite=False),
+    "lasot": Server("lasot", one_list_a_run, finite=False),
 }
 
 

@@ -22,8 +22,8 @@ from pydantic import Field, computed_field, model_validator
 
 from trackbench.errors import TrackerError, UsageError
 from trackbench.regions import Box, Region, region_to_box
+from trackbench.registry import load_object
 from trackbench.trackers.base import Frame, Options, Prediction, UnbatchedModel
-from trackbench.trackers.classes import load_object
 from trackbench.trackers.source import source_sha256
 
 
