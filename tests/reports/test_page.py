@@ -66,7 +66,7 @@ def test_document_holds_the_scores() -> None:
     assert data["sequences"] == ["Crossing"]
     assert data["per_sequence"]["success_auc"] == [[0.5, 0.61234, 0.5, None]]
     assert data["curves"]["success"]["thresholds"][-1] == 1
-    assert data["rows"][0]["sequences"] == 1
+    assert data["rows"][0]["sequences"] == 100
     assert data["rows"][0]["of"] == 100
 
 

@@ -64,6 +64,7 @@ def test_errors_are_returned_and_never_cached(folder: Path) -> None:
 
 @pytest.mark.parametrize("content", [b"", b"not a cache", b"[]\n", b'{"s0.txt": [8, 1, 0, 1]}\n', b"PK\x03\x04 broken"])
 def test_a_broken_cache_is_no_cache(folder: Path, content: bytes) -> None:
+    (folder / FILE).parent.mkdir()
     (folder / FILE).write_bytes(content)
     read_all(folder, names(folder), read_boxes)
     read_all(folder, names(folder), refuse)

@@ -148,6 +148,10 @@ def report(
         say(line)
     if options.write and parts:
         written += _write(parts, roots, folder, options, style, looks((*style.order, *labels), style), say)
+    for part in parts:
+        for score in part.scores:
+            for line in tables.bad_answer_lines(score):
+                say(f"{score.tracker}: {line}")
     return Report(parts, paper, written)
 
 
@@ -189,7 +193,7 @@ def _evaluate(
     if options.common:
         scores = [replace(score, common=dataset.of) for score in scores]
     for score in scores:
-        for line in (*score.problems, *tables.bad_answer_lines(score)):
+        for line in score.problems:
             say(f"{score.tracker}: {line}")
     incomplete = [score for score in scores if not score.is_complete]
     if options.strict and incomplete:
