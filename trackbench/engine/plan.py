@@ -17,7 +17,7 @@ from trackbench.protocols.catalogue import find_protocol
 from trackbench.protocols.supervised import same_trajectories
 from trackbench.regions import STARTED, format_region
 from trackbench.results.manifest import open_or_create_manifest
-from trackbench.results.store import RunFolder, RunKey
+from trackbench.results.store import RunFolder, RunKey, failure_key
 from trackbench.results.timing import tracking_speed
 from trackbench.trackers.registry import TrackerSpec
 
@@ -56,10 +56,33 @@ class Plan:
     """Those that are not stored."""
     failed: dict[str, str] = field(default_factory=dict)
     """Sequences that could not be run -> reason."""
+    known_failures: dict[tuple[str, int], int] = field(default_factory=dict)
+    """Failures from before the plan was made, which are tried again: (sequence, repetition) -> time of writing."""
 
     def has(self, task: Task) -> bool:
         """Whether a task's result is stored."""
         return self.folder.has(task.run.name, task.repetition)
+
+    def new_failures(self) -> set[tuple[str, int]]:
+        """Return the sequences and repetitions that have failed since the plan was made, in whatever process."""
+        stamps = self.folder.failure_stamps()
+        return {key for key, stamp in stamps.items() if self.known_failures.get(key) != stamp}
+
+    def is_unfinished(self) -> bool:
+        """Whether something is neither stored nor failed; late repetitions do not count."""
+        failed = self.new_failures()
+        return any(
+            not self.has(task)
+            and not {(task.run.name, task.repetition), (task.sequence.name, task.repetition)} & failed
+            for task in self.missing
+            if not self.is_optional_repetition(task)
+        )
+
+    def collect_failures(self) -> None:
+        """Take the failures of all processes since the plan was made into ``failed``."""
+        new = {failure_key(*key) for key in self.new_failures()}
+        found = self.folder.failures()
+        self.failed |= {key: str(found[key].get("reason")) for key in found if key in new}
 
     def is_optional_repetition(self, task: Task) -> bool:
         """Whether a task is left out where the repetitions before it turn out the same."""
@@ -163,6 +186,7 @@ def make_plan(
         asked.equal_repetitions if repetitions is None else None,
     )
     plan.manifest["title"] = spec.title
+    plan.known_failures = folder.failure_stamps()
     episodes = [(sequence, run) for sequence in dataset.sequences for run in _episodes(asked, sequence)]
     plan.tasks = [Task(*pair, repetition) for repetition in range(1, plan.repetitions + 1) for pair in episodes]
     converged = set() if fresh else plan.converged_sequences()

@@ -27,23 +27,26 @@ class Recorder:
         model: its tracker.
         batch: sequences at once.
         threads: threads that decode images.
+        exact: whether no two targets share a call.
 
     Raises:
-        UsageError: the folder cannot be written.
+        UsageError: the folder cannot be written, or another process works on it with other settings.
     """
 
-    def __init__(self, plan: Plan, model: TrackerModel[Any], batch: int, threads: int) -> None:
+    def __init__(self, plan: Plan, model: TrackerModel[Any], batch: int, threads: int, exact: bool = False) -> None:
         self.plan = plan
         self.name = session_name()
         self._model = model
         precision = getattr(plan.spec.options, "precision", "float32")
         self.record = session(command=sys.argv, device=model.device, batch=batch, threads=threads, precision=precision)
-        self.record |= {"root": str(plan.dataset.root), DATA: {}}
+        self.record |= {"root": str(plan.dataset.root), "exact": exact, "batches": {}, DATA: {}}
         self._identity = plan.manifest["identity"]
         self._written = 0.0
         folder = plan.folder
         folder.remove_stale_temporaries()
         if (stored := folder.identity()) is not None and stored != self._identity and folder.repetitions() == 0:
+            if any(folder.path.glob("claims/**/*.claim")):
+                raise UsageError(f"{folder.path}: another process works on this run with other settings")
             folder.clear()  # what failed under other settings says nothing of these
         if (folder.manifest() or {}) | {"sessions": []} != plan.manifest | {"sessions": []}:
             folder.write_manifest(plan.manifest)
@@ -64,9 +67,7 @@ class Recorder:
         folder, name = self.plan.folder, task.run.name
         trajectory = outcome.trajectory
         if trajectory is None:
-            reason = outcome.reason or "no reason given"
-            self.plan.failed[failure_key(name, task.repetition)] = reason
-            folder.write_failure(name, {"reason": reason, "traceback": outcome.trace}, task.repetition)
+            self.fail(task, outcome.reason or "no reason given", outcome.trace)
             return
         self._check_identity()
         folder.write(
@@ -77,11 +78,22 @@ class Recorder:
         for each in {name, task.sequence.name}:
             folder.remove_failure(each, task.repetition)
         self.record["sequences"] += 1
+        if outcome.batch > 1:
+            self.record["batches"][name] = outcome.batch
         if task.sequence.name not in self.record[DATA]:
             with suppress(DataError):  # an image that has gone since it was read: the result stays without
                 self.record[DATA][task.sequence.name] = fingerprint(task.sequence)
         if time.monotonic() - self._written > INTERVAL:
             self.flush()
+
+    def fail(self, task: Task, reason: str, trace: str | None = None) -> None:
+        """Store why a sequence could not be run.
+
+        Raises:
+            UsageError: the folder cannot be written.
+        """
+        self.plan.failed[failure_key(task.run.name, task.repetition)] = reason
+        self.plan.folder.write_failure(task.run.name, {"reason": reason, "traceback": trace}, task.repetition)
 
     def _check_identity(self, task: Task | None = None) -> None:
         """Raise UsageError where the folder belongs to other settings by now; takes ``task`` out of it first.

@@ -15,15 +15,15 @@ from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import zip_longest
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from trackbench.datasets.sequence import VideoSequence
-from trackbench.errors import LostStateError, TrackbenchError
+from trackbench.errors import LostStateError, TrackbenchError, TrackerError
 from trackbench.frames import Frame, FrameSource
 from trackbench.protocols.base import Answer, EpisodeGenerator, Init, Request, Track, Trajectory
 from trackbench.protocols.region_policy import BOXES, RegionPolicy
 from trackbench.regions import Region
-from trackbench.trackers.base import Channel, Target, TrackerModel, Video
+from trackbench.trackers.base import Channel, Prediction, Target, TrackerModel, Video
 
 #: How many frames ahead of each generator are decoded at most.
 AHEAD = 4
@@ -55,6 +55,10 @@ class Outcome:
     reason: str | None = None
     trace: str | None = None
     """The traceback where the reason is an error in the tracker."""
+    batch: int = 1
+    """How many targets shared a call at most."""
+    is_tracker_error: bool = False
+    """Whether the tracker refused, or is at fault."""
 
 
 @dataclass(eq=False)
@@ -67,6 +71,8 @@ class _ActiveJob:
     state: Any = None
     channels: Mapping[str, Channel] = field(default_factory=dict)
     """Further images of the target that is followed."""
+    batch: int = 1
+    """How many targets have shared a call with it at most."""
     step: int = 1
     """By how much the frame index changed last: the direction in which frames are decoded ahead."""
 
@@ -119,74 +125,176 @@ class Progress:
     def end(self, outcome: Outcome) -> None:
         """A sequence has ended."""
 
+    def spend(self, kind: str, seconds: float) -> None:
+        """Time went into ``decode`` (waiting for images), ``tracker`` (its calls) or ``write`` (storing)."""
 
-def run(jobs: list[list[Job]], batch: int = 1, threads: int = 2, progress: Progress | None = None) -> Iterator[Outcome]:
+
+class Work(Protocol):
+    """Where jobs come from."""
+
+    def take(self, live: int) -> list[Job] | None:
+        """Return the next group of jobs over one sequence, or None where none may start now.
+
+        Args:
+            live: how many jobs are under way.
+        """
+
+    def wait(self) -> bool:
+        """Wait until there are jobs again; called when nothing is under way. False ends the run."""
+
+
+class Listed:
+    """Work that is known from the beginning.
+
+    Args:
+        jobs: groups of jobs over the same sequence.
+    """
+
+    def __init__(self, jobs: list[list[Job]]) -> None:
+        self._jobs = deque(jobs)
+
+    def take(self, live: int) -> list[Job] | None:
+        """Return the next group."""
+        return self._jobs.popleft() if self._jobs else None
+
+    def wait(self) -> bool:
+        """There is no more work when all is done."""
+        return False
+
+
+def run(
+    work: Work | list[list[Job]],
+    batch: int = 1,
+    threads: int = 2,
+    progress: Progress | None = None,
+    *,
+    exact: bool = False,
+) -> Iterator[Outcome]:
     """Run jobs and yield their outcomes as they end.
 
     Args:
-        jobs: groups of jobs over the same sequence; a group runs together, and a frame that several of its jobs look at
-            in one round is decoded once.
+        work: gives groups of jobs over the same sequence, or is a list of them; a group runs together, and a frame that
+            several of its jobs look at in one round is decoded once.
         batch: how many jobs of a model are under way at once; their requests share one call.
         threads: threads that decode images.
         progress: is told how it goes.
+        exact: each request is a call of its own, so that no number depends on what else is under way.
 
     An exception in a tracker or a broken image ends its own job only. When a call with several targets fails, each of
     them is run again alone, so that only the one at fault is lost.
     """
     progress = progress or Progress()
     again: list[list[Job]] = []
+    if isinstance(work, list):
+        work = Listed(work)
     with FrameSource(threads) as source:
-        yield from _run(jobs, max(1, batch), source, progress, again)
-        while again:
-            groups, again = again, []
-            yield from _run(groups, 1, source, progress, again)
+        engine = _Engine(source, progress, again, exact)
+        while True:
+            yield from engine.run(work, max(1, batch))
+            if again:
+                alone = Listed(list(again))
+                again.clear()
+                yield from engine.run(alone, 1)
+            elif not work.wait():
+                return
 
 
-def _run(
-    jobs: list[list[Job]], batch: int, source: FrameSource, progress: Progress, again: list[list[Job]]
-) -> Iterator[Outcome]:
-    waiting = deque(_Group(deque(sorted(group, key=lambda job: job.delay))) for group in jobs)
-    groups: list[_Group] = []
-    places: Counter[int] = Counter()  # model -> jobs under way
-    while waiting or groups:
-        for group in _open(groups, waiting, batch):
-            while (job := group.due()) is not None and places[id(job.model)] < batch:
-                group.waiting.popleft()
-                progress.begin(job)
-                started = _start(job)
-                if isinstance(started, Outcome):
-                    progress.end(started)
-                    yield started
+@dataclass
+class _Engine:
+    source: FrameSource
+    progress: Progress
+    again: list[list[Job]]
+    """Groups to be run again alone."""
+    exact: bool
+
+    def run(self, work: Work, batch: int) -> Iterator[Outcome]:
+        """Run until nothing is under way and there is no more work now."""
+        progress = self.progress
+        groups: list[_Group] = []
+        places: Counter[int] = Counter()  # model -> jobs under way
+        while True:
+            for group in _open(groups, work, batch):
+                while (job := group.due()) is not None and places[id(job.model)] < batch:
+                    group.waiting.popleft()
+                    progress.begin(job)
+                    started = _start(job)
+                    if isinstance(started, Outcome):
+                        progress.end(started)
+                        yield started
+                    else:
+                        group.live.append(started)
+                        places[id(job.model)] += 1
+            if not groups:
+                return
+            live = [item for group in groups for item in group.live]
+            ended: set[int] = set()
+            for item, outcome in self._step_all(live):
+                ended.add(id(item))
+                places[id(item.job.model)] -= 1
+                if outcome is not None:
+                    progress.end(outcome)
+                    yield outcome
+            if live:
+                progress.advance(len(live))
+            for group in groups:
+                group.live = [item for item in group.live if id(item) not in ended]
+                group.round += 1
+            groups = [group for group in groups if group.live or group.waiting]
+
+    def _step_all(self, live: list[_ActiveJob]) -> Iterator[tuple[_ActiveJob, Outcome | None]]:
+        """Answer every open request; yields the jobs that ended, with None for those that will run again alone."""
+        ahead = [item.ahead() for item in live]
+        self.source.plan(
+            (item.path for item in live), (path for paths in zip_longest(*ahead) for path in paths if path)
+        )
+        calls: dict[tuple[int, type, int, int], list[tuple[_ActiveJob, Frame]]] = {}
+        before = time.perf_counter()
+        for item in live:
+            try:
+                frame = self.source.get(item.path)
+            except TrackbenchError as error:
+                yield item, Outcome(item.job, None, str(error))
+                continue
+            # Trackers that draw at random are seeded before they start, so jobs with different seeds start apart.
+            seed = item.job.seed if isinstance(item.request, Init) else 0
+            apart = id(item) if self.exact else 0
+            calls.setdefault((id(item.job.model), type(item.request), seed, apart), []).append((item, frame))
+        self.progress.spend("decode", time.perf_counter() - before)
+        for call in calls.values():
+            before = time.perf_counter()
+            try:
+                answers = _call(call)
+            except Exception as error:
+                if len(call) > 1 or isinstance(error, LostStateError):
+                    self.again.extend([item.job] for item, _ in call)
+                    yield from ((item, None) for item, _ in call)
                 else:
-                    group.live.append(started)
-                    places[id(job.model)] += 1
-        live = [item for group in groups for item in group.live]
-        ended: set[int] = set()
-        for item, outcome in _step_all(live, source, again):
-            ended.add(id(item))
-            places[id(item.job.model)] -= 1
-            if outcome is not None:
-                progress.end(outcome)
-                yield outcome
-        progress.advance(len(live))
-        for group in groups:
-            group.live = [item for item in group.live if id(item) not in ended]
-            group.round += 1
-        groups = [group for group in groups if group.live or group.waiting]
+                    yield call[0][0], _failure(call[0][0].job, error)
+                continue
+            finally:
+                self.progress.spend("tracker", time.perf_counter() - before)
+            for (item, _), answer in zip(call, answers, strict=True):
+                item.batch = max(item.batch, len(call))
+                outcome = _advance(item, answer)
+                if outcome is not None:
+                    yield item, outcome
 
 
-def _open(groups: list[_Group], waiting: deque[_Group], batch: int) -> Iterator[_Group]:
+def _open(groups: list[_Group], work: Work, batch: int) -> Iterator[_Group]:
     """Yield the groups under way, then new ones as long as some model has fewer jobs in them than fit into a batch.
 
     Jobs that wait for their round count, so that there is room for them when it comes.
     """
     yield from groups
-    while waiting:
+    while True:
         jobs = Counter(id(item.job.model) for group in groups for item in group.live)
         jobs += Counter(id(job.model) for group in groups for job in group.waiting)
         if max(jobs.values(), default=0) >= batch:
             return
-        groups.append(waiting.popleft())
+        taken = work.take(jobs.total())
+        if taken is None:
+            return
+        groups.append(_Group(deque(sorted(taken, key=lambda job: job.delay))))
         yield groups[-1]
 
 
@@ -197,38 +305,6 @@ def _start(job: Job) -> _ActiveJob | Outcome:
         return _ActiveJob(job, script, next(script))
     except TrackbenchError as error:
         return Outcome(job, None, str(error))
-
-
-def _step_all(
-    live: list[_ActiveJob], source: FrameSource, again: list[list[Job]]
-) -> Iterator[tuple[_ActiveJob, Outcome | None]]:
-    """Answer every open request; yields the jobs that ended, with None for those that will run again alone."""
-    ahead = [item.ahead() for item in live]
-    source.plan((item.path for item in live), (path for paths in zip_longest(*ahead) for path in paths if path))
-    calls: dict[tuple[int, type, int], list[tuple[_ActiveJob, Frame]]] = {}
-    for item in live:
-        try:
-            frame = source.get(item.path)
-        except TrackbenchError as error:
-            yield item, Outcome(item.job, None, str(error))
-            continue
-        # Trackers that draw at random are seeded before they start, so jobs with different seeds start apart.
-        seed = item.job.seed if isinstance(item.request, Init) else 0
-        calls.setdefault((id(item.job.model), type(item.request), seed), []).append((item, frame))
-    for call in calls.values():
-        try:
-            answers = _call(call)
-        except Exception as error:
-            if len(call) > 1 or isinstance(error, LostStateError):
-                again.extend([item.job] for item, _ in call)
-                yield from ((item, None) for item, _ in call)
-            else:
-                yield call[0][0], _failure(call[0][0].job, error)
-            continue
-        for (item, _), answer in zip(call, answers, strict=True):
-            outcome = _advance(item, answer)
-            if outcome is not None:
-                yield item, outcome
 
 
 def _call(call: list[tuple[_ActiveJob, Frame]]) -> list[Answer]:
@@ -244,19 +320,44 @@ def _call(call: list[tuple[_ActiveJob, Frame]]) -> list[Answer]:
     model.synchronize()
     before = time.perf_counter()
     if targets:
-        states = model.start(frames, targets)
+        states = _checked(model, "start", model.start(frames, targets), len(items), object)
         model.synchronize()
         seconds = (time.perf_counter() - before) / len(items)
         for item, state in zip(items, states, strict=True):
             item.state = state
         return [Answer(None, seconds, _size(frame)) for frame in frames]
-    predictions = model.step(frames, [item.state for item in items])
+    found = model.step(frames, [item.state for item in items])
+    predictions: list[Prediction] = _checked(model, "step", found, len(items), Prediction)
     model.synchronize()
     seconds = (time.perf_counter() - before) / len(items)
     return [
         Answer(item.job.region_policy.answer(prediction, _size(frame)), seconds, _size(frame))
         for item, frame, prediction in zip(items, frames, predictions, strict=True)
     ]
+
+
+def _checked(model: TrackerModel[Any], method: str, found: Any, count: int, kind: type) -> list[Any]:
+    """Return what a tracker gave back, or raise TrackerError where it is not a list of as many as it was asked for."""
+    expected = f"expected a list of {count} {'state' if kind is object else kind.__name__}{'s' if count > 1 else ''}"
+    where = f"{type(model).__name__}.{method}() returned"
+    if not isinstance(found, list | tuple):
+        raise TrackerError(f"{where} {_described(found)}; {expected}")
+    if len(found) != count:
+        raise TrackerError(f"{where} {len(found)} for {count} targets; {expected}")
+    for each in found:
+        if not isinstance(each, kind):
+            raise TrackerError(f"{where} a list with {_described(each)}; {expected}")
+        if isinstance(each, Prediction) and not isinstance(each.region, Region):
+            found_region = _described(each.region)
+            raise TrackerError(f"{where} a Prediction whose region is {found_region}; expected a Box, Polygon or Mask")
+    return list(found)
+
+
+def _described(value: Any) -> str:
+    if value is None:
+        return "None"
+    text = repr(value).replace("\n", " ")
+    return f"{type(value).__name__} {text if len(text) <= 40 else text[:39] + '…'}"
 
 
 def _size(frame: Frame) -> tuple[int, int]:
@@ -268,7 +369,7 @@ def _advance(item: _ActiveJob, answer: Answer) -> Outcome | None:
     try:
         following = item.script.send(answer)
     except StopIteration as end:
-        return Outcome(item.job, end.value)
+        return Outcome(item.job, end.value, batch=item.batch)
     except TrackbenchError as error:
         return Outcome(item.job, None, str(error))
     jump = following.index - item.request.index or item.step
@@ -280,6 +381,6 @@ def _advance(item: _ActiveJob, answer: Answer) -> Outcome | None:
 
 def _failure(job: Job, error: Exception) -> Outcome:
     if isinstance(error, TrackbenchError):
-        return Outcome(job, None, str(error), getattr(error, "trace", None))
+        return Outcome(job, None, str(error), is_tracker_error=isinstance(error, TrackerError))
     reason = f"{type(error).__name__}: {error}".strip().replace("\n", " ")
     return Outcome(job, None, reason, "".join(traceback.format_exception(error)))

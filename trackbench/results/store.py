@@ -26,6 +26,7 @@ import json
 import os
 import socket
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -270,6 +271,15 @@ class RunFolder:
     def remove_failure(self, sequence: str, repetition: int = 1) -> None:
         """Forget why a sequence could not be run."""
         self._failure(sequence, repetition).unlink(missing_ok=True)
+
+    def failure_stamps(self) -> dict[tuple[str, int], int]:
+        """Return when each failure was written, ``(sequence, repetition)`` -> nanoseconds: a new one has a new time."""
+        found = {}
+        for path in (self.path / FAILURES).rglob("*.json"):
+            with suppress(OSError):  # mended meanwhile
+                repetition = int(path.parent.name[11:]) if path.parent.name.startswith("repetition-") else 1
+                found[path.stem, repetition] = path.stat().st_mtime_ns
+        return found
 
     def _failure(self, sequence: str, repetition: int) -> Path:
         file = self.file(sequence, ".json", repetition)
