@@ -1,40 +1,53 @@
-"""The progress display of ``run``: sequence, frames per second, time left; silent when nobody watches."""
+"""The progress display of ``run``: a bar on a terminal, lines elsewhere; silent when it is told to be."""
 
 from __future__ import annotations
 
+import time
+from collections.abc import Sequence
 from types import TracebackType
+from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 from rich.text import Text
 
+from trackbench.engine.plan import Plan, expected_frames
 from trackbench.engine.scheduler import Job, Outcome, Progress
-from trackbench.quoting import NAME, printable
+
+#: Seconds between two lines where there is no terminal.
+INTERVAL = 10.0
 
 
 class RunProgress(Progress):
-    """Shows the engine's progress on a terminal.
+    """Shows the engine's progress.
 
     Args:
         console: where to show it.
-        frames: how many answers are expected in all.
+        plans: what is to be done.
     """
 
-    def __init__(self, console: Console, frames: int) -> None:
+    def __init__(self, console: Console, plans: Sequence[Plan]) -> None:
         super().__init__()
+        self._console = console
+        self._plans = plans
+        self._total = expected_frames(plans)
+        self._of = len({(plan.spec.label, task.sequence.name) for plan in plans for task in plan.missing})
+        self._started: set[tuple[str, str]] = set()
+        self._ended = 0
+        self._last = float("-inf")
         self._bar = Bar(
-            TextColumn("{task.description}", markup=False),
-            BarColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=16),
             MofNCompleteColumn(),
             TextColumn("{task.fields[fps]}"),
             TimeElapsedColumn(),
             TimeRemainingColumn(),
             console=console,
             transient=True,
-            disable=not (console.is_terminal and frames),
+            disable=not (console.is_terminal and self._total),
         )
-        self._task = self._bar.add_task("starting", total=frames, fps="")
+        self._task = self._bar.add_task("starting", total=self._total, fps="")
 
     def __enter__(self) -> RunProgress:
         self._bar.start()
@@ -46,8 +59,11 @@ class RunProgress(Progress):
         self._bar.stop()
 
     def begin(self, job: Job) -> None:
-        """Name the sequence that starts."""
-        self._bar.update(self._task, description=printable(job.sequence.name, NAME))
+        """Name the tracker and the sequence that starts."""
+        label = self._label(job)
+        self._started.add((label, job.sequence.name))
+        text = f"{_short(label)} {job.sequence.name} {len(self._started)}/{self._of}"
+        self._bar.update(self._task, description=text)
 
     def advance(self, frames: int) -> None:
         """Count answers."""
@@ -56,6 +72,64 @@ class RunProgress(Progress):
         self._bar.update(self._task, advance=frames, fps=f"{speed:.0f} fps" if speed else "")
 
     def end(self, outcome: Outcome) -> None:
-        """Say at once what went wrong; the end of the run lists it again."""
-        if outcome.trajectory is None and not self._bar.disable:
-            self._bar.console.print(Text(printable(f"{outcome.job.sequence.name}: {outcome.reason}"), style="red"))
+        """Tell at once what went wrong; the end of the run lists it again."""
+        job = outcome.job
+        self._ended += 1
+        if outcome.trajectory is None:
+            self._print(f"{self._label(job)}: {job.sequence.name}: {outcome.reason}", "red")
+        elif self._bar.disable and time.monotonic() - self._last > INTERVAL:
+            self._last = time.monotonic()
+            self._print(f"{self._label(job)}: {job.sequence.name} {self._line(len(self._started), self._rate())}")
+
+    def watch(self, workers: list[dict[str, Any]]) -> None:
+        """Show what the workers of a pool are doing.
+
+        Args:
+            workers: their heartbeats.
+        """
+        left = [worker["frames_left"] for worker in workers if worker.get("frames_left") is not None]
+        if not left:
+            return
+        done = max(self._total - min(left), 0)
+        fps = sum(worker["fps"] for worker in workers)
+        names = sum(len(worker["sequences"]) for worker in workers)
+        self._bar.update(
+            self._task,
+            completed=done,
+            description=f"{len(workers)} workers on {names} sequences",
+            fps=f"{fps:.0f} fps",
+        )
+        if self._bar.disable and time.monotonic() - self._last > INTERVAL:
+            self._last = time.monotonic()
+            units = min(worker["left"] for worker in workers if worker.get("left") is not None)
+            self.frames = done
+            self._print(f"{len(workers)} workers: {self._line(max(self._of - units, 0), fps)}")
+
+    def _rate(self) -> float:
+        return self.frames / max(time.perf_counter() - self.started, 1e-9)
+
+    def _line(self, ended: int, fps: float) -> str:
+        left = (self._total - self.frames) / fps if fps > 0 else 0.0
+        return f"{ended}/{self._of}, {fps:.1f} fps, {duration(left)} left"
+
+    def _label(self, job: Job) -> str:
+        return self._plans[job.key[0]].spec.label  # type: ignore[index]
+
+    def _print(self, text: str, style: str = "") -> None:
+        self._console.print(Text(text, style=style))
+
+
+def duration(seconds: float) -> str:
+    """Return a time in words.
+
+    Example:
+        >>> duration(42), duration(100), duration(7500)
+        ('42 s', '2 min', '2.1 h')
+    """
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def _short(label: str) -> str:
+    return label if len(label) <= 24 else f"{label[:23]}…"

@@ -18,11 +18,13 @@ from trackbench.cli.shared import (
     Runs,
     Set,
     Weights,
+    end_on_sigterm,
     messages,
     output,
     print_error,
     print_json,
 )
+from trackbench.errors import UsageError
 
 if TYPE_CHECKING:
     from trackbench.cli.progress import RunProgress
@@ -57,6 +59,29 @@ def run(
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
     batch: Annotated[int, typer.Option(min=1, help="Sequences at once; 1 for honest latency.")] = 1,
     threads: Annotated[int, typer.Option(min=1, help="Threads that decode images.")] = min(4, os.cpu_count() or 1),
+    workers: Annotated[
+        str | None, typer.Option(help="Worker processes: a number, or auto for one a GPU. Default: this process alone.")
+    ] = None,
+    devices: Annotated[str | None, typer.Option(help="Devices of the workers: cuda:0,cuda:1 or cpu.")] = None,
+    isolate: Annotated[
+        bool, typer.Option("--isolate", help="Run in a process of its own, whose death costs one sequence a try.")
+    ] = False,
+    retries: Annotated[int, typer.Option(min=0, help="Further tries of a sequence whose worker has died.")] = 2,
+    timeout: Annotated[
+        float | None, typer.Option(min=0.1, help="End a worker that needs more seconds for a frame (with --workers).")
+    ] = None,
+    exact: Annotated[
+        bool, typer.Option("--exact", help="With --batch: the numbers of --batch 1, to the last bit; slower.")
+    ] = False,
+    together: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Trackers in memory at once. Default: all.")
+    ] = None,
+    shard: Annotated[
+        str | None, typer.Option(metavar="I/N", help="Share I of N, for machines without a common folder; see merge.")
+    ] = None,
+    keep_going: Annotated[
+        bool, typer.Option("--keep-going", help="Go on when the first sequences all fail alike.")
+    ] = False,
     refine: Annotated[
         str | None, typer.Option(metavar="REFINER", help="Refine the boxes of all trackers to masks: alpharefine.")
     ] = None,
@@ -80,11 +105,15 @@ def run(
     trackbench run dcf opencv:mil -d otb100 --root ~/data/OTB
 
     trackbench run dcf -d ./my_sequences --set learning_rate=0.02 --batch 8
+
+    trackbench run siamattn -d lasot --workers auto        (again on another node with the same folder: it helps)
     """
     from trackbench.datasets.catalogue import open_dataset, select
     from trackbench.engine.execution import execute
     from trackbench.engine.plan import make_plan
-    from trackbench.errors import UsageError
+    from trackbench.engine.pool import Pool, devices_for
+    from trackbench.engine.queue import Rules
+    from trackbench.engine.shards import parse_shard, take_shard
     from trackbench.trackers.registry import find_tracker
     from trackbench.trackers.settings import parse_setting
 
@@ -115,6 +144,8 @@ def run(
     for name in dict.fromkeys(dataset):
         found = open_dataset(name, root)
         chosen = select(found, sequence, limit)
+        if shard is not None:
+            chosen = take_shard(chosen, *parse_shard(shard))
         if len(found.sequences) < found.of:
             say(f"{found.name}: {len(found.sequences)} of {found.of} sequences are in {found.root}")
         plans = [
@@ -136,9 +167,19 @@ def run(
     if dry_run:
         _show_plans([plan for plans in campaigns for plan in plans], json)
         return
+    end_on_sigterm()
+    rules = Rules(batch, threads, exact, retries=retries, keep_going=keep_going)
+    pooled = None
+    if (count := _worker_count(workers)) != 1 or devices is not None or isolate or timeout is not None:
+        pooled = devices_for(count, devices, device)
     for plans in campaigns:
+        if not any(plan.missing for plan in plans):
+            continue
         with _progress(plans, quiet) as progress:
-            execute(plans, device=device, batch=batch, threads=threads, progress=progress)
+            if pooled is None:
+                execute(plans, device=device, progress=progress, rules=rules, together=together)
+            else:
+                Pool(plans, rules, pooled, together=together, timeout=timeout, watch=progress.watch).run()
     done = [plan for plans in campaigns for plan in plans]
     if json:
         print_json({"runs": [plan.summary() for plan in done]})
@@ -152,11 +193,19 @@ def run(
         raise typer.Exit(1)
 
 
+def _worker_count(text: str | None) -> int | None:
+    """Return the number of workers; None for one a device."""
+    if text is None or text == "auto":
+        return 1 if text is None else None
+    if not text.isdecimal() or int(text) < 1:
+        raise UsageError(f"--workers '{text}': expected a number above 0, or auto")
+    return int(text)
+
+
 def _progress(plans: list[Plan], quiet: bool) -> RunProgress:
     from trackbench.cli.progress import RunProgress
-    from trackbench.engine.plan import expected_frames
 
-    return RunProgress(messages(quiet), expected_frames(plans))
+    return RunProgress(messages(quiet), plans)
 
 
 def _show_plans(plans: list[Plan], json: bool) -> None:

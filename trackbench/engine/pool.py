@@ -190,14 +190,16 @@ class Pool:
     def _runs(self) -> Path:
         return self.plans[0].folder.runs
 
-    def _bury(self, member: _Member, reason: str) -> bool:
-        """Free what a dead worker had claimed; whether that was anything."""
+    def _bury(self, member: _Member, reason: str | None) -> bool:
+        """Free what a worker that has ended had claimed; whether that was anything. Without a reason it is no try."""
         freed = False
         for plan in self.plans:
             claims = Claims(plan.folder, {})
             for name, repetition, claim in list(claims.all()):
                 if claim.get("worker") == member.name:
-                    freed |= claims.bury(name, repetition, claim, reason)
+                    freed |= claims.bury(name, repetition, claim, reason or "")
+                    if reason is None:
+                        claims.forget(name, repetition)
         with suppress(OSError):
             (self._runs / WORKERS / f"{member.name}.json").unlink(missing_ok=True)
         return freed
@@ -213,7 +215,7 @@ class Pool:
             if member.process.exitcode is None:
                 member.process.kill()
                 member.process.join()
-            self._bury(member, "the command was interrupted")
+            self._bury(member, None)
         for plan in self.plans:
             Claims(plan.folder, {}).tidy()
         with suppress(OSError):

@@ -1,0 +1,194 @@
+"""Several worker processes on one run: real ones, which are killed, hang and crash."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from samples import write_sequence
+
+from trackbench.datasets.catalogue import open_dataset
+from trackbench.engine.execution import execute
+from trackbench.engine.plan import Plan, make_plan
+from trackbench.engine.pool import Pool, devices_for
+from trackbench.engine.queue import Rules
+from trackbench.errors import TrackerError, UsageError
+from trackbench.results.store import RunFolder, stored_runs
+from trackbench.trackers.registry import find_tracker
+
+CRASHER = '''
+import ctypes
+import os
+import signal
+import time
+
+from sample_trackers import Drift, DriftOptions
+
+
+class CrasherOptions(DriftOptions):
+    dies_of: str = "SIGSEGV"
+    device_error: str = ""
+
+
+class Crasher(Drift):
+    """Dies on dark frames."""
+
+    Options = CrasherOptions
+
+    def __init__(self, options, device="cpu"):
+        super().__init__(options, device)
+        if options.device_error:
+            raise RuntimeError(options.device_error)
+
+    def step(self, frames, states):
+        if min(frame.mean() for frame in frames) < 5:
+            if self.options.dies_of == "exit":
+                os._exit(3)
+            if self.options.dies_of == "hang":
+                time.sleep(1000)
+            os.kill(os.getpid(), getattr(signal, self.options.dies_of))
+            time.sleep(10)
+        return super().step(frames, states)
+'''
+
+
+@pytest.fixture
+def wide(workplace: Path) -> Path:
+    """Six sequences, of which ``dark`` is the death of the tracker ``crasher``."""
+    for index in range(5):
+        write_sequence(workplace / f"wide/w{index}", 8 + index)
+    write_sequence(workplace / "wide/dark", 30, brightness=0)
+    (workplace / "crasher.py").write_text(CRASHER)
+    (workplace / "trackers/crasher.toml").write_text('title = "C"\nclass = "crasher:Crasher"\ndeterministic = true\n')
+    return workplace
+
+
+def plan(workplace: Path, tracker: str = "drift", runs: str = "runs", **options: Any) -> Plan:
+    return make_plan(find_tracker(tracker, options=options), open_dataset("wide"), workplace / runs)
+
+
+def results(folder: RunFolder) -> dict[str, bytes]:
+    """What is stored and does not depend on the clock."""
+    return {
+        str(path.relative_to(folder.path)): path.read_bytes()
+        for path in folder.path.rglob("*")
+        if path.suffix in (".txt", ".score", ".mask") or path.name == "manifest.json"
+    }
+
+
+def test_the_same_bytes_for_one_worker_and_for_two(wide: Path) -> None:
+    alone, two = plan(wide, runs="alone"), plan(wide, runs="two")
+    execute([alone], device="cpu")
+    Pool([two], Rules(batch=2), ["cpu", "cpu"]).run()
+    assert len(alone.folder.sequences()) == 6
+    assert results(alone.folder) == results(two.folder)
+    sessions = (two.folder.manifest() or {})["sessions"]
+    assert sum(session["sequences"] for session in sessions) == 6
+    assert not (two.folder.path / "claims").exists()
+    assert not (wide / "two/.workers").exists()
+
+
+@pytest.mark.parametrize(
+    ("dies_of", "reason"),
+    [("SIGSEGV", "died of SIGSEGV (2 tries)"), ("exit", "ended with exit code 3 (2 tries)")],
+)
+def test_a_crash_costs_its_sequence_alone(wide: Path, dies_of: str, reason: str) -> None:
+    mine = plan(wide, "crasher", dies_of=dies_of)
+    Pool([mine], Rules(batch=3, retries=1), ["cpu"]).run()
+    assert mine.folder.sequences() == {f"w{index}" for index in range(5)}
+    assert mine.failed == {"dark": reason}
+    assert mine.folder.failures()["dark"]["reason"] == reason
+    assert not (mine.folder.path / "claims").exists()
+
+
+def test_a_worker_that_hangs_is_ended(wide: Path) -> None:
+    mine = plan(wide, "crasher", dies_of="hang")
+    Pool([mine], Rules(retries=0), ["cpu"], timeout=3).run()
+    assert mine.folder.sequences() == {f"w{index}" for index in range(5)}
+    assert mine.failed == {"dark": "made no progress for 3 s a frame (1 tries)"}
+
+
+def test_a_device_that_fails_to_start_leaves_the_work_to_the_others(wide: Path) -> None:
+    broken = plan(wide, "crasher", device_error="CUDA error: out of memory")
+    with pytest.raises(TrackerError, match="RuntimeError: CUDA error: out of memory"):
+        Pool([broken], Rules(), ["cpu"]).run()
+    assert broken.folder.sequences() == set()
+
+
+def test_devices_of_workers() -> None:
+    assert devices_for(3, "cpu") == ["cpu"] * 3
+    assert devices_for(2, None, "cpu") == ["cpu", "cpu"]
+    with pytest.raises(UsageError, match="--device 'cuda:7': this machine has"):
+        devices_for(None, "cpu,cuda:7")
+
+
+def command(workplace: Path, *arguments: str) -> subprocess.Popen[str]:
+    """Start ``trackbench run crasher`` in a process group of its own, as if on another host."""
+    program = [sys.executable, "-m", "trackbench", "run", "drift", "-d", "wide", "--device", "cpu", *arguments]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    return subprocess.Popen(program, cwd=workplace, start_new_session=True, **pipes)  # type: ignore[call-overload,no-any-return]
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 120
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_pool_gives_back_its_claims(wide: Path, number: signal.Signals) -> None:
+    process = command(wide, "--workers", "2", "--set", "sleep=0.1")
+    wait_until(lambda: len(list(wide.glob("runs/*/wide/one-pass/*.txt"))) >= 1)
+    process.send_signal(number)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130, errors
+    assert "interrupted; everything finished so far is kept" in errors
+    assert "Traceback" not in errors
+    assert list(wide.glob("runs/*/wide/one-pass/claims")) == []
+    assert not (wide / "runs/.workers").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals")
+def test_a_hundred_random_kills_lose_nothing(workplace: Path) -> None:
+    """Eight workers in two process groups that stand for hosts; a random one is killed again and again."""
+    import random
+
+    import psutil
+
+    for index in range(40):
+        write_sequence(workplace / f"wide/s{index:02d}", 20 + index % 7)
+    calm = plan(workplace, runs="calm", sleep=0.02)
+    execute([calm], device="cpu")
+    hosts = [
+        command(workplace, "--workers", "4", "--retries", "1000", "--set", "sleep=0.02", "--runs", "rough")
+        for _ in range(2)
+    ]
+    draw, kills = random.Random(0), 0
+    while kills < 100 and any(host.poll() is None for host in hosts):
+        workers = [
+            child
+            for host in hosts
+            if host.poll() is None
+            for child in psutil.Process(host.pid).children()
+            if "spawn_main" in " ".join(child.cmdline())
+        ]
+        if workers:
+            draw.choice(workers).kill()
+            kills += 1
+        time.sleep(draw.uniform(0.1, 1.0))
+    for host in hosts:
+        _, errors = host.communicate(timeout=600)
+        assert host.returncode == 0, errors
+    (rough,) = stored_runs(workplace / "rough")
+    assert results(rough) == results(calm.folder)
+    assert kills > 0
