@@ -381,6 +381,7 @@ def _advance(item: _ActiveJob, answer: Answer) -> Outcome | None:
 
 def _failure(job: Job, error: Exception) -> Outcome:
     if isinstance(error, TrackbenchError):
-        return Outcome(job, None, str(error), is_tracker_error=isinstance(error, TrackerError))
+        trace: str | None = getattr(error, "trace", None)
+        return Outcome(job, None, str(error), trace, is_tracker_error=isinstance(error, TrackerError))
     reason = f"{type(error).__name__}: {error}".strip().replace("\n", " ")
     return Outcome(job, None, reason, "".join(traceback.format_exception(error)))
