@@ -20,6 +20,7 @@ from trackbench.cli.shared import guarded
 from trackbench.cli.statistics import statistics
 from trackbench.cli.synthesize import synthesize
 from trackbench.cli.track import track
+from trackbench.cli.train import train
 from trackbench.cli.video import video
 from trackbench.cli.vot import vot_app
 from trackbench.cli.weights import weights_app
@@ -65,6 +66,7 @@ app.command("check")(guarded(check))
 app.command("track")(guarded(track))
 app.command("video")(guarded(video))
 app.command("figure")(guarded(figure))
+app.command("train")(guarded(train))
 app.command("synthesize")(guarded(synthesize))
 app.add_typer(list_app, name="list")
 app.add_typer(data_app, name="data")

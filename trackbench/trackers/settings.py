@@ -64,7 +64,7 @@ def resolve_settings(
     definition = found.value
     merged: dict[str, Any] = {}
     for layer in _layers(definition, record, protocol):
-        _merge(merged, layer)
+        merge(merged, layer)
     if definition.argument:
         if not argument:
             raise UsageError(f"tracker '{name}' needs a name after a colon: {found.name}:{definition.argument.upper()}")
@@ -77,10 +77,10 @@ def resolve_settings(
     changed = dict(options or {})
     schema = load_class(found).Options
     for key, value in changed.items():
-        _merge(merged, _nested(key, value))
-    _merge(merged, schema.implied(merged))
+        merge(merged, nested(key, value))
+    merge(merged, schema.implied(merged))
     for key, value in changed.items():
-        _merge(merged, _nested(key, value))
+        merge(merged, nested(key, value))
     try:
         valid = schema.model_validate(merged)
     except ValidationError as error:
@@ -125,16 +125,18 @@ def parse_setting(text: str) -> tuple[str, Any]:
         return key.strip(), value
 
 
-def _nested(dotted: str, value: Any) -> dict[str, Any]:
+def nested(dotted: str, value: Any) -> dict[str, Any]:
+    """Return ``{"a": {"b": value}}`` for ``a.b``."""
     for key in reversed(dotted.split(".")):
         value = {key: value}
-    nested: dict[str, Any] = value
-    return nested
+    tables: dict[str, Any] = value
+    return tables
 
 
-def _merge(into: dict[str, Any], layer: Mapping[str, Any]) -> None:
+def merge(into: dict[str, Any], layer: Mapping[str, Any]) -> None:
+    """Put the entries of ``layer`` in the place of those of ``into``, table by table."""
     for key, value in layer.items():
         if isinstance(value, Mapping) and isinstance(into.get(key), dict):
-            _merge(into[key], value)
+            merge(into[key], value)
         else:
             into[key] = value

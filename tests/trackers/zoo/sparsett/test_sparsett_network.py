@@ -201,7 +201,7 @@ def test_official_names_become_ours(heads):
     assert not match(truncated, official_keys(heads), wanted).complete
 
 
-def test_training_starts_from_imagenet():
+def test_training_starts_from_imagenet(tmp_path):
     torch.manual_seed(0)
     source, target = Swin(SWIN, outputs=(2,)).eval(), Swin(SWIN, outputs=(2,)).eval()
     published = {"norm.weight": torch.ones(64), "norm.bias": torch.ones(64), "head.weight": torch.ones(5, 64)}
@@ -214,9 +214,12 @@ def test_training_starts_from_imagenet():
         published[name.replace("stages.", "layers.")] = tensor
     published["layers.0.blocks.0.attn.relative_position_index"] = torch.zeros(49, 49)
     published["layers.0.blocks.1.attn_mask"] = torch.zeros(64, 49, 49)
-    start_from_imagenet(target, published)
+    path = tmp_path / "swin_tiny.pth"
+    torch.save({"model": published}, path)
+    start_from_imagenet(target, path)
     image = torch.randn(1, 3, 60, 60)
     torch.testing.assert_close(target(image)[0], source(image)[0], rtol=0, atol=0)
     del published["layers.1.blocks.0.norm1.weight"]
-    with pytest.raises(DataError, match=r"1 names do not fit, among them stages\.1\.blocks\.0\.norm1\.weight"):
-        start_from_imagenet(target, published)
+    torch.save({"model": published}, path)
+    with pytest.raises(DataError, match=r"1 missing: stages\.1\.blocks\.0\.norm1\.weight"):
+        start_from_imagenet(target, path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -18,6 +19,7 @@ from trackbench.nn.layers.folding import fold_batch_norms
 from trackbench.trackers.base import Options, Target
 from trackbench.trackers.networks import NetworkOptions
 from trackbench.trackers.square_crop import Located, SquareCropState, SquareCropTracker, View
+from trackbench.trackers.starting import resnet_keys, start_backbone
 from trackbench.trackers.zoo.aiatrack.checkpoint import KEY_MAP
 from trackbench.trackers.zoo.aiatrack.memory import Entry, Memory, split_counts
 from trackbench.trackers.zoo.aiatrack.network import LONG, SHORT, STRIDE, AiATrackNetwork, Architecture, Encoded
@@ -36,6 +38,9 @@ class AiATrackOptions(NetworkOptions):
     """Number of short-term references (Table 5)."""
     threshold: float = Field(0.7, ge=-1.0, le=1.0)
     """A frame is remembered when the IoU head's output is above: 2 * IoU - 1, so that 0.7 means an IoU of 0.85."""
+    backbone_file: Path | None = None
+    """Classification weights of torchvision's ResNet-50 (``resnet50-19c8e357.pth``), from which the backbone of a
+    network without a checkpoint starts."""
     integer_boxes: bool = False
     """Whether reported boxes are truncated to integers towards zero, as in the official result files, from which the
     published numbers were computed. What the tracker goes on with is never rounded."""
@@ -63,7 +68,9 @@ class AiATrack(SquareCropTracker[AiATrackState]):
     @classmethod
     def build_network(cls, options: Any) -> AiATrackNetwork:
         """Return the network with its initial weights."""
-        return AiATrackNetwork(options.network)
+        network = AiATrackNetwork(options.network)
+        start_backbone(network.backbone, options.backbone_file, resnet_keys(last=3))
+        return network
 
     @classmethod
     def key_map(cls, options: Any) -> KeyMap:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from trackbench.checkpoints.key_map import match
-from trackbench.checkpoints.reader import read_state
-from trackbench.errors import DataError, UsageError
-from trackbench.trackers.matching import describe
+from trackbench.errors import UsageError
+from trackbench.trackers.starting import start_backbone
 from trackbench.trackers.zoo.sbt.backbone import SBTBackbone
 from trackbench.trackers.zoo.sbt.checkpoint import classification_keys
 from trackbench.trackers.zoo.sbt.network import SBTNetwork
@@ -28,10 +26,4 @@ def initialise_backbone(network: SBTNetwork, options: SBTOptions) -> None:
     backbone = network.backbone
     if not isinstance(backbone, SBTBackbone):
         raise UsageError(f"option 'backbone_file' is '{path}': extractor '{options.extractor}' takes none")
-    parameters = backbone.state_dict()
-    if any(tensor.is_meta for tensor in parameters.values()):
-        return  # only names and shapes are asked for
-    matched = match(read_state(path), classification_keys(options.backbone.depths), parameters)
-    if not matched.complete:
-        raise DataError(f"{path}: does not fit this backbone: {describe(matched)}")
-    backbone.load_state_dict(matched.weights)
+    start_backbone(backbone, path, classification_keys(options.backbone.depths))

@@ -26,6 +26,7 @@ from trackbench.nn.layers.windows import hann_window
 from trackbench.regions import Box, Mask, Polygon, Region, polygon_to_box_vot
 from trackbench.trackers.base import Frame, Options, Prediction, Target
 from trackbench.trackers.networks import NetworkModel, NetworkOptions, inference
+from trackbench.trackers.starting import resnet_keys, start_backbone
 from trackbench.trackers.targets import start_box
 from trackbench.trackers.zoo.siamattn.anchors import anchor_boxes, apply_deltas, choose_proposals
 from trackbench.trackers.zoo.siamattn.attention import BranchFeatures
@@ -80,6 +81,8 @@ class SiamAttnOptions(NetworkOptions):
     anchor_scales: tuple[float, ...] = (8.0,)
     box_stds: tuple[float, float, float, float] = (0.1, 0.1, 0.2, 0.2)
     """Factors of the refinement's deltas."""
+    backbone_file: Path | None = None
+    """pysot's ResNet-50 (``resnet50.model``), from which the backbone of a network without a checkpoint starts."""
     channels: int = Field(256, ge=8, multiple_of=8)
     """Channels of the neck and of all that follows."""
     backbone_width: int = Field(64, ge=8)
@@ -161,7 +164,10 @@ class SiamAttnTracker(NetworkModel[SiamAttnState]):
     def build_network(cls, options: SiamAttnOptions) -> SiamAttn:
         """Return the network that the options describe."""
         anchors = len(options.anchor_ratios) * len(options.anchor_scales)
-        return SiamAttn(options.parts, anchors, options.instance_size, options.channels, options.backbone_width)
+        size, channels, width = options.instance_size, options.channels, options.backbone_width
+        network = SiamAttn(options.parts, anchors, size, channels, width)
+        start_backbone(network.backbone, options.backbone_file, resnet_keys(last=4))
+        return network
 
     @classmethod
     def key_map(cls, options: SiamAttnOptions) -> KeyMap:

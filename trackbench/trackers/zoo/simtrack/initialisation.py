@@ -8,11 +8,9 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from trackbench.checkpoints.key_map import KeyMap, match
-from trackbench.checkpoints.reader import read_state
-from trackbench.errors import DataError
+from trackbench.checkpoints.key_map import KeyMap
 from trackbench.nn.layers.swin import IMAGENET_KEYS
-from trackbench.trackers.matching import describe
+from trackbench.trackers.starting import start_backbone
 from trackbench.trackers.zoo.simtrack.checkpoint import IN_PROJ, TEXT_TOWER
 from trackbench.trackers.zoo.simtrack.options import SimTrackOptions
 
@@ -57,19 +55,10 @@ def initialise_backbone(network: nn.Module, options: SimTrackOptions) -> None:
     Raises:
         DataError: not a file of weights, or one that is not of ``options.pretraining`` or of another size.
     """
-    path = options.backbone_file
-    if path is None:
-        return
     visual = cast(nn.Module, cast(Any, network).backbone.visual)
     # A norm of a pyramid's inner stage is no part of the pre-trained network.
-    parameters = {name: tensor for name, tensor in visual.state_dict().items() if not name.startswith("norm2.")}
-    if any(tensor.is_meta for tensor in parameters.values()):
-        return  # only names and shapes are asked for
-    matched = match(read_state(path), pretrained_keys(options), parameters)
-    if not matched.complete:
-        raise DataError(f"{path}: does not fit a backbone of pretraining '{options.pretraining}': {describe(matched)}")
-    weights: dict[str, Tensor] = {name: tensor.to(parameters[name].dtype) for name, tensor in matched.weights.items()}
-    visual.load_state_dict(visual.state_dict() | weights)
+    what = f"a backbone of pretraining '{options.pretraining}'"
+    start_backbone(visual, options.backbone_file, pretrained_keys(options), without=("norm2.",), what=what)
 
 
 def pretrained_keys(options: SimTrackOptions) -> KeyMap:
@@ -97,12 +86,26 @@ def pretrained_keys(options: SimTrackOptions) -> KeyMap:
             unused = (r"(?:head|head_dist|decoder_\w+)\..*", "mask_token", "decoder_pos_embed")
             rename = _TIMM
             start = "blocks"
+        case "dinov2":
+            unused = ("mask_token",)
+            rename = _TIMM
+            start = "blocks"
         case "imagenet":
             return SWIN if options.backbone == "swin" else PVT
     kept = "|".join(str(index) for index in range(options.depth[0]))
-    return KeyMap(
-        rename, (*unused, rf"{start}\.(?!(?:{kept})\.).*"), None if options.pretraining == "clip" else _flat_tokens
-    )
+    convert = {"clip": None, "dinov2": _without_scales}.get(options.pretraining, _flat_tokens)
+    return KeyMap(rename, (*unused, rf"{start}\.(?!(?:{kept})\.).*"), convert)
+
+
+def _without_scales(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Multiply DINOv2's layer scales into the layers before them."""
+    scales = {name: tensors.pop(name) for name in list(tensors) if name.endswith((".ls1.gamma", ".ls2.gamma"))}
+    for name, scale in scales.items():
+        layer = "attn.out_proj" if name.endswith(".ls1.gamma") else "mlp.c_proj"
+        block = name.rpartition(".ls")[0]
+        tensors[f"{block}.{layer}.weight"] = tensors[f"{block}.{layer}.weight"] * scale[:, None]
+        tensors[f"{block}.{layer}.bias"] = tensors[f"{block}.{layer}.bias"] * scale
+    return _flat_tokens(tensors)
 
 
 def _flat_tokens(tensors: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -9,7 +9,7 @@ from pydantic import Field, PositiveInt, field_validator, model_validator
 
 from trackbench.trackers.networks import NetworkOptions
 
-Pretraining = Literal["clip", "mae", "deit", "moco", "slip", "imagenet"]
+Pretraining = Literal["clip", "mae", "deit", "moco", "slip", "dinov2", "imagenet"]
 
 
 class SimTrackOptions(NetworkOptions):
@@ -28,7 +28,7 @@ class SimTrackOptions(NetworkOptions):
     pretraining: Pretraining = "clip"
     """Where the backbone's weights began (Table 5), which fixes details of its form: a vision transformer of CLIP has
     QuickGELU, a norm before the first block and none of MAE's, DeiT's, MoCo v3's and SLIP's patch bias. ``imagenet`` is
-    that of the pyramids."""
+    that of the pyramids; ``dinov2`` is no row of the paper's, and has the form of MAE's."""
     pretraining_size: int = Field(224, ge=32)
     """Side of the images of the pre-training, which fixes the number of learned positions."""
     backbone_file: Path | None = None
@@ -41,8 +41,10 @@ class SimTrackOptions(NetworkOptions):
     """Side of the search image in pixels (Table 11: 224, 320, 384)."""
     search_factor: float = Field(4.0, gt=0)
     """Side of the search image over the square root of the target's area."""
-    position_embedding: Literal["distinguishable", "pretrained", "none"] = "distinguishable"
-    """Positions of the exemplar's tokens (Table 8): Eq. 7; the pre-trained ones, resized; none."""
+    position_embedding: Literal["distinguishable", "pretrained", "none", "late"] = "distinguishable"
+    """Positions of the exemplar's tokens (Table 8): Eq. 7; the pre-trained ones, resized; none. Ours is ``late``: the
+    pre-trained ones, and Eq. 7's added before the first block with interaction, so that blocks before it may stay
+    frozen."""
     foveal_size: int = Field(64, ge=0)
     """Side of the foveal window in the exemplar in pixels (Sec. 3.3, Table 8); 0 is none."""
     foveal_shift: bool = True
@@ -50,8 +52,11 @@ class SimTrackOptions(NetworkOptions):
     this. The official code's rule never shifts Sim-B/32, against the paper's text; false is what it computes."""
     interaction_ratio: float = Field(1.0, ge=0.0, le=1.0)
     """Share of the blocks in which exemplar and search tokens see each other (Table 10: 1, 0.5, 0.25): every second or
-    fourth block, the last one among them; 0 is a siamese backbone. In the others the class token stays with the search
-    tokens."""
+    fourth block, the last one among them, so that ``depth`` has to be a multiple of 2 or 4; 0 is a siamese backbone. In
+    the others the class token stays with the search tokens."""
+    separate_blocks: int = Field(0, ge=0)
+    """So many first blocks of a vision transformer in which exemplar and search tokens do not see each other; in all
+    others they do. No row of the paper's tables: blocks that work apart can be frozen in training."""
     asymmetric: bool = False
     """Whether exemplar tokens see only each other (Sec. 4.3), so that they are computed once for a target."""
     decoder_layers: int = Field(0, ge=0, le=12)
@@ -65,6 +70,15 @@ class SimTrackOptions(NetworkOptions):
     def siamese(self) -> bool:
         """Whether the exemplar's tokens do not depend on the search image."""
         return self.asymmetric or self.interaction_ratio == 0
+
+    @property
+    def interacting(self) -> list[bool]:
+        """Whether exemplar and search tokens see each other in each block of a vision transformer."""
+        depth, ratio = self.depth[0], self.interaction_ratio
+        if self.separate_blocks:
+            return [index >= self.separate_blocks for index in range(depth)]
+        period = round(1 / ratio) if ratio else depth + 1
+        return [index % period == period - 1 for index in range(depth)]
 
     @property
     def stride(self) -> int:
@@ -101,9 +115,23 @@ class SimTrackOptions(NetworkOptions):
             raise ValueError(f"foveal_size {self.foveal_size}: expected patches of the exemplar, less than all")
         if self.transformer_head and self.decoder_layers:
             raise ValueError(f"decoder_layers {self.decoder_layers}: the transformer head has its own, expected 0")
-        if self.backbone != "vit":
+        if self.backbone == "vit":
+            self._blocks_fit()
+        else:
             self._pyramid_fits()
         return self
+
+    def _blocks_fit(self) -> None:
+        depth, ratio = self.depth[0], self.interaction_ratio
+        if self.separate_blocks:
+            if ratio != 1:
+                raise ValueError(f"separate_blocks {self.separate_blocks}: interaction_ratio is {ratio}, expected 1")
+            if self.separate_blocks >= depth:
+                raise ValueError(f"separate_blocks {self.separate_blocks}: expected less than depth {depth}")
+        elif ratio and depth % round(1 / ratio):
+            raise ValueError(f"interaction_ratio {ratio}: depth {depth} is no multiple of {round(1 / ratio)}")
+        if self.position_embedding == "late" and self.siamese:
+            raise ValueError("position_embedding 'late': an exemplar that sees itself alone has no such block")
 
     def _pyramid_fits(self) -> None:
         if self.foveal_size:
@@ -116,5 +144,9 @@ class SimTrackOptions(NetworkOptions):
             raise ValueError(f"width {list(self.width)}: each stage of a swin has twice the channels of the one before")
         if self.backbone == "swin" and self.position_embedding == "pretrained":
             raise ValueError("position_embedding 'pretrained': a swin has no pre-trained positions")
+        if self.separate_blocks or self.position_embedding == "late":
+            raise ValueError(
+                f"separate_blocks and position_embedding 'late' are a vision transformer's, no {self.backbone}'s"
+            )
         if self.interaction_ratio != 1:
             raise ValueError(f"interaction_ratio {self.interaction_ratio} of a {self.backbone}: expected 1")

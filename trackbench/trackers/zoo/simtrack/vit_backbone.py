@@ -36,11 +36,10 @@ class ViTBackbone(nn.Module):
             options.pretraining_size // options.patch,
             CLIP if options.pretraining == "clip" else TIMM,
         )
-        if options.position_embedding == "distinguishable":
+        if options.position_embedding in ("distinguishable", "late"):
             self.pos_fc = ExemplarPosition(self.width)
-        period = round(1 / options.interaction_ratio) if options.interaction_ratio else options.depth[0] + 1
-        self.interacting = [index % period == period - 1 for index in range(options.depth[0])]
-        self.first_joint = 0 if options.siamese else period - 1
+        self.interacting = options.interacting
+        self.first_joint = 0 if options.siamese else self.interacting.index(True)
         """Index of the first joint block: before it, the exemplar does not see the search image."""
 
     def for_inference(self) -> None:
@@ -64,6 +63,8 @@ class ViTBackbone(nn.Module):
         if not self.options.siamese:
             for block in self.visual.blocks[: self.first_joint]:
                 tokens = block(tokens)
+            if self.options.position_embedding == "late":
+                tokens = tokens + self._with_foveal(self.pos_fc.embed(boxes, self.cells))
             return tokens, self.visual.blocks[self.first_joint].project(tokens)
         memory = []
         for block, interacts in zip(self.visual.blocks, self.interacting, strict=True):
@@ -82,9 +83,13 @@ class ViTBackbone(nn.Module):
         start = foveal_start(self.cells, self.foveal_cells, options.patch, options.foveal_shift)
         window = slice(start, start + options.foveal_size)
         foveal = self.visual.patches(image[:, :, window, window])
-        return torch.cat(
-            [tokens + positions, foveal + foveal_positions(positions, self.cells, self.foveal_cells)], dim=1
-        )
+        return torch.cat([tokens, foveal], dim=1) + self._with_foveal(positions)
+
+    def _with_foveal(self, positions: Tensor) -> Tensor:
+        """Return the positions of the exemplar's tokens (B, t², C) and then those of its foveal window's."""
+        if not self.foveal_cells:
+            return positions
+        return torch.cat([positions, foveal_positions(positions, self.cells, self.foveal_cells)], dim=1)
 
     def search_tokens(self, image: Tensor) -> Tensor:
         """Return the tokens of search images (B, 3, S, S) and the class token, (B, s² + 1, C)."""
@@ -136,6 +141,6 @@ class ViTBackbone(nn.Module):
         kind = self.options.position_embedding
         if kind == "distinguishable":
             return self.pos_fc.embed(boxes, self.cells)
-        if kind == "pretrained":
+        if kind in ("pretrained", "late"):
             return self.visual.positions(self.cells)[None]
         return boxes.new_zeros(1, self.cells**2, self.width)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 
 from torch import Tensor
 
-from trackbench.checkpoints.key_map import KeyMap, match
-from trackbench.errors import DataError
+from trackbench.checkpoints.key_map import KeyMap
 from trackbench.nn.layers.swin import IMAGENET_KEYS, Swin, reorder_mergings
+from trackbench.trackers.starting import start_backbone
 from trackbench.trackers.zoo.sparsett.head import Heads
 
 BACKBONE = (
@@ -56,22 +56,14 @@ def official_keys(heads: Heads) -> KeyMap:
     return replace(OFFICIAL, off=other)
 
 
-def start_from_imagenet(backbone: Swin, weights: Mapping[str, Tensor]) -> None:
+def start_from_imagenet(backbone: Swin, path: Path | None) -> None:
     """Give the backbone the weights from which the official training starts; its output norm keeps its own.
 
     Args:
         backbone: of the network.
-        weights: the state dict of ``swin_tiny_patch4_window7_224.pth``.
+        path: ``swin_tiny_patch4_window7_224.pth``; None leaves the backbone as it is.
 
     Raises:
-        DataError: weights of another network.
+        DataError: not a file of weights, or of another network.
     """
-    parameters = backbone.state_dict()
-    output_norms = {name for name in parameters if name.startswith(tuple(f"norm{i}." for i in backbone.outputs))}
-    matched = match(
-        weights, IMAGENET_KEYS, {name: tensor for name, tensor in parameters.items() if name not in output_norms}
-    )
-    if not matched.complete:
-        wrong = [*matched.unknown, *matched.missing, *matched.misshapen]
-        raise DataError(f"ImageNet weights of Swin: {len(wrong)} names do not fit, among them {wrong[0]}")
-    backbone.load_state_dict(matched.weights, strict=False)
+    start_backbone(backbone, path, IMAGENET_KEYS, without=tuple(f"norm{index}." for index in backbone.outputs))

@@ -7,6 +7,7 @@ together. Boxes follow the official convention: the centre of a box is ``x + (w 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -25,7 +26,7 @@ from trackbench.regions import Box
 from trackbench.trackers.base import Frame, Options, Prediction, Target
 from trackbench.trackers.networks import NetworkModel, NetworkOptions, inference
 from trackbench.trackers.targets import start_box
-from trackbench.trackers.zoo.sparsett.checkpoint import official_keys
+from trackbench.trackers.zoo.sparsett.checkpoint import official_keys, start_from_imagenet
 from trackbench.trackers.zoo.sparsett.focus import FocusSize
 from trackbench.trackers.zoo.sparsett.head import Heads
 from trackbench.trackers.zoo.sparsett.network import FocusNetwork, NetworkSize, SparseTTNetwork
@@ -59,6 +60,9 @@ class SparseTTOptions(NetworkOptions):
     """Weight of the cosine window in the choice of a cell."""
     penalty_k: float = Field(0.04, ge=0.0, le=1.0)
     """Strength of the penalty on changes of size and shape."""
+    backbone_file: Path | None = None
+    """Classification weights of Swin-T as published (``swin_tiny_patch4_window7_224.pth``), from which the backbone of
+    a network without a checkpoint starts."""
 
 
 @dataclass
@@ -90,7 +94,9 @@ class SparseTT(NetworkModel[SparseTTState]):
     @classmethod
     def build_network(cls, options: Any) -> FocusNetwork:
         """Return the network of the options' layers, sparseness and heads."""
-        return SparseTTNetwork(network_size(options))
+        network = SparseTTNetwork(network_size(options))
+        start_from_imagenet(network.backbone, options.backbone_file)
+        return network
 
     @classmethod
     def normaliser(cls) -> Normaliser:

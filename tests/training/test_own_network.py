@@ -1,0 +1,76 @@
+"""What our own recipe has and no paper: small jitter, pasted distractors, averaged weights, validation."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from small import small_network, small_session, write_videos
+
+from trackbench.training.crops.distractors import paste_distractor
+from trackbench.training.evaluation import Validation
+from trackbench.training.loop import moving_average
+from trackbench.training.recipe import ValidationOptions, load_recipe
+from trackbench.training.tasks.stark import SMALL, SimTrackTask
+
+
+@pytest.fixture(scope="module")
+def videos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_videos(tmp_path_factory.mktemp("own") / "videos", frames=8)
+
+
+def test_half_of_the_samples_have_small_jitter(videos: Path) -> None:
+    session = small_session("simtrack-b16", videos, **{"data.small_jitter": 0.5})
+    assert isinstance(session.task, SimTrackTask)
+    random = np.random.default_rng(0)
+    strengths = [session.task.search_view(random).scale_jitter / 0.5 for _ in range(1000)]
+    assert set(np.round(strengths, 6)) == {SMALL, 1.0}
+    assert np.mean(np.isclose(strengths, SMALL)) == pytest.approx(0.5, abs=0.05)
+
+
+def test_a_distractor_lies_beside_the_target_and_leaves_its_middle() -> None:
+    frame, other = np.zeros((120, 160, 3), np.uint8), np.full((90, 90, 3), 200, np.uint8)
+    box, source = np.array([60.0, 40, 30, 24]), np.array([20.0, 20, 40, 40])
+    pasted = 0
+    for seed in range(20):
+        made = paste_distractor(frame, box, other, source, np.random.default_rng(seed))
+        assert not made[48:56, 71:79].any()
+        pasted += bool(made.any())
+        assert not frame.any()
+    assert pasted > 10
+
+
+def test_a_distractor_without_pixels_or_larger_than_the_frame_is_left_out() -> None:
+    frame, other = np.zeros((40, 40, 3), np.uint8), np.full((90, 90, 3), 200, np.uint8)
+    random = np.random.default_rng(0)
+    assert paste_distractor(frame, np.array([0.0, 0, 40, 40]), other, np.array([0.0, 0, 90, 9]), random) is frame
+    assert paste_distractor(frame, np.array([9.0, 9, 9, 9]), other, np.array([-50.0, -50, 20, 20]), random) is frame
+
+
+def test_averaged_weights_forget_the_start_and_copy_counters() -> None:
+    rule = moving_average(0.9)
+    value = torch.zeros(())
+    for step in range(400):
+        value = rule(value, torch.ones(()), step)
+    assert float(value) == pytest.approx(1, abs=1e-6)
+    assert rule(torch.tensor(3), torch.tensor(7), 5) == 7
+    assert float(rule(torch.zeros(()), torch.ones(()), 10**6)) == pytest.approx(0.1)
+
+
+def test_validation_measures_steps_from_the_true_box_and_whole_tracks(videos: Path) -> None:
+    session = small_session("simtrack-b16", videos)
+    validation = Validation(session, ValidationOptions(dataset=str(videos), sequences=("video0", "video1"), pairs=4))
+    row = validation(small_network(session).state_dict())
+    assert set(row) == {"one_step_iou", "size_ratio", "auc", "auc_video0", "auc_video1"}
+    assert 0 <= row["one_step_iou"] <= 1
+    assert row["size_ratio"] > 0
+    assert row["auc"] == pytest.approx((row["auc_video0"] + row["auc_video1"]) / 2)
+
+
+def test_our_network_freezes_its_separate_blocks_and_the_patches(videos: Path) -> None:
+    found = load_recipe("simtrack-s14")
+    assert found.optimiser.frozen
+    assert found.ema > 0
+    assert found.data.small_jitter == 0.5

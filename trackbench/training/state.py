@@ -1,0 +1,150 @@
+"""What a training leaves in its folder: its state, its weights, its recipe.
+
+``state.pt`` continues it, ``weights.safetensors`` is used by trackers. Each file appears complete or not at all.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save
+from torch import Tensor
+
+from trackbench.errors import DataError, UsageError
+from trackbench.files import replacing
+from trackbench.training.recipe import Recipe
+
+STATE, WEIGHTS = "state.pt", "weights.safetensors"
+
+
+def save_state(folder: Path, state: Mapping[str, Any]) -> None:
+    """Write the state of a training; the earlier one stays until the new one is complete.
+
+    Raises:
+        DataError: there is no space, or the folder cannot be written.
+    """
+    try:
+        with replacing(folder / STATE) as file:
+            torch.save(dict(state), file)
+    except (OSError, RuntimeError) as error:
+        # torch reports a full disk as a RuntimeError of its zip writer.
+        raise _cannot_write(folder / STATE, error) from None
+
+
+def save_weights(folder: Path, weights: Mapping[str, Tensor], metadata: Mapping[str, str]) -> Path:
+    """Write weights under the official names as safetensors.
+
+    Raises:
+        DataError: there is no space, or the folder cannot be written.
+    """
+    path = folder / WEIGHTS
+    solid = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in weights.items()}
+    try:
+        with replacing(path) as file:
+            file.write(save(solid, {"format": "pt", **metadata}))
+    except OSError as error:
+        raise _cannot_write(path, error) from None
+    return path
+
+
+def _cannot_write(path: Path, error: Exception) -> DataError:
+    reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
+    return DataError(
+        f"{path}: cannot be written: {reason}; "
+        "the last state that was written is kept: make room, then continue with --resume"
+    )
+
+
+def load_state(folder: Path) -> dict[str, Any]:
+    """Return the state of a training.
+
+    Raises:
+        UsageError: there is none.
+        DataError: it is damaged.
+    """
+    path = folder / STATE
+    if not path.is_file():
+        raise UsageError(f"--resume: {folder} holds no {STATE}; without --resume the training starts there")
+    try:
+        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:
+        # A damaged file may fail in any way.
+        raise DataError(f"{path}: damaged: {str(error).splitlines()[0]}") from None
+    return state
+
+
+def recipe_document(recipe: Recipe) -> dict[str, Any]:
+    """Return a recipe as plain values, for JSON."""
+    document: dict[str, Any] = recipe.model_dump(mode="json")
+    return document
+
+
+def recipe_differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+    """Return ``name: was a, is b`` for each value of two recipes that differs, folders of data apart."""
+    before, after = _flat(old), _flat(new)
+    names = [name for name in sorted({*before, *after}) if not _is_free(name)]
+    return [
+        f"{name}: was {_shown(before.get(name))}, is {_shown(after.get(name))}"
+        for name in names
+        if before.get(name) != after.get(name)
+    ]
+
+
+def check_same(old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
+    """Refuse to continue another training.
+
+    Raises:
+        UsageError: the recipes differ; the message names the values.
+    """
+    differences = recipe_differences(old, new)
+    if differences:
+        raise UsageError(
+            f"--resume: the recipe has changed: {'; '.join(differences[:5])}"
+            f"{f' and {len(differences) - 5} more' if len(differences) > 5 else ''}; "
+            f"a changed recipe starts anew in another folder, --set start=FOLDER/{WEIGHTS} from these weights"
+        )
+
+
+def _flat(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in table.items():
+        if isinstance(value, Mapping):
+            flat |= _flat(value, f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = value
+    return flat
+
+
+def _is_free(name: str) -> bool:
+    return name.startswith("data.sets.") and name.endswith(".root")
+
+
+def _shown(value: Any) -> str:
+    return json.dumps(value)
+
+
+OFFICIAL_KEYS = {"sparsett": "model_state_dict", "siamattn": "state_dict"}
+"""Key of the weights in official files by the recipe's family; the others', of STARK's line, is ``net``."""
+
+
+def export_official(recipe: Recipe, folder: Path, path: Path) -> dict[str, Any]:
+    """Write the weights of a training as the official program saves them, with ``torch.save`` under its key.
+
+    Raises:
+        UsageError: the folder holds no weights, or the file cannot be written.
+    """
+    source = folder / WEIGHTS
+    if not source.is_file():
+        raise UsageError(f"--export: {folder} holds no {WEIGHTS}")
+    weights = load_file(source)
+    key = next((key for family, key in OFFICIAL_KEYS.items() if recipe.tracker.startswith(family)), "net")
+    try:
+        with replacing(path) as file:
+            torch.save({key: weights}, file)
+    except (OSError, RuntimeError) as error:
+        raise UsageError(f"{path}: cannot be written: {error}") from None
+    return {"file": str(path), "key": key, "tensors": len(weights)}

@@ -1,0 +1,154 @@
+"""The training of the trackers that come from STARK: SimTrack, SBT and AiATrack."""
+
+from __future__ import annotations
+
+from typing import cast
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from trackbench.nn.layers.corner_head import centre_form
+from trackbench.trackers.zoo.aiatrack.network import STRIDE, AiATrackNetwork
+from trackbench.trackers.zoo.sbt.network import SBTNetwork
+from trackbench.training.crops.distractors import paste_distractor
+from trackbench.training.crops.square import Augmentation, Crop, View, make_crops
+from trackbench.training.draws import RandomDraws
+from trackbench.training.losses.aiatrack import SIGMAS, TRIES, make_proposals, target_region
+from trackbench.training.losses.corner import corner_loss
+from trackbench.training.losses.sbt import token_labels, token_loss
+from trackbench.training.sampling import Shot
+from trackbench.training.tasks.base import Arrays, Batch, Losses, Task, crop_arrays, normalised, read_shots
+
+PROPOSALS = 16
+SMALL = 0.2
+"""Share of the jitter that a sample with small jitter has."""
+
+
+class StarkTask(Task):
+    """Samples of the STARK family."""
+
+    def views(self, search: View) -> list[View]:
+        """Return how template and search image are cut, the search image as ``search``."""
+        options = self.options
+        return [View(options.template_factor, options.template_size), search]
+
+    def search_view(self, random: np.random.Generator) -> View:
+        """Return how the search image is cut."""
+        crops, options = self.recipe.crops, self.options
+        small = self.recipe.data.small_jitter
+        strength = SMALL if small and random.random() < small else 1.0
+        size = self.search_size()
+        return View(options.search_factor, size, strength * crops.scale_jitter, strength * crops.centre_jitter)
+
+    def search_size(self) -> int:
+        """Return the side of the search image in pixels."""
+        return int(self.options.search_size)
+
+    def cut(self, shots: list[Shot], order: list[list[int]], random: np.random.Generator) -> list[Crop] | None:
+        """Return the crops of a sample's frames, or None where it has to be drawn again."""
+        frames, crops = read_shots(shots), self.recipe.crops
+        distractors = self.recipe.data.distractors
+        if distractors and random.random() < distractors:
+            other = self.sampler.stark_clip(random)
+            visible = np.flatnonzero(other.visible)
+            if len(visible):
+                chosen = Shot(other, int(random.choice(visible)))
+                search = paste_distractor(
+                    frames[-1], shots[-1].box, chosen.clip.frame(chosen.frame), chosen.box, random
+                )
+                frames = [*frames[:-1], search]
+        boxes = np.stack([shot.box for shot in shots]).astype(np.float32)
+        augmentation = Augmentation(crops.grey, crops.flip, crops.brightness, crops.crop_flip)
+        return make_crops(frames, boxes, self.views(self.search_view(random)), order, augmentation, RandomDraws(random))
+
+    def try_sample(self, random: np.random.Generator) -> Arrays | None:
+        """See :class:`Task`: a template and a search image."""
+        made = self.cut(self.sampler.causal_pair(random), [[0], [1]], random)
+        if made is None:
+            return None
+        return crop_arrays("template", made[0]) | crop_arrays("search", made[1])
+
+
+class SimTrackTask(StarkTask):
+    """Loss ``2 GIoU + 5 L1`` of the corners."""
+
+    TERMS = ("giou", "l1")
+
+    def losses(self, network: nn.Module, batch: Batch) -> Losses:
+        """See :class:`Task`."""
+        found = network(normalised(batch, "template"), batch["template_box"], normalised(batch, "search"))
+        loss = corner_loss(found.boxes.float(), batch["search_box"], self.recipe.loss.inverted)
+        return self.weighted({"giou": loss.giou, "l1": loss.l1}, loss.iou)
+
+
+class SBTTask(StarkTask):
+    """Loss ``120 CE + 70 L1 + 50 GIoU`` of the tokens."""
+
+    TERMS = ("ce", "l1", "giou")
+
+    def try_sample(self, random: np.random.Generator) -> Arrays | None:
+        """See :class:`Task`: a template, a search image and which of its tokens are positive."""
+        made = super().try_sample(random)
+        if made is None:
+            return None
+        cells = self.options.search_size // self.options.backbone.stride
+        if self.options.extractor == "resnet50":
+            cells = self.options.search_size // 8
+        labels = token_labels(made["search_box"], cells, clip=self.recipe.loss.clip_labels)
+        return made | {"positive": labels}
+
+    def losses(self, network: nn.Module, batch: Batch) -> Losses:
+        """See :class:`Task`."""
+        found = cast(SBTNetwork, network)(normalised(batch, "search"), normalised(batch, "template"))
+        loss = token_loss(found.logits.float(), found.boxes.float(), batch["search_box"], batch["positive"])
+        return self.weighted({"ce": loss.classification, "l1": loss.l1, "giou": loss.giou}, loss.iou)
+
+
+class AiATrackTask(StarkTask):
+    """Loss ``2 GIoU + 5 L1`` of the corners and ``2 MSE`` of the predicted IoU of 16 proposals."""
+
+    TERMS = ("giou", "l1", "iou")
+
+    def search_size(self) -> int:
+        """See :class:`StarkTask`."""
+        return int(self.options.network.search_size)
+
+    def views(self, search: View) -> list[View]:
+        """Return how initial reference, short-term reference and search image are cut."""
+        return [View(search.factor, search.size), search, search]
+
+    def try_sample(self, random: np.random.Generator) -> Arrays | None:
+        """See :class:`Task`: two references with their regions, a search image with proposals."""
+        made = self.cut(self.sampler.causal_triple(random), [[2], [0, 1]], random)
+        if made is None:
+            return None
+        arrays: Arrays = {}
+        for name, crop in zip(("initial", "short", "search"), made, strict=True):
+            arrays |= crop_arrays(name, crop) | {f"{name}_padded": crop.padded()[::STRIDE, ::STRIDE]}
+            arrays[f"{name}_region"] = target_region(crop.label, self.options.network.cells)
+        choice = random.integers(len(SIGMAS), size=PROPOSALS)
+        noise = random.standard_normal((PROPOSALS, TRIES, 4), np.float32)
+        proposals = make_proposals(made[2].label, choice, noise)
+        boxes = proposals.boxes
+        corners = np.concatenate([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]], 1)
+        return arrays | {"proposals": corners, "proposal_iou": proposals.targets}
+
+    def losses(self, network: nn.Module, batch: Batch) -> Losses:
+        """See :class:`Task`."""
+        # Called as a module, so that several processes average their gradients.
+        corners, judged = network(**aiatrack_arguments(cast(AiATrackNetwork, network), batch))
+        loss = corner_loss(centre_form(corners.boxes.float()), batch["search_box"], self.recipe.loss.inverted)
+        mse = F.mse_loss(judged.float(), batch["proposal_iou"])
+        return self.weighted({"giou": loss.giou, "l1": loss.l1, "iou": mse}, loss.iou)
+
+
+def aiatrack_arguments(network: AiATrackNetwork, batch: Batch) -> dict[str, object]:
+    """Return what the network is called with: search and reference frames encoded together, regions, proposals."""
+    names = ("initial", "short", "search")
+    images = torch.cat([normalised(batch, name) for name in names])
+    encoded = network.encode(images, torch.cat([batch[f"{name}_padded"] for name in names]))
+    parts = [type(encoded)(*fields) for fields in zip(*(part.chunk(3) for part in encoded), strict=True)]
+    regions: list[Tensor] = [batch["initial_region"], batch["short_region"]]
+    return {"search": parts[2], "references": parts[:2], "regions": regions, "boxes": batch["proposals"]}
