@@ -107,6 +107,8 @@ class TrackerDefinition(_Strict):
     """The option that ``--weights`` sets, of a tracker that loads a checkpoint itself."""
     dataset_name: NamedDataset | None = None
     """The option that gets the data set's name."""
+    runs: dict[str, str] = {}
+    """Names of trackers that it can run -> what stands after the colon, and the options; for hints."""
     offline: bool = False
     """Whether it sees the whole video before it answers; tables say so, and protocols that restart refuse it."""
     deterministic: bool = True

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from trackbench.datasets.fingerprint import changed_sequences
 from trackbench.datasets.sequence import Dataset, VideoSequence
-from trackbench.errors import DataError, TrackbenchError
+from trackbench.errors import DataError, TrackbenchError, UsageError
 from trackbench.protocols.base import Episode, EpisodeGenerator, Protocol
 from trackbench.protocols.catalogue import find_protocol
 from trackbench.protocols.supervised import same_trajectories
@@ -163,6 +163,11 @@ def make_plan(
         DataError: a stored result does not fit its sequence, or was made on other data.
     """
     asked = find_protocol(protocol or dataset.protocol, dataset, convention=convention, speed=speed)
+    if spec.definition.value.offline and not asked.offline:
+        raise UsageError(
+            f"{spec.name} is offline, it sees the whole video before it answers; protocol '{asked.name}' asks frame by "
+            "frame: --protocol one-pass or unsupervised"
+        )
     folder = RunFolder(runs, RunKey(spec.label, dataset.name, asked.name))
     deterministic = spec.definition.value.deterministic
     identity = {

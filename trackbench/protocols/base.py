@@ -107,6 +107,8 @@ class Protocol:
     """A sequence is not repeated any more once so many repetitions are the same."""
     measures_time: bool = False
     """Whether the trajectory depends on how long each call takes, so that no two targets may share a call."""
+    offline: bool = False
+    """Whether a tracker may answer after it has seen the whole video."""
     coded: bool = True
     """The first region stored is the code of a start; otherwise the region that the tracker was given."""
     rules: Mapping[str, Any] = field(default_factory=dict)

@@ -56,7 +56,7 @@ def find_protocol(
 
 
 def _one_pass(dataset: Dataset, convention: str | None) -> Protocol:
-    return Protocol("one-pass", _single(one_pass), coded=False)
+    return Protocol("one-pass", _single(one_pass), offline=True, coded=False)
 
 
 def _supervised(dataset: Dataset, convention: str | None) -> Protocol:
@@ -83,7 +83,8 @@ def _multi_start(dataset: Dataset, convention: str | None) -> Protocol:
 
 def _unsupervised(dataset: Dataset, convention: str | None) -> Protocol:
     kind = dataset.region_kind()
-    return Protocol("unsupervised", _single(from_anchor), RegionPolicy(kind), rules={"regions": kind})
+    rules = {"regions": kind}
+    return Protocol("unsupervised", _single(from_anchor), RegionPolicy(kind), offline=True, rules=rules)
 
 
 # Protocols travel to other processes, so their parts are functions of modules and partial calls of them.
@@ -103,6 +104,7 @@ def _in_real_time(protocol: Protocol, speed: float | None) -> Protocol:
         repetitions=1,
         equal_repetitions=None,
         measures_time=speed is None,
+        offline=False,
         rules={**protocol.rules, "of": protocol.name, "speed": speed or "measured", "grace": GRACE},
     )
 

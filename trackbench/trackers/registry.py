@@ -15,7 +15,7 @@ from trackbench.errors import UsageError, fold_name, suggestion
 from trackbench.trackers.base import Options, TrackerModel
 from trackbench.trackers.classes import load_class
 from trackbench.trackers.devices import resolve_device
-from trackbench.trackers.settings import Settings, resolve_settings
+from trackbench.trackers.settings import Settings, find_definition, resolve_settings
 from trackbench.trackers.source import source_sha256
 from trackbench.trackers.weights import Weights, choose_weights
 
@@ -155,6 +155,8 @@ class TrackerSpec:
             title = f"{title} {self.tracker.settings.name.partition(':')[2]}"
         if self.refiner is not None:
             title = f"{title}+{self.refiner.definition.value.title}"
+        if self.definition.value.offline:
+            title = f"{title} (offline)"
         marks = self.label.removeprefix(self.name)
         return f"{title} {marks}" if marks else title
 
@@ -240,7 +242,7 @@ def _own_checkpoint(
     Raises:
         UsageError: trust in a checkpoint that only our reader opens, or none at all.
     """
-    option = TRACKERS.get(name.partition(":")[0]).value.checkpoint
+    option = find_definition(name.partition(":")[0]).value.checkpoint
     if option is None:
         if trust:
             raise UsageError(f"--trust-checkpoint: {name} loads no checkpoint by itself; leave it out")

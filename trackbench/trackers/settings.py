@@ -20,7 +20,7 @@ from trackbench.definitions import (
     TrackerDefinition,
     describe_invalid,
 )
-from trackbench.errors import UsageError
+from trackbench.errors import UsageError, fold_name
 from trackbench.files import parse_toml
 from trackbench.trackers.base import Options
 from trackbench.trackers.classes import load_class
@@ -60,7 +60,7 @@ def resolve_settings(
     """
     record = DATASETS.get(dataset).value if isinstance(dataset, str) else dataset
     head, colon, argument = name.partition(":")
-    found = TRACKERS.get(head)
+    found = find_definition(head)
     definition = found.value
     merged: dict[str, Any] = {}
     for layer in _layers(definition, record, protocol):
@@ -89,6 +89,34 @@ def resolve_settings(
     # The options know the argument's canonical spelling, so opencv:MIL and opencv:mil are one identity.
     full = f"{found.name}:{getattr(valid, definition.argument)}" if definition.argument else found.name
     return Settings(full, found, valid, changed)
+
+
+def find_definition(name: str) -> ResolvedDefinition[TrackerDefinition]:
+    """Return the definition called ``name``.
+
+    Raises:
+        UsageError: there is none; the message names the command where a door runs the tracker's repository.
+    """
+    if (command := door_to(name)) is not None:
+        raise UsageError(f"'{name}' is not built in, but its repository runs as it is: trackbench run {command}")
+    return TRACKERS.get(name)
+
+
+def door_to(name: str) -> str | None:
+    """Return how to run a tracker that has no definition through the door that knows its name; None: no door does."""
+    wanted = fold_name(name)
+    definitions = TRACKERS.names()
+    if wanted in map(fold_name, definitions):
+        return None
+    for definition in definitions:
+        try:
+            known = TRACKERS.get(definition).value.runs
+        except UsageError:
+            continue  # a broken file harms nothing else
+        for tracker, command in known.items():
+            if fold_name(tracker) == wanted:
+                return f"{definition}:{command}"
+    return None
 
 
 def _layers(

@@ -32,6 +32,8 @@ def list_trackers() -> list[dict[str, Any]]:
                 rows.append({"name": f"{name}:{variant}", "title": title, "ready": not why_not, "why_not": why_not})
         else:
             why_not = f"{name}:{value.argument.upper()}: name one after the colon" if value.argument else None
+            if why_not and value.runs:
+                why_not += f" (runs {', '.join(value.runs)})"
             rows.append({"name": name, "title": value.title, "ready": not why_not, "why_not": why_not})
     return rows
 

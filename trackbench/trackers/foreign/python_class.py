@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 from functools import cached_property
-from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, computed_field
 
 from trackbench.trackers.base import Options
 from trackbench.trackers.foreign.model import CheckpointOptions, ForeignModel, UserFolder
-from trackbench.trackers.foreign.repository import fingerprint
+from trackbench.trackers.foreign.repository import module_fingerprint
 
 
 class PythonOptions(CheckpointOptions):
@@ -49,10 +47,7 @@ class PythonOptions(CheckpointOptions):
     @cached_property
     def repository(self) -> dict[str, str]:
         """Which code it is: that of the repository, or of the module's file alone."""
-        if self.repo is not None:
-            return fingerprint(self.repo)
-        path = Path(*self.tracker.partition(":")[0].split(".")).with_suffix(".py")
-        return {"sha256": hashlib.sha256(path.read_bytes()).hexdigest()} if path.is_file() else {}
+        return module_fingerprint(self.tracker.partition(":")[0], self.repo)
 
 
 class PythonModel(ForeignModel):

@@ -25,6 +25,14 @@ def fingerprint(folder: Path) -> dict[str, str]:
     return {"commit": commit.strip()} | ({"changes_sha256": _digest(folder, mine)} if mine else {})
 
 
+def module_fingerprint(module: str, folder: Path | None) -> dict[str, str]:
+    """Return which code a module is: that of its repository, or ``sha256`` of its file in the working folder."""
+    if folder is not None:
+        return fingerprint(folder)
+    path = Path(*module.split(".")).with_suffix(".py")
+    return {"sha256": hashlib.sha256(path.read_bytes()).hexdigest()} if path.is_file() else {}
+
+
 def _git(folder: Path, *arguments: str) -> str | None:
     try:
         done = subprocess.run(["git", "-C", str(folder), *arguments], capture_output=True, text=True, check=False)

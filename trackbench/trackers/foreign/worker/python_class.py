@@ -45,6 +45,7 @@ _BASE: dict[str, Any] = {
     "answer": "",
     "form": "xywh",
     "score": "",
+    "all": "",
 }
 
 
@@ -54,7 +55,7 @@ class Door(LoopedDoor):
     def __init__(self, options: dict[str, Any], device: str) -> None:
         super().__init__(options, device)
         said = {key: options[key] for key in _BASE if options.get(key) is not None}
-        self._shape = dict(_BASE, **dict(PRESETS.get(options["preset"] or "", {}), **said))
+        self._shape = dict(_BASE, **dict(PRESETS.get(options.get("preset") or "", {}), **said))
         self._folder = tempfile.mkdtemp(prefix="trackbench-images-") if self._shape["image"] == "path" else ""
         self._count = 0
         enter(options["repo"])
@@ -79,6 +80,8 @@ class Door(LoopedDoor):
         known = {"device": self.device, "weights": self.options["weights"], "checkpoint": self.options["weights"]}
         tracker = filled(self._make, [], known, self.options["args"], self.options["tracker"])
         for key in ("init", "track"):
+            if key == "init" and "init" not in self.options:  # a tracker of whole videos has none
+                continue
             if not callable(getattr(tracker, self._shape[key], None)):
                 methods = [
                     name for name in dir(tracker) if not name.startswith("_") and callable(getattr(tracker, name))
@@ -90,11 +93,11 @@ class Door(LoopedDoor):
                 )
         return tracker
 
-    def initialize(self, tracker: Any, image: Any, target: dict[str, Any]) -> None:
+    def initialize(self, tracker: Any, image: Any, target: dict[str, Any]) -> Any:
         """Call the first method on the target's region in the declared form."""
         self._call(tracker, "init", image, target)
 
-    def track(self, tracker: Any, image: Any, memory: None) -> dict[str, Any]:
+    def track(self, tracker: Any, image: Any, memory: Any) -> dict[str, Any]:
         """Call the second method and take its answer apart."""
         answer = self._call(tracker, "track", image, {})
         height, width = image.shape[:2]
@@ -136,7 +139,7 @@ class Door(LoopedDoor):
         import numpy as np
 
         if token == "region":
-            token = {"xywh": "box", "xyxy": "corners", "mask": "mask"}[self._shape["region"]]
+            token = {"xywh": "box", "xyxy": "corners", "mask": "mask", "array": "box_array"}[self._shape["region"]]
         x, y, w, h = target.get("box") or (0.0, 0.0, 0.0, 0.0)
         if token == "box":
             return [x, y, w, h]

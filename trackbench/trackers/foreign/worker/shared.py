@@ -41,11 +41,7 @@ class LoopedDoor:
 
     def record(self) -> dict[str, Any]:
         """Return what the manifest says of this process."""
-        versions = {"python": sys.version.split()[0]}
-        for name in ("torch", "numpy"):
-            if name in sys.modules:
-                versions[name] = str(sys.modules[name].__version__)
-        return {"versions": versions}
+        return {"versions": versions()}
 
     def prepare(self) -> None:
         """Build the first object before anything is tracked, so that a fault is said once and at once."""
@@ -73,6 +69,15 @@ class LoopedDoor:
     def _built(self) -> Any:
         seed_all(0)
         return self.build()
+
+
+def versions(*packages: str) -> dict[str, str]:
+    """Return the versions of Python, torch, numpy and of further packages that are imported."""
+    found = {"python": sys.version.split()[0]}
+    for name in ("torch", "numpy", *packages):
+        if name in sys.modules:
+            found[name] = str(getattr(sys.modules[name], "__version__", "unknown"))
+    return found
 
 
 def seed_all(seed: int) -> None:

@@ -1,0 +1,198 @@
+"""Classes of every declared shape, and trackers that see the whole video."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from command import document, trackbench
+from foreign_samples import target
+
+from trackbench.errors import TrackerError, UsageError
+from trackbench.regions import Box, Mask, Polygon
+from trackbench.trackers.base import Prediction
+from trackbench.trackers.registry import find_tracker
+
+MODULE = '''
+import numpy as np
+from PIL import Image
+
+
+class Shape:
+    """Checks what it is given, and answers as it is told."""
+
+    def __init__(self, answer=None, image="rgb", weights=None):
+        self.answer, self.kind = answer, image
+
+    def start(self, image, *given, **named):
+        self.given, self.named = given, named
+        self.check(image)
+
+    init = initialize = start
+
+    def check(self, image):
+        if self.kind == "pil":
+            assert isinstance(image, Image.Image) and image.getpixel((0, 0))[1:] == (100, 200)
+        elif self.kind == "bgr":
+            assert image[0, 0, 0] == 200 and image.flags.c_contiguous
+        elif self.kind == "path":
+            assert Image.open(image).size == (60, 40)
+        else:
+            assert image[0, 0, 2] == 200
+
+    def track(self, image):
+        self.check(image)
+        mask = np.zeros((40, 60), np.uint8)
+        mask[4:8, 2:5] = 1
+        return {
+            "given": lambda: [float(value) for value in np.ravel(self.given[0])],
+            "named": lambda: self.named["bbox"] if self.given == (None,) else None,
+            "pysot": lambda: {"bbox": np.array([1, 2, 3, 4.0]), "best_score": 0.5, "polygon": [0, 0, 9, 0, 9, 9, 0, 9]},
+            "dam4sam": lambda: {"pred_mask": mask},
+            "corners": lambda: {"out": [{"box": [1, 2, 4, 6], "p": 0.75}]},
+            "sum": lambda: [float(self.given[0].sum()), 0, 1, 1],
+        }[self.answer]()
+
+    update = track
+
+
+class Whole:
+    def __init__(self, extra=0, seen=True):
+        self.extra = extra
+
+    def track(self, img_files, box, visualize=False):
+        first = Image.open(img_files[0]).getpixel((0, 0))[0]
+        boxes = np.array([[box[0] + i, box[1] + first, *box[2:]] for i in range(len(img_files) + self.extra)])
+        return boxes, np.ones(len(img_files))
+'''
+
+
+@pytest.fixture
+def ask(write: Callable[[str, str], Path], frames: list[np.ndarray]) -> Callable[..., Prediction]:
+    write("shape.py", MODULE)
+
+    def asker(told: str, kind: str = "rgb", **options: Any) -> Prediction:
+        settings = {"args.answer": told, "args.image": kind, "isolated": False, **options}
+        model = find_tracker("python:shape:Shape", options=settings).build("cpu")
+        return model.step(frames[1:2], model.start(frames[:1], [target(Box(5, 6, 20, 10))]))[0]
+
+    return asker
+
+
+@pytest.mark.parametrize(
+    ("answer", "image", "options", "expected"),
+    [
+        ("given", "rgb", {}, Prediction(Box(5, 6, 20, 10))),
+        ("given", "pil", {"preset": "got10k"}, Prediction(Box(5, 6, 20, 10))),
+        ("pysot", "bgr", {"preset": "pysot"}, Prediction(Box(1, 2, 3, 4), 0.5)),
+        ("given", "bgr", {"preset": "video_analyst"}, Prediction(Box(5, 6, 20, 10))),
+        ("given", "path", {"image": "path", "region": "xyxy", "form": "xyxy"}, Prediction(Box(5, 6, 20, 10))),
+        ("given", "rgb", {"region": "xyxy"}, Prediction(Box(5, 6, 25, 16))),
+        (
+            "corners",
+            "rgb",
+            {"answer": "out.0.box", "form": "xyxy", "score": "out.0.p"},
+            Prediction(Box(1, 2, 3, 4), 0.75),
+        ),
+        ("sum", "rgb", {"region": "mask", "init": "start"}, Prediction(Box(200, 0, 1, 1))),
+        ("named", "rgb", {"init_arguments": ["image", "mask_or_none", "bbox=box"]}, Prediction(Box(5, 6, 20, 10))),
+    ],
+)
+def test_each_shape_is_spoken(ask, answer: str, image: str, options: dict[str, Any], expected: Prediction) -> None:  # type: ignore[no-untyped-def]
+    assert ask(answer, image, **options) == expected
+
+
+def test_masks_come_with_their_box(ask) -> None:  # type: ignore[no-untyped-def]
+    answer = ask("dam4sam", "pil", preset="dam4sam")
+    assert answer.region == Box(2, 4, 3, 4)
+    assert answer.mask == Mask(np.ones((4, 3), bool), 2, 4)
+
+
+def test_a_polygon_is_a_polygon(ask) -> None:  # type: ignore[no-untyped-def]
+    assert ask("pysot", "bgr", preset="pysot", answer="polygon", form="polygon").region == Polygon(
+        [0, 0, 9, 0, 9, 9, 0, 9]
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"answer": "lost"}, "answered .*, without 'lost'"),
+        ({"init": "begin"}, r"has no method begin\(\); --set init=NAME of one that it has: check, init"),
+        ({"args.speed": 3}, "takes no such argument"),
+        ({"preset": "dam4sam", "answer": "bbox"}, r"answered a mask of shape \(4,\); the frame's is \(40, 60\)"),
+    ],
+)
+def test_a_wrong_shape_is_told(ask, options: dict[str, Any], message: str) -> None:  # type: ignore[no-untyped-def]
+    image = "pil" if "preset" in options else "rgb"
+    with pytest.raises(TrackerError, match=message):
+        ask("pysot", image, **options)
+
+
+def test_vot_objects_are_spoken(write, frames) -> None:  # type: ignore[no-untyped-def]
+    pytest.importorskip("vot")
+    write(
+        "runtime.py",
+        """
+from vot.region import Rectangle
+from vot.tracker import ObjectStatus
+
+class Runtime:
+    def initialize(self, frame, new=None, properties=None):
+        self.region = new[0].region
+        return new, 0.1
+
+    def update(self, frame, new=None, properties=None):
+        assert frame.image().shape == (40, 60, 3) and frame.size == (60, 40)
+        return [ObjectStatus(Rectangle(self.region.x + 1, self.region.y, 20, 10), {})], 0.1
+""",
+    )
+    options = {"preset": "vot-python", "isolated": False}
+    model = find_tracker("python:runtime:Runtime", options=options).build("cpu")
+    assert model.step(frames[1:2], model.start(frames[:1], [target(Box(5, 6, 20, 10))]))[0].region == Box(6, 6, 20, 10)
+
+
+def test_a_tracker_of_whole_videos_answers_frame_by_frame_and_says_so(write, dataset: Path, here: Path) -> None:  # type: ignore[no-untyped-def]
+    write("shape.py", MODULE)
+    spec = find_tracker("whole-video:shape:Whole")
+    assert spec.title == "whole video shape:Whole (offline)"
+    common = ("run", "whole-video:shape:Whole", "-d", str(dataset), "--set", "isolated=false")
+    [run] = document(*common)["runs"]
+    assert run["sequences"] == 2
+    [stored] = (here / run["folder"]).rglob("a.txt")
+    assert np.loadtxt(stored, delimiter=",")[:2].tolist() == [[5, 6, 20, 10], [6, 6, 20, 10]]
+    table = trackbench("report", "-d", str(dataset)).output
+    assert "(offline)" in " ".join(table.split())
+
+
+@pytest.mark.parametrize("protocol", ["supervised", "multistart", "realtime"])
+def test_protocols_that_ask_frame_by_frame_refuse_it(write, dataset: Path, protocol: str) -> None:  # type: ignore[no-untyped-def]
+    write("shape.py", MODULE)
+    found = trackbench("run", "whole-video:shape:Whole", "-d", str(dataset), "--protocol", protocol, code=2)
+    assert "is offline, it sees the whole video before it answers" in " ".join(found.output.split())
+
+
+def test_another_number_of_answers_than_frames_costs_the_sequence(write, dataset: Path) -> None:  # type: ignore[no-untyped-def]
+    write("shape.py", MODULE)
+    common = ("run", "whole-video:shape:Whole", "-d", str(dataset), "--set", "isolated=false", "--set", "args.extra=1")
+    assert "answered 9 regions for 8 frames" in document(*common, code=1)["runs"][0]["failed"][0]["reason"]
+
+
+@pytest.mark.parametrize(
+    ("name", "door"),
+    [("ostrack", "pytracking:ostrack:"), ("SUTrack", "pytracking:sutrack:"), ("samurai", "sam2:"), ("edge-tam", "hf:")],
+)
+def test_names_of_the_field_point_to_their_door(name: str, door: str) -> None:
+    with pytest.raises(
+        UsageError, match=f"'{name}' is not built in, but its repository runs as it is: trackbench run {door}"
+    ):
+        find_tracker(name)
+
+
+def test_the_list_names_what_each_door_runs() -> None:
+    rows = {row["name"]: row for row in document("list", "trackers")["trackers"]}
+    assert "ostrack, odtrack" in rows["pytracking"]["why_not"]
+    assert {"pytracking", "python", "sam2", "hf", "whole-video"} <= set(rows)
