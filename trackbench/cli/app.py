@@ -8,6 +8,7 @@ import typer
 
 from trackbench.cli.check import check
 from trackbench.cli.data import data_app
+from trackbench.cli.diff import diff
 from trackbench.cli.explain import explain
 from trackbench.cli.export import export
 from trackbench.cli.figure import figure
@@ -58,6 +59,7 @@ def main(
 app.command("run")(guarded(run))
 app.command("report")(guarded(report))
 app.command("explain")(guarded(explain))
+app.command("diff")(guarded(diff))
 app.command("statistics")(guarded(statistics))
 app.command("import")(guarded(import_results))
 app.command("export")(guarded(export))
