@@ -14,6 +14,7 @@ from trackbench.cli.export import export
 from trackbench.cli.figure import figure
 from trackbench.cli.import_ import import_results
 from trackbench.cli.list_ import list_app
+from trackbench.cli.methods import methods
 from trackbench.cli.pack import pack
 from trackbench.cli.report import report
 from trackbench.cli.run import run
@@ -59,6 +60,7 @@ def main(
 app.command("run")(guarded(run))
 app.command("report")(guarded(report))
 app.command("explain")(guarded(explain))
+app.command("methods")(guarded(methods))
 app.command("diff")(guarded(diff))
 app.command("statistics")(guarded(statistics))
 app.command("import")(guarded(import_results))
