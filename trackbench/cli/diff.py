@@ -183,7 +183,7 @@ def _page(path: Path, dataset: Dataset, scores: tuple[Score, Score], runs: tuple
     from trackbench.errors import UsageError
     from trackbench.reports.page import Page
     from trackbench.reports.style import Style, looks, styled
-    from trackbench.scores.traces import read_traces
+    from trackbench.scores.scoring import read_traces
 
     if scores[0].tracker == scores[1].tracker or runs[0].resolve() != runs[1].resolve():
         raise UsageError("--html shows two runs of one folder with different labels; --against has another folder")

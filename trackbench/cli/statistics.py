@@ -78,7 +78,7 @@ def statistics(
 
 
 def _failures(dataset: Dataset, runs: Path, scores: list[Score], patience: int) -> dict[str, FailureSummary]:
-    from trackbench.scores.traces import read_traces
+    from trackbench.scores.scoring import read_traces
     from trackbench.statistics.failures import summarise_failures
 
     overlaps: dict[str, list[Floats]] = {score.tracker: [] for score in scores}

@@ -89,9 +89,9 @@ def paragraph(accounts: Sequence[Account]) -> str:
             counts = _range([account.sequences for account in group])
             version = group[0].identity.get("dataset_version")
             noted = f" (version {version} of its sequence list)" if version not in (None, "1") else ""
-            sentences.append(
-                f"On {dataset}{noted}, {counts} sequences were tracked {_PROTOCOLS.get(protocol, f'by {protocol}')}."
-            )
+            were = "sequence was" if counts == "1" else "sequences were"
+            how = _PROTOCOLS.get(protocol, f"by {protocol}")
+            sentences.append(f"On {dataset}{noted}, {counts} {were} tracked {how}.")
     for account in accounts:
         seed = account.identity.get("seed")
         if seed is not None:
@@ -141,7 +141,7 @@ def _trackers(accounts: Sequence[Account]) -> str:
 
 
 def _weights(accounts: Sequence[Account]) -> list[str]:
-    found = {}
+    found: dict[str, None] = {}
     for account in accounts:
         parts = [account.identity, account.identity.get("refiner") or {}]
         for part in parts:

@@ -12,7 +12,8 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from trackbench.quoting import NAME, printable
-from trackbench.reports.tables import csv_lines, latex, latex_title
+from trackbench.reports import latex
+from trackbench.reports.tables import csv_lines
 from trackbench.statistics.attributes import AttributeDifference, attribute_differences
 from trackbench.statistics.failures import FailureSummary
 from trackbench.statistics.matrix import ScoreMatrix
@@ -234,10 +235,10 @@ def latex_tables(found: Statistics) -> str:
     """Return the table of trackers, and that of pairs where there are any, as LaTeX."""
     metric = found.matrix.metric
     titles = found.matrix.titles
-    heads = ["Tracker", latex_title(metric.title), "95\\,\\% interval", "Rank", "First in", "Ranks"]
+    heads = ["Tracker", latex.title(metric.title), "95\\,\\% interval", "Rank", "First in", "Ranks"]
     rows = [
         [
-            latex(title),
+            latex.escaped(title),
             _number(found.means[k], found),
             _interval(float(found.intervals[k, 0]), float(found.intervals[k, 1]), found),
             f"{found.critical.ranks[k]:.2f}",
@@ -246,13 +247,14 @@ def latex_tables(found: Statistics) -> str:
         ]
         for k, title in enumerate(titles)
     ]
-    text = _latex_table(heads, rows, f"{latex(found.dataset)}. {latex(_caption(found))}")
+    name = found.dataset
+    text = _latex_table(heads, rows, f"{latex.escaped(name)}. {latex.escaped(_caption(found))}", f"statistics {name}")
     if found.pairs:
         heads = ["Tracker", "Against", "$\\Delta$", "95\\,\\% interval", "Better", "Equal", "Worse", "$p$"]
         rows = [
             [
-                latex(titles[pair.first]),
-                latex(titles[pair.second]),
+                latex.escaped(titles[pair.first]),
+                latex.escaped(titles[pair.second]),
                 _number(pair.difference, found, signed=True),
                 _interval(pair.low, pair.high, found),
                 *(_percent(share) for share in pair.equivalence),
@@ -261,32 +263,16 @@ def latex_tables(found: Statistics) -> str:
             for pair in found.pairs
         ]
         caption = (
-            f"Pairs on {latex(found.dataset)}. Better, equal, worse: posterior of the Bayesian signed-rank test; "
-            f"equal: within {found.rope:g} {latex(metric.title)}. $p$: Wilcoxon, Holm-corrected."
+            f"Pairs on {latex.escaped(found.dataset)}. Better, equal, worse: posterior of the signed-rank test; "
+            f"equal: within {found.rope:g} {latex.escaped(metric.title)}. $p$: Wilcoxon, Holm-corrected."
         )
-        text += "\n" + _latex_table(heads, rows, caption, left=2)
+        text += "\n" + _latex_table(heads, rows, caption, f"pairs {name}", left=2)
     return text
 
 
-def _latex_table(heads: list[str], rows: list[list[str]], caption: str, left: int = 1) -> str:
-    body = [f"    {' & '.join(cell.replace(' %', chr(92) + ',' + chr(92) + '%') for cell in row)} \\\\" for row in rows]
-    return "\n".join(
-        [
-            "% needs \\usepackage{booktabs}",
-            "\\begin{table}",
-            "  \\centering",
-            f"  \\caption{{{caption}}}",
-            f"  \\begin{{tabular}}{{{'l' * left}{'r' * (len(heads) - left)}}}",
-            "    \\toprule",
-            f"    {' & '.join(heads)} \\\\",
-            "    \\midrule",
-            *body,
-            "    \\bottomrule",
-            "  \\end{tabular}",
-            "\\end{table}",
-            "",
-        ]
-    )
+def _latex_table(heads: list[str], rows: list[list[str]], caption: str, label: str, left: int = 1) -> str:
+    body = [[cell.replace(" %", "\\,\\%") for cell in row] for row in rows]
+    return latex.table([" & ".join(heads)], body, caption, label, texts=left)
 
 
 def _caption(found: Statistics) -> str:
