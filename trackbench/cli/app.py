@@ -9,6 +9,7 @@ import typer
 from trackbench.cli.check import check
 from trackbench.cli.data import data_app
 from trackbench.cli.diff import diff
+from trackbench.cli.doctor import doctor
 from trackbench.cli.explain import explain
 from trackbench.cli.export import export
 from trackbench.cli.figure import figure
@@ -61,6 +62,7 @@ app.command("run")(guarded(run))
 app.command("report")(guarded(report))
 app.command("explain")(guarded(explain))
 app.command("methods")(guarded(methods))
+app.command("doctor")(guarded(doctor))
 app.command("diff")(guarded(diff))
 app.command("statistics")(guarded(statistics))
 app.command("import")(guarded(import_results))
