@@ -33,7 +33,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "site" / "my_extension.py").write_text("\n\n".join(blocks(PAGE, "python")))
     (tmp_path / "datasets").mkdir()
     (tmp_path / "datasets" / "meadow.toml").write_text(blocks(PAGE, "toml")[1])
-    assert definition["layout"]["truth"] == "anno/{sequence}.txt"
+    assert definition["files"][0]["truth"] == "anno/{sequence}.txt"
     data = tmp_path / "data"
     (data / "anno").mkdir(parents=True)
     (data / "list.txt").write_text("hare\nmole\n")
