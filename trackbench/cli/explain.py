@@ -29,28 +29,20 @@ def explain(
 
     trackbench explain siamrpnpp -d uav123 --convention matlab --convention got10k
     """
+    import trackbench
     from trackbench.datasets.catalogue import open_dataset
     from trackbench.errors import UsageError
-    from trackbench.scores import resolve_evaluation
-    from trackbench.scores.explain import curves_convention
-    from trackbench.scores.explain import explain as compare
-    from trackbench.scores.stored import read_run
 
     if len(convention) != 2:
         raise UsageError(f"--convention was given {len(convention)} times; expected two, to compare them")
     found = open_dataset(dataset, root)
-    first, second = (curves_convention(found, name) for name in convention)
-    folders = resolve_evaluation(found, "one-pass").find(runs, [tracker])
-    if len(folders) > 1:
-        labels = ", ".join(folder.key.tracker for folder in folders)
-        raise UsageError(f"'{tracker}' means several runs on {found.name}: {labels}; name one of them")
-    explanation = compare(read_run(folders[0], found), first, second)
+    explanation = trackbench.explain(tracker, found, *convention, runs=runs)
     for line in explanation.problems:
         messages().print(line)
     if json:
-        print_json({"tracker": folders[0].key.tracker, "dataset": found.name, **_document(explanation, convention)})
+        print_json({"tracker": explanation.tracker, "dataset": found.name, **_document(explanation, convention)})
     else:
-        _show(explanation, convention, f"{folders[0].key.tracker} on {found.title}", top)
+        _show(explanation, convention, f"{explanation.tracker} on {found.title}", top)
 
 
 def _document(explanation: Explanation, names: list[str]) -> dict[str, Any]:

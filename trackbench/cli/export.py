@@ -43,22 +43,20 @@ def export(
 
     trackbench export dcf -d vot2018 --to vot --out workspace/results
     """
-    from trackbench.datasets.catalogue import find_record
-    from trackbench.errors import UsageError
-    from trackbench.formats.exporting import export_run, find_run
-    from trackbench.formats.vot import EXPERIMENTS, export_vot
+    import trackbench
 
-    if to == "vot":
-        if whole_numbers or repeat_last:
-            raise UsageError("--to vot writes results as they are, without --round and --repeat-last")
-        found = find_run(runs, tracker, dataset, list(EXPERIMENTS) if protocol is None else [protocol])
-        done = export_vot(found, out, experiment=experiment, binary=binary)
-    elif protocol is not None or experiment is not None or binary:
-        raise UsageError(f"--protocol, --experiment and --binary are for --to vot, not for '{to}'")
-    else:
-        run = find_run(runs, tracker, dataset)
-        record = find_record(dataset)
-        done = export_run(run, to, out, record=record, whole_numbers=whole_numbers, repeat_last=repeat_last)
+    done = trackbench.export(
+        tracker,
+        dataset,
+        to,
+        out,
+        runs=runs,
+        whole_numbers=whole_numbers,
+        repeat_last=repeat_last,
+        protocol=protocol,
+        experiment=experiment,
+        binary=binary,
+    )
     if json:
         print_json({"export": done.document()})
     say = messages(quiet).print

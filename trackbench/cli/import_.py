@@ -65,18 +65,26 @@ def import_results(
 
     trackbench import workspace/results/CSRDCF --as csrdcf -d vot2018
     """
+    import trackbench
     from trackbench.datasets.catalogue import open_dataset
-    from trackbench.formats.alignment import ImportOptions
-    from trackbench.formats.importing import plan_import, store_import
     from trackbench.quoting import listed
 
-    found, how = open_dataset(dataset, root), ImportOptions(boxes, offset, pad_missing)
-    if tool == "vot" or protocol is not None or (tool is None and found.protocol != "one-pass"):
-        plan = _plan_vot(path, name, found, tool, protocol, only, how)
-    else:
-        plan = plan_import(path, name, found, tool=tool, only=only, how=how)
-    refused = not plan.results or (bool(plan.faults) and not skip_faulty)
-    folder = None if refused else store_import(plan, runs, restart=restart, skip_faulty=skip_faulty).path
+    found = open_dataset(dataset, root)
+    plan, folder = trackbench.import_results(
+        path,
+        name,
+        found,
+        tool=tool,
+        only=only,
+        protocol=protocol,
+        boxes=boxes,
+        offset=offset,
+        pad_missing=pad_missing,
+        skip_faulty=skip_faulty,
+        restart=restart,
+        runs=runs,
+    )
+    refused = folder is None
     row = _summary(plan, folder)
     if json:
         print_json({"run": row})
@@ -100,26 +108,6 @@ def import_results(
         print_error(f"{path}: no result is of a sequence in {found.root}; nothing is stored")
     if plan.faults or refused:
         raise typer.Exit(1)
-
-
-def _plan_vot(
-    path: Path,
-    name: str,
-    dataset: Dataset,
-    tool: str | None,
-    protocol: str | None,
-    only: str | None,
-    how: ImportOptions,
-) -> ImportPlan:
-    from trackbench.errors import UsageError
-    from trackbench.formats.vot import plan_vot_import
-
-    if tool not in (None, "vot"):
-        raise UsageError(f"--protocol is for results of vot-toolkit, not for --from {tool}")
-    if how.boxes != "xywh" or how.offset:
-        raise UsageError("results of vot-toolkit need no --boxes or --offset")
-    chosen = protocol or dataset.protocol
-    return plan_vot_import(path, name, dataset, chosen, only=only, pad_missing=how.pad_missing)
 
 
 def _summary(plan: ImportPlan, folder: Path | None) -> dict[str, Any]:

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from trackbench.cli.shared import Debug, Json, Quiet, Root, messages, output, print_json
+from trackbench.cli.shared import Debug, Json, Quiet, Root, messages, output, print_error, print_json
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from trackbench.referee import Verdict
 
 
 def report(
@@ -62,6 +68,10 @@ def report(
     against: Annotated[
         Literal["paper"] | None, typer.Option(help="paper: also the differences from what papers print.")
     ] = None,
+    referee: Annotated[
+        bool,
+        typer.Option("--referee", help="Let the got10k toolkit or vot-toolkit score the same runs, and compare."),
+    ] = False,
     style: Annotated[Path | None, typer.Option(help="TOML file of colours, names and order.")] = None,
     json: Json = False,
     quiet: Quiet = False,
@@ -80,6 +90,8 @@ def report(
     trackbench report -d otb100 -d uav123 --html --frames 20 --style mine.toml
 
     trackbench report -d lasot -d tnl2k -d uav123 --metrics AUC,P --no-plots
+
+    trackbench report -d otb100 --referee
 
     trackbench report --paper siamattn:1
     """
@@ -107,10 +119,18 @@ def report(
         paper=paper,
         against=against,
         style=style,
+        referee=referee,
     )
     made = make_report(dataset or (), trackers, runs=runs or [Path("runs")], options=options, say=messages(quiet).print)
     if json:
         print_json(made.document())
+    for verdict in made.verdicts:
+        for opinion in verdict.opinions:
+            if not opinion.agrees:
+                print_error(
+                    f"{verdict.tracker} on {verdict.dataset}: {verdict.tool} says {opinion.metric} {opinion.theirs}, "
+                    f"trackbench by its rules {opinion.ours}: no named rule explains the difference"
+                )
     if json or quiet:
         return
     console = output()
@@ -124,11 +144,38 @@ def report(
             console.print(tables.attribute_table(part.scores, part.metrics))
         if per_sequence:
             console.print(tables.sequence_table(part.scores, part.metrics))
+    if made.verdicts:
+        console.print(_verdict_table(made.verdicts))
     if len(made.datasets) > 1:
         from trackbench.reports import overview
 
         parts = [(part.dataset, part.scores, part.metrics) for part in made.datasets]
         console.print(overview.terminal_table(overview.Overview.of(parts)))
+
+
+def _verdict_table(verdicts: Sequence[Verdict]) -> Table:
+    """Return the numbers of other toolkits beside ours."""
+    from rich.table import Table
+
+    columns = ("tracker", "data set", "metric", "reported", "by its rules", "toolkit", "difference", "sequences")
+    table = Table(*columns, title=", ".join(dict.fromkeys(verdict.tool for verdict in verdicts)))
+    for verdict in verdicts:
+        explained = "" if verdict.rule == verdict.convention else f" ({verdict.convention})"
+        for opinion in verdict.opinions:
+            numbers = [
+                "-" if number is None else f"{number:.6f}" for number in (opinion.reported, opinion.ours, opinion.theirs)
+            ]
+            difference = "-" if opinion.difference is None else f"{opinion.difference:+.1e}"
+            table.add_row(
+                verdict.tracker,
+                verdict.dataset,
+                opinion.metric,
+                numbers[0] + explained,
+                *numbers[1:],
+                difference if opinion.agrees else f"[bold red]{difference}[/bold red]",
+                f"{verdict.sequences} of {verdict.of}",
+            )
+    return table
 
 
 def _lengths(text: str | None) -> tuple[int, int] | None:

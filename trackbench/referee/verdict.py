@@ -21,6 +21,7 @@ from trackbench.results.store import RunFolder, RunKey
 from trackbench.scores.score import Score
 from trackbench.scores.scoring import score_runs
 
+VOT_PROTOCOLS = ("supervised", "multistart", "realtime", "unsupervised")
 #: Differences up to this one are rounding.
 TOLERANCE = 1e-6
 
@@ -119,7 +120,7 @@ def referee(dataset: Dataset, runs: Path, score: Score) -> Verdict:
         raise UsageError(f"--referee: no installed toolkit has the server's metric of {dataset.name}")
     with tempfile.TemporaryDirectory() as name:
         work = Path(name).resolve()
-        if "eao" in score.metrics or "failures" in score.metrics:
+        if score.protocol in VOT_PROTOCOLS:
             tool, rule = "vot-toolkit", "vot"
             judged = [dataset[each] for each in score.per_sequence]
             theirs = _ask_vot(folder, dataset, judged, score, work)

@@ -18,6 +18,7 @@ from trackbench.scores import Evaluation, Score, evaluate_runs, resolve_evaluati
 from trackbench.scores.scoring import common_sequences, read_traces
 
 if TYPE_CHECKING:
+    from trackbench.referee import Verdict
     from trackbench.reports.comparison import Comparison
     from trackbench.reports.style import Look, Style
 
@@ -56,6 +57,8 @@ class ReportOptions:
     """``PAPER:TABLE``."""
     against: Literal["paper"] | None = None
     style: Path | None = None
+    referee: bool = False
+    """Let the installed got10k toolkit or vot-toolkit score the same runs."""
     write: bool = True
     """Whether files are written."""
 
@@ -102,11 +105,16 @@ class Report:
     datasets: list[DatasetReport]
     paper: Comparison | None
     written: list[Path]
+    verdicts: list[Verdict] = field(default_factory=list)
+    """What other toolkits say of the runs, where they were asked."""
 
     def document(self) -> dict[str, Any]:
         """Return what ``report --json`` prints."""
         rows = [score.document() for part in self.datasets for score in part.scores]
-        return {"rows": rows} | ({"paper": self.paper.document()} if self.paper else {})
+        return {"rows": rows} | (
+            ({"paper": self.paper.document()} if self.paper else {})
+            | ({"referee": [verdict.document() for verdict in self.verdicts]} if self.verdicts else {})
+        )
 
 
 def report(
@@ -152,7 +160,23 @@ def report(
         for score in part.scores:
             for line in tables.bad_answer_lines(score):
                 say(f"{score.tracker}: {line}")
-    return Report(parts, paper, written)
+    verdicts = _verdicts(parts, roots, say) if options.referee else []
+    return Report(parts, paper, written, verdicts)
+
+
+def _verdicts(parts: Sequence[DatasetReport], roots: Sequence[Path], say: Callable[[str], object]) -> list[Verdict]:
+    """Ask another toolkit about every run that has a score; one that it cannot judge is named."""
+    from trackbench.referee import referee
+
+    verdicts = []
+    for part in parts:
+        for score in part.scores:
+            for folder in part.evaluation.find(roots, [score.tracker]):
+                try:
+                    verdicts.append(referee(part.dataset, folder.runs, score))
+                except TrackbenchError as error:
+                    say(f"{score.tracker} on {part.dataset.name}: {error}")
+    return verdicts
 
 
 def _open(datasets: Sequence[str | Dataset], root: Path | None) -> list[Dataset]:

@@ -1,0 +1,57 @@
+"""Bring in one tracker's results, whichever tool wrote them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from trackbench.datasets.sequence import Dataset
+from trackbench.errors import UsageError
+from trackbench.formats.alignment import ImportOptions
+from trackbench.formats.importing import ImportPlan, plan_import, store_import
+from trackbench.formats.vot import plan_vot_import
+
+
+class Imported(NamedTuple):
+    """What came of an import."""
+
+    plan: ImportPlan
+    """What was read, with faults file by file."""
+    folder: Path | None
+    """Where it is stored; None where nothing was stored."""
+
+
+def import_run(
+    path: Path,
+    name: str,
+    dataset: Dataset,
+    runs: Path,
+    *,
+    tool: str | None = None,
+    only: str | None = None,
+    protocol: str | None = None,
+    boxes: Literal["xywh", "xyxy"] = "xywh",
+    offset: float = 0.0,
+    pad_missing: bool = False,
+    skip_faulty: bool = False,
+    restart: bool = False,
+) -> Imported:
+    """Read results, and store them where all fit or ``skip_faulty`` is set; see `trackbench.import_results`.
+
+    Raises:
+        UsageError: an option does not fit the tool.
+        DataError: nothing there can be read.
+    """
+    how = ImportOptions(boxes, offset, pad_missing)
+    if tool == "vot" or protocol is not None or (tool is None and dataset.protocol != "one-pass"):
+        if tool not in (None, "vot"):
+            raise UsageError(f"--protocol is for results of vot-toolkit, not for --from {tool}")
+        if boxes != "xywh" or offset:
+            raise UsageError("results of vot-toolkit need no --boxes or --offset")
+        chosen = protocol or dataset.protocol
+        plan = plan_vot_import(path, name, dataset, chosen, only=only, pad_missing=pad_missing)
+    else:
+        plan = plan_import(path, name, dataset, tool=tool, only=only, how=how)
+    if not plan.results or (plan.faults and not skip_faulty):
+        return Imported(plan, None)
+    return Imported(plan, store_import(plan, runs, restart=restart, skip_faulty=skip_faulty).path)
