@@ -107,7 +107,7 @@ def run(
         say: takes a line of what else there is to know.
 
     Returns:
-        What ``run --json`` prints of each run: ``tracker``, ``dataset``, ``folder``, ``sequences``, ``fps``, ``failed``, …
+        What ``run --json`` prints of each run: ``tracker``, ``dataset``, ``folder``, ``fps``, ``failed`` and so on.
 
     Raises:
         trackbench.errors.UsageError: a name or option is wrong, or results of other settings are stored there.

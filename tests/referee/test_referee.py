@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -77,3 +78,12 @@ def test_results_of_another_length_are_not_judged(place: Path) -> None:
         file.write_text("".join(file.read_text().splitlines(keepends=True)[:-1]))
     with pytest.raises(UsageError, match="has the annotation's length"):
         verdict("./set", rules="got10k")
+
+
+def test_report_prints_the_verdict(place: Path) -> None:
+    synthesize("otb")
+    call("run", "dcf", "-d", "./set", "--device", "cpu", "-q")
+    rows = json.loads(call("report", "-d", "./set", "--referee", "--no-plots", "--json"))["referee"]
+    assert [row["agrees"] for row in rows] == [True]
+    assert rows[0]["metrics"]["precision"]["difference"] == pytest.approx(0, abs=1e-9)
+    assert "got10k" in call("report", "-d", "./set", "--referee", "--no-plots")

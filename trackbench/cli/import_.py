@@ -10,8 +10,6 @@ import typer
 from trackbench.cli.shared import Debug, Json, Quiet, Root, Runs, messages, print_error, print_json
 
 if TYPE_CHECKING:
-    from trackbench.datasets.sequence import Dataset
-    from trackbench.formats.alignment import ImportOptions
     from trackbench.formats.importing import ImportPlan
 
 

@@ -163,7 +163,8 @@ def _verdict_table(verdicts: Sequence[Verdict]) -> Table:
         explained = "" if verdict.rule == verdict.convention else f" ({verdict.convention})"
         for opinion in verdict.opinions:
             numbers = [
-                "-" if number is None else f"{number:.6f}" for number in (opinion.reported, opinion.ours, opinion.theirs)
+                "-" if number is None else f"{number:.6f}"
+                for number in (opinion.reported, opinion.ours, opinion.theirs)
             ]
             difference = "-" if opinion.difference is None else f"{opinion.difference:+.1e}"
             table.add_row(

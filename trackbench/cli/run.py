@@ -28,9 +28,7 @@ from trackbench.errors import UsageError
 
 if TYPE_CHECKING:
     from trackbench.cli.progress import RunProgress
-    from trackbench.definitions import DatasetDefinition
     from trackbench.engine.plan import Plan
-    from trackbench.trackers.registry import TrackerSpec
 
 
 def run(
@@ -108,79 +106,45 @@ def run(
 
     trackbench run siamattn -d lasot --workers auto        (again on another node with the same folder: it helps)
     """
-    from trackbench.datasets.catalogue import open_dataset, select
-    from trackbench.engine.execution import execute
-    from trackbench.engine.plan import make_plan
-    from trackbench.engine.pool import Pool, devices_for
+    from trackbench.engine.campaign import TrackerChoice, carry_out, prepare
     from trackbench.engine.queue import Rules
-    from trackbench.engine.shards import parse_shard, take_shard
-    from trackbench.trackers.registry import find_tracker
     from trackbench.trackers.settings import parse_setting
 
     options = dict(parse_setting(text) for text in set_ or [])
     if refine is not None:
         trackers = [f"{tracker}+{refine}" for tracker in trackers]
-    say = messages(quiet).print
-
-    def find(tracker: str, record: DatasetDefinition | None = None) -> TrackerSpec:
-        return find_tracker(
-            tracker,
-            record,
-            options,
-            protocol=protocol,
-            weights=weights,
-            random_weights=random_weights,
-            seed=seed,
-            trust_checkpoint=trust_checkpoint,
-        )
-
-    specs = [find(tracker) for tracker in trackers]  # faults are said before any data set is looked for
-    if random_weights:
-        drawn = [spec.name for spec in specs if spec.has_network]
-        if not drawn:
-            raise UsageError(f"--random-weights: {', '.join(trackers)} takes no checkpoint")
-        say(f"{', '.join(drawn)}: random weights; the numbers say nothing about the tracker")
-    campaigns = []
-    for name in dict.fromkeys(dataset):
-        found = open_dataset(name, root)
-        chosen = select(found, sequence, limit)
-        if shard is not None:
-            chosen = take_shard(chosen, *parse_shard(shard))
-        if len(found.sequences) < found.of:
-            say(f"{found.name}: {len(found.sequences)} of {found.of} sequences are in {found.root}")
-        plans = [
-            make_plan(
-                find(tracker, found.definition),
-                chosen,
-                runs,
-                protocol=protocol,
-                repetitions=repetitions,
-                convention=convention,
-                speed=speed,
-                seed=seed,
-                restart=restart,
-                dry=dry_run,
-            )
-            for tracker in dict.fromkeys(trackers)
-        ]
-        campaigns.append(plans)
+    groups = prepare(
+        TrackerChoice(trackers, options, weights, random_weights, trust_checkpoint, seed),
+        dataset,
+        runs,
+        root=root,
+        sequences=sequence,
+        limit=limit,
+        shard=shard,
+        protocol=protocol,
+        repetitions=repetitions,
+        convention=convention,
+        speed=speed,
+        restart=restart,
+        dry=dry_run,
+        say=messages(quiet).print,
+    )
     if dry_run:
-        _show_plans([plan for plans in campaigns for plan in plans], json)
+        _show_plans([plan for plans in groups for plan in plans], json)
         return
     end_on_sigterm()
-    rules = Rules(batch, threads, exact, retries=retries, keep_going=keep_going)
-    pooled = None
-    if (count := _worker_count(workers)) != 1 or devices is not None or isolate or timeout is not None:
-        pooled = devices_for(count, devices, device)
-    for plans in campaigns:
-        if not any(plan.missing for plan in plans):
-            continue
-        with _progress(plans, quiet) as progress:
-            if pooled is None:
-                execute(plans, device=device, progress=progress, rules=rules, together=together)
-            else:
-                Pool(plans, rules, pooled, together=together, timeout=timeout, watch=progress.watch).run()
-    done = [plan for plans in campaigns for plan in plans]
+    carry_out(
+        groups,
+        Rules(batch, threads, exact, retries=retries, keep_going=keep_going),
+        device=device,
+        devices=devices,
+        workers=_worker_count(workers),
+        isolate=isolate,
+        timeout=timeout,
+        together=together,
+        progress=lambda plans: _progress(plans, quiet),
+    )
+    done = [plan for plans in groups for plan in plans]
     if json:
         print_json({"runs": [plan.summary() for plan in done]})
     elif not quiet:

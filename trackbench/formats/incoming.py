@@ -43,6 +43,7 @@ def import_run(
         DataError: nothing there can be read.
     """
     how = ImportOptions(boxes, offset, pad_missing)
+    plan: ImportPlan
     if tool == "vot" or protocol is not None or (tool is None and dataset.protocol != "one-pass"):
         if tool not in (None, "vot"):
             raise UsageError(f"--protocol is for results of vot-toolkit, not for --from {tool}")

@@ -73,7 +73,9 @@ def explain(run: StoredRun, first: Convention, second: Convention) -> Explanatio
         for rule, before, after in zip(changed, results, results[1:], strict=False)
     ]
     ends = [_metrics(result.mean()) for result in (results[:1] + results[-1:])] or [{}, {}]
-    return Explanation(run.folder.key.tracker, ends[0], ends[-1], len(run.sequences), steps, tuple(run.problems.values()))
+    return Explanation(
+        run.folder.key.tracker, ends[0], ends[-1], len(run.sequences), steps, tuple(run.problems.values())
+    )
 
 
 def _step(rule: str, before: Any, after: Any, old: ope.OpeResult, new: ope.OpeResult) -> Step:

@@ -13,8 +13,8 @@ from trackbench.scores.score import Score
 class ScoreTable(pd.DataFrame):
     """Trackers by metrics, one row a run; numbers are fractions, NaN where they are not defined.
 
-    The columns ``sequences`` and ``of`` say how many of the benchmark's sequences a row is over. The parts of the scores
-    are tables of their own; `scores` has the objects that all of them are made of.
+    The columns ``sequences`` and ``of`` say how many of the benchmark's sequences a row is over. The parts of the
+    scores are tables of their own; `scores` has the objects that all of them are made of.
     """
 
     _metadata: ClassVar[list[str]] = ["scores"]
@@ -43,9 +43,7 @@ class ScoreTable(pd.DataFrame):
 
     def per_sequence(self) -> pd.DataFrame:
         """Return the metrics of each sequence; the index is (tracker, sequence)."""
-        rows = {
-            (score.tracker, name): metrics for score in self.scores for name, metrics in score.per_sequence.items()
-        }
+        rows = {(score.tracker, name): metrics for score in self.scores for name, metrics in score.per_sequence.items()}
         return _table(rows, ("tracker", "sequence"))
 
     def attributes(self) -> pd.DataFrame:
