@@ -28,10 +28,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from trackbench.nn.crops.square import SquareCrops, next_boxes, square_crop
+from trackbench.nn.crops.resample import resample_squares
+from trackbench.nn.crops.square import SquareCrops, described, next_boxes, square_crop, square_windows
 from trackbench.regions import Box, region_to_box
 from trackbench.trackers.base import Frame, Prediction, Target
 from trackbench.trackers.networks import NetworkModel, inference
+
+UPLOADED = 2
+"""Windows with more than so many times the pixels of their crops are resampled on the host."""
 
 
 @dataclass
@@ -82,7 +86,7 @@ class SquareCropTracker(NetworkModel[S]):
 
     @abstractmethod
     def encode_template(
-        self, images: Tensor, crops: SquareCrops, boxes: NDArray[np.float64], targets: list[Target]
+        self, images: Tensor, crops: SquareCrops[Any], boxes: NDArray[np.float64], targets: list[Target]
     ) -> list[S]:
         """Return the state of each target.
 
@@ -94,7 +98,7 @@ class SquareCropTracker(NetworkModel[S]):
         """
 
     @abstractmethod
-    def locate(self, images: Tensor, crops: SquareCrops, states: list[S]) -> Located:
+    def locate(self, images: Tensor, crops: SquareCrops[Any], states: list[S]) -> Located:
         """Find the targets.
 
         Args:
@@ -120,14 +124,14 @@ class SquareCropTracker(NetworkModel[S]):
             TrackerError: a box without area, or whose surroundings lie outside of the frame.
         """
         boxes = np.stack([region_to_box(target.region).array() for target in targets])
-        crops = square_crop(frames, boxes, *self.template_view)
+        crops = self._crop(frames, boxes, self.template_view)
         return self.encode_template(self.normalise(crops.images), crops, boxes, targets)
 
     @inference
     def step(self, frames: list[Frame], states: list[S]) -> list[Prediction]:
         """Find each target in its next frame."""
         boxes = np.stack([state.box for state in states])
-        crops = square_crop(frames, boxes, *self.search_view)
+        crops = self._crop(frames, boxes, self.search_view)
         located = self.locate(self.normalise(crops.images), crops, states)
         columns = [located.boxes, *(column[:, None] for column in self._columns(located))]
         # The only read of a step: the host waits for the device once.
@@ -144,6 +148,16 @@ class SquareCropTracker(NetworkModel[S]):
             values = [int(value) if integer else value for value, integer in zip(row, whole, strict=True)]
             predictions.append(Prediction(Box.of(box), score, dict(zip(located.extras, values, strict=True))))
         return predictions
+
+    def _crop(self, frames: list[Frame], boxes: NDArray[np.float64], view: View) -> SquareCrops[Any]:
+        """Return crops; those of a GPU are resampled there, to the same pixels, unless the windows are far larger."""
+        if self.device == "cpu":
+            return square_crop(frames, boxes, *view)
+        windows = square_windows(frames, boxes, view.factor)
+        images = [window.image for window in windows]
+        if sum(image.size for image in images) > UPLOADED * len(images) * 3 * view.size**2:
+            return square_crop(frames, boxes, *view)
+        return described(windows, resample_squares(images, view.size, self.device))
 
     @staticmethod
     def _columns(located: Located) -> list[Tensor]:

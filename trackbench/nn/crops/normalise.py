@@ -12,7 +12,7 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
 class Normaliser(nn.Module):
-    """Uploads images and normalises them; mean and standard deviation stay on its device.
+    """Normalises images, which it uploads where they are arrays; mean and standard deviation stay on its device.
 
     Args:
         mean: of each channel.
@@ -34,12 +34,13 @@ class Normaliser(nn.Module):
         for name, values in (("mean", mean), ("std", std)):
             self.register_buffer(name, torch.tensor(values).view(1, -1, 1, 1), persistent=False)
 
-    def forward(self, images: NDArray[np.uint8]) -> Tensor:
+    def forward(self, images: NDArray[np.uint8] | Tensor) -> Tensor:
         """Return images, uint8 (N, H, W, C), as float32 (N, C, H, W): ``(value / levels - mean) / std``.
 
         The tensor lies in memory as the images do, channels last.
         """
-        tensor = torch.from_numpy(images).to(self.mean.device).permute(0, 3, 1, 2).float()
+        raw = images if isinstance(images, Tensor) else torch.from_numpy(images).to(self.mean.device)
+        tensor = raw.permute(0, 3, 1, 2).float()
         if self.levels != 1:
             tensor.div_(self.levels)
         return tensor.sub_(self.mean).div_(self.std)

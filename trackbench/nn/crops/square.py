@@ -8,11 +8,12 @@ official code pads one pixel more than needed, and the published weights were tr
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import Generic, NamedTuple, TypeVar
 
 import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from torch import Tensor
 
 from trackbench.errors import TrackerError
 from trackbench.frames import Frame
@@ -22,11 +23,14 @@ LARGEST_SIDE = 1 << 15
 beyond it are faults, which would ask for more memory than there is."""
 
 
-class SquareCrops(NamedTuple):
+Images = TypeVar("Images", NDArray[np.uint8], Tensor)
+
+
+class SquareCrops(NamedTuple, Generic[Images]):
     """N crops of one size."""
 
-    images: NDArray[np.uint8]
-    """(N, size, size, 3)."""
+    images: Images
+    """uint8 (N, size, size, 3): an array, or a tensor on the device where they were resampled."""
     factors: NDArray[np.float64]
     """(N,): pixels of the crop for each pixel of the frame."""
     padded_rows: NDArray[np.bool_]
@@ -35,7 +39,9 @@ class SquareCrops(NamedTuple):
     """(N, size): the same of columns. A pixel is padding where its row or its column is."""
 
 
-def square_crop(frames: list[Frame], boxes: NDArray[np.float64], factor: float, size: int) -> SquareCrops:
+def square_crop(
+    frames: list[Frame], boxes: NDArray[np.float64], factor: float, size: int
+) -> SquareCrops[NDArray[np.uint8]]:
     """Cut a square around each box and resample it bilinearly.
 
     Args:
@@ -48,11 +54,17 @@ def square_crop(frames: list[Frame], boxes: NDArray[np.float64], factor: float, 
         TrackerError: a box that is not finite, without area or far too large, or whose square sees nothing of its
             frame.
     """
-    count = len(frames)
-    images = np.empty((count, size, size, 3), np.uint8)
-    factors = np.empty(count)
-    rows, columns = np.zeros((count, size), bool), np.zeros((count, size), bool)
-    for index, (frame, box) in enumerate(zip(frames, boxes.tolist(), strict=True)):
+    windows = square_windows(frames, boxes, factor)
+    images = np.empty((len(frames), size, size, 3), np.uint8)
+    for window, image in zip(windows, images, strict=True):
+        cv2.resize(window.image, (size, size), dst=image, interpolation=cv2.INTER_LINEAR)
+    return described(windows, images)
+
+
+def square_windows(frames: list[Frame], boxes: NDArray[np.float64], factor: float) -> list[Window]:
+    """Cut a square around each box without resampling it; arguments and errors as of :func:`square_crop`."""
+    windows = []
+    for frame, box in zip(frames, boxes.tolist(), strict=True):
         x, y, w, h = box
         area = w * h
         exact = math.sqrt(area) * factor if math.isfinite(sum(box)) and area > 0 else 0.0
@@ -61,12 +73,17 @@ def square_crop(frames: list[Frame], boxes: NDArray[np.float64], factor: float, 
             raise TrackerError(f"cannot cut a crop around box x={x:g} y={y:g} w={w:g} h={h:g}: {why}")
         side = math.ceil(exact)
         left, top = round(x + 0.5 * w - 0.5 * side), round(y + 0.5 * h - 0.5 * side)
-        window = cut_window(frame, left, top, side, side)
-        cv2.resize(window.image, (size, size), dst=images[index], interpolation=cv2.INTER_LINEAR)
-        factors[index] = size / side
-        rows[index] = _resized_padding(window.above, window.below, side, size)
-        columns[index] = _resized_padding(window.left, window.right, side, size)
-    return SquareCrops(images, factors, rows, columns)
+        windows.append(cut_window(frame, left, top, side, side))
+    return windows
+
+
+def described(windows: list[Window], images: Images) -> SquareCrops[Images]:
+    """Return crops (N, size, size, 3) of square windows with what else is known of them."""
+    size = images.shape[1]
+    factors = np.array([size / len(window.image) for window in windows])
+    rows = [_resized_padding(window.above, window.below, len(window.image), size) for window in windows]
+    columns = [_resized_padding(window.left, window.right, len(window.image), size) for window in windows]
+    return SquareCrops(images, factors, np.stack(rows), np.stack(columns))
 
 
 class Window(NamedTuple):

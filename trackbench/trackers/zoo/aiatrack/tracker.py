@@ -96,7 +96,7 @@ class AiATrack(SquareCropTracker[AiATrackState]):
         return View(self.options.search_factor, self.options.network.search_size)
 
     def encode_template(
-        self, images: Tensor, crops: SquareCrops, boxes: NDArray[np.float64], targets: list[Target]
+        self, images: Tensor, crops: SquareCrops[Any], boxes: NDArray[np.float64], targets: list[Target]
     ) -> list[AiATrackState]:
         """Encode the first frame of each target."""
         size = np.float32(self.search_view.size)
@@ -114,7 +114,7 @@ class AiATrack(SquareCropTracker[AiATrackState]):
             states.append(AiATrackState(box, 0, initial, memory))
         return states
 
-    def locate(self, images: Tensor, crops: SquareCrops, states: list[AiATrackState]) -> Located:
+    def locate(self, images: Tensor, crops: SquareCrops[Any], states: list[AiATrackState]) -> Located:
         """Decode what the references say of the search regions; the scores are those of the IoU head."""
         sampled = self._sample(states)
         # At most one branch has more than one reference, and counts.
@@ -144,7 +144,9 @@ class AiATrack(SquareCropTracker[AiATrackState]):
             state = states[index]
             state.memory.admit(Entry(state.frame, keys_values.clone(), encoded.positions[index].clone()))
 
-    def _encode(self, images: Tensor, crops: SquareCrops, *geometry: NDArray[np.float32]) -> tuple[Encoded, Tensor]:
+    def _encode(
+        self, images: Tensor, crops: SquareCrops[Any], *geometry: NDArray[np.float32]
+    ) -> tuple[Encoded, Tensor]:
         """Return encoded crops, and the arrays (B, N) of ``geometry`` side by side, on the device; one upload."""
         padded = [lines[:, ::STRIDE].astype(np.float32) for lines in (crops.padded_rows, crops.padded_columns)]
         uploaded = torch.from_numpy(np.concatenate([*padded, *geometry], 1)).to(self.device)

@@ -84,13 +84,13 @@ class SBT(SquareCropTracker[SBTState]):
         return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
 
     def encode_template(
-        self, images: Tensor, crops: SquareCrops, boxes: NDArray[np.float64], targets: list[Target]
+        self, images: Tensor, crops: SquareCrops[Any], boxes: NDArray[np.float64], targets: list[Target]
     ) -> list[SBTState]:
         """Return the features of templates that no search image changes."""
         features = self.network.template(images).targets()
         return [SBTState(box, template) for box, template in zip(boxes, features, strict=True)]
 
-    def locate(self, images: Tensor, crops: SquareCrops, states: list[SBTState]) -> Located:
+    def locate(self, images: Tensor, crops: SquareCrops[Any], states: list[SBTState]) -> Located:
         """Choose the token with the best blended score."""
         responses = self.respond(images, states)
         best = responses.fused.argmax(1, keepdim=True)

@@ -6,7 +6,7 @@ There is no window, no penalty, no template update and no confidence: the last b
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -66,14 +66,14 @@ class SimTrackTracker(SquareCropTracker[SimTrackState]):
         return network
 
     def encode_template(
-        self, images: Tensor, crops: SquareCrops, boxes: NDArray[np.float64], targets: list[Target]
+        self, images: Tensor, crops: SquareCrops[Any], boxes: NDArray[np.float64], targets: list[Target]
     ) -> list[SimTrackState]:
         """Return the exemplars' tokens that no later frame changes."""
         inside = torch.from_numpy(exemplar_boxes(boxes, crops.factors, self.options.template_size))
         memory = self.network.exemplar(images, inside.to(self.device))
         return [SimTrackState(box, tuple(part[index].clone() for part in memory)) for index, box in enumerate(boxes)]
 
-    def locate(self, images: Tensor, crops: SquareCrops, states: list[SimTrackState]) -> Located:
+    def locate(self, images: Tensor, crops: SquareCrops[Any], states: list[SimTrackState]) -> Located:
         """Read the box from the two corners."""
         memory = tuple(torch.stack(parts) for parts in zip(*(state.memory for state in states), strict=True))
         return Located(self.network.locate(images, memory).boxes)
