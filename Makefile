@@ -9,6 +9,8 @@ SITE ?= site
 # Tests run side by side, each on one thread, so that the threads of one do not wait for those of another.
 JOBS ?= 2
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -n $(JOBS)
+# COVERAGE=1 measures branches; the floor stands in pyproject.toml.
+COVERAGE ?=
 
 .PHONY: demo test test-slow lint format docs clean
 
@@ -28,9 +30,10 @@ lint: $(VENV)/.installed
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
 
 test: lint
-	$(PYTEST)
+	$(PYTEST) $(if $(COVERAGE),--cov=trackbench --cov-branch --cov-report=term:skip-covered)
 
 test-slow: $(VENV)/.installed
 	$(PYTEST) -m slow

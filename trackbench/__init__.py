@@ -18,6 +18,7 @@ Example:
 """
 
 from trackbench.api import explain, export, import_results, load, report, run, scores
+from trackbench.version import VERSION
 
-__version__ = "0.1.0"
+__version__ = VERSION
 __all__ = ["__version__", "explain", "export", "import_results", "load", "report", "run", "scores"]

@@ -18,6 +18,11 @@ from typing import IO, Any
 
 from trackbench.errors import DataError, TrackbenchError, UsageError, unforeseen
 
+#: Endings of videos; the decoder knows them too, and is not loaded to list a folder.
+VIDEO_SUFFIXES = frozenset(
+    {".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv", ".flv", ".ts", ".mts", ".ogv", ".3gp"}
+)
+
 #: Ending of a file that is being written. Before it stand the name of the host and the number of the process.
 TEMPORARY = ".writing"
 

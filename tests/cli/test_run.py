@@ -56,8 +56,8 @@ def test_failures_are_listed_and_the_exit_code_is_1(workplace: Path) -> None:
         (["run", "drift", "-d", "data", "--set", "dx=far"], "key 'dx' is 'far': input should be a valid number"),
         (["run", "drift", "-d", "data", "--set", "dx"], "--set 'dx': expected KEY=VALUE"),
         (
-            ["run", "drift", "-d", "data", "--protocol", "onepass"],
-            "unknown protocol 'onepass'; did you mean 'one-pass'",
+            ["run", "drift", "-d", "data", "--protocol", "onepas"],
+            "unknown protocol 'onepas'; did you mean 'one-pass'",
         ),
         (["run", "drift", "-d", "data", "--device", "tpu"], "--device 'tpu': expected auto, cpu, cuda or cuda:N"),
         (["run", "drift", "-d", "data", "--weights", "x.pth"], "--weights x.pth: drift takes no checkpoint"),

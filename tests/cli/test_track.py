@@ -7,7 +7,7 @@ from command import document, trackbench
 from PIL import Image
 from video.clips import write_clip
 
-from trackbench.video.reader import read_video, video_info
+from trackbench.frames.video import read_video, video_info
 
 
 @pytest.fixture

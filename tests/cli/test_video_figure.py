@@ -6,7 +6,7 @@ from command import document, trackbench
 from PIL import Image
 
 from trackbench.frames import read_frame
-from trackbench.video.reader import read_video
+from trackbench.frames.video import read_video
 
 
 @pytest.fixture(scope="module")

@@ -8,8 +8,8 @@ import pytest
 from video.clips import COLOURS, left_edge, picture, write_clip
 
 from trackbench.errors import DataError
-from trackbench.video.paths import frame_paths, is_frame_of_video, read_video_frame
-from trackbench.video.reader import as_rate, count_frames, read_video, video_info
+from trackbench.frames.video import as_rate, count_frames, read_video, video_info
+from trackbench.frames.video_paths import frame_paths, is_frame_of_video, read_video_frame
 
 
 def test_frames_come_in_the_order_in_which_they_are_shown(tmp_path: Path) -> None:
@@ -124,7 +124,7 @@ def test_frame_beyond_the_end_is_refused(tmp_path: Path) -> None:
 def test_memory_does_not_grow_with_the_video(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     size = (320, 240)
     one = size[0] * size[1] * 3
-    monkeypatch.setattr("trackbench.video.paths.KEPT", 4 * one)
+    monkeypatch.setattr("trackbench.frames.video_paths.KEPT", 4 * one)
     paths = frame_paths(write_clip(tmp_path / "clip.mp4", 60, size), 60)
     tracemalloc.start()
     for path in paths:

@@ -15,10 +15,10 @@ import sys
 from datetime import UTC, datetime
 from typing import Any
 
-import trackbench
 from trackbench.errors import UsageError
 from trackbench.files import folder_name
 from trackbench.results.store import RunFolder
+from trackbench.version import VERSION
 
 SCHEMA = 1
 #: Key of an identity: the source of a user's tracker.
@@ -108,7 +108,7 @@ def session(*, command: list[str], device: str, batch: int, threads: int, precis
 def versions() -> dict[str, str]:
     """Return the versions that matter for a bug report."""
     names = ("torch", "numpy", "opencv-python", "scipy", "pandas", "matplotlib", "shapely", "got10k", "vot-toolkit")
-    found = {"trackbench": trackbench.__version__, "python": platform.python_version(), "platform": platform.platform()}
+    found = {"trackbench": VERSION, "python": platform.python_version(), "platform": platform.platform()}
     for name in names:
         try:
             found[name] = importlib.metadata.version(name)

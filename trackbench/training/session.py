@@ -11,7 +11,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from trackbench import __version__
 from trackbench.errors import UsageError
 from trackbench.trackers.classes import load_class
 from trackbench.trackers.matching import read_weights
@@ -21,6 +20,7 @@ from trackbench.training.data.sets import OpenSet, open_sets
 from trackbench.training.recipe import Recipe
 from trackbench.training.tasks.base import Batch, Task
 from trackbench.training.tasks.kinds import task_class
+from trackbench.version import VERSION
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,7 @@ class Objective(nn.Module):
 def versions() -> dict[str, str]:
     """Return the versions that decide on the numbers of a training."""
     packages = ("torch", "lightning-fabric", "numpy", "opencv-python")
-    return {"trackbench": __version__, "python": platform.python_version()} | {name: version(name) for name in packages}
+    return {"trackbench": VERSION, "python": platform.python_version()} | {name: version(name) for name in packages}
 
 
 def describe_groups(network: nn.Module, optimiser: torch.optim.Optimizer) -> Sequence[dict[str, Any]]:

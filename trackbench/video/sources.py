@@ -13,7 +13,7 @@ import numpy as np
 from trackbench.datasets.layouts.images import list_images
 from trackbench.errors import DataError, UsageError
 from trackbench.frames import read_frame
-from trackbench.video.reader import VideoFrame, is_video, read_video, video_info
+from trackbench.frames.video import VideoFrame, is_video, read_video, video_info
 
 FPS = 30.0
 """Assumed where nothing says how many frames a second there are, as in a folder of images."""

@@ -11,11 +11,11 @@ from trackbench.datasets.sequence import Dataset, VideoSequence
 from trackbench.errors import DataError, UsageError, suggestion
 from trackbench.files import read_text
 from trackbench.frames import FrameSource
+from trackbench.frames.video import VideoFrame
 from trackbench.protocols.multi_start import ANCHOR
 from trackbench.regions import Region, Special, overlap, region_to_box
 from trackbench.results.store import RunFolder
 from trackbench.scores.stored import find_runs
-from trackbench.video.reader import VideoFrame
 
 #: Frames that are decoded ahead.
 AHEAD = 8

@@ -17,7 +17,7 @@ from PIL import Image
 
 from trackbench.errors import UsageError
 from trackbench.frames import Frame
-from trackbench.video.reader import as_rate
+from trackbench.frames.video import as_rate
 
 #: Ticks of a second in which times are written: a multiple of all common frame rates.
 TICKS = 90_000

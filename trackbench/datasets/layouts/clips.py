@@ -9,26 +9,8 @@ from pathlib import Path
 
 from trackbench.datasets.sequence import Details, GroundTruth, VideoSequence
 from trackbench.errors import DataError
-from trackbench.files import read_text
+from trackbench.files import VIDEO_SUFFIXES, read_text
 from trackbench.regions.files import read_boxes, read_regions
-
-#: Endings of videos; :mod:`trackbench.video.reader` knows them too, and is not loaded to list a folder.
-SUFFIXES = (
-    ".mp4",
-    ".m4v",
-    ".mov",
-    ".avi",
-    ".mkv",
-    ".webm",
-    ".mpg",
-    ".mpeg",
-    ".wmv",
-    ".flv",
-    ".ts",
-    ".mts",
-    ".ogv",
-    ".3gp",
-)
 
 
 def find_clips(folder: Path) -> dict[str, Path]:
@@ -41,7 +23,7 @@ def find_clips(folder: Path) -> dict[str, Path]:
     found: dict[str, Path] = {}
     for name in sorted(names):
         stem, suffix = os.path.splitext(name)
-        if suffix.lower() in SUFFIXES and f"{stem}.txt" in names:
+        if suffix.lower() in VIDEO_SUFFIXES and f"{stem}.txt" in names:
             if stem in found:
                 raise DataError(f"{folder}: {found[stem].name} and {name} are both sequence '{stem}'")
             found[stem] = folder / name
@@ -86,14 +68,14 @@ def read_attributes(path: Path) -> tuple[str, ...]:
 
 
 def _frames(video: Path) -> list[Path]:
-    from trackbench.video.paths import frame_paths
-    from trackbench.video.reader import count_frames
+    from trackbench.frames.video import count_frames
+    from trackbench.frames.video_paths import frame_paths
 
     return frame_paths(video, count_frames(video))
 
 
 def _details(video: Path) -> Details:
-    from trackbench.video.reader import video_info
+    from trackbench.frames.video import video_info
 
     info = video_info(video)
     return Details(size=info.size, fps=info.fps)

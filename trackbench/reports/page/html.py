@@ -8,7 +8,6 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import trackbench
 from trackbench.datasets.sequence import Dataset
 from trackbench.definitions import content_folder
 from trackbench.errors import UsageError
@@ -19,6 +18,7 @@ from trackbench.reports.page.traces import Packed, pack
 from trackbench.reports.style import DASHES, Look
 from trackbench.scores import Score
 from trackbench.scores.traces import TracedSequence
+from trackbench.version import VERSION
 
 #: In the order in which they are put together.
 SCRIPTS = (
@@ -105,7 +105,7 @@ class Page:
         titles = ", ".join(part.document["title"] for part in self._parts)
         document = {
             "schema": 1,
-            "version": trackbench.__version__,
+            "version": VERSION,
             "title": titles,
             "looks": {
                 label: {"colour": look.colour, "dashes": DASHES[look.line], "marker": look.marker}

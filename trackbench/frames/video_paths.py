@@ -13,7 +13,7 @@ from pathlib import Path
 
 from trackbench.errors import DataError
 from trackbench.frames import Frame
-from trackbench.video.reader import VideoFrame, count_frames, is_video, read_video
+from trackbench.frames.video import VideoFrame, count_frames, is_video, read_video
 
 #: Decoders that are open at once, of all videos.
 OPEN = 8

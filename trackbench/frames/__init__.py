@@ -27,13 +27,13 @@ BUDGET = 256 << 20
 def read_frame(path: Path) -> Frame:
     """Return the image at ``path`` as uint8 (H, W, 3) RGB; grey images get three equal channels.
 
-    A path may name a frame of a video, as ``clip.mp4/000012``: see :mod:`trackbench.video.paths`.
+    A path may name a frame of a video, as ``clip.mp4/000012``: see :mod:`trackbench.frames.video_paths`.
 
     Raises:
         DataError: the file is missing or no image.
     """
     # Only here: this module is imported everywhere, and reading videos loads a large library.
-    from trackbench.video.paths import is_frame_of_video, read_video_frame
+    from trackbench.frames.video_paths import is_frame_of_video, read_video_frame
 
     if is_frame_of_video(path):
         return read_video_frame(path)

@@ -15,11 +15,9 @@ from typing import Any, NamedTuple
 import av
 import numpy as np
 
-from trackbench.datasets.layouts.clips import SUFFIXES
 from trackbench.errors import DataError
+from trackbench.files import VIDEO_SUFFIXES
 from trackbench.frames import MAX_PIXELS, Frame
-
-VIDEO_SUFFIXES = frozenset(SUFFIXES)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,3 @@
+"""The version of trackbench."""
+
+VERSION = "0.1.0"
