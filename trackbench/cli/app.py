@@ -18,6 +18,7 @@ from trackbench.cli.list_ import list_app
 from trackbench.cli.methods import methods
 from trackbench.cli.pack import pack
 from trackbench.cli.report import report
+from trackbench.cli.reproduce import reproduce
 from trackbench.cli.run import run
 from trackbench.cli.shared import guarded
 from trackbench.cli.statistics import statistics
@@ -63,6 +64,7 @@ app.command("report")(guarded(report))
 app.command("explain")(guarded(explain))
 app.command("methods")(guarded(methods))
 app.command("doctor")(guarded(doctor))
+app.command("reproduce")(guarded(reproduce))
 app.command("diff")(guarded(diff))
 app.command("statistics")(guarded(statistics))
 app.command("import")(guarded(import_results))
