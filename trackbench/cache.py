@@ -53,7 +53,7 @@ def code_version(package: Path = Path(__file__).parent) -> str:
 def remove_caches(folder: Path) -> None:
     """Remove what is kept beside the files of a folder, by this version or an earlier one."""
     shutil.rmtree(folder / FOLDER, ignore_errors=True)
-    _remove_old(folder)
+    remove_old(folder)
 
 
 def foreign_code(*objects: object) -> tuple[str, ...]:
@@ -128,10 +128,15 @@ def _store(path: Path, content: bytes) -> None:
         with replacing(path) as file:
             file.write(content)
         if path.parent.name == FOLDER:
-            _remove_old(path.parent.parent)
+            remove_old(path.parent.parent)
 
 
-def _remove_old(folder: Path) -> None:
+def remove_old(folder: Path) -> None:
+    """Remove what earlier versions kept beside the files of a folder.
+
+    Raises:
+        OSError: nobody can write there.
+    """
     for pattern in OLD:
         for old in folder.glob(pattern):
             old.unlink(missing_ok=True)

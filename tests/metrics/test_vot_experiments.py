@@ -12,6 +12,7 @@ from trackbench.metrics.vot.conventions import MATLAB, PYSOT, VOT, VotConvention
 from trackbench.metrics.vot.fragments import Fragment, cut, mean_of_interval
 from trackbench.metrics.vot.multistart import average_accuracy, multistart_scores
 from trackbench.metrics.vot.packed import PackedRegions
+from trackbench.metrics.vot.raster import raster_overlaps
 from trackbench.metrics.vot.supervised import supervised_scores
 from trackbench.metrics.vot.tracks import VotSequence
 from trackbench.regions import Box, Mask, Region, Special
@@ -166,6 +167,25 @@ def test_codes_in_the_wrong_place(frame: int, answer: Region, fault: str) -> Non
     answers[frame] = answer
     with pytest.raises(DataError, match=f"^car: repetition 1: {fault}$"):
         supervised_scores([sequence(30)], [[answers]], VOT, (2, 20))
+
+
+@pytest.mark.parametrize("convention", [PYSOT, MATLAB])
+def test_real_time_answers_between_a_failure_and_the_restart_are_data(convention: VotConvention) -> None:
+    """The MATLAB toolkit's real-time mode writes regions there; its curve takes them as it takes any other."""
+    answers = run(30, 10)
+    answers[12] = HALF
+    scores = supervised_scores([sequence(30)], [[answers]], convention, (2, 20))
+    refused = supervised_scores([sequence(30)], [[run(30, 10)]], convention, (2, 20))
+    half = raster_overlap(HALF, HIT, convention)
+    assert scores.failures.frames == refused.failures.frames == 1
+    assert scores.curve[12] - refused.curve[12] == pytest.approx(half / 12 / 2)
+    assert scores.sequences["car"].accuracy < refused.sequences["car"].accuracy
+
+
+def raster_overlap(answer: Region, truth: Region, convention: VotConvention) -> float:
+    margin = np.array([SIZE]) - convention.eao_margin
+    pair = PackedRegions.of([answer]), PackedRegions.of([truth])
+    return float(raster_overlaps(*pair, convention.overlap, margin)[0])
 
 
 def starts(total: int, forward: int, backward: int) -> np.ndarray:

@@ -10,11 +10,11 @@ from trackbench.datasets.sequence import Dataset
 from trackbench.datasets.synthetic import synthesize
 from trackbench.engine.execution import execute
 from trackbench.engine.plan import make_plan
-from trackbench.protocols.catalogue import NAMES, find_protocol
+from trackbench.protocols.catalogue import PROTOCOLS, find_protocol
 from trackbench.trackers.registry import find_tracker
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", list(PROTOCOLS))
 def test_every_protocol_can_be_pickled(workplace: Path, name: str) -> None:
     synthesize(workplace / "vot", sequences=1, frames=24, layout="vot")
     dataset = open_dataset("vot")

@@ -2,6 +2,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from command import trackbench
 
 from trackbench.datasets.catalogue import open_dataset
 from trackbench.engine.execution import execute
@@ -10,6 +11,7 @@ from trackbench.errors import UsageError
 from trackbench.formats.alignment import ImportOptions
 from trackbench.formats.importing import plan_import, store_import
 from trackbench.metrics.conventions import CONVENTIONS
+from trackbench.reports.tables import markdown_table
 from trackbench.results.store import RunFolder
 from trackbench.scores import score_runs
 from trackbench.trackers.registry import find_tracker
@@ -78,7 +80,7 @@ def test_frames_that_an_import_fills_up_are_missing_to_conventions(
     (workplace / "short/s1.txt").write_text("\n".join([*lines[:3], *["nan,nan,nan,nan"] * 3]))
     store_import(plan_import(Path("short"), "unanswered", data, how=ImportOptions(pad_missing=True)), Path("runs"))
     (other,) = score_runs(data, Path("runs"), ["unanswered"], rules=rules)
-    if rules in ("pytracking", "stark", "ostrack", "aiatrack"):
+    if rules in ("pytracking", "stark", "ostrack", "aiatrack", "vasttrack"):
         assert "takes no NaN" in other.problems[0]
     else:
         repeats = rules in ("official", "matlab")  # the third box has 5 of 11 parts in common with the sixth truth
@@ -133,3 +135,20 @@ def test_choice_of_trackers(workplace: Path) -> None:
         score_runs(dataset, Path("runs"), rules="matlba")
     with pytest.raises(UsageError, match="elsewhere: holds no runs on data by protocol one-pass"):
         score_runs(dataset, Path("elsewhere"))
+
+
+def test_frames_without_annotation_are_left_out(workplace: Path) -> None:
+    """Code 0 is neither a hit nor a miss; a box of zeros is what each convention says of it."""
+    truth = workplace / "data/s1/groundtruth.txt"
+    boxes = truth.read_text().splitlines()
+    polygon = "{0},12,{1},12,{1},18,{0},18"
+    lines = [polygon.format(10 + i, 18 + i) for i in range(len(boxes))]
+    lines[3:5] = ["0", "0"]
+    truth.write_text("\n".join(lines) + "\n")
+    trackbench("run", "drift", "static", "-d", "data", "-s", "s1", "--protocol", "one-pass")
+    drift, static = score_runs(open_dataset("data"), Path("runs"), protocol="one-pass", rules="matlab")
+    assert (drift.unannotated, static.unannotated) == (2, 2)
+    assert drift.metrics["precision"] == 1
+    assert drift.metrics["success_auc"] == pytest.approx(20 / 21)
+    assert static.metrics["mean_overlap"] == pytest.approx((1 + 7 / 9 + 6 / 10 + 3 / 13) / 4)
+    assert "Annotated frames only: 2 have no annotation." in markdown_table([drift, static])

@@ -1,11 +1,13 @@
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from trackbench.datasets.catalogue import open_dataset
 from trackbench.engine.execution import execute
 from trackbench.engine.plan import make_plan
+from trackbench.errors import DataError
 from trackbench.scores import Score, one_pass, score_runs
 from trackbench.scores.cache import FILE
 from trackbench.trackers.registry import find_tracker
@@ -52,6 +54,10 @@ def test_anything_new_is_evaluated(evaluations: list[str], workplace: Path, chan
     elif change == "truth":
         text = (workplace / "data/s2/groundtruth.txt").read_text()
         (workplace / "data/s2/groundtruth.txt").write_text(text.replace("12,12,8,6", "12,13,8,6"))
+        with pytest.raises(DataError, match=r"holds results made on other data than .*s2: the annotation is another"):
+            score()
+        for session in (run / "sessions").glob("*.json"):  # runs of earlier versions do not know their data
+            session.unlink()
     elif change == "attributes":
         (workplace / "data/s1/attributes.txt").write_text("OCC\n")
         (workplace / "data/s2/attributes.txt").write_text("OCC\n")
@@ -102,3 +108,60 @@ def test_known_sources_are_not_read(evaluations: list[str], reference: Path, wor
     os.utime(workplace / "otb/OTB/Box/groundtruth_rect.txt")
     assert score_runs(open_dataset("otb100", workplace / "otb"), workplace / "runs") == [first]
     assert evaluations == ["matlab", "matlab"]
+
+
+def test_a_changed_reader_changes_the_number_and_a_restored_one_gives_the_old(
+    evaluations: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Numbers of a reader that has been mended are never those of the reader before: neither scores nor annotations."""
+    from trackbench import cache
+    from trackbench.datasets.layouts import clips as layout
+
+    first = score()
+    read, versions = layout.read_boxes, cache.code_version
+    monkeypatch.setattr(layout, "read_boxes", lambda path: np.add(read(path), [50, 0, 0, 0]))
+    monkeypatch.setattr("trackbench.scores.scoring.changed_sequences", lambda *_: [])
+    monkeypatch.setattr(cache, "code_version", lambda: "another")
+    other = score()
+    assert other.metrics["success_auc"] != first.metrics["success_auc"]
+    monkeypatch.setattr(layout, "read_boxes", read)
+    monkeypatch.setattr(cache, "code_version", versions)
+    assert score() == first
+
+
+@pytest.mark.parametrize("room", ["datasets/layouts", "results", "formats", "regions", "metrics", "scores"])
+def test_the_code_of_every_reader_counts(tmp_path: Path, room: str) -> None:
+    from trackbench.cache import code_version
+
+    package = tmp_path / "trackbench"
+    (package / room).mkdir(parents=True)
+    (package / room / "reader.py").write_text("ABSENT = 1\n")
+    before = code_version(package)
+    code_version.cache_clear()
+    (package / room / "reader.py").write_text("ABSENT = 0\n")
+    assert code_version(package) != before
+    code_version.cache_clear()
+    (package / room / "reader.py").write_text("ABSENT = 1\n")
+    assert code_version(package) == before
+
+
+def test_old_caches_go_when_a_new_one_is_written(evaluations: list[str], workplace: Path) -> None:
+    run = workplace / "runs/static/data/one-pass"
+    for old in (run / ".parsed", run / ".times", run / ".scores.json", workplace / "runs/.data.truth"):
+        old.write_text("of an earlier version")
+    score()
+    assert not {path.name for path in run.iterdir()} & {".parsed", ".times", ".scores.json"}
+    assert not (workplace / "runs/.data.truth").exists()
+    assert (run / ".cache/scores.json").is_file()
+
+
+def test_a_folder_that_cannot_be_written_costs_time_only(
+    evaluations: list[str], workplace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: Path) -> None:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr("trackbench.cache.replacing", refuse)
+    assert score() == score()
+    assert evaluations == ["matlab", "matlab"]
+    assert not (workplace / "runs/static/data/one-pass/.cache").exists()

@@ -271,6 +271,8 @@ def caption(scores: Sequence[Score], metrics: Sequence[str] | None = None) -> st
     incomplete = [f"{score.title} {score.sequences}/{score.of}" for score in scores if not score.is_complete]
     if incomplete:
         parts.append(f"Not ranked, because incomplete: {listed(incomplete)}.")
+    if without := max((score.unannotated for score in scores), default=0):
+        parts.append(f"Annotated frames only: {without} have no annotation.")
     if scores and scores[0].common is not None:
         parts.append(f"Over the {scores[0].of} of {scores[0].common} sequences that all have.")
     return " ".join(parts)

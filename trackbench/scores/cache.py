@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from typing import Any
 
-from trackbench.cache import FOLDER, foreign_code, load_documents, store_documents
+from trackbench.cache import FOLDER, foreign_code, load_documents, remove_old, store_documents
 from trackbench.datasets.sequence import Dataset, VideoSequence
 from trackbench.errors import DataError
 from trackbench.files import stamp
@@ -82,6 +82,8 @@ def store(folder: RunFolder, key: str, score: Score) -> None:
     kept = dict(list(load_documents(folder.path / FILE).items())[-4:])
     kept[key] = {field.name: getattr(score, field.name) for field in fields(score)}
     store_documents(folder.path / FILE, kept)
+    with contextlib.suppress(OSError):
+        remove_old(folder.runs)
 
 
 def _truth(sequence: VideoSequence) -> bytes:

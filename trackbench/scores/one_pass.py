@@ -18,6 +18,7 @@ from trackbench.metrics.answers import KINDS, count_bad_answers
 from trackbench.metrics.conventions import Convention, convention, resolve_name
 from trackbench.metrics.statistics import bootstrap_intervals
 from trackbench.metrics.table import Metric, measured_metrics
+from trackbench.regions import Special
 from trackbench.results.store import RunFolder
 from trackbench.scores.score import BadAnswers, Curve, Metrics
 from trackbench.scores.stored import StoredRun, read_run
@@ -102,6 +103,7 @@ class OnePass:
                 for name, grid, curve in zip(mean._fields, THRESHOLDS, mean, strict=True)
             },
             "bad_answers": bad_answers(run),
+            "unannotated": unannotated(run),
         }
 
     def trace(self, sequence: VideoSequence, folders: Sequence[RunFolder]) -> Iterator[TracedSequence]:
@@ -159,7 +161,8 @@ def _measured(run: StoredRun, names: Sequence[str], metric: Metric) -> NDArray[n
     for name in names:
         ground_truth = _truth(run, name)
         boxes = [np.full(ground_truth.boxes.shape, np.nan) for _ in run.boxes[name]]
-        for place, answers in zip(boxes, run.boxes[name], strict=True):
+        for repetition, place in enumerate(boxes):
+            answers = _boxes(run, name, repetition)
             place[: len(answers)] = answers[: len(place)]
         try:
             values.append(_mean(np.array([float(metric.measure(ground_truth, answers)) for answers in boxes])))
@@ -254,9 +257,38 @@ def _evaluate(run: StoredRun, rules: Convention) -> list[ope.OpeResult]:
 
 
 def _boxes(run: StoredRun, name: str, repetition: int) -> NDArray[np.float64]:
-    return run.boxes[name][repetition][: run.given[name][repetition]]
+    boxes = run.boxes[name][repetition][: run.given[name][repetition]]
+    annotated = annotated_frames(run.sequences[name])
+    if annotated is None:
+        return boxes
+    kept = np.ones(len(boxes), bool)
+    kept[: len(annotated)] = annotated[: len(boxes)]
+    return boxes[kept]
 
 
 def _truth(run: StoredRun, name: str) -> ope.SequenceGroundTruth:
     ground_truth = run.sequences[name].ground_truth
-    return ope.SequenceGroundTruth(name, ground_truth.boxes, ground_truth.absent)
+    annotated = annotated_frames(run.sequences[name])
+    boxes, absent = ground_truth.boxes, ground_truth.absent
+    if annotated is not None:
+        boxes, absent = boxes[annotated], None if absent is None else absent[annotated]
+    return ope.SequenceGroundTruth(name, boxes, absent)
+
+
+def annotated_frames(sequence: VideoSequence) -> NDArray[np.bool_] | None:
+    """Return which frames have an annotation, (N,); None where all have, as far as codes can tell.
+
+    Only annotations in VOT's text forms can say that a frame has none (code 0). No toolkit's convention has a rule for
+    them, and the organisers of the benchmarks that have such frames leave them out. Boxes of NaN or zeros are what the
+    conventions have rules for.
+    """
+    regions = sequence.ground_truth.regions
+    if regions is None or not any(isinstance(region, Special) for region in regions):
+        return None
+    return np.array([not isinstance(region, Special) for region in regions])
+
+
+def unannotated(run: StoredRun) -> int:
+    """Return how many frames of the scored sequences have no annotation."""
+    masks = (annotated_frames(sequence) for sequence in run.sequences.values())
+    return sum(int((~mask).sum()) for mask in masks if mask is not None)

@@ -56,6 +56,8 @@ class Score:
     """Stored results that could not be used, and why."""
     bad_answers: dict[str, BadAnswers] = field(default_factory=dict)
     """Kind (see trackbench.metrics.answers) -> how often the tracker gave answers that cannot be meant."""
+    unannotated: int = 0
+    """Frames that are left out because they have no annotation."""
     common: int | None = None
     """How many sequences the benchmark has, where the score is over those that all trackers of a report have."""
     manifest: dict[str, Any] = field(default_factory=dict)
@@ -82,6 +84,7 @@ class Score:
             "of": self.of,
             "complete": self.is_complete,
             "common": self.common,
+            "unannotated": self.unannotated,
             "repetitions": self.repetitions,
             "run": self.run,
             "metrics": self.metrics,

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
 from trackbench.cache import FOLDER
+from trackbench.datasets.fingerprint import changed_sequences
 from trackbench.datasets.sequence import Dataset, VideoSequence
-from trackbench.errors import UsageError
+from trackbench.errors import DataError, UsageError
 from trackbench.files import folder_name
+from trackbench.quoting import listed
 from trackbench.regions import Mask, Region
 from trackbench.results.store import RunFolder
 from trackbench.scores import cache
@@ -41,6 +43,7 @@ def score_runs(
 
     Raises:
         UsageError: nothing is stored, or not of a tracker that is asked for; no such protocol or convention.
+        DataError: a run was made on other data than ``dataset``.
     """
     return evaluate_runs(resolve_evaluation(dataset, protocol, rules), runs, trackers)
 
@@ -156,10 +159,21 @@ def _score(folder: RunFolder, evaluation: Evaluation, stamps: Mapping[str, str],
     run = evaluation.scorer.read(folder, dataset)
     path = folder.runs / FOLDER / f"{folder_name(dataset.name)}.annotations"
     read_ground_truths(run.sequences.values(), stamps, path)
+    _check_data(folder, dataset, run.sequences)
     score = _assemble(run, evaluation.scorer.score(run, dataset), evaluation)
     if key:
         cache.store(folder, key, score)
     return score
+
+
+def _check_data(folder: RunFolder, dataset: Dataset, names: Iterable[str]) -> None:
+    """Refuse results that were made on other data than those that judge them, as ``run`` refuses to go on with them."""
+    changed = changed_sequences(folder.fingerprints(), dataset, names)
+    if changed:
+        raise DataError(
+            f"{folder.path}: holds results made on other data than {dataset.root} ({listed(changed, 3)}); "
+            "report on those, or `trackbench run --restart` replaces the results"
+        )
 
 
 def _assemble(run: StoredRun, parts: dict[str, Any], evaluation: Evaluation) -> Score:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,7 +32,7 @@ class _Scorer:
     """What the scorers of VOT's experiments share: results are regions, judged together with the frames' size."""
 
     convention = "vot"
-    metrics: tuple[str, ...] = ("eao", "accuracy", "robustness")
+    metrics: ClassVar[tuple[str, ...]] = ("eao", "accuracy", "robustness")
     """Those that are undefined where nothing is stored."""
     overlap: OverlapRule = "vot"
 
@@ -215,11 +215,13 @@ class MultiStart(WithExpectedOverlap):
 class Unsupervised(_Scorer):
     """The experiment without resets."""
 
-    metrics = ("mean_overlap",)
+    burn_in: int = 1
+    """Frames at the start that do not count."""
+    metrics: ClassVar[tuple[str, ...]] = ("mean_overlap",)
 
     def _parts(self, run: StoredRun, names: Sequence[str], lengths: tuple[int, int]) -> dict[str, Any]:
         sequences, answers = [run.packed[name] for name in names], [run.answers[name][0] for name in names]
-        mean, means = average_accuracy(sequences, answers)
+        mean, means = average_accuracy(sequences, answers, self.burn_in)
         return {
             "metrics": {"mean_overlap": mean, "fps": run.fps()},
             "per_sequence": {name: {"mean_overlap": value} for name, value in means.items()},
@@ -240,7 +242,9 @@ def _make_multi_start(dataset: Dataset, convention: str | None) -> MultiStart:
 
 def _make_unsupervised(dataset: Dataset, convention: str | None) -> Unsupervised:
     _only_vot(convention, "unsupervised")
-    return Unsupervised()
+    # vot-toolkit's stacks of 2016 to 2019, whose own experiment is the reset-based one, have the default burn-in of
+    # its analysis; those from 2020 on set it to 1.
+    return Unsupervised(10 if dataset.protocol == "supervised" else 1)
 
 
 #: Protocol -> what makes its scorer, see `trackbench.scores.evaluation.MakeScorer`.

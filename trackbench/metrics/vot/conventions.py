@@ -48,6 +48,9 @@ class VotConvention:
     """Added to both ends of the interval when the curve is averaged; 0: lengths are counted from 1."""
     tags_first: bool = False
     """Frames are filtered by the tag before the burn-in is counted, otherwise after."""
+    takes_late_answers: bool = False
+    """Regions between a failure and the next initialisation, which the MATLAB toolkit's real-time mode writes, are
+    answers like any other; otherwise such a run is refused."""
     burn_in: int = 10
     """Frames from the initialisation on, itself included, that do not count for the accuracy."""
     skip: int = SKIP
@@ -65,6 +68,7 @@ PYSOT = VotConvention(
     empty_accuracy=math.nan,
     required_repetitions=REPETITIONS,
     last_fragment="success-inside",
+    takes_late_answers=True,
 )
 MATLAB = VotConvention(
     "matlab",
@@ -75,6 +79,7 @@ MATLAB = VotConvention(
     last_fragment="success",
     repetition_weights=True,
     tags_first=True,
+    takes_late_answers=True,
 )
 VOT = VotConvention(
     "vot",

@@ -147,13 +147,13 @@ def _match(
     if shortest == 0:
         raise DataError(f"{sequence.name}: a repetition has no answers; the truth has {total} frames")
     for number, run in enumerate(repetitions, 1):
-        fault = _fault(run.codes[:shortest])
+        fault = _fault(run.codes[:shortest], convention.takes_late_answers)
         if fault is not None:
             raise DataError(f"{sequence.name}: repetition {number}: {fault}")
     return sequence.head(shortest), [run.head(shortest) for run in repetitions]
 
 
-def _fault(codes: NDArray[np.int64]) -> str | None:
+def _fault(codes: NDArray[np.int64], takes_late_answers: bool) -> str | None:
     """Return what is wrong with the codes of a reset-based run, None if nothing is."""
     frames = np.flatnonzero(codes > 0)
     expected = np.where(np.arange(len(frames)) % 2 == 0, Code.STARTED, Code.FAILED)
@@ -163,6 +163,8 @@ def _fault(codes: NDArray[np.int64]) -> str | None:
     if len(wrong):
         found, wanted = int(codes[frames[wrong[0]]]), int(expected[wrong[0]])
         return f"frame {frames[wrong[0]] + 1} has {_name(found)}; expected {_name(wanted)} next"
+    if takes_late_answers:
+        return None
     answered = codes < 0
     for failure, restart in zip(frames[1::2], [*frames[2::2], len(codes)], strict=False):
         if answered[failure:restart].any():

@@ -1,0 +1,168 @@
+"""Incomplete runs never win, reports do not overwrite each other, and bad answers are seen."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+from command import document, trackbench
+
+from trackbench.reports import overview, plots, tables
+from trackbench.reports.style import Style, looks, styled
+from trackbench.scores import BadAnswers, Curve, Score
+
+
+def score(name: str, auc: float, sequences: int = 100, dataset: str = "otb100") -> Score:
+    curves = {"success": Curve([0.0, 1.0], [auc, 0.0])}
+    metrics: dict[str, float | None] = {"success_auc": auc, "fps": 9.0}
+    return Score(name, name, dataset, "one-pass", "matlab", sequences, 100, 1, {}, metrics, curves=curves)
+
+
+SCORES = styled([score("lucky", 0.99, 1), score("a", 0.5), score("b", 0.6)], Style(order=("lucky", "a")))
+
+
+def test_they_stand_below_and_unmarked_with_their_share() -> None:
+    assert [s.tracker for s in SCORES] == ["a", "b", "lucky"]
+    lines = tables.markdown_table(SCORES).splitlines()
+    assert lines[2:5] == [
+        "| a | *50.0* | 9.0 | 100 of 100 |",
+        "| b | **60.0** | 9.0 | 100 of 100 |",
+        "| lucky (1/100) | 99.0 | 9.0 | 1 of 100 |",
+    ]
+    assert "Not ranked, because incomplete: lucky 1/100." in lines[-1]
+    text = tables.latex_table(SCORES, "OTB-100")
+    assert r"lucky (1/100) & 99.0 & 9.0 \\" in text
+    assert r"\textbf{60.0}" in text
+    rows = list(csv.DictReader(tables.csv_table(SCORES).splitlines()))
+    assert [(row["tracker"], row["sequences"], row["of"], row["complete"]) for row in rows][-1] == (
+        "lucky", "1", "100", "False",
+    )  # fmt: skip
+    assert [s.document()["complete"] for s in SCORES] == [True, True, False]
+
+
+def test_they_come_last_in_legends() -> None:
+    (curve,) = plots.curves_of(SCORES)
+    figure = plots.curve_figure(SCORES, curve, "OTB-100", looks(s.tracker for s in SCORES))
+    legend = figure.axes[0].get_legend()
+    assert legend is not None
+    assert [text.get_text() for text in legend.get_texts()] == ["[0.600] b", "[0.500] a", "[0.990] lucky (1/100)"]
+
+
+def test_alone_beside_incomplete_ones_a_run_has_no_place() -> None:
+    alone = styled([score("lucky", 0.99, 1), score("a", 0.5)], Style())
+    assert tables.places(alone, tables.main_metric(alone)) == {}
+
+
+def test_over_several_data_sets() -> None:
+    from trackbench.datasets.sequence import Dataset
+    from trackbench.definitions import DatasetDefinition
+
+    datasets = [
+        Dataset(name, DatasetDefinition(title=name.upper(), layout="folder"), Path(), (), 100) for name in ("d1", "d2")
+    ]
+    second = [score("b", 0.7, dataset="d2"), score("a", 0.8, 3, dataset="d2")]
+    table = overview.Overview.of([(datasets[0], SCORES, None), (datasets[1], second, ["success_auc", "fps"])])
+    lines = overview.markdown_table(table).splitlines()
+    assert lines[0] == "| tracker | D1 AUC | D2 AUC | D2 fps |"
+    assert "| a | *50.0* | 80.0 (3/100) | 9.0 (3/100) |" in lines
+    assert "| lucky | 99.0 (1/100) | - | - |" in lines
+    rows = {row["tracker"]: row for row in csv.DictReader(overview.csv(table).splitlines())}
+    assert (rows["a"]["d2 success_auc"], rows["a"]["d2 sequences"]) == ("0.8", "3/100")
+    assert r"b & \textbf{60.0} & 70.0 & 9.0 \\" in overview.latex_table(table)
+
+
+@pytest.fixture
+def runs(workplace: Path) -> Path:
+    trackbench("run", "drift", "static", "-d", "data")
+    (workplace / "runs/drift/data/one-pass/s2.txt").unlink()
+    return workplace / "runs"
+
+
+def test_common_scores_all_on_the_sequences_that_all_have(runs: Path) -> None:
+    result = trackbench("report", "-d", "data", "--common", "--no-plots")
+    assert "data: over the 2 of 3 sequences that all have: s1, s3" in result.stderr
+    assert "Over the 2 of 3 sequences that all have." in " ".join(result.stdout.split())
+    rows = document("report", "-d", "data", "--common", "--no-plots")["rows"]
+    assert [(row["tracker"], row["sequences"], row["of"], row["common"]) for row in rows] == [
+        ("drift", 2, 2, 3),
+        ("static", 2, 2, 3),
+    ]
+    assert set(rows[1]["per_sequence"]) == {"s1", "s3"}
+
+
+def test_reports_of_other_rules_have_folders_of_their_own(runs: Path) -> None:
+    trackbench("report", "-d", "data", "--no-plots", "--per-sequence")
+    trackbench("report", "-d", "data", "--convention", "stark", "--no-plots")
+    folder = runs / "report"
+    assert {path.name for path in folder.iterdir()} == {"data", "data_stark"}
+    assert (folder / "data/per_sequence.csv").is_file()
+    (folder / "data/mine.txt").write_text("kept")
+    trackbench("report", "-d", "data", "--no-plots")
+    assert {path.name for path in (folder / "data").iterdir()} == {
+        "scores.csv", "scores.md", "scores.tex", "scores.json", "mine.txt",
+    }  # fmt: skip
+
+
+def test_several_folders_of_runs_are_one_report(runs: Path, workplace: Path) -> None:
+    trackbench("run", "drift", "-d", "data", "--runs", "more", "--set", "dx=2")
+    rows = document("report", "-d", "data", "--runs", "runs", "--runs", "more", "--no-plots")["rows"]
+    assert {row["tracker"] for row in rows} == {"drift", "drift@dx=2", "static"}
+    trackbench("run", "static", "-d", "data", "--runs", "more")
+    result = trackbench("report", "-d", "data", "--runs", "runs", "--runs", "more", code=2)
+    assert "two runs of 'static' on data" in result.stderr
+
+
+def test_no_plots(runs: Path) -> None:
+    trackbench("report", "-d", "data", "--json", "--quiet")
+    assert not list((runs / "report").rglob("*.png"))
+
+
+def test_columns_are_chosen(runs: Path) -> None:
+    trackbench("report", "-d", "data", "--metrics", "fps,AUC", "--no-plots")
+    assert (runs / "report/data/scores.md").read_text().startswith("| tracker | fps | AUC | sequences |")
+    result = trackbench("report", "-d", "data", "--metrics", "sucess_auc", code=2)
+    assert "no score has 'sucess_auc'; did you mean 'success_auc'?" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "message"), [("100", "expected LOW:HIGH"), ("9:5", "expected LOW:HIGH"), ("5:9", "has not")]
+)
+def test_wrong_lengths(runs: Path, text: str, message: str) -> None:
+    assert message in trackbench("report", "-d", "data", "--interval", text, code=2).stderr
+
+
+def test_lengths_of_ones_own(workplace: Path) -> None:
+    trackbench("synthesize", "vot", "--sequences", "2", "--frames", "30", "--layout", "vot")
+    trackbench("run", "static", "-d", "./vot", "--protocol", "supervised")
+    options = ["report", "-d", "./vot", "--protocol", "supervised", "--no-plots"]
+    (row,) = document(*options, "--interval", "5:20")["rows"]
+    (other,) = document(*options)["rows"]
+    assert (row["interval"], other["interval"]) == ([5, 20], [1, 30])
+    assert row["metrics"]["eao"] != other["metrics"]["eao"]
+    assert {path.name for path in Path("runs/report").iterdir()} >= {"vot_5-20"}
+
+
+def test_bad_answers_are_counted_and_said(runs: Path) -> None:
+    path = runs / "static/data/one-pass/s1.txt"
+    lines = path.read_text().splitlines()
+    lines[2:5] = ["nan,nan,nan,nan", "inf,1,2,3", "5,5,-1,4"]
+    path.write_text("\n".join(lines) + "\n")
+    result = trackbench("report", "static", "-d", "data", "--no-plots")
+    for text in ("1 answers in 1 sequence: not a number", "1 answers in 1 sequence: infinite", "without area"):
+        assert text in result.stderr
+    (row,) = document("report", "static", "-d", "data", "--no-plots")["rows"]
+    assert row["bad_answers"]["nan"] == {"frames": 1, "sequences": 1}
+    assert row["bad_answers"]["constant"]["sequences"] == 2
+    saved = json.loads((runs / "report/data/scores.json").read_text())
+    assert saved["rows"][0]["bad_answers"]["no_area"] == {"frames": 1, "sequences": 1}
+    assert BadAnswers(1, 1)._asdict() == row["bad_answers"]["infinite"]
+
+
+def test_other_data_are_refused(runs: Path, workplace: Path) -> None:
+    from samples import write_dataset
+
+    write_dataset(workplace / "elsewhere/data", 3, 9)
+    result = trackbench("report", "-d", "elsewhere/data", code=1)
+    assert "holds results made on other data than" in result.stderr
