@@ -3,7 +3,6 @@
 import json
 import random
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from zipfile import ZipFile
@@ -337,7 +336,7 @@ def test_same_as_the_official_executor(reference: Path, tmp_path: Path, protocol
         with ZipFile(folder / f"{name}.zip") as archive:
             archive.extractall(tmp_path / name)
     whole = open_dataset(str(tmp_path / "multistart_workspace" / "sequences"))
-    dataset = replace(select(whole, ["alpha", "beta"]), protocol="multistart")
+    dataset = select(whole, ["alpha", "beta"]).under("multistart")
     options: dict[str, Any] = {"repetitions": 3} if protocol == "supervised" else {}
     if protocol == "realtime":
         options["speed"] = 10.0
@@ -360,7 +359,7 @@ def test_same_as_the_official_executor(reference: Path, tmp_path: Path, protocol
 
 @pytest.mark.parametrize("protocol", ["supervised", "unsupervised", "multistart", "realtime", "one-pass"])
 def test_batches_change_nothing(votplace: Path, protocol: str) -> None:
-    dataset = replace(open_dataset("vot"), protocol="multistart")
+    dataset = open_dataset("vot").under("multistart")
     speed = 8.0 if protocol == "realtime" else None
     alone, together = (
         do(dataset, votplace / f"runs{batch}", "drift", batch, protocol=protocol, speed=speed) for batch in (1, 8)
@@ -394,7 +393,7 @@ def test_failures_and_restarts_are_stored(votplace: Path) -> None:
 
 
 def test_resumes_what_is_missing(votplace: Path) -> None:
-    dataset = replace(open_dataset("vot"), protocol="multistart")
+    dataset = open_dataset("vot").under("multistart")
     plan = do(dataset, votplace / "runs")
     before = contents(plan.folder.path)
     assert sorted(p.name for p in plan.folder.path.glob("v1*.txt")) == [
@@ -420,7 +419,7 @@ def test_runs_of_one_sequence_look_at_the_same_frames(votplace: Path, monkeypatc
         return read_frame(path)
 
     monkeypatch.setattr("trackbench.frames.read_frame", spy)
-    dataset = replace(select(open_dataset("vot"), ["v1"]), protocol="multistart")
+    dataset = select(open_dataset("vot"), ["v1"]).under("multistart")
     forwards = ["1" if i in (0, 10, 25) else "0" for i in range(40)]
     (votplace / "vot/v1/anchor.value").write_text("\n".join(forwards))
     do(dataset, votplace / "runs", batch=4)
@@ -464,7 +463,7 @@ def test_equal_repetitions_end_a_sequence(votplace: Path, batch: int) -> None:
 
 
 def test_sequences_without_anchors_fail_alone(votplace: Path) -> None:
-    dataset = replace(open_dataset("vot"), protocol="multistart")
+    dataset = open_dataset("vot").under("multistart")
     values = (votplace / "vot/v2/anchor.value").read_text()
     (votplace / "vot/v2/anchor.value").unlink()
     plan = do(dataset, votplace / "runs", batch=4)
@@ -472,7 +471,7 @@ def test_sequences_without_anchors_fail_alone(votplace: Path) -> None:
     assert "has no anchors" in plan.folder.failures()["v2"]["reason"]
     assert len(plan.folder.sequences()) == 8
     (votplace / "vot/v2/anchor.value").write_text(values)
-    mended = do(replace(open_dataset("vot"), protocol="multistart"), votplace / "runs", batch=4)
+    mended = do(open_dataset("vot").under("multistart"), votplace / "runs", batch=4)
     assert mended.failed == {}
     assert mended.folder.failures() == {}
     assert len(plan.folder.sequences()) == 12
@@ -499,7 +498,7 @@ def test_the_rule_is_part_of_the_identity(votplace: Path) -> None:
         ({"protocol": "supervised", "convention": "votd"}, "unknown --convention 'votd'; did you mean 'vot'"),
         ({"protocol": "supervised", "speed": 3.0}, "--speed 3: it is for --protocol realtime"),
         ({"protocol": "realtime", "speed": 0.0}, "--speed 0: expected a number above 0"),
-        ({"protocol": "multi-start"}, "unknown protocol 'multi-start'; did you mean 'multistart'"),
+        ({"protocol": "multi-strat"}, "unknown protocol 'multi-strat'; did you mean 'multistart'"),
     ],
 )
 def test_options_that_make_no_sense(votplace: Path, options: dict[str, Any], message: str) -> None:
