@@ -15,6 +15,7 @@ from trackbench.cli.export import export
 from trackbench.cli.figure import figure
 from trackbench.cli.import_ import import_results
 from trackbench.cli.list_ import list_app
+from trackbench.cli.merge import merge
 from trackbench.cli.methods import methods
 from trackbench.cli.pack import pack
 from trackbench.cli.report import report
@@ -22,6 +23,7 @@ from trackbench.cli.reproduce import reproduce
 from trackbench.cli.run import run
 from trackbench.cli.shared import guarded
 from trackbench.cli.statistics import statistics
+from trackbench.cli.status import status
 from trackbench.cli.synthesize import synthesize
 from trackbench.cli.track import track
 from trackbench.cli.train import train
@@ -60,6 +62,8 @@ def main(
 
 
 app.command("run")(guarded(run))
+app.command("status")(guarded(status))
+app.command("merge")(guarded(merge))
 app.command("report")(guarded(report))
 app.command("explain")(guarded(explain))
 app.command("methods")(guarded(methods))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -29,6 +30,7 @@ from trackbench.errors import UsageError
 if TYPE_CHECKING:
     from trackbench.cli.progress import RunProgress
     from trackbench.engine.plan import Plan
+    from trackbench.engine.queue import Rules
 
 
 def run(
@@ -76,6 +78,12 @@ def run(
     ] = None,
     shard: Annotated[
         str | None, typer.Option(metavar="I/N", help="Share I of N, for machines without a common folder; see merge.")
+    ] = None,
+    slurm: Annotated[
+        str | None, typer.Option(metavar="KEY=VALUE,...", help="Submit jobs to SLURM: partition=gpu,gpus=8,time=4h.")
+    ] = None,
+    ray: Annotated[
+        str | None, typer.Option(metavar="ADDRESS", help="Work on a cluster of Ray: its address, or auto or local.")
     ] = None,
     keep_going: Annotated[
         bool, typer.Option("--keep-going", help="Go on when the first sequences all fail alike.")
@@ -132,13 +140,18 @@ def run(
     if dry_run:
         _show_plans([plan for plans in groups for plan in plans], json)
         return
+    rules = Rules(batch, threads, exact, retries=retries, keep_going=keep_going)
+    if slurm is not None:
+        _submit(groups, rules, slurm, together, timeout, messages(quiet).print)
+        return
     end_on_sigterm()
     carry_out(
         groups,
-        Rules(batch, threads, exact, retries=retries, keep_going=keep_going),
+        rules,
         device=device,
         devices=devices,
-        workers=_worker_count(workers),
+        workers=_worker_count(workers) if workers or ray is None else None,
+        ray=ray,
         isolate=isolate,
         timeout=timeout,
         together=together,
@@ -155,6 +168,26 @@ def run(
     if failed:
         print_error(f"{len(failed)} failed, everything else is stored; the same command tries them again")
         raise typer.Exit(1)
+
+
+def _submit(
+    groups: list[list[Plan]],
+    rules: Rules,
+    options: str,
+    together: int | None,
+    timeout: float | None,
+    say: Callable[[str], object],
+) -> None:
+    from trackbench.engine.cluster import submit
+
+    for plans in groups:
+        if any(plan.missing for plan in plans):
+            jobs = submit(plans, rules, options, together=together, timeout=timeout)
+            numbers = ", ".join(str(job.job_id) for job in jobs)
+            say(f"submitted {len(jobs)} jobs: {numbers}")
+            say(f"trackbench status {plans[0].folder.runs} --watch shows them")
+        else:
+            say(f"{plans[0].dataset.name}: everything is stored")
 
 
 def _worker_count(text: str | None) -> int | None:

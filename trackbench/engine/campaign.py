@@ -11,6 +11,7 @@ from typing import Any
 from trackbench.datasets.catalogue import open_dataset, select
 from trackbench.datasets.sequence import Dataset
 from trackbench.definitions import DatasetDefinition
+from trackbench.engine.cluster import run_on_ray
 from trackbench.engine.execution import execute
 from trackbench.engine.plan import Plan, make_plan
 from trackbench.engine.pool import Pool, devices_for
@@ -136,6 +137,7 @@ def carry_out(
     device: str = "auto",
     devices: str | None = None,
     workers: int | None = 1,
+    ray: str | None = None,
     isolate: bool = False,
     timeout: float | None = None,
     together: int | None = None,
@@ -149,6 +151,7 @@ def carry_out(
         device: of a single process.
         devices: those of several, with commas between.
         workers: how many processes; None: one a device.
+        ray: address of a cluster of Ray that does the work, or ``auto``, or ``local`` for one on this machine.
         isolate: a process of its own even for one worker.
         timeout: seconds a frame after which a worker counts as stuck.
         together: how many trackers share a process.
@@ -159,14 +162,17 @@ def carry_out(
         TrackbenchError: a tracker cannot be built, or the store cannot be written.
     """
     pooled = None
-    if workers != 1 or devices is not None or isolate or timeout is not None:
+    if ray is None and (workers != 1 or devices is not None or isolate or timeout is not None):
         pooled = devices_for(workers, devices, device)
     for plans in map(list, groups):
         if not any(plan.missing for plan in plans):
             continue
         with progress(plans) as shown:
-            if pooled is None:
+            watch = getattr(shown, "watch", None)
+            if ray is not None:
+                address = None if ray == "local" else ray
+                run_on_ray(plans, rules, address, workers=workers, together=together, watch=watch)
+            elif pooled is None:
                 execute(plans, device=device, progress=shown, rules=rules, together=together)
             else:
-                watch = getattr(shown, "watch", None)
                 Pool(plans, rules, pooled, together=together, timeout=timeout, watch=watch).run()

@@ -51,12 +51,11 @@ class Assignment:
         """Pack up plans for other processes."""
         return cls(pickle.dumps(list(plans)), rules, together, tuple(sys.path), os.getcwd())
 
-    def run(self, device: str, name: str | None = None) -> None:
-        """Do the work in this process.
+    def open(self) -> list[Plan]:
+        """Return the plans, in another process.
 
         Raises:
             DataError: the data set is not on this machine.
-            TrackbenchError: the device cannot be used, a tracker cannot be built, or the store cannot be written.
         """
         os.chdir(self.folder)
         sys.path[:] = [*self.path, *(entry for entry in sys.path if entry not in self.path)]
@@ -66,6 +65,16 @@ class Assignment:
                 raise DataError(
                     f"{plan.dataset.name}: there is no {plan.dataset.root} on this machine; it takes no work"
                 )
+        return plans
+
+    def run(self, device: str, name: str | None = None) -> None:
+        """Do the work in this process.
+
+        Raises:
+            DataError: the data set is not on this machine.
+            TrackbenchError: the device cannot be used, a tracker cannot be built, or the store cannot be written.
+        """
+        plans = self.open()
         with Worker(plans[0].folder.runs, resolve_device(device), name=name) as worker:
             work(plans, worker, self.rules, self.together)
 
@@ -191,18 +200,7 @@ class Pool:
         return self.plans[0].folder.runs
 
     def _bury(self, member: _Member, reason: str | None) -> bool:
-        """Free what a worker that has ended had claimed; whether that was anything. Without a reason it is no try."""
-        freed = False
-        for plan in self.plans:
-            claims = Claims(plan.folder, {})
-            for name, repetition, claim in list(claims.all()):
-                if claim.get("worker") == member.name:
-                    freed |= claims.bury(name, repetition, claim, reason or "")
-                    if reason is None:
-                        claims.forget(name, repetition)
-        with suppress(OSError):
-            (self._runs / WORKERS / f"{member.name}.json").unlink(missing_ok=True)
-        return freed
+        return bury_worker(self.plans, member.name, reason)
 
     def _end(self) -> None:
         """End the workers that are left: first they are asked, then killed."""
@@ -220,6 +218,30 @@ class Pool:
             Claims(plan.folder, {}).tidy()
         with suppress(OSError):
             (self._runs / WORKERS).rmdir()
+
+
+def bury_worker(plans: Sequence[Plan], worker: str, reason: str | None) -> bool:
+    """Free what a worker that has ended had claimed.
+
+    Args:
+        plans: what it worked on.
+        worker: its name.
+        reason: of its death, which counts as a try of what it had claimed; None where it was asked to end.
+
+    Returns:
+        Whether it had claimed anything.
+    """
+    freed = False
+    for plan in plans:
+        claims = Claims(plan.folder, {})
+        for name, repetition, claim in list(claims.all()):
+            if claim.get("worker") == worker:
+                freed |= claims.bury(name, repetition, claim, reason or "")
+                if reason is None:
+                    claims.forget(name, repetition)
+    with suppress(OSError):
+        (plans[0].folder.runs / WORKERS / f"{worker}.json").unlink(missing_ok=True)
+    return freed
 
 
 def devices_for(workers: int | None, devices: str | None, device: str = "auto") -> list[str]:

@@ -258,7 +258,10 @@ class Queue:
         self._others = owners - {self.worker.name}
         self._looked = time.monotonic()
         left = [unit for unit in self._units if unit.state != "done"]
-        self.worker.report |= {"left": len(left), "frames_left": sum(unit.frames for unit in left)}
+        runs = {str(plan.folder.path): 0 for plan in self.plans}
+        for unit in left:
+            runs[str(self.plans[unit.plan].folder.path)] += 1
+        self.worker.report |= {"left": len(left), "frames_left": sum(unit.frames for unit in left), "runs": runs}
 
     def _bury(self) -> bool:
         """Free the sequences of workers that have died; whether there was one."""

@@ -39,7 +39,13 @@ class Recorder:
         self._model = model
         precision = getattr(plan.spec.options, "precision", "float32")
         self.record = session(command=sys.argv, device=model.device, batch=batch, threads=threads, precision=precision)
-        self.record |= {"root": str(plan.dataset.root), "exact": exact, "batches": {}, DATA: {}}
+        self.record |= {
+            "root": str(plan.dataset.root),
+            "of": sum(task.repetition == 1 for task in plan.tasks),
+            "exact": exact,
+            "batches": {},
+            DATA: {},
+        }
         self._identity = plan.manifest["identity"]
         self._written = 0.0
         folder = plan.folder

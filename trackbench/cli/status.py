@@ -1,0 +1,82 @@
+"""``trackbench status``."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from trackbench.cli.shared import Debug, Json, messages, output, print_json
+
+if TYPE_CHECKING:
+    from rich.console import Group
+
+
+def status(
+    runs: Annotated[Path, typer.Argument(envvar="TRACKBENCH_RUNS", help="Folder of stored results.")] = Path("runs"),
+    watch: Annotated[bool, typer.Option("--watch", "-w", help="Show it again every two seconds until Ctrl-C.")] = False,
+    json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Show who is working on the runs of a folder, what is left, and what limits the speed.
+
+    It reads files alone, so it works from any terminal and any host that sees the folder.
+
+    [bold]Examples[/bold]
+
+    trackbench status
+
+    trackbench status /shared/runs --watch
+    """
+    from trackbench.engine.status import read_status
+    from trackbench.errors import UsageError
+
+    if not runs.is_dir():
+        raise UsageError(f"{runs}: there is no such folder; name the folder of `run --runs`")
+    if watch and json:
+        raise UsageError("--watch is for people; --json prints one document")
+    if json:
+        print_json(read_status(runs))
+        return
+    if not watch:
+        output().print(_view(read_status(runs)))
+        return
+    from rich.live import Live
+
+    with Live(_view(read_status(runs, patience=0)), console=messages(), transient=False) as live:
+        while True:
+            time.sleep(2)
+            live.update(_view(read_status(runs, patience=0)))
+
+
+def _view(found: dict[str, Any]) -> Group:
+    from rich.console import Group
+    from rich.table import Table
+    from rich.text import Text
+
+    from trackbench.cli.progress import duration
+
+    workers = Table("host", "device", "process", "state", "sequence", "done", "frames/s", title="Workers")
+    for worker in found["workers"]:
+        names = worker["sequences"]
+        shown = ", ".join(names[:2]) + (f" and {len(names) - 2} more" if len(names) > 2 else "")
+        row = (worker["host"], worker["device"], worker["process"], worker["state"], shown, worker["done"])
+        workers.add_row(*map(str, row), f"{worker['fps']:.1f}")
+    runs = Table("tracker", "data set", "protocol", "stored", "left", "failed", title="Runs")
+    for run in found["runs"]:
+        left = "-" if run["left"] is None else str(run["left"])
+        names = (run["tracker"], run["dataset"], run["protocol"])
+        runs.add_row(*names, str(run["stored"]), left, str(run["failed"]))
+    jobs = Table("job", "state", "logs", title="Jobs of SLURM")
+    for job in found["jobs"]:
+        jobs.add_row(job["job"], job["state"] or "ended", job["logs"])
+    parts: list[Any] = [workers if found["workers"] else Text("nobody is working"), runs]
+    if found["jobs"]:
+        parts.append(jobs)
+    if found["seconds_left"] is not None:
+        shares = ", ".join(f"{kind} {share:.0%}" for kind, share in found["limits"].items())
+        left = duration(found["seconds_left"])
+        parts.append(Text(f"{found['fps']:.1f} frames/s, {left} left; the time goes into {shares}"))
+    return Group(*parts)
