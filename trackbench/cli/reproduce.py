@@ -10,8 +10,8 @@ import typer
 from trackbench.cli.shared import Debug, Json, Quiet, Root, Runs, messages, output, print_json
 
 if TYPE_CHECKING:
-    from trackbench.engine.reproduction import Reproduction
     from trackbench.results.store import RunFolder
+    from trackbench.statistics.reproduction import Reproduction
 
 
 def reproduce(
@@ -44,7 +44,7 @@ def reproduce(
     trackbench reproduce runs/dcf/otb100/one-pass --root ~/data/OTB
     """
     from trackbench.datasets.catalogue import open_dataset, select
-    from trackbench.engine.reproduction import (
+    from trackbench.statistics.reproduction import (
         Reproduction,
         compare_runs,
         find_spec,
