@@ -27,7 +27,7 @@ from trackbench.datasets.catalogue import open_dataset
 from trackbench.datasets.sequence import Dataset
 from trackbench.regions.files import read_boxes
 from trackbench.results.store import RunFolder, RunKey
-from trackbench.scores import score_runs
+from trackbench.scoring import score_runs
 
 
 class Annotations:

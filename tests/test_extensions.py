@@ -203,7 +203,7 @@ def test_a_stored_run_of_an_unknown_protocol_is_never_scored_as_another(workplac
 
 def test_a_metric_that_no_table_knows_appears_under_its_key() -> None:
     from trackbench.reports.tables import csv_table, latex_table, markdown_table
-    from trackbench.scores import Score
+    from trackbench.scoring import Score
 
     score = Score("a", "a", "d", "one-pass", "matlab", 1, 1, 1, {}, {"success_auc": 0.5, "h_iou": 0.25})
     assert "| a | 50.0 | 0.250 | 1 of 1 |" in markdown_table([score])

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from trackbench.formats.exporting import Export
     from trackbench.formats.incoming import Imported
     from trackbench.reports import Report
-    from trackbench.scores.explain import Explanation
-    from trackbench.scores.frame import ScoreTable
+    from trackbench.scoring.explain import Explanation
+    from trackbench.scoring.frame import ScoreTable
     from trackbench.trackers.base import Tracker
 
 AnyPath: TypeAlias = str | PathLike[str]
@@ -166,8 +166,8 @@ def scores(
     Raises:
         trackbench.errors.UsageError: nothing is stored, or a name is unknown.
     """
-    from trackbench.scores import score_runs
-    from trackbench.scores.frame import ScoreTable
+    from trackbench.scoring import score_runs
+    from trackbench.scoring.frame import ScoreTable
 
     found = score_runs(_open(dataset, root), _folders(runs), trackers, protocol=protocol, rules=convention)
     return ScoreTable.of(found)
@@ -224,10 +224,10 @@ def explain(
         trackbench.errors.UsageError: a name is unknown, or means several runs.
     """
     from trackbench.errors import UsageError
-    from trackbench.scores import resolve_evaluation
-    from trackbench.scores.explain import curves_convention
-    from trackbench.scores.explain import explain as compare
-    from trackbench.scores.stored import read_run
+    from trackbench.scoring import resolve_evaluation
+    from trackbench.scoring.explain import curves_convention
+    from trackbench.scoring.explain import explain as compare
+    from trackbench.scoring.stored import read_run
 
     found = _open(dataset, root)
     conventions = [curves_convention(found, name) for name in (first, second)]

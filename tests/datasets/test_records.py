@@ -17,7 +17,7 @@ from trackbench.definitions import DATASETS, FAMILIES, TRACKERS
 from trackbench.errors import UsageError
 from trackbench.regions import Box
 from trackbench.results.store import RunFolder, RunKey
-from trackbench.scores.scoring import score_runs
+from trackbench.scoring.scoring import score_runs
 from trackbench.trackers.settings import resolve_settings
 
 FRAMES = 20

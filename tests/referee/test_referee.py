@@ -13,7 +13,7 @@ from trackbench.cli.app import app
 from trackbench.datasets.catalogue import open_dataset
 from trackbench.errors import UsageError
 from trackbench.referee import Verdict, referee
-from trackbench.scores import score_runs
+from trackbench.scoring import score_runs
 
 
 def call(*words: str) -> str:

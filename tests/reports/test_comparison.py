@@ -18,7 +18,7 @@ from trackbench.reports.comparison import against_papers, compare, score_table
 from trackbench.reports.papers import paper_table, papers, read_tables
 from trackbench.reports.tables import csv_table, latex_table, markdown_table, used_columns
 from trackbench.results.store import RunFolder, RunKey
-from trackbench.scores import Score
+from trackbench.scoring import Score
 
 
 def score(label: str, dataset: str, **metrics: float | None) -> Score:

@@ -11,7 +11,7 @@ from command import document, trackbench
 
 from trackbench.reports import overview, plots, tables
 from trackbench.reports.style import Style, looks, styled
-from trackbench.scores import BadAnswers, Curve, Score
+from trackbench.scoring import BadAnswers, Curve, Score
 
 
 def score(name: str, auc: float, sequences: int = 100, dataset: str = "otb100") -> Score:

@@ -23,8 +23,8 @@ from trackbench.reports.page import Page
 from trackbench.reports.page.html import script_text
 from trackbench.reports.page.traces import pack
 from trackbench.reports.style import looks
-from trackbench.scores import Score
-from trackbench.scores.traces import Contours, Trace, TracedSequence
+from trackbench.scoring import Score
+from trackbench.scoring.traces import Contours, Trace, TracedSequence
 
 
 def dataset(*names: str) -> Dataset:

@@ -16,7 +16,7 @@ from trackbench.reports import plots, tables
 from trackbench.reports.folder import write_report
 from trackbench.reports.significance import significance_csv
 from trackbench.reports.style import looks
-from trackbench.scores import Curve, Score
+from trackbench.scoring import Curve, Score
 
 
 def score(name: str, auc: float | None, precision: float = 0.5, **more: object) -> Score:

@@ -10,7 +10,7 @@ from trackbench.engine.execution import execute
 from trackbench.engine.plan import make_plan
 from trackbench.regions import Box
 from trackbench.results.timing import tracking_speed
-from trackbench.scores.scoring import score_runs
+from trackbench.scoring.scoring import score_runs
 from trackbench.trackers.registry import find_tracker
 
 

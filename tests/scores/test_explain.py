@@ -10,8 +10,8 @@ from trackbench.datasets.catalogue import open_dataset
 from trackbench.metrics.conventions import convention
 from trackbench.regions import Box
 from trackbench.results.store import RunFolder, RunKey
-from trackbench.scores.explain import METRICS, explain
-from trackbench.scores.stored import read_run
+from trackbench.scoring.explain import METRICS, explain
+from trackbench.scoring.stored import read_run
 
 
 @pytest.fixture

@@ -12,8 +12,8 @@ from trackbench.datasets.sequence import GroundTruth, VideoSequence
 from trackbench.errors import DataError
 from trackbench.regions import Special
 from trackbench.regions.files import read_boxes
-from trackbench.scores.cache import ground_truth_stamps
-from trackbench.scores.ground_truths import read_ground_truths
+from trackbench.scoring.cache import ground_truth_stamps
+from trackbench.scoring.ground_truths import read_ground_truths
 
 
 def sequence(path: Path, read: list[str], **more: object) -> VideoSequence:

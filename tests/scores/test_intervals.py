@@ -14,7 +14,7 @@ from trackbench.metrics.vot.multistart import multistart_scores
 from trackbench.metrics.vot.supervised import supervised_scores
 from trackbench.metrics.vot.tracks import VotSequence
 from trackbench.regions import Box, Region, Special
-from trackbench.scores.one_pass import contributions
+from trackbench.scoring.one_pass import contributions
 
 RNG = np.random.default_rng(11)
 

@@ -13,7 +13,7 @@ from trackbench.formats.importing import plan_import, store_import
 from trackbench.metrics.conventions import CONVENTIONS
 from trackbench.reports.tables import markdown_table
 from trackbench.results.store import RunFolder
-from trackbench.scores import score_runs
+from trackbench.scoring import score_runs
 from trackbench.trackers.registry import find_tracker
 
 

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from trackbench.cli import app
 from trackbench.datasets.catalogue import open_dataset
-from trackbench.scores import score_runs
+from trackbench.scoring import score_runs
 
 #: Name in the record -> data set, archive of annotations, archives of results.
 SETS = {

@@ -8,8 +8,8 @@ from trackbench.datasets.catalogue import open_dataset
 from trackbench.engine.execution import execute
 from trackbench.engine.plan import make_plan
 from trackbench.errors import DataError
-from trackbench.scores import Score, one_pass, score_runs
-from trackbench.scores.cache import FILE
+from trackbench.scoring import Score, one_pass, score_runs
+from trackbench.scoring.cache import FILE
 from trackbench.trackers.registry import find_tracker
 
 
@@ -120,7 +120,7 @@ def test_a_changed_reader_changes_the_number_and_a_restored_one_gives_the_old(
     first = score()
     read, versions = layout.read_boxes, cache.code_version
     monkeypatch.setattr(layout, "read_boxes", lambda path: np.add(read(path), [50, 0, 0, 0]))
-    monkeypatch.setattr("trackbench.scores.scoring.changed_sequences", lambda *_: [])
+    monkeypatch.setattr("trackbench.scoring.scoring.changed_sequences", lambda *_: [])
     monkeypatch.setattr(cache, "code_version", lambda: "another")
     other = score()
     assert other.metrics["success_auc"] != first.metrics["success_auc"]

@@ -8,9 +8,9 @@ from command import trackbench
 
 from trackbench.datasets.catalogue import open_dataset
 from trackbench.regions import Box, Mask, Polygon, Special
-from trackbench.scores import score_runs
-from trackbench.scores.scoring import read_traces
-from trackbench.scores.traces import Contours
+from trackbench.scoring import score_runs
+from trackbench.scoring.scoring import read_traces
+from trackbench.scoring.traces import Contours
 
 
 def test_outlines_of_all_kinds() -> None:

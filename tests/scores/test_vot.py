@@ -7,7 +7,7 @@ from command import trackbench
 
 from trackbench.datasets.catalogue import open_dataset
 from trackbench.results.store import RunFolder, RunKey
-from trackbench.scores import score_runs
+from trackbench.scoring import score_runs
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ import pytest
 from trackbench.datasets.sequence import Dataset, Details, GroundTruth, VideoSequence
 from trackbench.definitions import DatasetDefinition
 from trackbench.errors import UsageError
-from trackbench.scores import Score
+from trackbench.scoring import Score
 from trackbench.statistics.attributes import attribute_differences
 from trackbench.statistics.failures import losses, summarise_failures
 from trackbench.statistics.matrix import ScoreMatrix, score_matrix

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from trackbench.datasets.sequence import Dataset
     from trackbench.metrics.table import Metric
     from trackbench.results.store import RunFolder
-    from trackbench.scores import Score
+    from trackbench.scoring import Score
     from trackbench.statistics.difference import SequenceDifference
     from trackbench.statistics.pairs import Pair
 
@@ -76,8 +76,8 @@ def _run(
 ) -> tuple[Score, RunFolder]:
     """Return the score of the one run that a label names, and its folder."""
     from trackbench.errors import UsageError
-    from trackbench.scores import score_runs
-    from trackbench.scores.stored import find_runs
+    from trackbench.scoring import score_runs
+    from trackbench.scoring.stored import find_runs
 
     folders = find_runs(dataset, runs, [label], protocol or dataset.protocol)
     if len(folders) > 1:
@@ -183,7 +183,7 @@ def _page(path: Path, dataset: Dataset, scores: tuple[Score, Score], runs: tuple
     from trackbench.errors import UsageError
     from trackbench.reports.page import Page
     from trackbench.reports.style import Style, looks, styled
-    from trackbench.scores.scoring import read_traces
+    from trackbench.scoring.scoring import read_traces
 
     if scores[0].tracker == scores[1].tracker or runs[0].resolve() != runs[1].resolve():
         raise UsageError("--html shows two runs of one folder with different labels; --against has another folder")

@@ -10,7 +10,7 @@ import typer
 from trackbench.cli.shared import Debug, Json, Root, Runs, messages, output, print_json
 
 if TYPE_CHECKING:
-    from trackbench.scores.explain import Explanation, Step
+    from trackbench.scoring.explain import Explanation, Step
 
 
 def explain(
@@ -62,7 +62,7 @@ def _show(explanation: Explanation, names: list[str], title: str, top: int) -> N
     from rich.text import Text
 
     from trackbench.metrics.table import metric as known_metric
-    from trackbench.scores.explain import METRICS
+    from trackbench.scoring.explain import METRICS
 
     columns = [known_metric(key) for key in METRICS]
     idle = ", ".join(step.rule for step in explanation.steps if not step.sequences) or "none"

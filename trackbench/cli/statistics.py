@@ -12,7 +12,7 @@ from trackbench.cli.shared import Datasets, Debug, Json, Quiet, Root, Runs, mess
 if TYPE_CHECKING:
     from trackbench.datasets.sequence import Dataset
     from trackbench.reports.statistics import Statistics
-    from trackbench.scores import Score
+    from trackbench.scoring import Score
     from trackbench.statistics.failures import FailureSummary
     from trackbench.statistics.resampling import Floats
 
@@ -52,7 +52,7 @@ def statistics(
     from trackbench.datasets.catalogue import open_dataset
     from trackbench.reports.statistics import measure, terminal
     from trackbench.reports.style import Style, styled
-    from trackbench.scores import score_runs
+    from trackbench.scoring import score_runs
     from trackbench.statistics.matrix import score_matrix
 
     say = messages(quiet).print
@@ -78,7 +78,7 @@ def statistics(
 
 
 def _failures(dataset: Dataset, runs: Path, scores: list[Score], patience: int) -> dict[str, FailureSummary]:
-    from trackbench.scores.scoring import read_traces
+    from trackbench.scoring.scoring import read_traces
     from trackbench.statistics.failures import summarise_failures
 
     overlaps: dict[str, list[Floats]] = {score.tracker: [] for score in scores}

@@ -18,8 +18,8 @@ from trackbench.datasets.sequence import Dataset, VideoSequence
 from trackbench.errors import DataError, UsageError
 from trackbench.formats.vot import export_vot
 from trackbench.results.store import RunFolder, RunKey
-from trackbench.scores.score import Score
-from trackbench.scores.scoring import score_runs
+from trackbench.scoring.score import Score
+from trackbench.scoring.scoring import score_runs
 
 VOT_PROTOCOLS = ("supervised", "multistart", "realtime", "unsupervised")
 #: Differences up to this one are rounding.

@@ -14,8 +14,8 @@ from trackbench.datasets.catalogue import open_dataset
 from trackbench.datasets.sequence import Dataset
 from trackbench.errors import TrackbenchError, UsageError
 from trackbench.reports import tables
-from trackbench.scores import Evaluation, Score, evaluate_runs, resolve_evaluation
-from trackbench.scores.scoring import common_sequences, read_traces
+from trackbench.scoring import Evaluation, Score, evaluate_runs, resolve_evaluation
+from trackbench.scoring.scoring import common_sequences, read_traces
 
 if TYPE_CHECKING:
     from trackbench.referee import Verdict

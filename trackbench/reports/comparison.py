@@ -18,8 +18,8 @@ from trackbench.definitions import DATASETS, content_folder
 from trackbench.errors import TrackbenchError, UsageError, fold_name
 from trackbench.metrics.table import DELTA
 from trackbench.reports.papers import PaperValue, read_tables
-from trackbench.scores import Score, score_runs
-from trackbench.scores.stored import Runs, datasets_with_runs
+from trackbench.scoring import Score, score_runs
+from trackbench.scoring.stored import Runs, datasets_with_runs
 
 
 class Name(NamedTuple):

@@ -16,7 +16,7 @@ from trackbench.metrics.table import EXPECTED_OVERLAP
 from trackbench.reports import overview, plots, tables, vot_plots
 from trackbench.reports.significance import significance_csv
 from trackbench.reports.style import Look, Style, looks
-from trackbench.scores import Score
+from trackbench.scoring import Score
 
 #: Holds all numbers, and the names of the other files of the report.
 DOCUMENT = "scores.json"

@@ -20,9 +20,9 @@ from trackbench.regions import Box, Mask, Region, Special
 from trackbench.regions import Polygon as Corners
 from trackbench.reports.plots import STYLE, literal, shortened
 from trackbench.reports.style import Look, Style
-from trackbench.scores import Score
-from trackbench.scores.scoring import SequenceAnswers
-from trackbench.scores.stored import Runs
+from trackbench.scoring import Score
+from trackbench.scoring.scoring import SequenceAnswers
+from trackbench.scoring.stored import Runs
 
 TRUTH = "#ffd400"
 _OPACITY = 0.45

@@ -11,7 +11,7 @@ from rich.text import Text
 from trackbench.datasets.sequence import Dataset
 from trackbench.metrics.table import Metric
 from trackbench.reports import latex, tables
-from trackbench.scores import Score
+from trackbench.scoring import Score
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from matplotlib.ticker import MaxNLocator
 
 from trackbench.metrics.table import CurveAxes, ordered
 from trackbench.reports.style import Look, Style
-from trackbench.scores import Score
+from trackbench.scoring import Score
 
 #: A longer legend stands below the plot.
 MOST_INSIDE = 8

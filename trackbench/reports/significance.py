@@ -10,7 +10,7 @@ import numpy as np
 from trackbench.metrics.statistics import PairedTest, compare_all
 from trackbench.metrics.table import ordered
 from trackbench.reports.tables import csv_lines
-from trackbench.scores import Score
+from trackbench.scoring import Score
 
 
 def comparisons(scores: Sequence[Score]) -> dict[str, list[PairedTest]]:

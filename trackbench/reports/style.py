@@ -27,7 +27,7 @@ from trackbench.errors import UsageError, suggestion
 from trackbench.files import read_toml
 from trackbench.quoting import NAME, printable, shown
 from trackbench.reports.tables import ranked
-from trackbench.scores import Score
+from trackbench.scoring import Score
 
 Line = Literal["solid", "dashed", "dash-dotted", "dotted", "long-dashed", "dash-dot-dotted", "evenly-dashed"]
 

@@ -19,7 +19,7 @@ from trackbench.metrics.answers import KINDS
 from trackbench.metrics.table import DELTA, METRICS, Metric, metric, ordered, shown
 from trackbench.quoting import NAME, listed, printable
 from trackbench.reports import latex
-from trackbench.scores import Score
+from trackbench.scoring import Score
 
 #: What the bounds of bootstrap intervals are called in CSV files.
 ENDS = ("low", "high")

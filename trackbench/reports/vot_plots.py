@@ -11,7 +11,7 @@ from matplotlib.ticker import MaxNLocator
 from trackbench.metrics.table import EXPECTED_OVERLAP
 from trackbench.reports.plots import Draw, name
 from trackbench.reports.style import Look
-from trackbench.scores import Score
+from trackbench.scoring import Score
 
 
 def accuracy_robustness(scores: Sequence[Score], look: dict[str, Look]) -> Draw:

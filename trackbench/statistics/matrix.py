@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from trackbench.datasets.sequence import Dataset
 from trackbench.errors import DataError, UsageError, suggestion
 from trackbench.metrics.table import Metric, ordered
-from trackbench.scores import Score
+from trackbench.scoring import Score
 
 Floats = NDArray[np.float64]
 Clustering = Literal["auto", "none", "category"]

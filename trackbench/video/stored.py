@@ -15,7 +15,7 @@ from trackbench.frames.video import VideoFrame
 from trackbench.protocols.multi_start import ANCHOR
 from trackbench.regions import Region, Special, overlap, region_to_box
 from trackbench.results.store import RunFolder
-from trackbench.scores.stored import find_runs
+from trackbench.scoring.stored import find_runs
 
 #: Frames that are decoded ahead.
 AHEAD = 8

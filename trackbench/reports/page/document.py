@@ -11,7 +11,7 @@ from trackbench.metrics.statistics import CONFIDENCE, RESAMPLES
 from trackbench.metrics.table import CurveAxes, Metric, ordered
 from trackbench.reports import plots, tables
 from trackbench.reports.significance import comparisons
-from trackbench.scores import Score
+from trackbench.scoring import Score
 
 
 def dataset_document(dataset: Dataset, scores: Sequence[Score], metrics: Sequence[str] | None = None) -> dict[str, Any]:

@@ -16,8 +16,8 @@ from trackbench.quoting import printable, printable_tree
 from trackbench.reports.page.document import dataset_document
 from trackbench.reports.page.traces import Packed, pack
 from trackbench.reports.style import DASHES, Look
-from trackbench.scores import Score
-from trackbench.scores.traces import TracedSequence
+from trackbench.scoring import Score
+from trackbench.scoring.traces import TracedSequence
 from trackbench.version import VERSION
 
 #: In the order in which they are put together.

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from trackbench.errors import DataError
 from trackbench.frames import read_frame
-from trackbench.scores.traces import Contours, TracedSequence
+from trackbench.scoring.traces import Contours, TracedSequence
 
 #: Stored units a pixel.
 _SCALE = 10

@@ -19,7 +19,7 @@ from trackbench.datasets.sequence import Dataset, VideoSequence
 from trackbench.errors import DataError
 from trackbench.files import stamp
 from trackbench.results.store import RunFolder
-from trackbench.scores.score import BadAnswers, Curve, Score
+from trackbench.scoring.score import BadAnswers, Curve, Score
 
 FILE = f"{FOLDER}/scores.json"
 
@@ -39,7 +39,7 @@ def rules_hash(dataset: Dataset, rules: str, stamps: Mapping[str, str]) -> bytes
 
     Args:
         dataset: what they are judged by.
-        rules: what else than the data set decides, of `trackbench.scores.evaluation.Scorer.cache_key`.
+        rules: what else than the data set decides, of `trackbench.scoring.evaluation.Scorer.cache_key`.
         stamps: those of `ground_truth_stamps`.
     """
     digest = hashlib.blake2b(digest_size=16)

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import pandas as pd
 
-from trackbench.scores.score import Score
+from trackbench.scoring.score import Score
 
 
 class ScoreTable(pd.DataFrame):

@@ -20,7 +20,7 @@ def read_ground_truths(sequences: Iterable[VideoSequence], stamps: Mapping[str, 
 
     Args:
         sequences: those whose annotation will be asked for.
-        stamps: sequence -> what changes with its files, of `trackbench.scores.cache.ground_truth_stamps`.
+        stamps: sequence -> what changes with its files, of `trackbench.scoring.cache.ground_truth_stamps`.
         path: the cache.
     """
     unread = [sequence for sequence in sequences if sequence.name in stamps and "ground_truth" not in vars(sequence)]

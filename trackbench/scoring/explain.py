@@ -8,8 +8,8 @@ from typing import Any
 from trackbench.datasets.sequence import Dataset
 from trackbench.metrics import ope
 from trackbench.metrics.conventions import Convention, convention
-from trackbench.scores.one_pass import evaluate, merge
-from trackbench.scores.stored import StoredRun
+from trackbench.scoring.one_pass import evaluate, merge
+from trackbench.scoring.stored import StoredRun
 
 METRICS = ("success_auc", "precision", "norm_precision")
 

@@ -20,12 +20,12 @@ from trackbench.metrics.statistics import bootstrap_intervals
 from trackbench.metrics.table import Metric, measured_metrics
 from trackbench.regions import Special
 from trackbench.results.store import RunFolder
-from trackbench.scores.score import BadAnswers, Curve, Metrics
-from trackbench.scores.stored import StoredRun, read_run
-from trackbench.scores.traces import TracedSequence, trace_boxes
+from trackbench.scoring.score import BadAnswers, Curve, Metrics
+from trackbench.scoring.stored import StoredRun, read_run
+from trackbench.scoring.traces import TracedSequence, trace_boxes
 
 if TYPE_CHECKING:
-    from trackbench.scores.evaluation import Scorer
+    from trackbench.scoring.evaluation import Scorer
 
 THRESHOLDS = (ope.SUCCESS_THRESHOLDS, ope.PRECISION_THRESHOLDS, ope.NORM_PRECISION_THRESHOLDS)
 
@@ -117,7 +117,7 @@ def make_scorer(dataset: Dataset, convention_name: str | None) -> Scorer:
     Raises:
         UsageError: there is no such convention.
     """
-    from trackbench.scores import got10k, trackingnet
+    from trackbench.scoring import got10k, trackingnet
 
     family = dataset.definition.family
     name = resolve_name(convention_name or dataset.convention, family)

@@ -14,12 +14,12 @@ from trackbench.files import folder_name
 from trackbench.quoting import listed
 from trackbench.regions import Mask, Region
 from trackbench.results.store import RunFolder
-from trackbench.scores import cache
-from trackbench.scores.evaluation import Evaluation, resolve_evaluation
-from trackbench.scores.ground_truths import read_ground_truths
-from trackbench.scores.score import Score
-from trackbench.scores.stored import Runs, StoredRun, find_runs
-from trackbench.scores.traces import TracedSequence
+from trackbench.scoring import cache
+from trackbench.scoring.evaluation import Evaluation, resolve_evaluation
+from trackbench.scoring.ground_truths import read_ground_truths
+from trackbench.scoring.score import Score
+from trackbench.scoring.stored import Runs, StoredRun, find_runs
+from trackbench.scoring.traces import TracedSequence
 
 
 def score_runs(

@@ -3,10 +3,10 @@
 Scoring needs the annotations and the stored regions; it opens no image.
 """
 
-from trackbench.scores.evaluation import Evaluation, resolve_evaluation
-from trackbench.scores.score import BadAnswers, Curve, Metrics, Score
-from trackbench.scores.scoring import evaluate_runs, score_runs
-from trackbench.scores.stored import find_runs
+from trackbench.scoring.evaluation import Evaluation, resolve_evaluation
+from trackbench.scoring.score import BadAnswers, Curve, Metrics, Score
+from trackbench.scoring.scoring import evaluate_runs, score_runs
+from trackbench.scoring.stored import find_runs
 
 __all__ = [
     "BadAnswers",

@@ -13,10 +13,10 @@ from trackbench.errors import DataError
 from trackbench.metrics import got10k
 from trackbench.metrics.statistics import bootstrap_intervals
 from trackbench.results.store import RunFolder
-from trackbench.scores.one_pass import bad_answers, intervals, spread, trace_stored_boxes
-from trackbench.scores.score import Curve, Metrics
-from trackbench.scores.stored import StoredRun, read_run
-from trackbench.scores.traces import TracedSequence
+from trackbench.scoring.one_pass import bad_answers, intervals, spread, trace_stored_boxes
+from trackbench.scoring.score import Curve, Metrics
+from trackbench.scoring.stored import StoredRun, read_run
+from trackbench.scoring.traces import TracedSequence
 
 
 @dataclass(frozen=True)

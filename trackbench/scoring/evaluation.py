@@ -14,8 +14,8 @@ from trackbench.datasets.sequence import Dataset, VideoSequence
 from trackbench.errors import UsageError
 from trackbench.protocols.catalogue import PROTOCOLS
 from trackbench.results.store import RunFolder
-from trackbench.scores.stored import Runs, StoredRun, find_runs
-from trackbench.scores.traces import TracedSequence
+from trackbench.scoring.stored import Runs, StoredRun, find_runs
+from trackbench.scoring.traces import TracedSequence
 
 
 class Scorer(Protocol):
@@ -60,7 +60,7 @@ class Evaluation:
         return self.scorer.convention
 
     def find(self, runs: Runs, trackers: Sequence[str] | None = None) -> list[RunFolder]:
-        """Return the stored runs; see `trackbench.scores.stored.find_runs`."""
+        """Return the stored runs; see `trackbench.scoring.stored.find_runs`."""
         return find_runs(self.dataset, runs, trackers, self.protocol)
 
 
@@ -84,7 +84,7 @@ def resolve_evaluation(
     Raises:
         UsageError: there is no such protocol or convention, or an option is not for this evaluation.
     """
-    from trackbench.scores import one_pass, vot
+    from trackbench.scoring import one_pass, vot
 
     name = protocol or dataset.protocol
     definition = PROTOCOLS.get(name)

@@ -22,10 +22,10 @@ from trackbench.metrics.vot.supervised import SequencePart, SupervisedScores, su
 from trackbench.metrics.vot.tracks import VotSequence
 from trackbench.regions import Region, Special
 from trackbench.results.store import RunFolder
-from trackbench.scores.one_pass import intervals
-from trackbench.scores.score import Curve, Metrics
-from trackbench.scores.stored import StoredRun
-from trackbench.scores.traces import Trace, TracedSequence, ground_truth_contours, trace_regions
+from trackbench.scoring.one_pass import intervals
+from trackbench.scoring.score import Curve, Metrics
+from trackbench.scoring.stored import StoredRun
+from trackbench.scoring.traces import Trace, TracedSequence, ground_truth_contours, trace_regions
 
 
 class _Scorer:
@@ -247,7 +247,7 @@ def _make_unsupervised(dataset: Dataset, convention: str | None) -> Unsupervised
     return Unsupervised(10 if dataset.protocol == "supervised" else 1)
 
 
-#: Protocol -> what makes its scorer, see `trackbench.scores.evaluation.MakeScorer`.
+#: Protocol -> what makes its scorer, see `trackbench.scoring.evaluation.MakeScorer`.
 SCORERS = {"supervised": _make_supervised, "multistart": _make_multi_start, "unsupervised": _make_unsupervised}
 
 
