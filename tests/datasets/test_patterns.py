@@ -236,7 +236,7 @@ def test_split_and_absent_boxes(workplace: Path) -> None:
         ),
         ('[files]\nframes = "../{sequence}/*"\ntruth = "{sequence}.txt"\n', "leaves the data set's folder"),
         ('[files]\nframes = "{sequence}/{m}.jpg"\ntruth = "{sequence}.txt"\n', r"unknown placeholder '\{m\}'"),
-        ('layout = "lasto"\n', "key 'layout' is 'lasto': there is no such layout; did you mean 'lasot'"),
+        ('layout = "lasto"\n', "key 'layout': there is no layout 'lasto'; did you mean 'lasot'"),
     ],
 )
 def test_what_a_definition_must_not_say(workplace: Path, text: str, message: str) -> None:
@@ -261,7 +261,7 @@ def test_a_layout_of_ones_own_beside_the_definition(workplace: Path) -> None:
     assert [sequence.name for sequence in open_dataset("mine", workplace / "data").sequences] == ["s1", "s2"]
     write(workplace / "datasets/broken.toml", 'title = "B"\nlayout = "half"\n')
     write(workplace / "datasets/half.py", "COLUMNS = ()\n")
-    with pytest.raises(UsageError, match=r"half.py: as a layout: has no read, recognise"):
+    with pytest.raises(UsageError, match=r"half.py: expected a module, or an object, with COLUMNS, read and recognise"):
         open_dataset("broken", workplace / "data")
     write(workplace / "datasets/half.py", "1 / 0\n")
     write(workplace / "datasets/worse.toml", 'title = "B"\nlayout = "worse"\n')

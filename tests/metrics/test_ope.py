@@ -227,3 +227,19 @@ def test_names() -> None:
         convention("pytraking")
     with pytest.raises(UsageError, match="'trackingnet' has no success and precision curves"):
         convention("official", "trackingnet")
+
+
+def test_vasttracks_python_kit() -> None:
+    """Numbers that calc_seq_err_robust of its extract_results.py gives: absent frames are misses in all curves."""
+    boxes = np.array(
+        [[10, 20, 30, 40], [12, 21, 30, 40], [0, 0, 0, 0], [0, 0, 0, 0], [20, 30, 28, 44], [24, 33, 28, 44.0]]
+    )
+    answers = np.array(
+        [[10, 20, 30, 40], [14, 26, 30, 38], [15, 20, 30, 40], [0, 0, 0, 0], [60, 30, 28, 44], [25, 36, 30, 40.0]]
+    )
+    truth = SequenceGroundTruth("s", boxes, (boxes == 0).all(axis=1))
+    scores = evaluate([truth], [answers], convention("vasttrack", "vasttrack")).mean()
+    assert scores.success_auc == pytest.approx(0.40476190476190477, abs=1e-12)
+    assert (scores.precision, scores.norm_precision) == (0.5, 0.5)
+    others = evaluate([truth], [answers], convention("ostrack", "vasttrack")).mean()
+    assert others.norm_precision == pytest.approx(5 / 6)

@@ -24,6 +24,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from trackbench.datasets.anchors import anchor_at, anchored_name, find_anchors, split_anchored
 from trackbench.datasets.sequence import Dataset, VideoSequence
 from trackbench.errors import DataError, UsageError, reason
 from trackbench.files import write_bytes
@@ -45,7 +46,6 @@ EXPERIMENTS = {
     "realtime": "realtime",
 }
 
-_ANCHORED = re.compile(r"(.+)_(\d{8})", re.DOTALL)
 _FILE = re.compile(r"(?:(?P<above>.*)/)?(?P<sequence>[^/]+)/(?P=sequence)_(?P<number>\d{3}|\d{8})\.(?P<kind>txt|bin)")
 
 
@@ -80,8 +80,8 @@ def export_vot(run: RunFolder, out: Path, *, experiment: str | None = None, bina
     names: dict[str, None] = {}
     for repetition in range(1, run.repetitions() + 1):
         for name in sorted(run.sequences(repetition)):
-            anchored = _ANCHORED.fullmatch(name) if protocol in ("multistart", "realtime") else None
-            sequence = anchored[1] if anchored else name
+            anchored = split_anchored(name) if protocol in ("multistart", "realtime") else None
+            sequence = anchored[0] if anchored else name
             names[sequence] = None
             files = trajectory_files(run, name, repetition, anchored=anchored is not None, binary=binary)
             contents |= {f"{top}/{file}": content for file, content in files.items()}
@@ -111,7 +111,8 @@ def trajectory_files(
     Raises:
         DataError: a stored file is damaged.
     """
-    stem = f"{name[:-9]}/{name}" if anchored else f"{name}/{name}_{repetition:03d}"
+    start = split_anchored(name) if anchored else None
+    stem = f"{start[0]}/{name}" if start else f"{name}/{name}_{repetition:03d}"
     regions = run.regions(name, repetition)
     if binary:
         files = {f"{stem}.bin": format_trajectory(regions)}
@@ -183,7 +184,9 @@ def plan_vot_import(
         try:
             if sequence is None:
                 raise DataError(f"'{entry.sequence}' is no sequence of {dataset.name} on disk")
-            length = run_length(sequence, int(entry.number)) if anchored else len(sequence)
+            length = len(sequence)
+            if anchored:
+                length = anchor_at(sequence, int(entry.number)).length(length)
             key = (f"{entry.sequence}_{entry.number}", 1) if anchored else (entry.sequence, int(entry.number))
             results[key] = reader.result(entry, length, anchored)
         except DataError as error:
@@ -231,20 +234,7 @@ def _choose(files: Files, protocol: str, digits: int, only: str | None) -> tuple
 
 def runs_of(sequence: VideoSequence) -> set[str]:
     """Return the names of a sequence's runs in multi-start, one for each anchor."""
-    values = sequence.ground_truth.values.get("anchor", np.zeros(0))
-    return {f"{sequence.name}_{frame:08d}" for frame in np.flatnonzero(values).tolist()}
-
-
-def run_length(sequence: VideoSequence, frame: int) -> int:
-    """Return how many frames a run has that starts at an anchor.
-
-    Raises:
-        DataError: there is no anchor on this frame (0-based).
-    """
-    values = sequence.ground_truth.values.get("anchor", np.zeros(0))
-    if frame >= len(values) or not values[frame]:
-        raise DataError(f"{sequence.name} has no anchor on frame {frame} (counted from 0)")
-    return len(sequence) - frame if values[frame] > 0 else frame + 1
+    return {anchored_name(sequence.name, frame) for frame in find_anchors(sequence)}
 
 
 class _Reader:

@@ -3,24 +3,12 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import NamedTuple
 
-import numpy as np
-
+from trackbench.datasets.anchors import ANCHOR, Anchor, anchored_name, find_anchors
 from trackbench.datasets.sequence import VideoSequence
 from trackbench.errors import DataError
 from trackbench.protocols.base import Episode, EpisodeGenerator, Init, Track, Trajectory
 from trackbench.regions import STARTED
-
-#: The file ``anchor.value`` of a sequence, a number a frame.
-ANCHOR = "anchor"
-
-
-class Anchor(NamedTuple):
-    """A frame (0-based) on which a run starts, and its direction: 1 forwards, -1 backwards."""
-
-    frame: int
-    step: int
 
 
 def anchors(sequence: VideoSequence) -> list[Anchor]:
@@ -29,11 +17,10 @@ def anchors(sequence: VideoSequence) -> list[Anchor]:
     Raises:
         DataError: it has none.
     """
-    values = sequence.ground_truth.values.get(ANCHOR)
-    found = [] if values is None else np.flatnonzero(values).tolist()
-    if values is None or not found:
+    found = list(find_anchors(sequence).values())
+    if not found:
         raise DataError(f"{sequence.name}: has no anchors; expected a file {ANCHOR}.value with values other than 0")
-    return [Anchor(frame, 1 if values[frame] > 0 else -1) for frame in found]
+    return found
 
 
 def anchored_runs(sequence: VideoSequence) -> list[Episode]:
@@ -49,7 +36,7 @@ def anchored_runs(sequence: VideoSequence) -> list[Episode]:
     backwards = max((a.frame for a in found if a.step < 0), default=0)
     return [
         Episode(
-            f"{sequence.name}_{frame:08d}",
+            anchored_name(sequence.name, frame),
             partial(from_anchor, first=frame, step=step),
             start=frame,
             step=step,

@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
+from trackbench.datasets.anchors import anchor_values, anchored_name, find_anchors
 from trackbench.datasets.sequence import Dataset, VideoSequence
 from trackbench.errors import DataError, UsageError
 from trackbench.metrics.statistics import bootstrap_intervals
@@ -162,13 +162,11 @@ class MultiStart(WithExpectedOverlap):
     def trace(self, sequence: VideoSequence, folders: Sequence[RunFolder]) -> Iterator[TracedSequence]:
         """Yield an entry for each anchor."""
         packed, total = vot_sequence(sequence), len(sequence)
-        anchors = _anchors(sequence)
-        for anchor in np.flatnonzero(anchors).tolist():
-            forward = bool(anchors[anchor] > 0)
-            frames = np.arange(anchor, total) if forward else np.arange(anchor, -1, -1)
+        for anchor, step in find_anchors(sequence).values():
+            frames = np.arange(anchor, total if step > 0 else -1, step)
             traces: dict[str, Trace] = {}
             for folder in folders:
-                regions = _stored_regions(folder, _anchored_name(sequence.name, anchor))
+                regions = _stored_regions(folder, anchored_name(sequence.name, anchor))
                 if regions is None or len(regions) != len(frames):
                     continue
                 everywhere: list[Region] = [Special(0)] * total
@@ -176,24 +174,23 @@ class MultiStart(WithExpectedOverlap):
                     everywhere[frame] = region
                 traces[folder.key.tracker] = trace_regions(everywhere, PackedRegions.of(everywhere), packed, "vot")
             if traces:
-                name = f"{sequence.name}, {'forward' if forward else 'backward'} from frame {anchor + 1}"
+                name = f"{sequence.name}, {'forward' if step > 0 else 'backward'} from frame {anchor + 1}"
                 yield TracedSequence(name, sequence, ground_truth_contours(sequence), traces)
 
     def _answers(self, folder: RunFolder, sequence: VideoSequence) -> dict[int, PackedRegions]:
-        anchors = np.flatnonzero(_anchors(sequence)).tolist()
-        files = {anchor: folder.file(_anchored_name(sequence.name, anchor)) for anchor in anchors}
+        files = {frame: folder.file(anchored_name(sequence.name, frame)) for frame in find_anchors(sequence)}
         return {anchor: PackedRegions.read(file) for anchor, file in files.items() if file.is_file()}
 
     def _parts(self, run: StoredRun, names: Sequence[str], lengths: tuple[int, int]) -> dict[str, Any]:
         sequences, answers = [run.packed[name] for name in names], [run.answers[name] for name in names]
-        anchors = [_anchors(run.sequences[name]) for name in names]
+        anchors = [anchor_values(run.sequences[name]) for name in names]
         scores = multistart_scores(sequences, anchors, answers, lengths)
         return {
             "metrics": {
                 "eao": scores.eao,
                 "accuracy": scores.accuracy,
                 "robustness": scores.robustness,
-                "fps": run.fps([_anchored_name(name, anchor) for name in names for anchor in run.answers[name]]),
+                "fps": run.fps([anchored_name(name, anchor) for name in names for anchor in run.answers[name]]),
             },
             "per_sequence": {
                 name: {"accuracy": part.accuracy, "robustness": part.robustness}
@@ -328,15 +325,6 @@ def _curve(values: list[float]) -> Curve:
 
 def _defined(value: float) -> float | None:
     return None if math.isnan(value) else value
-
-
-def _anchors(sequence: VideoSequence) -> NDArray[np.float64]:
-    """Return a number for each frame: above 0 where a run starts forward, below 0 backward, else 0."""
-    return sequence.ground_truth.values.get("anchor", np.zeros(0))
-
-
-def _anchored_name(sequence: str, anchor: int) -> str:
-    return f"{sequence}_{anchor:08d}"
 
 
 def _stored_regions(folder: RunFolder, name: str) -> list[Region] | None:

@@ -7,12 +7,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from trackbench.datasets.anchors import anchored_name, find_anchors
 from trackbench.datasets.sequence import Dataset, VideoSequence
 from trackbench.errors import DataError, UsageError, suggestion
 from trackbench.files import read_text
 from trackbench.frames import FrameSource
 from trackbench.frames.video import VideoFrame
-from trackbench.protocols.multi_start import ANCHOR
 from trackbench.regions import Region, Special, overlap, region_to_box
 from trackbench.results.store import RunFolder
 from trackbench.scoring.stored import find_runs
@@ -122,17 +122,15 @@ def read_frames(sequence: VideoSequence, begin: int, end: int, fps: float) -> It
 
 
 def _anchored(sequence: VideoSequence, anchor: int | None) -> tuple[str, list[int]]:
-    values = sequence.ground_truth.values.get(ANCHOR)
-    known = [] if values is None else [index for index, value in enumerate(values.tolist()) if value]
-    if values is None or not known:
+    known = find_anchors(sequence)
+    if not known:
         raise DataError(f"{sequence.name}: has no anchors")
-    chosen = known[0] if anchor is None else anchor
+    chosen = next(iter(known)) if anchor is None else anchor
     if chosen not in known:
-        listed = ", ".join(str(index + 1) for index in known)
+        listed = ", ".join(str(frame + 1) for frame in known)
         raise UsageError(f"--anchor {chosen + 1}: {sequence.name} has anchors on frames {listed}")
-    forwards = values[chosen] > 0
-    order = range(chosen, len(sequence)) if forwards else range(chosen, -1, -1)
-    return f"{sequence.name}_{chosen:08d}", list(order)
+    order = range(chosen, len(sequence) if known[chosen].step > 0 else -1, known[chosen].step)
+    return anchored_name(sequence.name, chosen), list(order)
 
 
 def _scores(folder: RunFolder, name: str, repetition: int) -> list[float | None]:

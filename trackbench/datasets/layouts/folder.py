@@ -19,6 +19,7 @@ from pathlib import Path
 from trackbench.datasets.layouts.base import Listing, Recognised, Table
 from trackbench.datasets.layouts.clips import clip_sequence, find_clips, read_attributes, read_truth
 from trackbench.datasets.layouts.images import find_child, list_images, natural_key
+from trackbench.datasets.layouts.language import NAMES, read_sentence
 from trackbench.datasets.sequence import GroundTruth, VideoSequence
 from trackbench.definitions import DatasetDefinition
 from trackbench.errors import DataError
@@ -63,6 +64,7 @@ def _sequence(folder: Path, attributes: tuple[str, ...] | None, withheld: bool) 
         read_ground_truth=partial(_truth, folder),
         attributes=read_attributes(folder / "attributes.txt") if attributes is None else attributes,
         annotation_withheld=withheld,
+        read_sentence=partial(read_sentence, *(folder / name for name in NAMES)),
     )
 
 

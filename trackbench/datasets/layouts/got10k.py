@@ -16,6 +16,7 @@ folder of a split is a data set of what its ``list.txt`` names, or else of its f
 
 from __future__ import annotations
 
+import configparser
 import os
 import re
 from functools import partial
@@ -117,8 +118,13 @@ def _details(folder: Path, name: str) -> Details:
     path = folder / name / METADATA
     if not path.is_file():
         return Details()
-    pairs = [line.partition(":") for line in read_text(path).splitlines()]
-    values = {key.strip(): value.strip() for key, separator, value in pairs if separator}
+    # The file's one section is called METAINFO; what lies before a section belongs to it in older copies.
+    parser = configparser.ConfigParser(interpolation=None, delimiters=(":",), strict=False, allow_no_value=True)
+    try:
+        parser.read_string(f"[METAINFO]\n{read_text(path)}")
+    except configparser.Error as error:
+        raise DataError(f"{path}: is not of the form 'key: value': {str(error).splitlines()[0]}") from None
+    values = {key: value for key, value in parser["METAINFO"].items() if value is not None}
     size = None
     if "resolution" in values:
         match = _RESOLUTION.fullmatch(values["resolution"])

@@ -26,6 +26,7 @@ import numpy as np
 from trackbench.datasets.layouts.base import Listing, Recognised, Table
 from trackbench.datasets.layouts.images import frames_folder, natural_key, numbered_images
 from trackbench.datasets.layouts.labels import read_labels
+from trackbench.datasets.layouts.language import read_sentence
 from trackbench.datasets.layouts.tables import benchmark
 from trackbench.datasets.sequence import Details, GroundTruth, VideoSequence
 from trackbench.definitions import DatasetDefinition
@@ -96,6 +97,7 @@ def _listing(
             attributes=known[name] if name in known else _attributes(folder, name, order),
             read_details=partial(Details, None, _category(name)),
             sources=(listed[name].ground_truth, *listed[name].flags),
+            read_sentence=partial(read_sentence, *(Path(place).parent / "nlp.txt" for place in listed[name].images)),
         )
         for name in names
         if name in listed

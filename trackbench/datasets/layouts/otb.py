@@ -2,6 +2,9 @@
 
 The table of the definition holds what the download does not say: the range of frames that the annotation covers, which
 targets share a folder, the name of the annotation, and how many leading frames the toolkit omits.
+
+OTB99-Lang has the sequences in ``OTB_videos``, and beside that a sentence for each in ``OTB_query_test/<Seq>.txt`` or
+``OTB_query_train/<Seq>.txt``.
 """
 
 from __future__ import annotations
@@ -11,6 +14,7 @@ from pathlib import Path
 
 from trackbench.datasets.layouts import folder as generic
 from trackbench.datasets.layouts.base import Listing, Recognised, Table
+from trackbench.datasets.layouts.language import NAMES, read_sentence
 from trackbench.datasets.layouts.tables import benchmark
 from trackbench.datasets.layouts.windows import window_frames, window_truth
 from trackbench.datasets.sequence import VideoSequence
@@ -53,6 +57,18 @@ def read(folder: Path, definition: DatasetDefinition, table: Table) -> Listing:
                 read_ground_truth=partial(window_truth, ground_truth, row),
                 attributes=tuple(row["attributes"].split()),
                 sources=(ground_truth,),
+                read_sentence=partial(_sentence, folder, row),
             )
         )
     return Listing(found, missing)
+
+
+def _sentence(folder: Path, row: dict[str, str]) -> str | None:
+    spellings = (row["name"], row["name"].replace("_", "-"))  # Jogging_1 is Jogging-1 there
+    queries = [
+        base / query / f"{name}.txt"
+        for base in (folder.parent, folder)
+        for query in ("OTB_query_test", "OTB_query_train")
+        for name in spellings
+    ]
+    return read_sentence(*queries, *(folder / row["folder"] / name for name in NAMES))

@@ -24,12 +24,13 @@ from trackbench.datasets.layouts.images import (
     numbered_images,
 )
 from trackbench.datasets.layouts.labels import read_labels
+from trackbench.datasets.layouts.language import read_sentence
 from trackbench.datasets.layouts.tables import read_table
 from trackbench.datasets.sequence import Details, GroundTruth, VideoSequence
 from trackbench.definitions import DATASETS, DatasetDefinition
 from trackbench.errors import DataError
 from trackbench.file_patterns import FilePatterns
-from trackbench.files import lines_of, read_bytes, read_text
+from trackbench.files import lines_of, read_text
 from trackbench.regions import Special
 from trackbench.regions.files import read_boxes, read_regions
 
@@ -219,12 +220,3 @@ def _truth(path: Path, flags: tuple[Path, ...], patterns: FilePatterns) -> Groun
 def _flagged(flags: tuple[Path, ...], frames: int) -> NDArray[np.bool_] | None:
     present = [read_labels(path, frames) for path in flags if path.is_file()]
     return np.logical_or.reduce(present) if present else None
-
-
-def read_sentence(*places: Path) -> str | None:
-    """Return the sentence in the first of ``places`` that is a file; None where there is none, or it is empty."""
-    for place in places:
-        if place.is_file():
-            # A letter that is not UTF-8 (there are such in LaSOT) costs no more than that letter.
-            return " ".join(read_bytes(place, 1 << 16).decode("utf-8-sig", "replace").split()) or None
-    return None

@@ -5,15 +5,15 @@ from __future__ import annotations
 import importlib.util
 import sys
 from functools import cache
-from importlib.metadata import entry_points
 from pathlib import Path
+from typing import Any
 
 from trackbench.datasets.layouts import folder, got10k, lasot, nfs, otb, patterns, tnl2k, trackingnet, uav, vot
 from trackbench.datasets.layouts.base import Layout, Recognised
-from trackbench.errors import UsageError, suggestion
+from trackbench.errors import UsageError
+from trackbench.registry import Registry
 
-#: Entry points by which another package gives layouts: name -> a module, or an object with the names of `Layout`.
-GROUP = "trackbench.layouts"
+EXPECTED = "a module, or an object, with COLUMNS, read and recognise (see trackbench.datasets.layouts.base.Layout)"
 
 #: The package's own; a folder is recognised by the first that knows it, the most particular before the others.
 BUILT_IN: dict[str, Layout] = {
@@ -30,6 +30,14 @@ BUILT_IN: dict[str, Layout] = {
 }
 
 
+def _is_layout(found: object) -> bool:
+    return all(hasattr(found, name) for name in ("COLUMNS", "read", "recognise"))
+
+
+#: Other packages add theirs by entry points of the group ``trackbench.layouts``.
+LAYOUTS: Registry[Layout] = Registry("layout", "trackbench.layouts", _is_layout, EXPECTED, BUILT_IN)
+
+
 def find_layout(name: str, where: str, beside: Path | None = None) -> Layout:
     """Return the layout called ``name``.
 
@@ -41,23 +49,14 @@ def find_layout(name: str, where: str, beside: Path | None = None) -> Layout:
     Raises:
         UsageError: there is none, or it is none.
     """
-    if name in BUILT_IN:
-        return BUILT_IN[name]
     own = beside / f"{name}.py" if beside is not None and name.isidentifier() else None
-    if own is not None and own.is_file():
-        return _checked(_load_file(own), f"{own}: as a layout")
-    installed = entry_points(group=GROUP)
-    if name in installed.names:
-        point = installed[name]
-        try:
-            return _checked(point.load(), f"entry point {point.value} of group '{GROUP}'")
-        except Exception as error:  # the code of another package: anything may happen
-            raise UsageError(f"{where} is '{name}': {point.value} cannot be loaded: {error}") from error
-    known = [*BUILT_IN, *sorted(installed.names)]
-    raise UsageError(
-        f"{where} is '{name}': there is no such layout{suggestion(name, known)} (known: {', '.join(known)}; a file "
-        f"{name}.py beside the definition, or an entry point '{GROUP}', adds one)"
-    )
+    if name not in BUILT_IN and own is not None and own.is_file():
+        found = _load_file(own)
+        if not _is_layout(found):
+            raise UsageError(f"{own}: expected {EXPECTED}")
+        layout: Layout = found
+        return layout
+    return LAYOUTS.get(name, f"{where}: there is no layout")
 
 
 def recognise(folder: Path) -> Recognised | None:
@@ -75,7 +74,7 @@ def recognise(folder: Path) -> Recognised | None:
 
 
 @cache
-def _load_file(path: Path) -> object:
+def _load_file(path: Path) -> Any:
     spec = importlib.util.spec_from_file_location(f"trackbench_layout_{path.stem}", path)
     if spec is None or spec.loader is None:
         raise UsageError(f"{path}: cannot be imported")
@@ -86,10 +85,3 @@ def _load_file(path: Path) -> object:
     except Exception as error:  # the user's code: anything may happen
         raise UsageError(f"{path}: cannot be imported: {type(error).__name__}: {error}") from error
     return module
-
-
-def _checked(layout: object, where: str) -> Layout:
-    missing = [name for name in ("COLUMNS", "read", "recognise") if not hasattr(layout, name)]
-    if missing:
-        raise UsageError(f"{where}: has no {', '.join(missing)}; expected the names of trackbench's Layout")
-    return layout  # type: ignore[return-value]

@@ -21,6 +21,7 @@ from pathlib import Path
 from trackbench.datasets.layouts.base import Listing, Recognised, Table
 from trackbench.datasets.layouts.images import frames_folder, image_names, natural_key
 from trackbench.datasets.layouts.labels import read_labels
+from trackbench.datasets.layouts.language import read_sentence
 from trackbench.datasets.layouts.tables import benchmark
 from trackbench.datasets.sequence import GroundTruth, VideoSequence
 from trackbench.definitions import DatasetDefinition
@@ -73,6 +74,7 @@ def read(folder: Path, definition: DatasetDefinition, table: Table) -> Listing:
             read_ground_truth=partial(_truth, ground_truth, flags and flags / f"{name}.txt"),
             attributes=tuple(row["attributes"].split()),
             sources=(ground_truth, *([flags / f"{name}.txt"] if flags else [])),
+            read_sentence=partial(read_sentence, folder / name / "language.txt"),
         )
         found.append(sequence)
     return Listing(found, missing)

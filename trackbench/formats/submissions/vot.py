@@ -18,11 +18,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from trackbench.datasets.anchors import anchored_name, find_anchors
 from trackbench.datasets.sequence import Dataset, VideoSequence
 from trackbench.definitions import DATASETS
 from trackbench.errors import DataError, UsageError, reason
 from trackbench.formats.submissions.package import Package
-from trackbench.formats.vot import folder_name, run_length, runs_of, trajectory_files
+from trackbench.formats.vot import folder_name, runs_of, trajectory_files
 from trackbench.metrics.vot.conventions import EQUAL_REPETITIONS, REPETITIONS
 from trackbench.protocols.supervised import same_trajectories
 from trackbench.regions import STARTED
@@ -82,15 +83,17 @@ def pack_vot(runs: Path, tracker: str, dataset: Dataset) -> Package:
 def _add(package: Package, folder: RunFolder, experiment: str, sequence: VideoSequence, anchored: bool) -> bool:
     before = len(package.problems)
     try:
-        names = sorted(runs_of(sequence)) if anchored else [sequence.name]
-        lengths = {name: run_length(sequence, int(name[-8:])) if anchored else len(sequence) for name in names}
+        lengths = {sequence.name: len(sequence)}
+        if anchored:
+            starts = find_anchors(sequence).values()
+            lengths = {anchored_name(sequence.name, start.frame): start.length(len(sequence)) for start in starts}
     except DataError as error:
         package.complain(sequence.name, str(error))
         return False
     numbers = range(1, (1 if anchored else max(folder.repetitions(), 1)) + 1)
-    present = {name: [number for number in numbers if folder.has(name, number)] for name in names}
+    present = {name: [number for number in numbers if folder.has(name, number)] for name in lengths}
     trajectories = []
-    for name in names:
+    for name in lengths:
         if not present[name]:
             package.complain(folder.file(name), "is missing")
         for number in present[name]:
