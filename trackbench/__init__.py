@@ -8,7 +8,7 @@ Example:
     >>> os.chdir(tempfile.mkdtemp())
     >>> from pathlib import Path
     >>> from trackbench.datasets.synthetic import synthesize
-    >>> _ = synthesize(Path("clips"), sequences=2, frames=5, size=(64, 64))
+    >>> _ = synthesize(Path("clips"), sequences=2, frames=5, size=(64, 64), layout="otb")
     >>> (summary,) = trackbench.run("static", "./clips", device="cpu")
     >>> summary["sequences"], summary["failed"]
     (2, [])
