@@ -80,6 +80,20 @@ def test_results_of_another_length_are_not_judged(place: Path) -> None:
         verdict("./set", rules="got10k")
 
 
+def test_files_that_an_import_has_filled_up_are_not_judged(place: Path) -> None:
+    synthesize("otb")
+    call("run", "dcf", "-d", "./set", "--device", "cpu", "-q")
+    call("export", "dcf", "-d", "set", "--to", "got10k", "--out", "out", "-q")
+    short = sorted(Path("out").rglob("synth*.txt"))[0]
+    short.write_text("".join(short.read_text().splitlines(keepends=True)[:-3]))
+    call("import", str(short.parent), "--as", "short", "-d", "./set", "--pad-missing", "-q")
+    dataset = open_dataset("./set")
+    (score,) = score_runs(dataset, Path("runs"), ["short"])
+    found = referee(dataset, Path("runs"), score)
+    assert (found.sequences, found.of) == (2, 3)
+    assert found.agrees
+
+
 def test_report_prints_the_verdict(place: Path) -> None:
     synthesize("otb")
     call("run", "dcf", "-d", "./set", "--device", "cpu", "-q")

@@ -154,12 +154,14 @@ def _got10k_job(run: RunFolder, dataset: Dataset, score: Score) -> tuple[list[Vi
     family = dataset.definition.family
     judged: list[VideoSequence] = []
     job: dict[str, Any] = {"family": np.array(family)}
+    # What an import has filled up is not the tracker's answer; the toolkit would judge it as one.
+    padded = (run.manifest() or {}).get("padded", {})
     for name in score.per_sequence:
         sequence = dataset[name]
         truth = sequence.ground_truth
         stored = [r for r in range(1, run.repetitions() + 1) if run.has(name, r)]
         answers = [run.boxes(name, repetition) for repetition in stored]
-        if any(len(boxes) != len(truth) for boxes in answers):
+        if name in padded or any(len(boxes) != len(truth) for boxes in answers):
             continue
         index = len(judged)
         job[f"truth_{index}"] = truth.boxes
