@@ -19,9 +19,9 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from trackbench.errors import DataError
-from trackbench.files import read_bytes, write_bytes
+from trackbench.files import MAX_LINES, read_bytes, write_bytes
 from trackbench.regions.kinds import Box, Mask, Polygon, Region, Special
-from trackbench.regions.text import MAX_MASK_PIXELS, decode_runs, encode_runs
+from trackbench.regions.text import PixelBudget, decode_runs, encode_runs
 
 SUFFIX, VERSION = ".bin", 1
 LONGEST_RUN = 65025
@@ -57,11 +57,15 @@ def parse_trajectory(data: bytes) -> list[Region]:
         raise DataError(f"version {version} of the binary form; expected {VERSION}")
     if count * _SHORTEST > len(data) - _HEADER.size:
         raise DataError(f"{len(data)} bytes cannot hold the {count} regions that the header says")
+    if count > MAX_LINES:
+        raise DataError(f"{count} regions; expected at most {MAX_LINES}, one for each frame")
     regions: list[Region] = []
+    budget = PixelBudget(len(data))
     offset = _HEADER.size
     for index in range(count):
         try:
             region, offset = _parse_region(data, offset)
+            budget.spend(region)
         except struct.error:
             raise DataError(f"ends within region {index + 1} of {count}") from None
         except DataError as error:
@@ -122,8 +126,6 @@ def _parse_region(data: bytes, offset: int) -> tuple[Region, int]:
             x, y, w, h, count = _WINDOW.unpack_from(data, offset)
             layout = struct.Struct(f"<{count}H")
             runs = layout.unpack_from(data, offset + _WINDOW.size)
-            if w * h > MAX_MASK_PIXELS:
-                raise DataError(f"mask window of {w}x{h} pixels")
             return Mask(decode_runs(list(runs), w, h), x, y), offset + _WINDOW.size + layout.size
         case 4:
             raise DataError("is a point; expected a box, a polygon, a mask or a code")

@@ -10,12 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trackbench.errors import DataError
-from trackbench.files import decode, read_bytes, read_text
+from trackbench.files import decode, lines_of, read_bytes, read_text
+from trackbench.quoting import printable
 from trackbench.regions.kinds import Region
-from trackbench.regions.text import parse_region
+from trackbench.regions.text import PixelBudget, parse_region
 
 #: Bytes from which on it pays to load compiled code.
 LONG = 1 << 14
+
+#: Most bytes of a table of boxes, and most characters of one of its lines.
+MAX_TABLE, MAX_ROW = 64 << 20, 1000
 
 _SEPARATOR = re.compile(r"\s*[,;]\s*|\s+")
 
@@ -33,15 +37,19 @@ def read_boxes(path: Path, delimiter: str | None = None) -> NDArray[np.float64]:
     Raises:
         DataError: a line with something else than four numbers (file and line are named), or an empty file.
     """
-    data = read_bytes(path)
+    data = read_bytes(path, MAX_TABLE)
     if delimiter:
         data = data.replace(delimiter.encode(), b",")
     boxes = parse_box_table(data)
     if boxes is not None:
         return boxes
     rows = []
-    for number, line in enumerate(decode(path, data).rstrip().splitlines(), 1):
+    for number, line in enumerate(lines_of(path, decode(path, data)), 1):
+        if len(line) > MAX_ROW:
+            raise DataError(f"{path}: line {number}: {len(line)} characters; expected 4 numbers (x, y, w, h)")
         words = _SEPARATOR.split(line.strip())
+        if not words[-1]:  # MATLAB's dlmread and numpy.genfromtxt take a separator at the end of a line
+            del words[-1]
         if len(words) != 4:
             found = len([word for word in words if word])
             raise DataError(f"{path}: line {number}: {found} numbers; expected 4 (x, y, w, h)")
@@ -73,7 +81,7 @@ def _number(word: str) -> float:
             return float(word)
     except ValueError:
         pass
-    raise ValueError(f"'{word[:40]}' is not a number")
+    raise ValueError(f"'{printable(word, 40)}' is not a number")
 
 
 def read_regions(path: Path) -> list[Region]:
@@ -82,10 +90,12 @@ def read_regions(path: Path) -> list[Region]:
     Raises:
         DataError: a line that is no region; file and line are named.
     """
-    regions: list[Region] = []
-    for number, line in enumerate(read_text(path).rstrip().splitlines(), 1):
+    text = read_text(path)
+    regions, budget = [], PixelBudget(len(text))
+    for number, line in enumerate(lines_of(path, text), 1):
         try:
             regions.append(parse_region(line))
+            budget.spend(regions[-1])
         except DataError as error:
             raise DataError(f"{path}: line {number}: {error}") from None
     return regions

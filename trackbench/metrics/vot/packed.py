@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -12,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trackbench.errors import DataError
-from trackbench.files import read_text
+from trackbench.files import lines_of, read_text
 from trackbench.regions import Box, Mask, Polygon, Region, Special
 from trackbench.regions.binary import SUFFIX, read_trajectory
 from trackbench.regions.files import read_regions
@@ -90,12 +91,17 @@ class PackedRegions:
 
         What is refused here is for :func:`trackbench.regions.parse_region` to accept or to name the fault of.
         """
-        lines = text.rstrip().splitlines()
+        if "m" in text:  # masks take more than numbers
+            return None
+        lines = lines_of("the file", text)
         counts = np.fromiter((line.count(",") for line in lines), np.int64, len(lines)) + 1
+        numbers = array("d")
         try:
-            flat = np.array([float(word) for word in ",".join(lines).split(",")])
+            for line in lines:
+                numbers.extend(map(float, line.split(",")))
         except ValueError:
             return None
+        flat = np.array(numbers)
         codes = flat[np.cumsum(counts) - counts]
         special = counts == 1
         known = special | (counts == 4) | ((counts >= 6) & (counts % 2 == 0))
