@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -12,11 +12,16 @@ from torch import Tensor
 Convert = Callable[[dict[str, Tensor]], dict[str, Tensor]]
 
 
+#: What wrappers put before every name, and what none but they put anywhere into one.
+PREFIXES = ("module.", "_orig_mod.", "_fsdp_wrapped_module.", "_forward_module.")
+WITHIN = r"(?<![^.])(?:_orig_mod|_fsdp_wrapped_module|_checkpoint_wrapped_module)\."
+
+
 @dataclass(frozen=True)
 class KeyMap:
     """How an official state dict becomes that of our network.
 
-    The steps, in order: a prefix ``module.`` on every name goes; names that match ``unused`` are set aside; each
+    The steps, in order: what wrappers put before every name goes; names that match ``unused`` are set aside; each
     ``rename`` is substituted in every name; names that match ``off`` are set aside too; ``convert`` may then split,
     join or transpose tensors.
     """
@@ -35,7 +40,7 @@ class KeyMap:
         """Return the tensors under our names, and the official names that were set aside."""
         ours: dict[str, Tensor] = {}
         unused: list[str] = []
-        for name, tensor in without_prefix(official).items():
+        for name, tensor in without_wrappers(official).items():
             if any(re.fullmatch(pattern, name) for pattern in self.unused):
                 unused.append(name)
                 continue
@@ -63,7 +68,7 @@ class Match:
     missing: list[str] = field(default_factory=list)
     """Names that the network needs and the checkpoint lacks."""
     misshapen: list[str] = field(default_factory=list)
-    """``name: has (1, 2), needs (3, 2)``."""
+    """``name: has (1, 2), needs (3, 2)``; also tensors of whole numbers where others are needed."""
 
     @property
     def complete(self) -> bool:
@@ -87,12 +92,14 @@ def match(official: Mapping[str, Tensor], keys: KeyMap, wanted: Mapping[str, Ten
     except (RuntimeError, IndexError, TypeError, ValueError) as error:
         # Tensors of other shapes than the official ones need not bear what `convert` does with them.
         return Match({}, [], list(official), list(wanted), [f"the tensors cannot be rearranged: {error}"])
-    weights = {name: _cast(tensor, wanted[name].dtype) for name, tensor in ours.items() if name in wanted}
+    present = {name: tensor for name, tensor in ours.items() if name in wanted}
     misshapen = [
-        f"{name}: has {tuple(tensor.shape)}, needs {tuple(wanted[name].shape)}"
-        for name, tensor in weights.items()
-        if tensor.shape != wanted[name].shape
+        f"{name}: has {_form(tensor)}, needs {_form(wanted[name])}"
+        for name, tensor in present.items()
+        if tensor.shape != wanted[name].shape or tensor.is_floating_point() != wanted[name].is_floating_point()
     ]
+    fits = not misshapen  # what does not fit may be a view of any size, and is not copied
+    weights = {name: _cast(tensor, wanted[name].dtype) if fits else tensor for name, tensor in present.items()}
     missing = [name for name in wanted if name not in ours and not name.endswith("num_batches_tracked")]
     for name in wanted:
         if name not in ours and name not in missing:
@@ -100,12 +107,50 @@ def match(official: Mapping[str, Tensor], keys: KeyMap, wanted: Mapping[str, Ten
     return Match(weights, unused, [name for name in ours if name not in wanted], missing, misshapen)
 
 
+def _form(tensor: Tensor) -> str:
+    kind = "" if tensor.is_floating_point() else f" {str(tensor.dtype).removeprefix('torch.')}"
+    return f"{tuple(tensor.shape)}{kind}"
+
+
 def _cast(tensor: Tensor, dtype: torch.dtype) -> Tensor:
     return tensor.to(dtype) if tensor.is_floating_point() and dtype.is_floating_point else tensor
 
 
-def without_prefix(state: Mapping[str, Tensor], prefix: str = "module.") -> dict[str, Tensor]:
-    """Return a state dict without the prefix that wrappers for several GPUs put before every name."""
-    while state and all(name.startswith(prefix) for name in state):
+def without_wrappers(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return a state dict without what wrappers of networks put into every name: DataParallel, torch.compile, FSDP.
+
+    The names keep their order. A prefix that is a wrapper's only by what stands before every name is taken off only
+    there.
+    """
+    while state and any(all(name.startswith(prefix) for name in state) for prefix in PREFIXES):
+        prefix = next(prefix for prefix in PREFIXES if all(name.startswith(prefix) for name in state))
         state = {name.removeprefix(prefix): tensor for name, tensor in state.items()}
-    return dict(state)
+    plain = {re.sub(WITHIN, "", name): tensor for name, tensor in state.items()}
+    return plain if len(plain) == len(state) else dict(state)
+
+
+def without_common_part(state: Mapping[str, Tensor]) -> dict[str, Tensor] | None:
+    """Return a state dict without the part before the first dot that all names share, as Lightning's ``model.``.
+
+    None where they share none.
+    """
+    parts = {name.partition(".")[0] for name in state}
+    if len(parts) != 1 or not all("." in name for name in state):
+        return None
+    return {name.partition(".")[2]: tensor for name, tensor in state.items()}
+
+
+def renamed(state: Mapping[str, Tensor], pairs: Sequence[tuple[str, str]]) -> dict[str, Tensor]:
+    """Return a state dict in which parts of names are called otherwise.
+
+    Args:
+        state: names and tensors.
+        pairs: FROM and TO; FROM is a whole part of a name, or several with dots between, at any place in it.
+    """
+    names = {name: name for name in state}
+    for old, new in pairs:
+        inner, wanted = re.escape(old.strip(".")), new.strip(".")
+        pattern = re.compile(rf"(^|(?<=\.)){inner}(\.|$)")
+        for name, written in names.items():
+            names[name] = pattern.sub(lambda found, to=wanted: f"{to}{found[2]}" if to else "", written)  # type: ignore[misc]
+    return {names[name]: tensor for name, tensor in state.items()}

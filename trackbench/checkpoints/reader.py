@@ -6,200 +6,301 @@ archives as CLIP is published in, and safetensors.
 
 from __future__ import annotations
 
+import io
+import os
 import pickle
-import struct
 import sys
-import zipfile
-import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from trackbench.checkpoints.key_map import without_prefix
+from trackbench.checkpoints.key_map import without_wrappers
 from trackbench.checkpoints.unpickler import (
+    MAX_PICKLE,
     CheckpointUnpickler,
     HostilePickleError,
     Inert,
+    Limits,
     Storage,
     attributes,
 )
-from trackbench.errors import DataError
+from trackbench.errors import DataError, unforeseen
+from trackbench.files import open_regular, reading
+from trackbench.quoting import listed, printable, shown
+from trackbench.zips import Archive
 
 _MAGIC = 0x1950A86A20F9469CFC6C
 _STREAM = 1001
 """First two pickles of a stream written before torch 1.6: magic number and version of the protocol."""
 
-_DAMAGED_ZIP = (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError, ValueError, struct.error)
-"""What :mod:`zipfile` raises on damaged, encrypted or oddly compressed members."""
+_WRAPPERS = (
+    *("net", "state_dict", "model_state_dict", "model", "network", "params", "module"),
+    *("state_dict_ema", "ema_state_dict", "model_ema", "ema_model", "ema", "teacher"),
+)
+"""Keys under which training programs keep the weights, in the order in which they are looked for; averages last."""
 
-_WRAPPERS = ("net", "state_dict", "model_state_dict", "model", "network", "params", "module")
-"""Keys under which training programs keep the weights, in the order in which they are looked for."""
+MAX_WEIGHTS = 8 << 30
+"""Most bytes of a file of weights."""
+MAX_HEADER = 16 << 20
+"""Most bytes of the header of a safetensors file."""
+MAX_TENSORS, MAX_NAME = 50_000, 500
+"""Most tensors of a state dict, and characters of their names: the largest networks have a tenth of it."""
+_COMPRESSED = 4
+"""Weights hardly compress; an archive that is believed to hold more than so many times its size is refused."""
+
+#: How files begin that are often saved instead of weights, and what they are.
+_OTHERS = (
+    (b"version https://git-lfs", "is a pointer of Git LFS, not the file itself: `git lfs pull` fetches it"),
+    (b"<", "is a web page, not a file of weights: the download failed; download it again, in a browser if need be"),
+    (b'{"', "is a JSON document, not a file of weights: the download failed; download it again"),
+    (b"\x1f\x8b", "is compressed with gzip: unpack it first"),
+    (b"7z\xbc\xaf\x27\x1c", "is a 7z archive: unpack it first"),
+    (b"Rar!", "is a rar archive: unpack it first"),
+)
 
 
-def read_checkpoint(path: Path) -> Any:
+def read_checkpoint(path: Path, wanted: Sequence[str] = ()) -> Any:
     """Return what a file of weights holds: containers, numbers, texts and tensors on the CPU.
 
-    Objects of any other class are :class:`~trackbench.checkpoints.unpickler.Inert`.
+    Objects of any other class are :class:`~trackbench.checkpoints.unpickler.Inert`. A zip archive around one file of
+    weights, as projects publish them, is looked into.
+
+    Args:
+        path: the file.
+        wanted: names of which one is taken out of an archive with several files of weights.
 
     Raises:
         DataError: no file, not a file of weights, damaged, or one that would run commands when unpickled.
     """
-    try:
-        with path.open("rb") as file:
-            start = file.read(16)
-            file.seek(0)
-            if start.startswith(b"PK\x03\x04"):
-                return _read_zip(path, file)
-            if start.startswith(b"\x80"):
-                return _read_stream(path, file)
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror or error}") from None
-    if len(start) == 16 and start[8:9] == b"{":
-        try:
+    with open_regular(path) as file:
+        size = os.fstat(file.fileno()).st_size
+        if size > MAX_WEIGHTS:
+            raise DataError(f"{path}: has {size} bytes; expected at most {MAX_WEIGHTS >> 30} GiB of weights")
+        return _read(str(path), path, file, size, wanted)
+
+
+def _read(where: str, path: Path | None, file: IO[bytes], size: int, wanted: Sequence[str]) -> Any:
+    start = file.read(32)
+    file.seek(0)
+    if start.startswith(b"PK"):
+        return _read_zip(where, path, file, size, wanted)
+    if start.startswith(b"\x80"):
+        return _read_stream(where, file, size)
+    if len(start) >= 16 and start[8:9] == b"{":
+        header = int.from_bytes(start[:8], "little")
+        if header > min(size, MAX_HEADER):
+            raise DataError(f"{where}: damaged safetensors file: a header of {header} bytes")
+        if path is None:
+            raise DataError(f"{where}: is a safetensors file within an archive: unpack it first")
+        with reading(f"{where}: damaged safetensors file"):
             return load_file(path)
-        except SafetensorError as error:
-            raise DataError(f"{path}: damaged safetensors file: {error}") from None
+    for begin, what in _OTHERS:
+        if start.lstrip().lower().startswith(begin.lower()):
+            raise DataError(f"{where}: {what}")
     raise DataError(
-        f"{path}: not a file of weights (begins with {start[:8]!r}): expected one of torch.save, TorchScript or "
+        f"{where}: not a file of weights (begins with {shown(start[:8])}): expected one of torch.save, TorchScript or "
         "safetensors"
     )
 
 
-def read_state(path: Path) -> dict[str, Tensor]:
+def read_state(path: Path, wanted: Sequence[str] = ()) -> dict[str, Tensor]:
     """Return the state dict in a file of weights; see :func:`read_checkpoint` and :func:`find_state`.
 
     Raises:
         DataError: as :func:`read_checkpoint`, or there is no state dict in the file.
     """
-    return find_state(read_checkpoint(path), path)
+    return find_state(read_checkpoint(path, wanted), path)
 
 
 def find_state(document: Any, path: Path) -> dict[str, Tensor]:
-    """Return the state dict in a checkpoint, without the prefix ``module.``.
+    """Return the state dict in a checkpoint, without the names that wrappers of networks put into it.
 
     It is the checkpoint itself, or lies under a key that training programs use (``net``, ``state_dict``, …), or is what
-    a TorchScript module holds.
+    a module holds that was saved as a whole, by torch.save or as TorchScript.
 
     Raises:
         DataError: there is none; the message says what the file has instead.
     """
-    if isinstance(document, Inert):
-        document = _script_tensors(document)
-    state = _tensors(document)
-    if state is None and isinstance(document, Mapping):
-        found = (_tensors(document[key]) for key in _WRAPPERS if key in document)
-        state = next((inner for inner in found if inner is not None), None)
-    if state is None:
-        what = f"the keys {_shortened(document)}" if isinstance(document, Mapping) else f"a {type(document).__name__}"
-        raise DataError(f"{path}: holds {what}: expected a state dict, alone or under one of {', '.join(_WRAPPERS)}")
-    return without_prefix(state)
+    candidates = [document]
+    if isinstance(document, Mapping):
+        candidates += [document[key] for key in _WRAPPERS if key in document]
+    for candidate in candidates:
+        state = _module_tensors(candidate) if isinstance(candidate, Inert) else candidate
+        if _is_state(state):
+            _check_names(path, state)
+            return without_wrappers(state)
+    raise DataError(
+        f"{path}: holds {_described(document)}: expected a state dict, alone or under one of {', '.join(_WRAPPERS)}"
+    )
 
 
-def _tensors(value: Any) -> dict[str, Tensor] | None:
-    """Return ``value`` as a state dict, or None where it is not one."""
-    if not isinstance(value, Mapping) or not value:
-        return None
-    if not all(isinstance(name, str) and isinstance(item, Tensor) for name, item in value.items()):
-        return None
-    return dict(value)
+def _is_state(value: Any) -> bool:
+    """Whether ``value`` is a state dict: names with tensors."""
+    return (
+        isinstance(value, Mapping)
+        and bool(value)
+        and all(isinstance(name, str) and isinstance(item, Tensor) for name, item in value.items())
+    )
 
 
-def _script_tensors(module: Inert, prefix: str = "") -> dict[str, Tensor]:
+def _check_names(path: Path, state: Mapping[str, Tensor]) -> None:
+    if len(state) > MAX_TENSORS:
+        raise DataError(f"{path}: holds {len(state)} tensors; expected at most {MAX_TENSORS}")
+    longest = max(state, key=len)
+    if len(longest) > MAX_NAME:
+        raise DataError(f"{path}: holds a tensor whose name has {len(longest)} characters ({printable(longest, 40)})")
+
+
+def _described(document: Any) -> str:
+    """Return what a checkpoint without a state dict holds instead."""
+    for value in [document, *(document[key] for key in _WRAPPERS if isinstance(document, Mapping) and key in document)]:
+        if isinstance(value, Mapping) and any(isinstance(item, Tensor) for item in value.values()):
+            name, item = next(
+                (name, item)
+                for name, item in value.items()
+                if not isinstance(name, str) or not isinstance(item, Tensor)
+            )
+            kind = repr(item) if isinstance(item, Inert) else f"a {type(item).__name__}"
+            return f"tensors, but entry {shown(name)} is {kind}"
+    if isinstance(document, Mapping):
+        return f"the keys {listed(key if isinstance(key, str) else shown(key) for key in document) or 'of none'}"
+    return f"the object {document!r} without tensors" if isinstance(document, Inert) else f"a {type(document).__name__}"
+
+
+def _module_tensors(module: Inert) -> dict[str, Tensor]:
+    """Return the parameters and buffers of a module that was saved as a whole; each module is looked at once."""
     found: dict[str, Tensor] = {}
-    for name, value in attributes(module).items():
-        if isinstance(value, Tensor):
-            found[f"{prefix}{name}"] = value
-        elif isinstance(value, Inert):
-            found |= _script_tensors(value, f"{prefix}{name}.")
+    waiting, seen = [("", module)], {id(module)}
+    while waiting and len(found) <= MAX_TENSORS:
+        prefix, inner = waiting.pop()
+        if len(prefix) > MAX_NAME:
+            continue
+        for name, value in _members(attributes(inner)):
+            if isinstance(value, Tensor):
+                found[f"{prefix}{name}"] = value
+            elif isinstance(value, Inert) and id(value) not in seen:
+                seen.add(id(value))
+                waiting.append((f"{prefix}{name}.", value))
     return found
 
 
-def _read_zip(path: Path, file: IO[bytes]) -> Any:
+def _members(values: Mapping[Any, Any]) -> Iterator[tuple[Any, Any]]:
+    """Yield names and what is below them; torch keeps parameters, buffers and inner modules in three dicts."""
+    for name, value in values.items():
+        if name in ("_parameters", "_buffers", "_modules"):
+            yield from value.items() if isinstance(value, Mapping) else ()
+        else:
+            yield name, value
+
+
+def _read_zip(where: str, path: Path | None, file: IO[bytes], size: int, wanted: Sequence[str]) -> Any:
     try:
-        with zipfile.ZipFile(file) as archive:
-            names = set(archive.namelist())
-            pickles = [name for name in names if name.count("/") == 1 and name.endswith("/data.pkl")]
-            if len(pickles) != 1:
-                raise DataError(f"{path}: a zip file without the 'data.pkl' of a file of weights")
-            folder = pickles[0].removesuffix("data.pkl")
-            if f"{folder}byteorder" in names and archive.read(f"{folder}byteorder") != sys.byteorder.encode():
-                raise DataError(f"{path}: written on a machine of the other byte order")
-            kept: dict[str, Tensor] = {}
-
-            def storage(wanted: Storage) -> Tensor:
-                key, dtype, count = wanted
-                if key not in kept:
-                    kept[key] = _elements(archive.read(f"{folder}data/{key}"), dtype, count)
-                return kept[key]
-
-            with archive.open(pickles[0]) as stream:
-                return _unpickle(path, CheckpointUnpickler(stream, storage))
-    except _DAMAGED_ZIP as error:
-        raise DataError(f"{path}: damaged or cut off: {error}") from None
-
-
-def _read_stream(path: Path, file: IO[bytes]) -> Any:
+        archive = Archive(file, where)
+    except DataError as error:
+        raise DataError(f"{where}: damaged or cut off: {str(error).rpartition(': ')[2]}") from None
+    members = {member.filename: member for member in archive.members}
+    total = sum(member.file_size for member in archive.members)
+    if total > _COMPRESSED * size + MAX_PICKLE:
+        raise DataError(f"{where}: {size} bytes expand to {total}, which weights do not; refused")
+    pickles = [name for name in members if name.count("/") == 1 and name.endswith("/data.pkl")]
+    if len(pickles) != 1:
+        if path is None:
+            raise DataError(f"{where}: a zip file without the 'data.pkl' of a file of weights")
+        return _read_published(archive, where, wanted)
+    folder = pickles[0].removesuffix("data.pkl")
+    order = members.get(f"{folder}byteorder")
+    if order is not None and archive.read(order, 16) != sys.byteorder.encode():
+        raise DataError(f"{where}: written on a machine of the other byte order")
     kept: dict[str, Tensor] = {}
 
     def storage(wanted: Storage) -> Tensor:
-        # The elements come after the pickles; until then the storage is only as large as it will be.
         key, dtype, count = wanted
         if key not in kept:
-            if count * dtype.itemsize > size:
-                raise pickle.UnpicklingError("a storage larger than the file")
+            member = members.get(f"{folder}data/{key}")
+            if member is None:
+                raise pickle.UnpicklingError(f"storage {printable(key, 40)} is missing")
+            kept[key] = _elements(archive.read(member, MAX_WEIGHTS), dtype, count)
+        return kept[key]
+
+    stream = io.BytesIO(archive.read(members[pickles[0]], MAX_PICKLE))
+    return _unpickle(where, CheckpointUnpickler(stream, storage, Limits(size)))
+
+
+def _read_published(archive: Archive, where: str, wanted: Sequence[str]) -> Any:
+    """Return what the file of weights in an archive holds, which projects publish."""
+    endings = (".pth", ".pt", ".tar", ".ckpt", ".bin", ".pkl")
+    found = [m for m in archive.members if m.filename.lower().endswith(endings) and "__MACOSX" not in m.filename]
+    named = [member for member in found if member.filename.rpartition("/")[2] in wanted]
+    chosen = named if len(named) == 1 else found
+    if not found:
+        raise DataError(f"{where}: a zip file without the 'data.pkl' of a file of weights, and without such files")
+    if len(chosen) != 1:
+        names = listed((member.filename for member in named or found), 10)
+        raise DataError(f"{where}: holds several files of weights ({names}): unpack it, and give one of them")
+    data = archive.read(chosen[0], MAX_WEIGHTS)
+    inside = f"{where}: {printable(chosen[0].filename)}"
+    return _read(inside, None, io.BytesIO(data), len(data), ())
+
+
+def _read_stream(where: str, file: IO[bytes], size: int) -> Any:
+    kept: dict[str, Tensor] = {}
+    limits, left = Limits(size), size
+
+    def storage(wanted: Storage) -> Tensor:
+        # The elements come after the pickles; until then the storage is only as large as it will be.
+        nonlocal left
+        key, dtype, count = wanted
+        if key not in kept:
+            left -= count * dtype.itemsize
+            if left < 0:
+                raise pickle.UnpicklingError("storages larger than the file")
             kept[key] = torch.empty(count, dtype=dtype)
         return kept[key]
 
-    size = path.stat().st_size
-    if _unpickle(path, CheckpointUnpickler(file, storage)) != _MAGIC:
-        raise DataError(f"{path}: a pickle that torch.save has not written")
-    version, system = (_unpickle(path, CheckpointUnpickler(file, storage)) for _ in range(2))
+    def load() -> Any:
+        return _unpickle(where, CheckpointUnpickler(file, storage, limits))
+
+    if load() != _MAGIC:
+        raise DataError(f"{where}: a pickle that torch.save has not written")
+    version, system = load(), load()
     if version != _STREAM or not isinstance(system, dict) or not system.get("little_endian", True):
-        raise DataError(f"{path}: written in an unknown form (version {version!r})")
-    document = _unpickle(path, CheckpointUnpickler(file, storage))
-    keys = _unpickle(path, CheckpointUnpickler(file, storage))
+        raise DataError(f"{where}: written in an unknown form (version {shown(version)})")
+    document = load()
+    keys = load()
     for key in keys if isinstance(keys, list) else []:
-        target = kept.get(str(key))
+        name = shown(key)
+        target = kept.pop(key, None) if isinstance(key, str) else None
         count = int.from_bytes(file.read(8), "little")
         if target is None or count != target.numel():
-            raise DataError(f"{path}: damaged: storage {key!r} has {count} elements, which does not fit")
+            raise DataError(f"{where}: damaged: storage {name} has {count} elements, which does not fit")
         data = file.read(count * target.itemsize)
         if len(data) < count * target.itemsize:
-            raise DataError(f"{path}: cut off within storage {key!r}")
+            raise DataError(f"{where}: cut off within storage {name}")
         target.copy_(_elements(data, target.dtype, count))
-        del kept[str(key)]
     if kept:
-        raise DataError(f"{path}: cut off: {len(kept)} storages are missing")
+        raise DataError(f"{where}: cut off: {len(kept)} storages are missing")
     return document
 
 
 def _elements(data: bytes, dtype: torch.dtype, count: int) -> Tensor:
     if len(data) < count * dtype.itemsize:
-        raise pickle.UnpicklingError(f"a storage of {len(data)} bytes, {count * dtype.itemsize} expected")
+        raise pickle.UnpicklingError(f"a storage of {len(data)} bytes, {shown(count * dtype.itemsize)} expected")
     return torch.frombuffer(bytearray(data), dtype=dtype, count=count) if count else torch.empty(0, dtype=dtype)
 
 
-def _unpickle(path: Path, unpickler: CheckpointUnpickler) -> Any:
+def _unpickle(where: str, unpickler: CheckpointUnpickler) -> Any:
     try:
         return unpickler.load()
     except HostilePickleError as error:
-        raise DataError(f"{path}: asks to call {error} when it is opened; refused, and nothing was executed") from None
+        raise DataError(f"{where}: asks to call {error} when it is opened; refused, and nothing was executed") from None
     except DataError:
         raise
+    except pickle.UnpicklingError as error:
+        raise DataError(f"{where}: damaged or cut off: {error}") from None
     except Exception as error:
         # A damaged pickle is a random program for the unpickler: it may fail in any way.
-        raise DataError(f"{path}: damaged or cut off: {_one_line(error)}") from None
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split()) or type(error).__name__
-
-
-def _shortened(mapping: Mapping[Any, Any]) -> str:
-    names = [str(key) for key in mapping]
-    return ", ".join(names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else "")
+        raise DataError(f"{where}: damaged or cut off: {unforeseen(error)}") from None
