@@ -79,6 +79,8 @@ class WeightsDefinition(_Strict):
     """Its published names; none where it is not published."""
     source: str = ""
     """Where it is published: repository or page, by name, and the folder there."""
+    configuration: str = ""
+    """How the training program called it: the last part of the ``project_path`` that the file's settings name."""
     note: str = ""
 
 

@@ -96,7 +96,7 @@ def match(official: Mapping[str, Tensor], keys: KeyMap, wanted: Mapping[str, Ten
     misshapen = [
         f"{name}: has {_form(tensor)}, needs {_form(wanted[name])}"
         for name, tensor in present.items()
-        if tensor.shape != wanted[name].shape or tensor.is_floating_point() != wanted[name].is_floating_point()
+        if tensor.shape != wanted[name].shape or tensor.is_floating_point() < wanted[name].is_floating_point()
     ]
     fits = not misshapen  # what does not fit may be a view of any size, and is not copied
     weights = {name: _cast(tensor, wanted[name].dtype) if fits else tensor for name, tensor in present.items()}

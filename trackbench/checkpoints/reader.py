@@ -164,7 +164,7 @@ def _described(document: Any) -> str:
                 for name, item in value.items()
                 if not isinstance(name, str) or not isinstance(item, Tensor)
             )
-            kind = repr(item) if isinstance(item, Inert) else f"a {type(item).__name__}"
+            kind = repr(item) if isinstance(item, Inert) else f"of type {type(item).__name__}"
             return f"tensors, but entry {shown(name)} is {kind}"
     if isinstance(document, Mapping):
         return f"the keys {listed(key if isinstance(key, str) else shown(key) for key in document) or 'of none'}"

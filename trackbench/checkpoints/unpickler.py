@@ -164,7 +164,13 @@ class CheckpointUnpickler(pickle._Unpickler):
         limits: of the file.
     """
 
-    dispatch: ClassVar[dict[int, Callable[[CheckpointUnpickler], None]]] = dict(pickle._Unpickler.dispatch)  # type: ignore[arg-type]
+    dispatch: ClassVar[dict[int, Callable[[CheckpointUnpickler], None]]] = dict(pickle._Unpickler.dispatch)  # type: ignore[arg-type, assignment]
+
+    # Of Python's unpickler, which its type stubs leave out.
+    stack: list[Any]
+    append: Callable[[Any], None]
+    read: Callable[[int], bytes]
+    pop_mark: Callable[[], list[Any]]
 
     def __init__(self, file: IO[bytes], storage: Callable[[Storage], Tensor], limits: Limits) -> None:
         source: Any = _Source(file, limits)

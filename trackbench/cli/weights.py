@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from trackbench.cli.shared import Debug, Json, guarded, output, print_error, print_json, print_line
+from trackbench.cli.shared import Debug, Json, guarded, messages, output, print_error, print_json, print_line
 
 weights_app = typer.Typer(help="Verify, convert and keep official checkpoints.", no_args_is_help=True)
 
@@ -16,11 +16,22 @@ weights_app = typer.Typer(help="Verify, convert and keep official checkpoints.",
 @guarded
 def add(
     tracker: Annotated[str, typer.Argument(help="A name of `trackbench list trackers`.")],
-    file: Annotated[Path, typer.Argument(help="The official file: .pth, .pth.tar, .pt, TorchScript or safetensors.")],
+    file: Annotated[
+        Path,
+        typer.Argument(help="The official file: .pth, .pth.tar, .pt, TorchScript, safetensors, or a zip around one."),
+    ],
+    rename: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="FROM=TO", help="Call a part of the names in FILE otherwise (encoder=backbone). Repeatable."
+        ),
+    ] = None,
     json: Json = False,
     debug: Debug = False,
 ) -> None:
     """Keep FILE as the weights of TRACKER, if every name in it fits. Nothing in the file is executed.
+
+    Of a tracker defined in the working folder's `trackers/`, the class is imported: that runs code.
 
     A checkpoint of a changed network runs with `trackbench run TRACKER --weights FILE --set KEY=VALUE`, or under a
     definition of its own in `trackers/`.
@@ -28,7 +39,11 @@ def add(
     [bold]Example[/bold]
 
     trackbench weights add aiatrack ~/Downloads/AIATRACK_ep0500.pth.tar
+
+    trackbench weights add mytracker epoch_90.ckpt --rename encoder.body=backbone
     """
+    import warnings
+
     from trackbench.checkpoints.weight_cache import cache_weights, cached_path
     from trackbench.errors import UsageError
     from trackbench.trackers.classes import load_class
@@ -40,9 +55,12 @@ def add(
     model = load_class(settings.definition)
     if settings.definition.value.weights is None or not issubclass(model, Networked):
         raise UsageError(f"{settings.name} takes no checkpoint")
-    found = read_weights(file, settings.name, model, settings.options)
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always", UserWarning)
+        found = read_weights(file, settings.name, model, settings.options, _pairs(rename or []))
     made = cache_weights(settings.definition.same_as, found.weights, file)
     path = cached_path(made.tracker)
+    notes = [str(warning.message) for warning in said if issubclass(warning.category, UserWarning)]
     if json:
         print_json(
             {
@@ -52,15 +70,27 @@ def add(
                 "sha256": made.sha256,
                 "tensors": len(found.weights),
                 "unused": found.unused,
+                "warnings": notes,
             }
         )
         return
+    for line in notes:
+        messages().print(line)
     unused = f", {len(found.unused)} known and not needed" if found.unused else ""
     print_line(f"{made.tracker}: {len(found.weights)} tensors{unused}; kept in {path}")
     print_line(f"sha256 of {file}: {made.sha256}")
     note = settings.definition.value.weights.note
     if note:
         print_line(f"Expected: {note}")
+
+
+def _pairs(rename: list[str]) -> list[tuple[str, str]]:
+    from trackbench.errors import UsageError
+
+    for text in rename:
+        if text.count("=") != 1 or not text.partition("=")[0].strip("."):
+            raise UsageError(f"--rename '{text}': expected FROM=TO, parts of names such as encoder.body=backbone")
+    return [(old, new) for old, _, new in (text.partition("=") for text in rename)]
 
 
 @weights_app.command("list")

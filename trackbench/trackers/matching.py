@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from trackbench.checkpoints.key_map import KeyMap, Match, match
-from trackbench.checkpoints.reader import read_state
-from trackbench.definitions import TRACKERS
+from trackbench.checkpoints.key_map import KeyMap, Match, match, renamed, without_common_part
+from trackbench.checkpoints.reader import find_state, read_checkpoint
+from trackbench.checkpoints.unpickler import Inert, attributes
+from trackbench.definitions import TRACKERS, ResolvedDefinition, TrackerDefinition
 from trackbench.errors import DataError, TrackbenchError
-from trackbench.quoting import listed
+from trackbench.quoting import NAME, listed, printable
 from trackbench.trackers.base import Options
 from trackbench.trackers.classes import load_class
 from trackbench.trackers.networks import Networked
@@ -22,7 +26,9 @@ _RELATED = 0.1
 """A file of which less than this share fits a tracker has nothing to do with it."""
 
 
-def read_weights(path: Path, name: str, model: type[Networked], options: Options) -> Match:
+def read_weights(
+    path: Path, name: str, model: type[Networked], options: Options, rename: Sequence[tuple[str, str]] = ()
+) -> Match:
     """Return the weights in an official file for one tracker.
 
     Args:
@@ -30,21 +36,30 @@ def read_weights(path: Path, name: str, model: type[Networked], options: Options
         name: the tracker's name.
         model: its class.
         options: its options, which decide on the network.
+        rename: FROM and TO, parts of the names in the file that are called otherwise.
 
     Raises:
         DataError: not a file of weights, another tracker's, or one that does not fit name by name.
     """
-    state = read_state(path)
+    definition = TRACKERS.get(name.partition(":")[0])
+    asked = definition.value.weights
+    document = read_checkpoint(path, asked.files if asked else ())
+    state = renamed(find_state(document, path), rename)
     found = match_checkpoint(state, model, options)
+    bare = None if found.complete else without_common_part(state)
+    if bare is not None and (other := match_checkpoint(bare, model, options)).complete:
+        found = other
     if found.complete:
         _check_numbers(path, found.weights)
+        _check_origin(path, document, definition)
         return found
     owners = [other for other in trackers_with_weights() if other != name and _fits(state, other)]
     if owners:
         raise DataError(f"{path}: is a checkpoint of '{' or '.join(owners)}', not of '{name}'")
     if len(found.weights) - len(found.misshapen) < _RELATED * len(state):
         raise DataError(f"{path}: its {len(state)} tensors ({listed(state, _SHOWN)}) belong to no tracker known here")
-    raise DataError(f"{path}: does not fit '{name}': {describe(found)}")
+    hint = "; --rename FROM=TO calls parts of its names otherwise" if found.missing and found.unknown else ""
+    raise DataError(f"{path}: does not fit '{name}': {describe(found)}{hint}")
 
 
 def match_checkpoint(state: dict[str, Tensor], model: type[Networked], options: Options) -> Match:
@@ -67,12 +82,15 @@ def describe(found: Match) -> str:
 
 
 def trackers_with_weights() -> list[str]:
-    """Return the names of all trackers whose definition asks for a checkpoint, each by one name."""
+    """Return the names of the built-in trackers whose definition asks for a checkpoint, each by one name.
+
+    Those of the working folder are left out: to match a file with them, their code would have to be run.
+    """
     names = []
     for name in TRACKERS.names():
         try:
             found = TRACKERS.get(name)
-            if found.value.weights is not None and found.same_as == found.name:
+            if found.builtin and found.value.weights is not None and found.same_as == found.name:
                 names.append(name)
         except TrackbenchError:
             continue  # a broken definition of another tracker is reported where that tracker is used
@@ -89,6 +107,25 @@ def _fits(state: dict[str, Tensor], name: str) -> bool:
     settings = resolve_settings(name)
     model = load_class(settings.definition)
     return issubclass(model, Networked) and match_checkpoint(state, model, settings.options).complete
+
+
+def _check_origin(path: Path, document: Any, found: ResolvedDefinition[TrackerDefinition]) -> None:
+    """Warn where a file says of itself that it was trained for another tracker, whose network is the same."""
+    settings = document.get("settings") if isinstance(document, Mapping) else None
+    said = attributes(settings).get("project_path") if isinstance(settings, Inert) else None
+    configuration = found.value.weights.configuration if found.value.weights else ""
+    if not configuration or not isinstance(said, str) or (last := said.rpartition("/")[2]) == configuration:
+        return
+    twins = [
+        name
+        for name in TRACKERS.names()
+        if (other := TRACKERS.get(name)).builtin and other.value.weights and other.value.weights.configuration == last
+    ]
+    whose = f", which is {' or '.join(twins)}'s" if twins else ""
+    warnings.warn(
+        f"{path}: says that it was trained as '{printable(said, NAME)}'{whose}; {found.name}'s is '{configuration}'",
+        stacklevel=2,
+    )
 
 
 def _check_numbers(path: Path, weights: dict[str, Tensor]) -> None:

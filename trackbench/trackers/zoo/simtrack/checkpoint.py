@@ -7,6 +7,7 @@ before them is accepted, and anything else is reported by the strict matching.
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
 from trackbench.checkpoints.key_map import Convert, KeyMap
@@ -23,10 +24,35 @@ TEXT_TOWER = (
 IN_PROJ = (r"\.attn\.in_proj_", ".attn.in_proj.")
 
 
+TIMM = (
+    (r"^cls_token$", "class_embedding"),
+    (r"^pos_embed$", "positional_embedding"),
+    (r"^patch_embed\.proj\.", "conv1."),
+    (r"^norm\.", "ln_post."),
+    (r"^blocks\.", "transformer.resblocks."),
+    (r"\.norm([12])\.", r".ln_\1."),
+    (r"\.attn\.qkv\.", ".attn.in_proj."),
+    (r"\.attn\.proj\.", ".attn.out_proj."),
+    (r"\.mlp\.fc1\.", ".mlp.c_fc."),
+    (r"\.mlp\.fc2\.", ".mlp.c_proj."),
+)
+"""From the names of timm's vision transformers to CLIP's."""
+
+_VISUAL = "backbone.visual."
+_TIMM_PARTS = (
+    *((rf"^(?:.*\.)?{name[1:]}", _VISUAL + ours) for name, ours in TIMM[:3]),
+    (r"^(?:.*\.)?blocks\.", f"{_VISUAL}transformer.resblocks."),
+    (r"^(?:backbone\.(?:\w+\.)?)?norm\.", f"{_VISUAL}ln_post."),
+    *TIMM[5:],
+)
+"""The same below whatever a SimTrack file puts before them: MAE's transformer is timm's."""
+
+
 def checkpoint_keys(options: SimTrackOptions) -> KeyMap:
     """Return how the names of a SimTrack checkpoint become ours."""
     return KeyMap(
         rename=(
+            *(_TIMM_PARTS if options.backbone == "vit" else ()),
             IN_PROJ,
             (r"^.*?\bvisual\.", "backbone.visual."),
             (r"^.*?\bpos_fc\.", "backbone.pos_fc."),
@@ -55,6 +81,19 @@ def _bottleneck(width: int) -> Convert:
             tensors["bottleneck.weight"] = tensors.pop(f"{layer}.weight").reshape(HEAD_CHANNELS, width)
             if f"{layer}.bias" in tensors:
                 tensors["bottleneck.bias"] = tensors.pop(f"{layer}.bias")
-        return tensors
+        return flat_tokens(tensors, _VISUAL)
 
     return convert
+
+
+def flat_tokens(tensors: dict[str, Tensor], prefix: str = "") -> dict[str, Tensor]:
+    """Drop timm's batch dimension of the class token and the positions, and DeiT's distillation token."""
+    distilled = tensors.pop(f"{prefix}dist_token", None) is not None
+    token, place = f"{prefix}class_embedding", f"{prefix}positional_embedding"
+    if token in tensors:
+        tensors[token] = tensors[token].flatten()
+    positions = tensors.get(place)
+    if positions is not None and positions.ndim == 3:
+        positions = positions[0]
+        tensors[place] = torch.cat([positions[:1], positions[2:]]) if distilled else positions
+    return tensors

@@ -5,28 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, cast
 
-import torch
 from torch import Tensor, nn
 
 from trackbench.checkpoints.key_map import KeyMap
 from trackbench.nn.layers.swin import IMAGENET_KEYS
 from trackbench.trackers.starting import start_backbone
-from trackbench.trackers.zoo.simtrack.checkpoint import IN_PROJ, TEXT_TOWER
+from trackbench.trackers.zoo.simtrack.checkpoint import IN_PROJ, TEXT_TOWER, TIMM, flat_tokens
 from trackbench.trackers.zoo.simtrack.options import SimTrackOptions
-
-_TIMM = (
-    (r"^cls_token$", "class_embedding"),
-    (r"^pos_embed$", "positional_embedding"),
-    (r"^patch_embed\.proj\.", "conv1."),
-    (r"^norm\.", "ln_post."),
-    (r"^blocks\.", "transformer.resblocks."),
-    (r"\.norm([12])\.", r".ln_\1."),
-    (r"\.attn\.qkv\.", ".attn.in_proj."),
-    (r"\.attn\.proj\.", ".attn.out_proj."),
-    (r"\.mlp\.fc1\.", ".mlp.c_fc."),
-    (r"\.mlp\.fc2\.", ".mlp.c_proj."),
-)
-"""From the names of timm's vision transformers to CLIP's."""
 
 SWIN = replace(IMAGENET_KEYS, unused=(*IMAGENET_KEYS.unused, r"layers\.3\..*", r"layers\.2\.downsample\..*"))
 """The first three stages of a Swin transformer."""
@@ -76,24 +61,24 @@ def pretrained_keys(options: SimTrackOptions) -> KeyMap:
             start = r"visual\.transformer\.resblocks"
         case "moco":
             unused = (r"(?:momentum_encoder|predictor|base_encoder\.head)\..*",)
-            rename = ((r"^base_encoder\.", ""), *_TIMM)
+            rename = ((r"^base_encoder\.", ""), *TIMM)
             start = r"base_encoder\.blocks"
         case "slip":
             unused = (*TEXT_TOWER, "image_projection", r"image_mlp\..*", r"visual\.head\..*")
-            rename = ((r"^visual\.", ""), *_TIMM)
+            rename = ((r"^visual\.", ""), *TIMM)
             start = r"visual\.blocks"
         case "mae" | "deit":
             unused = (r"(?:head|head_dist|decoder_\w+)\..*", "mask_token", "decoder_pos_embed")
-            rename = _TIMM
+            rename = TIMM
             start = "blocks"
         case "dinov2":
             unused = ("mask_token",)
-            rename = _TIMM
+            rename = TIMM
             start = "blocks"
         case "imagenet":
             return SWIN if options.backbone == "swin" else PVT
     kept = "|".join(str(index) for index in range(options.depth[0]))
-    convert = {"clip": None, "dinov2": _without_scales}.get(options.pretraining, _flat_tokens)
+    convert = {"clip": None, "dinov2": _without_scales}.get(options.pretraining, flat_tokens)
     return KeyMap(rename, (*unused, rf"{start}\.(?!(?:{kept})\.).*"), convert)
 
 
@@ -105,16 +90,4 @@ def _without_scales(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
         block = name.rpartition(".ls")[0]
         tensors[f"{block}.{layer}.weight"] = tensors[f"{block}.{layer}.weight"] * scale[:, None]
         tensors[f"{block}.{layer}.bias"] = tensors[f"{block}.{layer}.bias"] * scale
-    return _flat_tokens(tensors)
-
-
-def _flat_tokens(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Drop timm's batch dimension of the class token and the positions, and DeiT's distillation token."""
-    distilled = tensors.pop("dist_token", None) is not None
-    if "class_embedding" in tensors:
-        tensors["class_embedding"] = tensors["class_embedding"].flatten()
-    positions = tensors.get("positional_embedding")
-    if positions is not None and positions.ndim == 3:
-        positions = positions[0]
-        tensors["positional_embedding"] = torch.cat([positions[:1], positions[2:]]) if distilled else positions
-    return tensors
+    return flat_tokens(tensors)
