@@ -16,6 +16,9 @@ Convert = Callable[[dict[str, Tensor]], dict[str, Tensor]]
 PREFIXES = ("module.", "_orig_mod.", "_fsdp_wrapped_module.", "_forward_module.")
 WITHIN = r"(?<![^.])(?:_orig_mod|_fsdp_wrapped_module|_checkpoint_wrapped_module)\."
 
+#: What modules that train a network call it.
+ATTRIBUTES = ("model", "_model", "net", "network", "tracker", "student", "ema_model")
+
 
 @dataclass(frozen=True)
 class KeyMap:
@@ -129,13 +132,13 @@ def without_wrappers(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return plain if len(plain) == len(state) else dict(state)
 
 
-def without_common_part(state: Mapping[str, Tensor]) -> dict[str, Tensor] | None:
-    """Return a state dict without the part before the first dot that all names share, as Lightning's ``model.``.
+def without_attribute(state: Mapping[str, Tensor]) -> dict[str, Tensor] | None:
+    """Return a state dict without what a training module calls its network, as Lightning's ``model.``, or None.
 
-    None where they share none.
+    Other parts that all names share stay: they may be what tells one network from another.
     """
     parts = {name.partition(".")[0] for name in state}
-    if len(parts) != 1 or not all("." in name for name in state):
+    if len(parts) != 1 or not parts <= set(ATTRIBUTES) or not all("." in name for name in state):
         return None
     return {name.partition(".")[2]: tensor for name, tensor in state.items()}
 

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from trackbench.checkpoints.key_map import KeyMap, Match, match, renamed, without_common_part
+from trackbench.checkpoints.key_map import KeyMap, Match, match, renamed, without_attribute
 from trackbench.checkpoints.reader import find_state, read_checkpoint
 from trackbench.checkpoints.unpickler import Inert, attributes
 from trackbench.definitions import TRACKERS, ResolvedDefinition, TrackerDefinition
@@ -46,7 +46,7 @@ def read_weights(
     document = read_checkpoint(path, asked.files if asked else ())
     state = renamed(find_state(document, path), rename)
     found = match_checkpoint(state, model, options)
-    bare = None if found.complete else without_common_part(state)
+    bare = None if found.complete else without_attribute(state)
     if bare is not None and (other := match_checkpoint(bare, model, options)).complete:
         found = other
     if found.complete:
