@@ -201,9 +201,9 @@ def _read_zip(where: str, path: Path | None, file: IO[bytes], size: int, wanted:
     try:
         archive = Archive(file, where)
     except DataError as error:
-        raise DataError(f"{where}: damaged or cut off: {str(error).rpartition(': ')[2]}") from None
-    members = {member.filename: member for member in archive.members}
-    total = sum(member.file_size for member in archive.members)
+        raise DataError(str(error).replace("is not a readable zip archive", "damaged or cut off", 1)) from None
+    members = archive.members
+    total = sum(members.values())
     if total > _COMPRESSED * size + MAX_PICKLE:
         raise DataError(f"{where}: {size} bytes expand to {total}, which weights do not; refused")
     pickles = [name for name in members if name.count("/") == 1 and name.endswith("/data.pkl")]
@@ -212,37 +212,37 @@ def _read_zip(where: str, path: Path | None, file: IO[bytes], size: int, wanted:
             raise DataError(f"{where}: a zip file without the 'data.pkl' of a file of weights")
         return _read_published(archive, where, wanted)
     folder = pickles[0].removesuffix("data.pkl")
-    order = members.get(f"{folder}byteorder")
-    if order is not None and archive.read(order, 16) != sys.byteorder.encode():
+    order = f"{folder}byteorder"
+    if order in members and archive.read(order, 16) != sys.byteorder.encode():
         raise DataError(f"{where}: written on a machine of the other byte order")
     kept: dict[str, Tensor] = {}
 
     def storage(wanted: Storage) -> Tensor:
         key, dtype, count = wanted
         if key not in kept:
-            member = members.get(f"{folder}data/{key}")
-            if member is None:
+            member = f"{folder}data/{key}"
+            if member not in members:
                 raise pickle.UnpicklingError(f"storage {printable(key, 40)} is missing")
             kept[key] = _elements(archive.read(member, MAX_WEIGHTS), dtype, count)
         return kept[key]
 
-    stream = io.BytesIO(archive.read(members[pickles[0]], MAX_PICKLE))
+    stream = io.BytesIO(archive.read(pickles[0], MAX_PICKLE))
     return _unpickle(where, CheckpointUnpickler(stream, storage, Limits(size)))
 
 
 def _read_published(archive: Archive, where: str, wanted: Sequence[str]) -> Any:
     """Return what the file of weights in an archive holds, which projects publish."""
     endings = (".pth", ".pt", ".tar", ".ckpt", ".bin", ".pkl")
-    found = [m for m in archive.members if m.filename.lower().endswith(endings) and "__MACOSX" not in m.filename]
-    named = [member for member in found if member.filename.rpartition("/")[2] in wanted]
+    found = [name for name in archive.members if name.lower().endswith(endings) and "__MACOSX" not in name]
+    named = [name for name in found if name.rpartition("/")[2] in wanted]
     chosen = named if len(named) == 1 else found
     if not found:
         raise DataError(f"{where}: a zip file without the 'data.pkl' of a file of weights, and without such files")
     if len(chosen) != 1:
-        names = listed((member.filename for member in named or found), 10)
+        names = listed(named or found, 10)
         raise DataError(f"{where}: holds several files of weights ({names}): unpack it, and give one of them")
     data = archive.read(chosen[0], MAX_WEIGHTS)
-    inside = f"{where}: {printable(chosen[0].filename)}"
+    inside = f"{where}: {printable(chosen[0])}"
     return _read(inside, None, io.BytesIO(data), len(data), ())
 
 

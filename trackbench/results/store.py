@@ -36,14 +36,26 @@ from numpy.typing import NDArray
 
 from trackbench.cache import remove_caches
 from trackbench.errors import DataError
-from trackbench.files import TEMPORARY, folder_name, read_bytes, read_json, read_text, write_text
+from trackbench.files import MAX_DOCUMENT, TEMPORARY, folder_name, lines_of, read_bytes, read_text, write_text
 from trackbench.regions import Mask, Region, format_region, parse_region, region_to_box
 from trackbench.regions.files import parse_box_table, read_boxes, read_regions
 from trackbench.results.cache import TIMES, read_all
+from trackbench.results.records import (
+    AnyRecord,
+    FailureRecord,
+    ManifestRecord,
+    SessionRecord,
+    check_record,
+    read_record,
+)
 
 MANIFEST, FAILURES, SESSIONS = "manifest.json", "failures", "sessions"
 #: Key of a session under which it says what data it ran on: sequence -> fingerprint.
 DATA = "data"
+
+
+#: Most digits of a repetition's number.
+DIGITS = 4
 
 
 @dataclass(frozen=True)
@@ -91,7 +103,7 @@ class RunFolder:
 
     def repetitions(self) -> int:
         """Return the highest repetition that is stored; 0 when nothing is."""
-        numbers = [int(path.name[11:]) for path in self.path.glob("repetition-*") if path.name[11:].isdigit()]
+        numbers = [number for path in self.path.glob("repetition-*") if (number := _repetition(path.name)) is not None]
         return max((number for number in (1, *numbers) if self.sequences(number)), default=0)
 
     def write(
@@ -198,7 +210,7 @@ class RunFolder:
         Raises:
             DataError: one of its files is no JSON.
         """
-        manifest: dict[str, Any] | None = read_json(self.path / MANIFEST)
+        manifest = read_record(self.path / MANIFEST, ManifestRecord)
         if manifest is None:
             return None
         sessions = [{key: value for key, value in session.items() if key != DATA} for session in self._sessions()]
@@ -206,7 +218,7 @@ class RunFolder:
 
     def identity(self) -> dict[str, Any] | None:
         """Return what decides the numbers of the run, or None where nothing is stored yet."""
-        return (read_json(self.path / MANIFEST) or {}).get("identity")
+        return (read_record(self.path / MANIFEST, ManifestRecord) or {}).get("identity")
 
     def write_manifest(self, manifest: dict[str, Any]) -> None:
         """Store the manifest; sessions that have files of their own stay there.
@@ -241,7 +253,7 @@ class RunFolder:
 
     def _sessions(self) -> list[dict[str, Any]]:
         paths = sorted((self.path / SESSIONS).glob("*.json"))
-        sessions = [session for path in paths if (session := read_json(path)) is not None]
+        sessions = [session for path in paths if (session := read_record(path, SessionRecord)) is not None]
         return sorted(sessions, key=lambda session: str(session.get("started", "")))
 
     def failures(self) -> dict[str, dict[str, Any]]:
@@ -250,14 +262,16 @@ class RunFolder:
         Raises:
             DataError: one of its files is no JSON.
         """
-        found: dict[str, dict[str, Any]] = read_json(self.path / f"{FAILURES}.json") or {}
+        old = self.path / f"{FAILURES}.json"
+        found: dict[str, dict[str, Any]] = read_record(old, AnyRecord) or {}
+        for failure in found.values():
+            check_record(old, failure, FailureRecord)
         # In the old file stands also what has been mended since.
         found = {name: failure for name, failure in found.items() if not self._is_mended(name)}
         for path in sorted((self.path / FAILURES).rglob("*.json")):
-            failure = read_json(path)
-            if failure is not None:
-                repetition = int(path.parent.name[11:]) if path.parent.name.startswith("repetition-") else 1
-                found[failure_key(path.stem, repetition)] = failure
+            record = read_record(path, FailureRecord)
+            if record is not None:
+                found[failure_key(path.stem, _repetition(path.parent.name) or 1)] = record
         return found
 
     def write_failure(self, sequence: str, failure: dict[str, Any], repetition: int = 1) -> None:
@@ -287,7 +301,9 @@ class RunFolder:
 
     def _is_mended(self, name: str) -> bool:
         sequence, _, repetition = name.removesuffix(")").partition(" (repetition ")
-        return self.has(sequence, int(repetition or 1)) or any(self.path.glob(f"{glob.escape(sequence)}_????????.txt"))
+        return self.has(
+            sequence, int(repetition) if repetition.isdecimal() and len(repetition) <= DIGITS else 1
+        ) or any(self.path.glob(f"{glob.escape(sequence)}_????????.txt"))
 
     def clear(self) -> None:
         """Remove everything that this store has written."""
@@ -317,6 +333,12 @@ def failure_key(sequence: str, repetition: int) -> str:
     return sequence if repetition == 1 else f"{sequence} (repetition {repetition})"
 
 
+def _repetition(folder: str) -> int | None:
+    """Return the number in the name of a repetition's folder, None for any other name."""
+    number = folder.removeprefix("repetition-")
+    return int(number) if number != folder and number.isdecimal() and len(number) <= DIGITS else None
+
+
 def _boxes(path: Path) -> NDArray[np.float64]:
     data = read_bytes(path)
     boxes = parse_box_table(data)
@@ -331,7 +353,7 @@ def _boxes(path: Path) -> NDArray[np.float64]:
 
 def _seconds(path: Path) -> NDArray[np.float64]:
     try:
-        return np.array([float(line) for line in read_text(path).split()], np.float64)[:, None]
+        return np.array([float(line) for line in lines_of(path, read_text(path, MAX_DOCUMENT))], np.float64)[:, None]
     except ValueError as error:
         raise DataError(f"{path}: {error}; expected seconds, a number a line") from None
 
@@ -340,7 +362,7 @@ def stored_runs(runs: Path, dataset: str | None = None) -> list[RunFolder]:
     """Return the runs below ``runs``, those of one data set or all, sorted by name."""
     found = []
     for path in sorted(runs.glob(f"*/*/*/{MANIFEST}")):
-        manifest = read_json(path) or {}
+        manifest = read_record(path, ManifestRecord) or {}
         # A folder that was copied or renamed is a run of its own, whatever its manifest says.
         tracker = str(manifest.get("tracker", path.parts[-4]))
         key = RunKey(

@@ -1,0 +1,81 @@
+"""What the JSON files of the store hold: checked where they are read, since anybody may have written them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from trackbench.definitions import describe_invalid
+from trackbench.errors import DataError
+from trackbench.files import read_json
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(extra="allow", protected_namespaces=())
+
+
+class AnyRecord(_Record):
+    """Any object."""
+
+
+class SessionRecord(_Record):
+    """One working session."""
+
+    started: str = ""
+    versions: dict[str, str] = {}
+    data: dict[str, str] = {}
+    """Fingerprints of the sequences that it ran on."""
+
+
+class ManifestRecord(_Record):
+    """What made the results of a run."""
+
+    tracker: str | None = None
+    dataset: str | None = None
+    protocol: str | None = None
+    title: str | None = None
+    imported: bool = False
+    identity: dict[str, Any] = {}
+    source: dict[str, Any] = {}
+    padded: dict[str, dict[str, int]] = {}
+    sessions: list[SessionRecord] = []
+
+
+class FailureRecord(_Record):
+    """Why a sequence could not be run."""
+
+    reason: str
+    traceback: str | None = None
+
+
+Record = TypeVar("Record", bound=_Record)
+
+
+def read_record(path: Path, kind: type[Record]) -> dict[str, Any] | None:
+    """Return the document in a JSON file as it stands, or None where there is no such file.
+
+    Raises:
+        DataError: it cannot be read, is no JSON, or holds something else than ``kind``; file and key are named.
+    """
+    document = read_json(path)
+    if document is None:
+        return None
+    check_record(path, document, kind)
+    found: dict[str, Any] = document
+    return found
+
+
+def check_record(path: Path, document: Any, kind: type[Record]) -> None:
+    """Refuse a document that is not of a kind.
+
+    Raises:
+        DataError: it is not; file and key are named.
+    """
+    if not isinstance(document, dict):
+        raise DataError(f"{path}: holds a {type(document).__name__}; expected a JSON object")
+    try:
+        kind.model_validate(document)
+    except ValidationError as error:
+        raise DataError(describe_invalid(error, str(path), list(kind.model_fields))) from None
