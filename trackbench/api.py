@@ -246,9 +246,11 @@ def import_results(
     tool: str | None = None,
     only: str | None = None,
     protocol: str | None = None,
-    boxes: Literal["xywh", "xyxy"] = "xywh",
+    boxes: Literal["xywh", "xyxy", "cxcywh", "yxhw"] = "xywh",
     offset: float = 0.0,
     pad_missing: bool = False,
+    first_missing: bool = False,
+    fractions: bool = False,
     skip_faulty: bool = False,
     restart: bool = False,
     runs: AnyPath = "runs",
@@ -266,6 +268,8 @@ def import_results(
         boxes: what four columns mean.
         offset: added to every x and y, in pixels.
         pad_missing: fill up short files with frames without an answer.
+        first_missing: files that are one line short lack the first frame, and get the given box.
+        fractions: the numbers are fractions of the images' width and height.
         skip_faulty: store what fits although something does not.
         restart: replace what is stored under this name.
         runs: the folder of all runs.
@@ -291,6 +295,8 @@ def import_results(
         boxes=boxes,
         offset=offset,
         pad_missing=pad_missing,
+        first_missing=first_missing,
+        fractions=fractions,
         skip_faulty=skip_faulty,
         restart=restart,
     )

@@ -107,13 +107,13 @@ def read_text(path: Path, most: int = MAX_FILE) -> str:
     return decode(path, read_bytes(path, most))
 
 
-def lines_of(path: Path | str, text: str) -> list[str]:
-    """Return the lines of a text with one for each frame; blank ones at the end do not count.
+def lines_of(path: Path | str, text: str, *, strip: bool = True) -> list[str]:
+    """Return the lines of a text with one for each frame; blank ones at the end do not count, if ``strip``.
 
     Raises:
         DataError: there are more than any video has.
     """
-    text = text.rstrip()
+    text = text.rstrip() if strip else text
     if text.count("\n") >= MAX_LINES:
         raise DataError(
             f"{path}: has {text.count(chr(10)) + 1} lines; expected at most {MAX_LINES}, one for each frame"

@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 def import_results(
     path: Annotated[Path, typer.Argument(help="Folder, zip archive or single file with one tracker's results.")],
     *,
-    name: Annotated[str, typer.Option("--as", help="What the tracker is called here.")],
+    name: Annotated[
+        str | None,
+        typer.Option("--as", help="What the tracker is called here. With --all: what stands before each name."),
+    ] = None,
     dataset: Annotated[str, typer.Option("--dataset", "-d", help="A name of `trackbench list datasets`, or a folder.")],
     root: Root = None,
     runs: Runs = Path("runs"),
@@ -29,6 +32,9 @@ def import_results(
         ),
     ] = None,
     only: Annotated[str | None, typer.Option(help="Which tracker, where PATH holds several.")] = None,
+    every: Annotated[
+        bool, typer.Option("--all", help="Import every tracker in PATH, each under the name of its folder.")
+    ] = False,
     protocol: Annotated[
         str | None,
         typer.Option(
@@ -36,7 +42,10 @@ def import_results(
         ),
     ] = None,
     boxes: Annotated[
-        Literal["xywh", "xyxy"], typer.Option(help="What four columns mean; corners are never guessed.")
+        Literal["xywh", "xyxy", "cxcywh", "yxhw"],
+        typer.Option(
+            help="What four columns mean: corner and size, two corners, centre and size, y first. Never guessed."
+        ),
     ] = "xywh",
     offset: Annotated[float, typer.Option(help="Added to every x and y, in pixels.")] = 0.0,
     pad_missing: Annotated[
@@ -44,6 +53,15 @@ def import_results(
         typer.Option(
             "--pad-missing", help="Fill up a short file with frames without an answer, which count as failures."
         ),
+    ] = False,
+    first_missing: Annotated[
+        bool,
+        typer.Option(
+            "--first-missing", help="Files that are one line short lack the first frame: put the given box there."
+        ),
+    ] = False,
+    fractions: Annotated[
+        bool, typer.Option("--fractions", help="The numbers are fractions of the images' width and height.")
     ] = False,
     skip_faulty: Annotated[
         bool, typer.Option("--skip-faulty", help="Store what fits although something does not.")
@@ -61,39 +79,74 @@ def import_results(
 
     trackbench import otb100_results.zip --only MDNet --as mdnet -d otb100 --pad-missing
 
+    trackbench import SiamRPN_results/ --as siamrpn -d uav123 --boxes xyxy
+
+    trackbench import published_results.zip --all -d lasot
+
     trackbench import workspace/results/CSRDCF --as csrdcf -d vot2018
     """
+    from collections import Counter
+
     import trackbench
     from trackbench.datasets.catalogue import open_dataset
-    from trackbench.quoting import listed
+    from trackbench.errors import UsageError
+    from trackbench.formats.importing import trackers_in
 
     found = open_dataset(dataset, root)
-    plan, folder = trackbench.import_results(
-        path,
-        name,
-        found,
-        tool=tool,
-        only=only,
-        protocol=protocol,
-        boxes=boxes,
-        offset=offset,
-        pad_missing=pad_missing,
-        skip_faulty=skip_faulty,
-        restart=restart,
-        runs=runs,
-    )
-    refused = folder is None
-    row = _summary(plan, folder)
+    if every:
+        if only is not None or protocol is not None or tool == "vot":
+            raise UsageError("--all takes every tracker with one-pass results, without --only, --protocol, --from vot")
+        wanted: list[tuple[str, str | None]] = [
+            ((name or "") + label.rpartition("/")[2], label) for label in trackers_in(path, found, tool)
+        ]
+    elif name is None:
+        raise UsageError("import: --as says what the tracker is called here, or --all imports each under its own name")
+    else:
+        wanted = [(name, only)]
+    if twice := [name for name, count in Counter(name for name, _ in wanted).items() if count > 1]:
+        raise UsageError(f"{path}: holds several trackers called '{twice[0]}'; --only takes one of them")
+    rows: list[dict[str, Any]] = []
+    failed = False
+    for called, which in wanted:
+        plan, folder = trackbench.import_results(
+            path,
+            called,
+            found,
+            tool=tool,
+            only=which,
+            protocol=protocol,
+            boxes=boxes,
+            offset=offset,
+            pad_missing=pad_missing,
+            first_missing=first_missing,
+            fractions=fractions,
+            skip_faulty=skip_faulty,
+            restart=restart,
+            runs=runs,
+        )
+        refused = folder is None
+        rows.append(_summary(plan, folder))
+        failed |= refused or bool(plan.faults)
+        _tell(plan, rows[-1], path, refused, quiet)
     if json:
-        print_json({"run": row})
+        print_json({"runs": rows} if every else {"run": rows[0]})
+    if failed:
+        raise typer.Exit(1)
+
+
+def _tell(plan: ImportPlan, row: dict[str, Any], path: Path, refused: bool, quiet: bool) -> None:
+    """Say what of a plan was stored, and what does not fit."""
+    from trackbench.quoting import listed
+
     say = messages(quiet).print
     for line in plan.warnings:
         say(line)
     for fault in plan.faults:
         print_error(f"{fault.file}: {fault.reason}")
-    if folder is not None:
+    if not refused:
         runs_of_each = f", {row['repetitions']} runs" if row["repetitions"] > 1 else ""
-        say(f"{name}: {row['sequences']} of {row['of']} sequences{runs_of_each} in {folder} ({plan.source['tool']})")
+        where = f"{row['folder']} ({plan.source['tool']})"
+        say(f"{plan.name}: {row['sequences']} of {row['of']} sequences{runs_of_each} in {where}")
         if plan.missing:
             say(f"missing: {listed(plan.missing)}")
     if plan.faults:
@@ -103,9 +156,7 @@ def import_results(
             f"{len(plan.faults)} {'file does' if len(plan.faults) == 1 else 'files do'} not fit, {outcome}{hint}"
         )
     elif refused:
-        print_error(f"{path}: no result is of a sequence in {found.root}; nothing is stored")
-    if plan.faults or refused:
-        raise typer.Exit(1)
+        print_error(f"{path}: no result is of a sequence in {plan.dataset.root}; nothing is stored")
 
 
 def _summary(plan: ImportPlan, folder: Path | None) -> dict[str, Any]:

@@ -8,8 +8,8 @@ from __future__ import annotations
 import hashlib
 from collections import defaultdict
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,8 @@ from trackbench.datasets.sequence import VideoSequence
 from trackbench.errors import DataError
 from trackbench.formats import discovery, reading
 from trackbench.formats.archives import Files
-from trackbench.formats.matlab import read_mat
+from trackbench.formats.evidence import Form, Judge, frame_size, lacks_first, to_boxes
+from trackbench.formats.matlab import MatRun, read_mat
 from trackbench.regions import Box, Region
 
 #: Sequences of which some tools write more leading frames than the truth has: OTB's toolkit starts Tiger1 at frame 6.
@@ -29,11 +30,25 @@ LEADING = {"Tiger1": 5}
 class ImportOptions:
     """How the numbers are to be read."""
 
-    boxes: Literal["xywh", "xyxy"] = "xywh"
+    boxes: Form = "xywh"
     offset: float = 0.0
     """Added to every x and y."""
     pad_missing: bool = False
     """Frames that a short file lacks count as frames without an answer."""
+    first_missing: bool = False
+    """Files that are one line short lack the first frame, and get the given box."""
+    fractions: bool = False
+    """The numbers are fractions of the images' width and height."""
+
+    @property
+    def converts(self) -> bool:
+        """Whether boxes come out otherwise than they stand in the file."""
+        return self.boxes != "xywh" or bool(self.offset) or self.fractions
+
+    def document(self) -> dict[str, Any]:
+        """Return what a manifest says of them; what came later is there only where it is used."""
+        document: dict[str, Any] = {"boxes": self.boxes, "offset": self.offset, "pad_missing": self.pad_missing}
+        return document | {key: True for key in ("first_missing", "fractions") if getattr(self, key)}
 
 
 @dataclass
@@ -74,6 +89,8 @@ class SequenceAligner:
         """Tabs separate the numbers."""
         self._shifts: list[tuple[float, float]] = []
         self._present = set(files.names)
+        self._judge = Judge(how.boxes)
+        self._mat: tuple[str, list[MatRun]] | None = None
 
     def fit(self, entry: discovery.DiscoveredResult, sequence: VideoSequence, runs: int) -> Result:
         """Return the trajectory of ``entry``, as long as the truth of ``sequence``.
@@ -87,20 +104,31 @@ class SequenceAligner:
             DataError: it is too short, or no trajectory; the message names the file or the sequence.
         """
         trajectory = self.trajectory(entry)
-        boxes, regions, name = trajectory.boxes, trajectory.regions, sequence.name
-        found, expected = len(boxes), expected_length(sequence)
+        name, given = sequence.name, sequence.ground_truth.boxes
+        boxes, regions = self._converted(trajectory, sequence), trajectory.regions
+        if regions is not None and self.how.converts:
+            regions = (regions[0], *map(Box.of, boxes[1:]))
+        expected = expected_length(sequence)
+        if self.how.first_missing and expected is not None and len(boxes) == expected - 1:
+            boxes, regions = np.vstack([given[:1], boxes]), None
+            self.notes["without the first frame, filled with the given box"].append(name)
+        found = len(boxes)
         if expected is None:
             self.notes["the number of frames is not known here, lengths are not checked"].append(name)
             expected = found
         skip = LEADING.get(name, 0)
         if found != expected + skip:
             skip = 0
+        late = found == expected - 1 and lacks_first(boxes, given)
+        hint = "line 1 fits the second frame better than the first: --first-missing puts the given box before it, "
+        hint += "--pad-missing fills up the end"
         if found < expected and not self.how.pad_missing:
-            raise DataError(
-                f"{name}: {found} lines, the truth has {expected}; "
-                "--pad-missing fills up the file with frames without an answer"
-            )
-        seconds, scores = self._seconds(entry, found, runs), self._scores(entry, found)
+            way = hint if late else "--pad-missing fills up the file with frames without an answer"
+            raise DataError(f"{name}: {found} lines, the truth has {expected}; {way}")
+        if late:
+            self.notes[f"one line short, and {hint}"].append(name)
+        seconds = [1 / trajectory.fps] * found if trajectory.fps else self._seconds(entry, found, runs)
+        scores = self._scores(entry, found)
         if skip:
             self.notes[f"the first {skip} lines, which the benchmark omits, were dropped"].append(name)
         elif found > expected:
@@ -110,7 +138,8 @@ class SequenceAligner:
                 f"{name} ({found} lines for {expected} frames)"
             )
         kept = slice(skip, skip + expected)
-        boxes, regions = boxes[kept], None if regions is None else regions[kept]
+        boxes, regions = boxes[kept].copy(), None if regions is None else regions[kept]
+        self._judge.look_at(trajectory.boxes[kept], given)
         lacking = expected - len(boxes)
         if lacking:
             boxes = np.vstack([boxes, np.full((lacking, 4), np.nan)])
@@ -127,6 +156,18 @@ class SequenceAligner:
             found if lacking else None,
         )
 
+    def _converted(self, trajectory: reading.ParsedResult, sequence: VideoSequence) -> NDArray[np.float64]:
+        """Return the boxes x, y, w, h in pixels of what the file has in another form."""
+        form = self.how.boxes
+        if trajectory.polygons and form != "xywh":
+            raise DataError(f"{sequence.name}: 8 numbers a line are polygons, which --boxes {form} cannot mean")
+        boxes = to_boxes(trajectory.boxes, form)
+        if self.how.fractions:
+            width, height = sequence.size or frame_size(sequence)
+            boxes = boxes * [width, height, width, height]
+        boxes[:, :2] += self.how.offset
+        return boxes
+
     def _look_at(self, boxes: NDArray[np.float64], name: str) -> None:
         # Line 1 may be VOT's code, which is no lack of an answer.
         unanswered = int((~np.isfinite(boxes[1:])).any(1).sum())
@@ -134,9 +175,7 @@ class SequenceAligner:
             self.notes["NaN or infinity, kept as no answer"].append(f"{name} ({unanswered} frames)")
         negative = int((boxes[:, 2:] < 0).any(1).sum())
         if negative:
-            self.notes["width or height below 0 (are these corners? then --boxes xyxy)"].append(
-                f"{name} ({negative} frames)"
-            )
+            self.notes["width or height below 0"].append(f"{name} ({negative} frames)")
 
     def trajectory(self, entry: discovery.DiscoveredResult) -> reading.ParsedResult:
         """Return what the file of ``entry`` holds.
@@ -150,13 +189,28 @@ class SequenceAligner:
         if self.shape == "own":
             return reading.read_own(data, where)
         if self.shape == "mat":
-            boxes = read_mat(data, where)
-            if self.how.boxes == "xyxy":
-                boxes[:, 2:] -= boxes[:, :2]
-            boxes[:, :2] += self.how.offset
-            return reading.ParsedResult(boxes)
+            run = self._mat_runs(data, where)[entry.run - 1]
+            return reading.ParsedResult(run.boxes, fps=run.fps)
+        if entry.file.lower().endswith(".json"):
+            return reading.read_json_result(data, where)
         self.tabs |= b"\t" in data[:200]
-        return reading.read_trajectory(data, where, corners=self.how.boxes == "xyxy", offset=self.how.offset)
+        return reading.read_trajectory(data, where)
+
+    def runs_of(self, entry: discovery.DiscoveredResult) -> list[discovery.DiscoveredResult]:
+        """Return the runs in the file of ``entry``: several in some ``.mat`` files, else itself.
+
+        Raises:
+            DataError: it cannot be read.
+        """
+        if self.shape != "mat":
+            return [entry]
+        count = len(self._mat_runs(self._read(entry.file), self.files.where(entry.file)))
+        return [replace(entry, run=number) for number in range(1, count + 1)]
+
+    def _mat_runs(self, data: bytes, where: str) -> list[MatRun]:
+        if self._mat is None or self._mat[0] != where:
+            self._mat = where, read_mat(data, where)
+        return self._mat[1]
 
     def _seconds(self, entry: discovery.DiscoveredResult, frames: int, runs: int) -> list[float]:
         for file in discovery.time_files(entry, self.shape):
@@ -170,6 +224,12 @@ class SequenceAligner:
                 return []
             # GOT-10k's files have a column a run; a single one beside several runs does not say whose it is.
             column = 0 if times.shape[1] == runs == 1 or self.shape != "nested" else entry.run - 1
+            if len(times) == frames and self.shape == "nested" and 1 <= times.shape[1] <= column:
+                what = "times of fewer runs than there are, left out for the others"
+                said = f"{where} ({times.shape[1]} columns for {runs} runs)"
+                if said not in self.notes[what]:
+                    self.notes[what].append(said)
+                return []
             if len(times) != frames or column >= times.shape[1] or (self.shape != "nested" and times.shape[1] > 1):
                 shape = f"{len(times)} lines of {times.shape[1]} for {frames} frames, run {entry.run}"
                 self.notes["times that do not fit, left out"].append(f"{where} ({shape})")
@@ -202,7 +262,10 @@ class SequenceAligner:
         return data
 
     def look_for_shift(self) -> None:
-        """Note if most first boxes miss the truth by exactly one pixel."""
+        """Note if the numbers mean something else, or most first boxes miss the truth by exactly one pixel."""
+        if verdict := self._judge.verdict():
+            self.notes[verdict] = []
+            return
         for shift in (1.0, -1.0):
             count = sum(np.allclose(found, shift, rtol=0, atol=1e-6) for found in self._shifts)
             if 2 * count > len(self._shifts):

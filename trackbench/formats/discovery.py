@@ -19,6 +19,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from trackbench.errors import UsageError, suggestion
+from trackbench.formats.archives import ENDINGS
 from trackbench.formats.names import SIDE, Names
 from trackbench.formats.writers import FORMATS
 from trackbench.quoting import listed
@@ -27,6 +28,8 @@ Shape = Literal["flat", "nested", "mat", "own"]
 
 #: The OSTrack family puts these two benchmarks, and no others, into a folder below the run's.
 _BELOW_RUN = ("got10k", "trackingnet")
+#: Endings of files with one trajectory each.
+TEXTS = ("txt", "csv", "json")
 _NUMBERED = re.compile(r"(.+)_(\d{3})", re.DOTALL)
 _OWN_RUN = re.compile(r"repetition-(\d{3})")
 
@@ -66,24 +69,28 @@ class Group:
         return sum(bool(names.hits(entry.written)) for entry in self.entries)
 
 
-def find_groups(files: Iterable[str], names: Names, suffix: str = ".txt") -> list[Group]:
+def find_groups(files: Iterable[str], names: Names, suffix: str | None = None) -> list[Group]:
     """Return the trackers of a tree of files, sorted by label; files beside trajectories belong to none.
 
     Args:
         files: all files of the tree.
         names: the sequences' names.
-        suffix: how files with a box a line end.
+        suffix: how trajectory files end; None: as those of most tools do, `TEXTS`.
     """
     files = list(files)
     own = {file.rpartition("/")[0] for file in files if file.rpartition("/")[2] == "manifest.json"}
+    present = set(files)
+    endings = TEXTS if suffix is None or suffix == ".txt" else (suffix.lower().lstrip("."),)
     groups: dict[tuple[str, Shape], list[DiscoveredResult]] = defaultdict(list)
     mats: dict[str, list[str]] = defaultdict(list)
     for file in files:
         folder, _, base = file.rpartition("/")
         stem, _, ending = base.rpartition(".")
+        if ending.lower() in TEXTS[1:] and (f"{file[: -len(ending)]}txt" in present or _is_below(folder, own)):
+            continue  # beside a text it is something else
         if ending.lower() == "mat":
             mats[folder].append(file)
-        elif f".{ending.lower()}" == suffix.lower() and (names.is_name(stem) or not SIDE.fullmatch(stem)):
+        elif ending.lower() in endings and (names.is_name(stem) or not SIDE.fullmatch(stem)):
             label, shape, entry = _place(file, folder, stem, own)
             groups[label, shape].append(entry)
     found = _join_runs([Group(label, shape, entries) for (label, shape), entries in groups.items()])
@@ -92,8 +99,16 @@ def find_groups(files: Iterable[str], names: Names, suffix: str = ".txt") -> lis
     return sorted(found, key=lambda group: group.label)
 
 
-def choose(groups: list[Group], names: Names, tool: str | None, only: str | None, where: str) -> Group:
+def _is_below(folder: str, places: set[str]) -> bool:
+    return any(folder == place or folder.startswith(f"{place}/") for place in places)
+
+
+def choose(
+    groups: list[Group], names: Names, tool: str | None, only: str | None, where: str, seen: Iterable[str] = ()
+) -> Group:
     """Return the group to import: the one that is asked for, or the only one that fits the data set.
+
+    ``seen`` are the names of all files, of which some are named where none is a result.
 
     Raises:
         UsageError: there is none, or more than one.
@@ -101,7 +116,9 @@ def choose(groups: list[Group], names: Names, tool: str | None, only: str | None
     if tool is not None:
         groups = [group for group in groups if group.shape in FORMATS.get(tool).shapes]
     if not groups:
-        raise UsageError(f"{where}: holds no result files{f' of the kind that {tool} writes' if tool else ''}")
+        kind = f" of the kind that {tool} writes" if tool else ""
+        found = f" (it holds {listed(seen, 3)}; results end in {', '.join(ENDINGS)})" if seen else ""
+        raise UsageError(f"{where}: holds no result files{kind}{found}")
     if only is not None:
         chosen = [group for group in groups if f"/{group.label}".endswith(f"/{only}")]
         if not chosen:
@@ -114,7 +131,9 @@ def choose(groups: list[Group], names: Names, tool: str | None, only: str | None
         groups = fitting or [group for group in groups if group.matched(names)] or groups[:1]
     if len(groups) > 1:
         labels = [group.label for group in groups]
-        raise UsageError(f"{where}: holds results of {len(groups)} trackers ({listed(labels)}); --only NAME takes one")
+        raise UsageError(
+            f"{where}: holds results of {len(groups)} trackers ({listed(labels)}); --only NAME takes one, --all each"
+        )
     return groups[0]
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import re
 import sys
 from collections import defaultdict
 from collections.abc import Callable
@@ -65,6 +66,21 @@ class ImportPlan:
         return [name for name in names if name not in self.sequences]
 
 
+def trackers_in(path: Path, dataset: Dataset, tool: str | None = None) -> list[str]:
+    """Return the trackers with results of ``dataset`` in ``path``, as ``only`` of `plan_import` takes them.
+
+    Raises:
+        UsageError: there are none.
+    """
+    files = open_files(path)
+    names = Names([sequence.name for sequence in dataset.sequences] + list(dataset.missing))
+    groups = distinct(discovery.find_groups(files.names, names), files)
+    fitting = [g for g in groups if g.matched(names) and (tool is None or g.shape in FORMATS.get(tool).shapes)]
+    if not fitting:
+        raise UsageError(f"{path}: holds no results of {dataset.name}")
+    return [group.label for group in fitting]
+
+
 def plan_import(
     path: Path,
     name: str,
@@ -98,13 +114,35 @@ def plan_import(
         raise UsageError(f"{dataset.name} is scored by the protocol '{dataset.protocol}'; only one-pass results import")
     files = open_files(path)
     names = Names([sequence.name for sequence in dataset.sequences] + list(dataset.missing))
-    group = discovery.choose(
-        discovery.find_groups(files.names, names, written.suffix if written else ".txt"), names, tool, only, str(path)
-    )
+    groups = distinct(discovery.find_groups(files.names, names, written.suffix if written else None), files)
+    group = discovery.choose(groups, names, tool, only, str(path), files.names)
     how = how or ImportOptions()
     if group.shape == "own" and (how.boxes != "xywh" or how.offset):
         raise UsageError(f"{path}: is a run of trackbench, whose boxes need no --boxes or --offset")
     return _Importer(files, group, names, dataset, how, written.read if written else None).plan(name, tool)
+
+
+def distinct(groups: list[discovery.Group], files: Files) -> list[discovery.Group]:
+    """Return the groups without those that are a copy of one before, as an archive leaves that is unpacked twice."""
+    kept: list[discovery.Group] = []
+    for group in groups:
+        alike = [other for other in kept if _outline(other) == _outline(group)]
+        if not any(_same_files(other, group, files) for other in alike):
+            kept.append(group)
+    return kept
+
+
+def _outline(group: discovery.Group) -> tuple[object, ...]:
+    name = re.sub(r" \(\d+\)$| copy$", "", group.label.rpartition("/")[2])
+    return name, group.shape, sorted((entry.written, entry.run) for entry in group.entries)
+
+
+def _same_files(one: discovery.Group, other: discovery.Group, files: Files) -> bool:
+    def key(entry: discovery.DiscoveredResult) -> tuple[str, int]:
+        return entry.written, entry.run
+
+    pairs = zip(sorted(one.entries, key=key), sorted(other.entries, key=key), strict=True)
+    return all(files.read(a.file) == files.read(b.file) for a, b in pairs)
 
 
 def check_name(name: str) -> None:
@@ -186,12 +224,14 @@ class _Importer:
         self._fitter = SequenceAligner(files, group.shape, how, read)
         self._notes = self._fitter.notes
         self._faults: list[ImportProblem] = []
+        self._unneeded: list[str] = []
+        """Results of sequences that the data set does not have."""
 
     def plan(self, name: str, tool: str | None) -> ImportPlan:
         results: dict[tuple[str, int], Result] = {}
         for sequence, entries in self._matched().items():
             repetition = 0
-            for entry in entries:
+            for entry in self._runs(entries):
                 try:
                     result = self._fitter.fit(entry, self._sequences[sequence], len(entries))
                 except DataError as error:
@@ -212,10 +252,19 @@ class _Importer:
             "group": self.group.label,
             "files": len(self._fitter.hashes),
             "sha256": hashlib.sha256(listing.encode("utf-8", "surrogateescape")).hexdigest(),
-            "options": {"boxes": self.how.boxes, "offset": self.how.offset, "pad_missing": self.how.pad_missing},
+            "options": self.how.document(),
         }
         warnings = [": ".join(filter(None, (what, listed(where)))) for what, where in self._notes.items()]
         return ImportPlan(name, self.dataset, source, results, sorted(self._faults), warnings)
+
+    def _runs(self, entries: list[discovery.DiscoveredResult]) -> list[discovery.DiscoveredResult]:
+        runs: list[discovery.DiscoveredResult] = []
+        for entry in entries:
+            try:
+                runs += self._fitter.runs_of(entry)
+            except DataError:  # fitting it says why
+                runs.append(entry)
+        return runs
 
     def _matched(self) -> dict[str, list[discovery.DiscoveredResult]]:
         """Return the entries of each sequence, by run; what names none, or the same twice, is a fault."""
@@ -236,6 +285,11 @@ class _Importer:
                 self._faults.append(ImportProblem(where, reason))
             else:
                 found[sequence][entry.run] = entry
+        if self._unneeded and set(found) >= set(self._sequences):
+            self._notes[f"of no sequence of {self.dataset.name}, left aside: a larger benchmark's"] += self._unneeded
+        else:
+            reason = "is no sequence of " + self.dataset.name
+            self._faults += [ImportProblem(where, f"'{Path(where).stem}' {reason}") for where in self._unneeded]
         if not any(found.values()) and not self._notes:
             first, expected = self.group.entries[0].written, self.dataset.sequences[0].name
             raise DataError(
@@ -250,7 +304,7 @@ class _Importer:
         except DataError:
             self._notes["no result files, left aside"].append(where)
             return
-        self._faults.append(ImportProblem(where, f"'{entry.written}' is no sequence of {self.dataset.name}"))
+        self._unneeded.append(where)
 
     def _compare_runs(self, results: dict[tuple[str, int], Result]) -> None:
         most = max((repetition for _, repetition in results), default=0)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from trackbench.datasets.sequence import Dataset
 from trackbench.errors import UsageError
 from trackbench.formats.alignment import ImportOptions
+from trackbench.formats.evidence import Form
 from trackbench.formats.importing import ImportPlan, plan_import, store_import
 from trackbench.formats.vot import plan_vot_import
 
@@ -30,9 +31,11 @@ def import_run(
     tool: str | None = None,
     only: str | None = None,
     protocol: str | None = None,
-    boxes: Literal["xywh", "xyxy"] = "xywh",
+    boxes: Form = "xywh",
     offset: float = 0.0,
     pad_missing: bool = False,
+    first_missing: bool = False,
+    fractions: bool = False,
     skip_faulty: bool = False,
     restart: bool = False,
 ) -> Imported:
@@ -42,13 +45,13 @@ def import_run(
         UsageError: an option does not fit the tool.
         DataError: nothing there can be read.
     """
-    how = ImportOptions(boxes, offset, pad_missing)
+    how = ImportOptions(boxes, offset, pad_missing, first_missing, fractions)
     plan: ImportPlan
     if tool == "vot" or protocol is not None or (tool is None and dataset.protocol != "one-pass"):
         if tool not in (None, "vot"):
             raise UsageError(f"--protocol is for results of vot-toolkit, not for --from {tool}")
-        if boxes != "xywh" or offset:
-            raise UsageError("results of vot-toolkit need no --boxes or --offset")
+        if how.converts or first_missing:
+            raise UsageError("results of vot-toolkit need no --boxes, --offset, --fractions or --first-missing")
         chosen = protocol or dataset.protocol
         plan = plan_vot_import(path, name, dataset, chosen, only=only, pad_missing=pad_missing)
     else:

@@ -1,35 +1,53 @@
 """Result files of the OTB MATLAB toolkit, which UAV123 and DTB70 use too: ``<sequence>_<TRACKER>.mat``.
 
-They hold a cell ``results`` with one struct: ``type`` ('rect'), ``res`` (N x 4), ``len``, ``fps``, ``annoBegin``,
-``startFrame``. The boxes are in the coordinates of the annotation, like those of every other tool.
+They hold a cell ``results`` with one struct a run: ``type`` ('rect', 'ivtAff' or '4corner'), ``res`` (N x 4, 6 or 8),
+``len``, ``fps``, ``annoBegin``, ``startFrame``. The boxes are in the coordinates of the annotation, like those of every
+other tool.
 """
 
 from __future__ import annotations
 
 import functools
 import io
+import math
 import multiprocessing
 import struct
+import sys
 import zlib
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import scipy.io
 from numpy.typing import NDArray
 
-from trackbench.errors import DataError
+from trackbench.errors import DataError, unforeseen
 from trackbench.formats.archives import MAX_FILE
+from trackbench.quoting import listed, shown
 
 _COMPRESSED = 15
+#: Most memory of the process that reads, and most runs of a file.
+MAX_MEMORY, MAX_RUNS = 2 << 30, 1000
 
 
-def read_mat(data: bytes, where: str) -> NDArray[np.float64]:
-    """Return the boxes of a one-pass result, float64 (N, 4). Nothing in the file is executed.
+class MatRun(NamedTuple):
+    """One run over a sequence."""
+
+    boxes: NDArray[np.float64]
+    """(N, 4): x, y, w, h in pixels."""
+    fps: float | None = None
+    """Frames per second, where the file has it."""
+
+
+def read_mat(data: bytes, where: str) -> list[MatRun]:
+    """Return the runs of a one-pass result. Nothing in the file is executed.
+
+    Several runs over all frames are repetitions. Of the runs of the temporal robustness evaluation, which start on
+    different frames, the first is the one-pass run.
 
     Raises:
-        DataError: it is not a file of this kind, or holds other than one run of boxes.
+        DataError: it is not a file of this kind, or holds other than runs of boxes.
     """
     _check_expansion(data, where)
     try:
@@ -40,28 +58,61 @@ def read_mat(data: bytes, where: str) -> NDArray[np.float64]:
     except NotImplementedError:
         raise DataError(f"{where}: is a MATLAB 7.3 file; save it again with -v7") from None
     except Exception as error:  # a damaged file makes scipy fail in any way
-        raise DataError(f"{where}: is not a readable MATLAB file: {error}") from None
+        raise DataError(f"{where}: is not a readable MATLAB file: {unforeseen(error)}") from None
     if "results" not in content:
-        raise DataError(f"{where}: holds no variable 'results'")
+        raise DataError(
+            f"{where}: holds no variable 'results' (it holds {listed(k for k in content if k[:2] != '__')})"
+        )
     results = content["results"]
-    if not isinstance(results, dict) and np.ndim(results) == 1 and len(results) != 1:
-        raise DataError(f"{where}: holds {len(results)} runs (a robustness evaluation); expected 1, of one-pass")
-    result = results if isinstance(results, dict) else np.ravel(results)[0] if np.size(results) == 1 else None
-    if not isinstance(result, dict) or "res" not in result:
+    found = [results] if isinstance(results, dict) else list(np.ravel(results)[:MAX_RUNS])
+    if not found or not all(isinstance(result, dict) and "res" in result for result in found):
         raise DataError(f"{where}: 'results' is no struct with 'res'")
+    if len(found) > 1 and any("shiftType" in result or "shiftTypeSet" in result for result in found):
+        raise DataError(f"{where}: holds {len(found)} runs of a spatial robustness evaluation; expected one-pass runs")
+    starts = {shown(result.get("startFrame")) for result in found}
+    return [_run(result, where) for result in found[: 1 if len(starts) > 1 else None]]
+
+
+def _run(result: dict[str, Any], where: str) -> MatRun:
     kind = result.get("type", "rect")
-    if not isinstance(kind, str) or kind != "rect":
-        raise DataError(f"{where}: results of type {str(kind)[:40]!r}; expected 'rect'")
-    try:
-        boxes = np.atleast_2d(np.asarray(result["res"], np.float64))
-    except (TypeError, ValueError):
-        raise DataError(f"{where}: 'res' holds no numbers") from None
-    if boxes.ndim != 2 or boxes.shape[1] != 4 or not len(boxes):
-        raise DataError(f"{where}: 'res' is {' x '.join(map(str, boxes.shape))}; expected N x 4")
+    if kind == "ivtAff":
+        boxes = _affine_boxes(_numbers(result, "res", where, 6), _numbers(result, "tmplsize", where, 2)[0])
+    elif kind == "4corner":
+        corners = _numbers(result, "res", where, 8).reshape(-1, 4, 2)
+        boxes = np.hstack([corners.min(1), corners.max(1) - corners.min(1)])
+    elif isinstance(kind, str) and kind == "rect":
+        boxes = _numbers(result, "res", where, 4)
+    else:
+        raise DataError(f"{where}: results of type {shown(kind, 40)}; expected 'rect', 'ivtAff' or '4corner'")
     length = result.get("len", len(boxes))
     if np.ndim(length) or not isinstance(length, int | float | np.number) or float(length) != len(boxes):
-        raise DataError(f"{where}: 'res' has {len(boxes)} lines, 'len' says {str(length)[:40]}")
-    return boxes
+        raise DataError(f"{where}: 'res' has {len(boxes)} lines, 'len' says {shown(length, 40)}")
+    fps = result.get("fps")
+    known = isinstance(fps, int | float | np.number) and math.isfinite(float(fps)) and float(fps) > 0
+    return MatRun(boxes, float(fps) if known and fps is not None else None)
+
+
+def _numbers(result: dict[str, Any], key: str, where: str, columns: int) -> NDArray[np.float64]:
+    values = np.atleast_2d(np.asarray(result.get(key, ())))
+    if values.dtype.kind not in "fiu":
+        raise DataError(f"{where}: '{key}' holds no real numbers")
+    if values.ndim != 2 or values.shape[1] != columns or not len(values):
+        raise DataError(f"{where}: '{key}' is {' x '.join(map(str, values.shape))}; expected N x {columns}")
+    return values.astype(np.float64)
+
+
+def _affine_boxes(parameters: NDArray[np.float64], template: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the min-max boxes (N, 4) of a template that is moved by affine parameters, rounded down.
+
+    The rule of OTB's toolkit (``calcRectCenter.m``): the corners of the template, height and width ``template``,
+    around its centre, mapped by [p1 p3 p4; p2 p5 p6].
+    """
+    h, w = template
+    corners = np.array([[-w, -h], [w, -h], [w, h], [-w, h]]) / 2
+    centre, matrix = parameters[:, :2], parameters[:, [2, 3, 4, 5]].reshape(-1, 2, 2)
+    points = centre[:, None] + corners @ matrix.transpose(0, 2, 1)
+    low, high = points.min(1), points.max(1)
+    return np.asarray(np.floor(np.hstack([low, high - low])))
 
 
 @functools.cache
@@ -71,6 +122,10 @@ def _reader() -> ProcessPoolExecutor:
 
 
 def _load(data: bytes) -> dict[str, Any]:
+    if sys.platform == "linux":
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_AS, (MAX_MEMORY, MAX_MEMORY))
     file: Any = io.BytesIO(data)  # taken by scipy, not by its stubs
     return scipy.io.loadmat(file, simplify_cells=True, variable_names=["results"])
 
@@ -102,16 +157,16 @@ def mat_file(boxes: NDArray[np.float64], anno_begin: int, start_frame: int, fps:
 
 
 def _check_expansion(data: bytes, where: str) -> None:
-    """Refuse a file whose compressed variables would fill the memory."""
-    at = 128
+    """Refuse a file whose compressed variables, all together, would fill the memory."""
+    at, left = 128, MAX_FILE
     while at + 8 <= len(data):
         kind, size = struct.unpack_from("<II" if data[126:128] == b"IM" else ">II", data, at)
         if kind == _COMPRESSED:
             unpacker = zlib.decompressobj()
             try:
-                unpacker.decompress(data[at + 8 : at + 8 + size], MAX_FILE)
+                left -= len(unpacker.decompress(data[at + 8 : at + 8 + size], left + 1))
             except zlib.error as error:
                 raise DataError(f"{where}: is not a readable MATLAB file: {error}") from None
-            if unpacker.unconsumed_tail:
+            if left < 0:
                 raise DataError(f"{where}: expands to more than {MAX_FILE >> 20} MiB; refused")
         at += 8 + size

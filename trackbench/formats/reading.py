@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from trackbench.errors import DataError
+from trackbench.errors import DataError, unforeseen
+from trackbench.files import lines_of
+from trackbench.quoting import printable, shown
 from trackbench.regions import Box, Region, Special, parse_region, region_to_box
+from trackbench.regions.files import parse_box_table
+from trackbench.regions.text import PixelBudget
+
+#: Most characters of a line of numbers, and of one of them.
+MAX_ROW, MAX_DIGITS = 10_000, 100
 
 
 @dataclass(frozen=True)
@@ -19,11 +27,13 @@ class ParsedResult:
     """(N, 4): x, y, w, h in pixels, every number as it stands in the file; NaN where there is no answer."""
     regions: tuple[Region, ...] | None = None
     """The N regions where they are more than boxes, else None."""
+    fps: float | None = None
+    """Frames per second, where the file has it."""
     polygons: bool = False
     """The boxes are the min-max boxes of 8-number polygons."""
 
 
-def read_trajectory(data: bytes, where: str, *, corners: bool = False, offset: float = 0.0) -> ParsedResult:
+def read_trajectory(data: bytes, where: str) -> ParsedResult:
     """Return the trajectory in a text file with a box a line.
 
     Commas, tabs, semicolons or blanks separate, each line by one of them; CRLF, a byte-order mark, blank lines at the
@@ -33,33 +43,55 @@ def read_trajectory(data: bytes, where: str, *, corners: bool = False, offset: f
     Args:
         data: the file.
         where: what messages call it.
-        corners: the four columns are x1, y1, x2, y2 (never guessed); w = x2 - x1.
-        offset: added to every x and y.
 
     Raises:
         DataError: an empty file, other column counts, or a word that is no number; the line is named.
     """
-    rows = read_rows(data, where)
+    plain = parse_box_table(data)
+    rows = read_rows(data, where) if plain is None else []
     code = len(rows) > 1 and rows[0] == [1.0] and len(rows[1]) != 1
-    numbers = _rectangular(rows[1:] if code else rows, where, 2 if code else 1)
+    numbers = _rectangular(rows[1:] if code else rows, where, 2 if code else 1) if plain is None else plain
     polygons = numbers.shape[1] == 8
-    if polygons and corners:
-        raise DataError(f"{where}: line {1 + code}: 8 numbers; expected 4 (x1, y1, x2, y2)")
     if polygons:
         points = numbers.reshape(-1, 4, 2)
         low, high = points.min(1), points.max(1)
         boxes = np.hstack([low, high - low])
         boxes[np.isnan(numbers).any(1)] = np.nan
-    elif corners:
-        boxes = np.hstack([numbers[:, :2], numbers[:, 2:] - numbers[:, :2]])
     else:
         boxes = numbers
-    if offset:
-        boxes[:, :2] += offset
     if not code:
         return ParsedResult(boxes, polygons=polygons)
     boxes = np.vstack([np.full(4, np.nan), boxes])
     return ParsedResult(boxes, (Special(1), *map(Box.of, boxes[1:])), polygons)
+
+
+def read_json_result(data: bytes, where: str) -> ParsedResult:
+    """Return the trajectory in a JSON file: a list of boxes, alone or the only one in an object (``{"res": [...]}``).
+
+    Raises:
+        DataError: it is no JSON, or holds other than one list of boxes.
+    """
+    try:
+        document = json.loads(decode(data, where, numbers=False))
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"{where}: not valid JSON: {unforeseen(error)}") from None
+    values = list(document.values()) if isinstance(document, dict) else [document]
+    found = [value for value in values if isinstance(value, list) and value and isinstance(value[0], list)]
+    if len(found) != 1:
+        raise DataError(f"{where}: holds {len(found)} lists of boxes; expected one, as in [[x, y, w, h], ...]")
+    rows: list[list[float]] = []
+    for number, row in enumerate(found[0], 1):
+        if not isinstance(row, list) or any(isinstance(v, bool) or not isinstance(v, int | float) for v in row):
+            raise DataError(f"{where}: box {number} is {shown(row)}; expected numbers [x, y, w, h]")
+        rows.append([_as_float(v) for v in row])
+    return ParsedResult(_rectangular(rows, where, 1))
+
+
+def _as_float(value: float) -> float:
+    try:
+        return float(value)
+    except OverflowError:
+        return float("inf")
 
 
 def read_own(data: bytes, where: str) -> ParsedResult:
@@ -69,10 +101,12 @@ def read_own(data: bytes, where: str) -> ParsedResult:
         DataError: a line is no region; it is named.
     """
     regions: list[Region] = []
-    for number, line in enumerate(decode(data, where).rstrip().splitlines(), 1):
+    budget = PixelBudget(len(data))
+    for number, line in enumerate(lines_of(where, decode(data, where)), 1):
         try:
             # A box with NaN is a box to us and a code to VOT.
-            regions.append(Box(*map(float, line.split(","))) if line.count(",") == 3 else parse_region(line))
+            regions.append(Box(*map(_number, line.split(","))) if line.count(",") == 3 else parse_region(line))
+            budget.spend(regions[-1])
         except ValueError:
             raise DataError(f"{where}: line {number}: '{line[:40]}' is no box x,y,w,h") from None
         except DataError as error:
@@ -102,11 +136,11 @@ def read_confidences(data: bytes, where: str) -> list[float | None]:
     Raises:
         DataError: a line holds something else; it is named.
     """
-    lines = decode(data, where).splitlines()
+    lines = lines_of(where, decode(data, where), strip=False)
     out: list[float | None] = []
     for number, line in enumerate(lines, 1):
         try:
-            out.append(float(line) if line.strip() else None)
+            out.append(_number(line) if line.strip() else None)
         except ValueError:
             raise DataError(f"{where}: line {number}: '{line[:40]}' is not a number") from None
     return out
@@ -118,18 +152,22 @@ def read_rows(data: bytes, where: str) -> list[list[float]]:
     Raises:
         DataError: an empty file, a blank line before the end, or a word that is no number; the line is named.
     """
-    lines = decode(data, where).rstrip().splitlines()
+    lines = lines_of(where, decode(data, where))
     if not lines:
         raise DataError(f"{where}: the file is empty; expected a line for each frame")
-    words = [_split(line) for line in lines]
-    try:
-        return [[float(word) for word in row] for row in words]
-    except ValueError:
-        raise DataError(f"{where}: {_first_fault(lines, words)}") from None
+    rows: list[list[float]] = []
+    for number, line in enumerate(lines, 1):
+        if len(line) > MAX_ROW:
+            raise DataError(f"{where}: line {number}: {len(line)} characters; expected a few numbers")
+        try:
+            rows.append([_number(word) for word in _split(line)])
+        except ValueError as error:
+            raise DataError(f"{where}: line {number}: {error}") from None
+    return rows
 
 
-def decode(data: bytes, where: str) -> str:
-    """Return the text of a file that holds numbers, without a byte-order mark.
+def decode(data: bytes, where: str, *, numbers: bool = True) -> str:
+    """Return the text of a file, without a byte-order mark; of ``numbers``, nothing but them.
 
     Raises:
         DataError: it is not text.
@@ -138,6 +176,8 @@ def decode(data: bytes, where: str) -> str:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError:
         raise DataError(f"{where}: is not a text file") from None
+    if not numbers:
+        return text
     # Python reads 1_0 and the digits of other scripts as numbers; no tool writes them.
     strange = next((c for c in text if not c.isascii()), "_" if "_" in text else "") if _is_odd(text) else ""
     if strange:
@@ -150,23 +190,24 @@ def _is_odd(text: str) -> bool:
     return "_" in text or not text.isascii()
 
 
+def _number(word: str) -> float:
+    """Return the number that a word is; one of more digits than any program writes is none."""
+    try:
+        if len(word) <= MAX_DIGITS:
+            return float(word)
+    except ValueError:
+        pass
+    raise ValueError(f"'{printable(word.strip(), 40)}' is not a number")
+
+
 def _split(line: str) -> list[str]:
+    """Return the words of a line; MATLAB's dlmread and numpy.genfromtxt take a separator at its end."""
+    line = line.strip()
     for separator in (",", "\t", ";"):
         if separator in line:
-            return line.strip().split(separator)
+            words = line.split(separator)
+            return words[:-1] if not words[-1] else words
     return line.split()
-
-
-def _first_fault(lines: list[str], words: list[list[str]]) -> str:
-    for number, (line, row) in enumerate(zip(lines, words, strict=True), 1):
-        for word in row:
-            try:
-                float(word)
-            except ValueError:
-                return f"line {number}: '{word.strip()[:40]}' is not a number"
-        if not line.strip():
-            return f"line {number} is blank"
-    raise AssertionError("every word is a number")
 
 
 def _rectangular(rows: list[list[float]], where: str, first: int) -> NDArray[np.float64]:
