@@ -17,6 +17,8 @@ from trackbench.regions.text import PixelBudget
 
 #: Most characters of a line of numbers, and of one of them.
 MAX_ROW, MAX_DIGITS = 10_000, 100
+#: Bytes from which on compiled code reads, which does not mind separators of two kinds in a line.
+LARGE = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,7 @@ def read_trajectory(data: bytes, where: str) -> ParsedResult:
     Raises:
         DataError: an empty file, other column counts, or a word that is no number; the line is named.
     """
-    plain = parse_box_table(data)
+    plain = parse_box_table(data) if len(data) >= LARGE else None
     rows = read_rows(data, where) if plain is None else []
     code = len(rows) > 1 and rows[0] == [1.0] and len(rows[1]) != 1
     numbers = _rectangular(rows[1:] if code else rows, where, 2 if code else 1) if plain is None else plain
