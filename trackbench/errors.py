@@ -39,6 +39,9 @@ class DataError(TrackbenchError):
 class TrackerError(TrackbenchError):
     """A tracker cannot do what it was asked (missing weights, a box it cannot take)."""
 
+    trace: str | None = None
+    """Where it happened, or all that the tracker's program wrote; kept beside the run."""
+
 
 def unforeseen(error: BaseException) -> str:
     """Return in one line what an exception says that no reader has made an error of."""

@@ -13,6 +13,7 @@ import stat
 import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BufferedReader
 from pathlib import Path
 from typing import IO, Any
 
@@ -52,7 +53,7 @@ def reading(where: object, error: type[TrackbenchError] = DataError) -> Iterator
 
 
 @contextmanager
-def open_regular(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
+def open_regular(path: str | os.PathLike[str]) -> Iterator[BufferedReader]:
     """Open a regular file for reading.
 
     Raises:
@@ -165,6 +166,42 @@ def parse_toml(text: str, where: object) -> dict[str, Any]:
         raise UsageError(f"{where}: not valid TOML: {error}") from None
     except (ValueError, RecursionError, OverflowError) as error:
         raise UsageError(f"{where}: not valid TOML: {unforeseen(error)}") from None
+
+
+def read_yaml(path: Path) -> Any:
+    """Return the document in a YAML file of settings: texts, numbers, lists and mappings, without aliases or tags.
+
+    Raises:
+        UsageError: it cannot be read, or holds anything else.
+    """
+    import yaml
+
+    class Plain(yaml.SafeLoader):
+        """Builds what JSON has; aliases could multiply, and other kinds have errors of their own."""
+
+        yaml_implicit_resolvers = {  # noqa: RUF012
+            first: [(tag, form) for tag, form in forms if not tag.endswith((":timestamp", ":merge"))]
+            for first, forms in yaml.SafeLoader.yaml_implicit_resolvers.items()
+        }
+        yaml_constructors = {  # noqa: RUF012
+            tag: build
+            for tag, build in yaml.SafeLoader.yaml_constructors.items()
+            if tag is None or tag.rpartition(":")[2] in ("null", "bool", "int", "float", "str", "seq", "map")
+        }
+
+        def compose_node(self, parent: Any, index: Any) -> Any:
+            if self.check_event(yaml.AliasEvent):
+                raise yaml.YAMLError("holds an alias; expected every value where it stands")
+            return super().compose_node(parent, index)
+
+    try:
+        return yaml.load(read_text(path, MAX_SETTINGS), Plain)
+    except DataError as error:
+        raise UsageError(str(error)) from None
+    except yaml.YAMLError as error:
+        raise UsageError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
+    except Exception as error:  # its constructors pass on what Python says of a number
+        raise UsageError(f"{path}: not valid YAML: {unforeseen(error)}") from None
 
 
 @contextmanager

@@ -17,10 +17,12 @@ Nothing is imported before it is asked for by name: standing in a folder runs no
 
 from __future__ import annotations
 
+import ast
 import importlib
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
+from importlib.machinery import PathFinder
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any, Generic, TypeVar, cast
@@ -152,7 +154,7 @@ def load_object(path: str, where: str, *, here: bool = True) -> Any:
         UsageError: there is none; the message starts with ``where``.
     """
     module_name, colon, name = path.partition(":")
-    if not colon or not module_name or not name:
+    if not colon or not all(part.isidentifier() for part in [*module_name.split("."), *name.split(".")]):
         raise UsageError(f"{where} is '{path}': expected module:name")
     if here and str(Path.cwd()) not in sys.path:
         sys.path.insert(0, str(Path.cwd()))
@@ -168,6 +170,39 @@ def load_object(path: str, where: str, *, here: bool = True) -> Any:
             raise UsageError(f"{where} is '{path}': module '{module_name}' has no '{name}'{hint}")
         found = getattr(found, part)
     return found
+
+
+def class_fault(path: str, where: str, *, here: bool) -> str | None:
+    """Return why there can be nothing at ``module:name``, or None; nothing is imported for it, only read.
+
+    Args:
+        path: ``module:name``.
+        where: what the message starts with.
+        here: whether the module may lie in the working folder.
+    """
+    module_name, colon, name = path.partition(":")
+    parts = module_name.split(".")
+    if not colon or not all(part.isidentifier() for part in [*parts, *name.split(".")]):
+        return f"{where} is '{path}': expected module:name"
+    places: Sequence[str] | None = [*([str(Path.cwd())] if here else []), *sys.path]
+    spec = None
+    for index in range(len(parts)):
+        spec = PathFinder.find_spec(".".join(parts[: index + 1]), places)
+        if spec is None:
+            return f"{where} is '{path}': there is no module '{'.'.join(parts[: index + 1])}'"
+        places = spec.submodule_search_locations
+    if spec is None or spec.origin is None or not spec.origin.endswith(".py"):
+        return None
+    try:
+        tree = ast.parse(Path(spec.origin).read_bytes())
+    except (OSError, SyntaxError, ValueError, RecursionError) as error:
+        return f"{where}: module '{module_name}' cannot be read: {error}"
+    names = {node.name for node in ast.walk(tree) if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.alias)}
+    names |= {node.asname for node in ast.walk(tree) if isinstance(node, ast.alias) and node.asname}
+    names |= {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    if name.partition(".")[0] in names or "*" in names:
+        return None
+    return f"{where} is '{path}': module '{module_name}' has no '{name}'{suggestion(name, names)}"
 
 
 def _load(point: EntryPoint, source: str) -> Any:

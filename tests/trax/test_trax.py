@@ -123,7 +123,7 @@ def test_our_server_paints_a_box_in_a_challenge_of_masks(program: str) -> None:
 @pytest.mark.parametrize(
     ("what", "message"),
     [
-        ("exit", "trax:mine: its greeting: the program ended with exit code 1 .*; its last words: no licence"),
+        ("exit", "trax:mine: its greeting: the program ended with exit code 1 .*; it said: no licence"),
         ("raise", "trax:mine: frame 1: the program ended with exit code 1 .*KeyError: 'no such layer'"),
         ("hang", "trax:mine: frame 1: no answer within 2 seconds"),
         ("sleep", "trax:mine: its greeting: no answer within 2 seconds"),

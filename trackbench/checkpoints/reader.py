@@ -28,6 +28,7 @@ from trackbench.checkpoints.unpickler import (
     Storage,
     attributes,
 )
+from trackbench.checkpoints.weight_cache import MAX_WEIGHTS
 from trackbench.errors import DataError, unforeseen
 from trackbench.files import open_regular, reading
 from trackbench.quoting import listed, printable, shown
@@ -43,8 +44,6 @@ _WRAPPERS = (
 )
 """Keys under which training programs keep the weights, in the order in which they are looked for; averages last."""
 
-MAX_WEIGHTS = 8 << 30
-"""Most bytes of a file of weights."""
 MAX_HEADER = 16 << 20
 """Most bytes of the header of a safetensors file."""
 MAX_TENSORS, MAX_NAME = 50_000, 500

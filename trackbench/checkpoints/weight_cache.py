@@ -20,10 +20,14 @@ import platformdirs
 from safetensors import SafetensorError, safe_open
 
 from trackbench.errors import DataError
-from trackbench.files import write_bytes
+from trackbench.files import open_regular, reading, write_bytes
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+
+#: Most bytes of a file of weights.
+MAX_WEIGHTS = 8 << 30
 
 
 @dataclass(frozen=True)
@@ -65,7 +69,7 @@ def origin(tracker: str) -> Origin | None:
     try:
         with safe_open(path, framework="numpy") as file:
             return Origin(**file.metadata())
-    except (SafetensorError, OSError, TypeError) as error:
+    except (SafetensorError, OSError, TypeError, ValueError) as error:
         raise DataError(f"{path}: damaged ({error}); `trackbench weights add {tracker} FILE` replaces it") from None
 
 
@@ -126,11 +130,10 @@ def file_sha256(path: Path) -> str:
     Raises:
         DataError: it cannot be read.
     """
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror or error}") from None
+    with open_regular(path) as file, reading(path):
+        if os.fstat(file.fileno()).st_size > MAX_WEIGHTS:
+            raise DataError(f"{path}: is too large: expected at most {MAX_WEIGHTS >> 30} GiB")
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _digest(weights: Mapping[str, Tensor]) -> str:

@@ -45,7 +45,7 @@ def datasets(json: Json = False, debug: Debug = False) -> None:
 @guarded
 def runs(runs: Runs = Path("runs"), json: Json = False, debug: Debug = False) -> None:
     """List the stored runs."""
-    from trackbench.results.store import stored_runs
+    from trackbench.results.store import sequences_of, stored_runs
 
     rows: list[dict[str, Any]] = []
     for run in stored_runs(runs):
@@ -56,7 +56,7 @@ def runs(runs: Runs = Path("runs"), json: Json = False, debug: Debug = False) ->
                 "tracker": run.key.tracker,
                 "dataset": run.key.dataset,
                 "protocol": run.key.protocol,
-                "sequences": len(run.sequences()),
+                "sequences": len(sequences_of(run)),
                 "repetitions": run.repetitions(),
                 "folder": str(run.path),
                 "ready": not failures,

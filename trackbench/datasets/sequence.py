@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from trackbench.definitions import DatasetDefinition, RegionKind
 from trackbench.errors import DataError
+from trackbench.files import reading
 from trackbench.regions import Box, Mask, Polygon, Region, Special, region_to_box
 
 
@@ -99,7 +100,8 @@ class VideoSequence:
         Raises:
             DataError: images are missing, or their number differs from that of the annotations.
         """
-        paths = self.read_frames()
+        with reading(self.name):
+            paths = self.read_frames()
         if not self.only_first_annotated and len(paths) != len(self.ground_truth):
             raise DataError(
                 f"{self.name}: {len(paths)} frames but {len(self.ground_truth)} annotations; expected as many"
@@ -109,17 +111,20 @@ class VideoSequence:
     @cached_property
     def ground_truth(self) -> GroundTruth:
         """The annotation, read once."""
-        return self.read_ground_truth()
+        with reading(self.name):
+            return self.read_ground_truth()
 
     @cached_property
     def details(self) -> Details:
         """The metadata, read once."""
-        return self.read_details()
+        with reading(self.name):
+            return self.read_details()
 
     @cached_property
     def sentence(self) -> str | None:
         """Describes the target in words; None where the data set does not."""
-        return self.read_sentence()
+        with reading(self.name):
+            return self.read_sentence()
 
     @cached_property
     def channels(self) -> Mapping[str, list[Path]]:
@@ -128,7 +133,8 @@ class VideoSequence:
         Raises:
             DataError: images are missing, or their number differs from that of the frames.
         """
-        found = {name: read() for name, read in self.read_channels.items()}
+        with reading(self.name):
+            found = {name: read() for name, read in self.read_channels.items()}
         for name, paths in found.items():
             if len(paths) != len(self.frames):
                 raise DataError(

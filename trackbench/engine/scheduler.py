@@ -22,6 +22,7 @@ from trackbench.errors import LostStateError, TrackbenchError, TrackerError
 from trackbench.frames import Frame, FrameSource
 from trackbench.protocols.base import Answer, EpisodeGenerator, Init, Request, Track, Trajectory
 from trackbench.protocols.region_policy import BOXES, RegionPolicy
+from trackbench.quoting import printable
 from trackbench.regions import Region
 from trackbench.trackers.base import Channel, Prediction, Target, TrackerModel, Video
 
@@ -252,8 +253,8 @@ class _Engine:
         for item in live:
             try:
                 frame = self.source.get(item.path)
-            except TrackbenchError as error:
-                yield item, Outcome(item.job, None, str(error))
+            except Exception as error:  # an image may make its decoder fail in any way
+                yield item, _failure(item.job, error)
                 continue
             # Trackers that draw at random are seeded before they start, so jobs with different seeds start apart.
             seed = item.job.seed if isinstance(item.request, Init) else 0
@@ -303,8 +304,8 @@ def _start(job: Job) -> _ActiveJob | Outcome:
         _ = job.sequence.frames
         script = job.script(job.sequence)
         return _ActiveJob(job, script, next(script))
-    except TrackbenchError as error:
-        return Outcome(job, None, str(error))
+    except Exception as error:  # whatever is wrong with its files is the sequence's fault alone
+        return _failure(job, error)
 
 
 def _call(call: list[tuple[_ActiveJob, Frame]]) -> list[Answer]:
@@ -383,5 +384,5 @@ def _failure(job: Job, error: Exception) -> Outcome:
     if isinstance(error, TrackbenchError):
         trace: str | None = getattr(error, "trace", None)
         return Outcome(job, None, str(error), trace, is_tracker_error=isinstance(error, TrackerError))
-    reason = f"{type(error).__name__}: {error}".strip().replace("\n", " ")
+    reason = printable(f"{type(error).__name__}: {error}".strip().replace("\n", " "))
     return Outcome(job, None, reason, "".join(traceback.format_exception(error)))

@@ -24,6 +24,7 @@ from __future__ import annotations
 import glob
 import json
 import os
+import re
 import socket
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
@@ -326,6 +327,14 @@ class RunFolder:
             host, _, process = path.name.removesuffix(TEMPORARY).rpartition(".")
             if host.endswith(f".{socket.gethostname()}") and process.isdigit() and not _is_running(int(process)):
                 path.unlink(missing_ok=True)
+
+
+def sequences_of(run: RunFolder) -> set[str]:
+    """Return the sequences of which results are stored; of runs from anchors, those that the anchors lie in."""
+    names = run.sequences()
+    if run.key.protocol not in ("multistart", "realtime"):
+        return names
+    return {re.sub(r"_\d{8}$", "", name) for name in names}
 
 
 def failure_key(sequence: str, repetition: int) -> str:

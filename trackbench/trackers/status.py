@@ -7,7 +7,7 @@ from typing import Any
 from trackbench.checkpoints.weight_cache import origin
 from trackbench.definitions import TRACKERS, ResolvedDefinition, TrackerDefinition
 from trackbench.errors import TrackbenchError, UsageError
-from trackbench.registry import load_object
+from trackbench.registry import class_fault, load_object
 
 
 def list_trackers() -> list[dict[str, Any]]:
@@ -26,8 +26,13 @@ def list_trackers() -> list[dict[str, Any]]:
         value = found.value
         if value.weights is not None:
             rows.append(_with_weights(found))
+        elif fault := class_fault(value.model, f"{found.path}: key 'class'", here=not found.builtin):
+            rows.append({"name": name, "title": value.title, "ready": False, "why_not": fault})
+        elif value.variants and not found.builtin:
+            # To list its variants, the code of whoever made this folder would have to be run.
+            rows.append({"name": name, "title": value.title, "ready": False, "why_not": f"{name}:NAME: name one"})
         elif value.variants:
-            for variant, why_not in load_object(value.variants, f"{found.path}: key 'variants'")():
+            for variant, why_not in load_object(value.variants, f"{found.path}: key 'variants'", here=False)():
                 title = f"{value.title} {variant}"
                 rows.append({"name": f"{name}:{variant}", "title": title, "ready": not why_not, "why_not": why_not})
         else:
@@ -42,7 +47,9 @@ def _with_weights(found: ResolvedDefinition[TrackerDefinition]) -> dict[str, Any
     name, value, kept, why_not = found.name, found.value, None, None
     try:
         made = origin(found.same_as)
-        if made is None:
+        if fault := class_fault(value.model, f"{found.path}: key 'class'", here=not found.builtin):
+            why_not = fault
+        elif made is None:
             why_not = how_to_get_weights(name, value)
         else:
             kept = {"source": made.source, "sha256": made.sha256}

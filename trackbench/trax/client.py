@@ -32,6 +32,8 @@ Result = TypeVar("Result")
 
 #: Seconds that a program has to end by itself.
 GRACE = 3.0
+#: Most bytes of its output that are kept.
+MOST_OUTPUT = 1 << 20
 
 
 class TraxOptions(Options):
@@ -39,7 +41,8 @@ class TraxOptions(Options):
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")]
     command: Annotated[str, Field(min_length=1)]
-    protocol: Literal["trax", "traxpython"] = "trax"
+    protocol: Literal["trax", "traxpython", "python"] = "trax"
+    """``python`` is what newer versions of the toolkit call ``traxpython``."""
     paths: tuple[str, ...] = ()
     linkpaths: tuple[str, ...] = ()
     python: str | None = None
@@ -49,6 +52,8 @@ class TraxOptions(Options):
     timeout: Annotated[float, Field(gt=0)] = 30.0
     """Seconds to wait for an answer."""
     ini: Annotated[Path, Field(exclude=True)] = DEFAULT
+    directory: Annotated[Path | None, Field(exclude=True)] = None
+    """Where the program runs; by default where the user stands, so that relative commands are found."""
     folder: Annotated[Path, Field(exclude=True)] = Path()
     """What relative ``paths`` are relative to."""
 
@@ -150,13 +155,15 @@ class Program:
         self._options = options
         self._frame = 0
         self._expired = False
+        self.output = ""
+        """All that it has written to standard error, once it has failed."""
         self._client: Any = None
         self._folder = Path(tempfile.mkdtemp(prefix="trackbench-trax-"))
         self._errors = (self._folder / "stderr").open("w+b")
         try:
             self._process = subprocess.Popen(
                 options.command_line(),
-                cwd=self._folder,
+                cwd=options.directory or Path.cwd(),
                 env=options.environment(),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
@@ -253,7 +260,9 @@ class Program:
         try:
             return call()
         except TraxException as error:
-            raise TrackerError(f"trax:{self._options.name}: {what}: {self._reason(error)}") from None
+            failure = TrackerError(f"trax:{self._options.name}: {what}: {self._reason(error)}")
+            failure.trace = self.output or None
+            raise failure from None
         finally:
             watch.cancel()
 
@@ -272,11 +281,28 @@ class Program:
             reason = " ".join(str(error).split())
         else:
             reason = f"the program ended with exit code {code} ({' '.join(str(error).split())})"
-        said = (self._folder / "stderr").read_text(errors="replace").split("\n")
-        last = [line.strip() for line in said if line.strip(" ^~")][-3:]
-        return (
-            f"{reason}; its last words: {' | '.join(last)[-400:]}" if last else f"{reason}; it wrote no error message"
-        )
+        self._errors.flush()
+        with (self._folder / "stderr").open("rb") as file:
+            said = file.read(MOST_OUTPUT).decode(errors="replace")
+        self.output = said
+        words = last_words(said)
+        return f"{reason}; it said: {words}" if words else f"{reason}; it wrote no error message"
+
+
+def last_words(said: str) -> str:
+    """Return the line of a program's output that says why it failed.
+
+    That is the last line of the first traceback: what the interpreter complains of when it exits comes after it.
+    Without a traceback, they are the last three lines.
+    """
+    lines = [line for line in said.splitlines() if line.strip(" ^~")]
+    start = next((index for index, line in enumerate(lines) if line.startswith("Traceback (most recent")), None)
+    if start is not None:
+        # What is indented belongs to the traceback, the first line that is not ends it.
+        for line in lines[start + 1 :]:
+            if not line[:1].isspace():
+                return line.strip()[:400]
+    return " | ".join(line.strip() for line in lines[-3:])[-400:]
 
 
 def _ignore(text: str) -> None:

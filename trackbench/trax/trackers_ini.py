@@ -2,11 +2,12 @@
 
 =============================  ========================================================================================
 ``command``                    a command line; for ``traxpython`` a module or Python statements
-``protocol``                   ``trax`` (default) or ``traxpython``; MATLAB's and others have no adapter here
+``protocol``                   ``trax`` (default), ``traxpython`` or ``python``; MATLAB's have no adapter here
 ``paths``                      folders for Python's path, relative to the file, joined by the path separator
 ``python``                     the interpreter of ``traxpython``
 ``linkpaths``                  folders of shared libraries, likewise
 ``env_NAME``, ``arg_name``     environment of the program; what it is told when it is started on a target
+``folder``                     where the program runs and ``paths`` begin, relative to the file
 ``timeout``                    seconds to wait for an answer
 =============================  ========================================================================================
 """
@@ -54,6 +55,8 @@ def read_section(path: Path, name: str) -> dict[str, Any]:
     options["env"] = {key[4:].upper(): os.path.expandvars(value) for key, value in section.items() if _has(key, "env_")}
     options["arguments"] = {key[4:]: value for key, value in section.items() if _has(key, "arg_")}
     options["folder"] = path.resolve().parent
+    if section.get("folder"):
+        options["folder"] = options["directory"] = options["folder"] / section["folder"]
     return options
 
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import csv
+import io
 from pathlib import Path
 
 from trackbench.datasets.layouts.base import Table
 from trackbench.definitions import DATASETS, DatasetDefinition, ResolvedDefinition
-from trackbench.errors import UsageError
+from trackbench.errors import DataError, UsageError, reason
+from trackbench.files import MAX_DOCUMENT, read_text
+from trackbench.quoting import printable
 
 #: Columns that hold whole numbers.
 NUMBER_COLUMNS = ("first", "last", "omit", "frames")
@@ -35,8 +38,9 @@ def read_table(found: ResolvedDefinition[DatasetDefinition], needed: tuple[str, 
     for line, row in enumerate(rows, 2):
         for column in NUMBER_COLUMNS:
             text = row.get(column, "")
-            if (text or column in needed) and not text.isdecimal():
-                raise UsageError(f"{path}: line {line}: column '{column}' is '{text}'; expected a whole number")
+            if (text or column in needed) and (not text.isdecimal() or len(text) > 7):
+                said = f"column '{column}' is '{printable(text, 40)}'; expected a whole number of at most 7 digits"
+                raise UsageError(f"{path}: line {line}: {said}")
     if definition.subset is not None:
         rows = [row for row in rows if definition.subset in row.get("lists", "").split()]
     if not rows:
@@ -52,7 +56,7 @@ def benchmark(name: str, needed: tuple[str, ...] = ("name",)) -> tuple[DatasetDe
 
 def _rows(path: Path, where: str) -> Table:
     try:
-        with path.open(encoding="utf-8", newline="") as file:
-            return list(csv.DictReader(file, restval=""))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise UsageError(f"{where}: {path} cannot be read: {error}") from None
+        text = read_text(path, MAX_DOCUMENT)
+        return list(csv.DictReader(io.StringIO(text, newline=""), restval="", restkey=""))
+    except (DataError, csv.Error) as error:
+        raise UsageError(f"{where}: {path} cannot be read: {reason(error, path)}") from None

@@ -30,7 +30,8 @@ from trackbench.datasets.layouts.tables import benchmark
 from trackbench.datasets.sequence import Details, GroundTruth, VideoSequence
 from trackbench.definitions import DatasetDefinition
 from trackbench.errors import DataError
-from trackbench.files import read_text
+from trackbench.files import MAX_LINES, read_text
+from trackbench.quoting import printable
 from trackbench.regions import Mask, Polygon, Region, Special, parse_region
 from trackbench.regions.files import read_regions
 
@@ -39,7 +40,7 @@ TAG_SUFFIXES, VALUE_SUFFIX = (".tag", ".label"), ".value"
 #: The record of a folder in VOT's layout that is none of its challenges.
 _OTHER = DatasetDefinition(title="", layout="vot", family="vot")
 _KEY = re.compile(r"([A-Za-z0-9_.-]+)=(.*)")
-_PATTERN = re.compile(r"((?!\.\.?/)[\w.-]+/)*[\w.-]*%(0\d+)?d\.\w+")
+_PATTERN = re.compile(r"((?!\.\.?/)[\w.-]+/)*[\w.-]*%(0\d\d?)?d\.\w+")
 
 
 @dataclass(frozen=True)
@@ -129,8 +130,9 @@ def read_metadata(path: Path) -> Metadata:
             continue
         key, value = match[1], match[2].strip()
         if key in ("width", "height", "length"):
-            if not value.isdecimal() or int(value) == 0:
-                raise DataError(f"{path}: line {line}: {key} is '{value}'; expected a whole number above 0")
+            if not value.isdecimal() or len(value) > 9 or not 0 < int(value) <= MAX_LINES:
+                expected = f"expected a whole number from 1 to {MAX_LINES}"
+                raise DataError(f"{path}: line {line}: {key} is '{printable(value, 40)}'; {expected}")
             numbers[key] = int(value)
         elif key == "fps":
             fps = _rate(value)
@@ -165,11 +167,14 @@ def _sequence(folder: Path) -> VideoSequence:
 
 def _frames(folder: Path, metadata: Metadata) -> list[Path]:
     if metadata.pattern is not None and metadata.length is not None and (folder / metadata.pattern).parent.is_dir():
-        paths = [folder / (metadata.pattern % number) for number in range(1, metadata.length + 1)]
-        present = {path.name for path in list_images(paths[0].parent)}
+        present = {path.name for path in list_images((folder / metadata.pattern).parent)}
+        # Of many that are missing, the first tells enough.
+        numbers = range(1, min(metadata.length, len(present) + 1) + 1)
+        paths = [folder / (metadata.pattern % number) for number in numbers]
         absent = [path for path in paths if path.name not in present]
         if absent:
-            raise DataError(f"{absent[0]}: is missing ({len(absent)} of {len(paths)} frames of {folder.name} are)")
+            lacking = metadata.length - len(paths) + len(absent)
+            raise DataError(f"{absent[0]}: is missing ({lacking} of {metadata.length} frames of {folder.name} are)")
         return paths
     paths = list_images(find_child(folder, "color") or folder)
     if not paths:

@@ -13,9 +13,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from trackbench.errors import UsageError, suggestion
+from trackbench.files import read_yaml
+from trackbench.quoting import shown
 
 _DEFAULTS: dict[str, Any] = {
     "TRACK.TYPE": "SiamRPNTracker",
@@ -83,6 +83,9 @@ _PASSED_OVER = (
 )
 """Keys of training, of files, and of trackers other than those two."""
 
+MAX_NUMBER = 10_000
+"""No side of a crop, stride or penalty is larger."""
+
 _STRICT = ("TRACK", "ANCHOR")
 """Sections in which every key changes the boxes."""
 
@@ -127,12 +130,7 @@ def options_from_yaml(path: Path) -> dict[str, Any]:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from None
-    except yaml.YAMLError as error:
-        raise UsageError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
+    document = read_yaml(path)
     if not isinstance(document, dict):
         raise UsageError(f"{path}: holds no keys; expected an experiment file of the pysot family")
     return document
@@ -158,7 +156,7 @@ def _check(path: Path, values: dict[str, Any]) -> None:
         warnings.warn(f"{path}: unknown keys without an effect here: {', '.join(unknown)}", stacklevel=3)
     for key, (fits, expected) in _CHECKS.items():
         if key in values and not fits(values[key]):
-            raise UsageError(f"{path}: key '{key}' is {values[key]!r}: expected {expected}")
+            raise UsageError(f"{path}: key '{key}' is {shown(values[key])}: expected {expected}")
 
 
 def _number(path: Path, key: str, value: Any) -> Any:
@@ -168,7 +166,9 @@ def _number(path: Path, key: str, value: Any) -> Any:
     items = value if several and isinstance(value, list) else [value]
     if several != isinstance(value, list) or any(isinstance(v, bool) or not isinstance(v, kind) for v in items):
         expected = "numbers" if several else "a whole number" if key in _WHOLE else "a number"
-        raise UsageError(f"{path}: key '{key}' is {value!r}: expected {expected}")
+        raise UsageError(f"{path}: key '{key}' is {shown(value)}: expected {expected}")
+    if any(abs(v) > MAX_NUMBER for v in items):
+        raise UsageError(f"{path}: key '{key}' is {shown(value)}: expected numbers of an image's size")
     return value
 
 
@@ -183,7 +183,7 @@ def _channels(path: Path, values: dict[str, Any]) -> int | None:
         if value is None:
             continue
         if not (isinstance(value, list) and len(value) == 3 and all(isinstance(v, int) and v > 0 for v in value)):
-            raise UsageError(f"{path}: key '{key}' is {value!r}: expected three whole numbers")
+            raise UsageError(f"{path}: key '{key}' is {shown(value)}: expected three whole numbers")
         counts.update(dict.fromkeys(value, key))
     if len(counts) > 1:
         raise UsageError(
