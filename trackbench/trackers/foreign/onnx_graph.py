@@ -185,8 +185,8 @@ class OnnxModel(TrackerModel[OnnxState]):
     def _normalised(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         graph = self._graph
         ordered = images if graph.colour == "rgb" else images[..., ::-1]
-        scaled = (ordered.astype(np.float32) / np.float32(graph.levels) - np.float32(graph.mean)) / np.float32(
-            graph.std
+        scaled = (ordered.astype(np.float32) / np.float32(graph.levels) - np.array(graph.mean, np.float32)) / np.array(
+            graph.std, np.float32
         )
         return np.ascontiguousarray(scaled.transpose(0, 3, 1, 2))
 
@@ -221,5 +221,5 @@ def best_box(scores: Any, sizes: Any, offsets: Any, window: bool) -> tuple[NDArr
     row, column = divmod(int(weighed.argmax()), side)
     size = np.asarray(sizes, np.float32).reshape(2, side, side)[:, row, column]
     offset = np.asarray(offsets, np.float32).reshape(2, side, side)[:, row, column]
-    centre = (np.float32([column, row]) + offset) / np.float32(side)
+    centre = (np.array([column, row], np.float32) + offset) / np.float32(side)
     return np.concatenate([centre, size]), float(flat[row, column])
