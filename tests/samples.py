@@ -3,9 +3,35 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TypeVar
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
+
+from trackbench.regions import Box, Region
+
+Answer = TypeVar("Answer")
+
+
+def box_of(region: Region | None) -> Box:
+    """Return a region that has to be a box."""
+    assert isinstance(region, Box)
+    return region
+
+
+def read_bgr(path: Path) -> NDArray[np.uint8]:
+    """Return the pixels of an image that has to be readable, (H, W, 3) in OpenCV's order."""
+    image = cv2.imread(str(path))
+    assert image is not None
+    return image.astype(np.uint8, copy=False)
+
+
+def noted(answers: list[Answer], answer: Answer) -> Answer:
+    """Append an answer to a list and return it, for the body of a lambda that listens."""
+    answers.append(answer)
+    return answer
+
 
 TRACKERS = '''
 """Trackers with known behaviour, by which the engine is tested."""

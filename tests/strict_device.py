@@ -54,7 +54,7 @@ def recorded() -> Iterator[Traffic]:
 class DeviceTensor(torch.Tensor):
     """A tensor on the device; ``values`` holds its numbers, with the same strides, and shares memory as views do."""
 
-    values: torch.Tensor
+    values: torch.Tensor  # type: ignore[assignment]  # takes the place of the method for sparse tensors
 
     @staticmethod
     def __new__(cls, values: torch.Tensor) -> DeviceTensor:
@@ -64,18 +64,20 @@ class DeviceTensor(torch.Tensor):
             strides=values.stride(),
             storage_offset=values.storage_offset(),
             dtype=values.dtype,
-            device=f"{NAME}:0",
+            device=torch.device(f"{NAME}:0"),
         )
         return made
 
     def __init__(self, values: torch.Tensor) -> None:
         self.values = values
 
-    def __repr__(self, **_: Any) -> str:
+    def __repr__(self, *, tensor_contents: Any = None) -> str:  # type: ignore[override]  # untyped in torch
         return f"DeviceTensor({self.values})"
 
     @classmethod
-    def __torch_dispatch__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+    def __torch_dispatch__(  # type: ignore[override]  # torch declares a placeholder, not a class method
+        cls, func: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
         return _compute(func, args, kwargs or {})
 
 

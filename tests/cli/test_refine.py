@@ -126,4 +126,6 @@ class Constructor:
     """Stands for the object from which the official loader builds the network."""
 
     def __init__(self) -> None:
-        self.fun_name, self.fun_module, self.args, self.kwds = "ARnet_seg_mask_resnet50", "ltr.models", [], {}
+        self.fun_name, self.fun_module = "ARnet_seg_mask_resnet50", "ltr.models"
+        self.args: list[Any] = []
+        self.kwds: dict[str, Any] = {}

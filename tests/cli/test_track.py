@@ -1,3 +1,4 @@
+import importlib
 from pathlib import Path
 
 import numpy as np
@@ -70,8 +71,7 @@ def test_a_tracker_that_fails_does_not_stop_the_other(clip: str) -> None:
 
 
 def test_interruption_keeps_what_is_there(clip: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    import sample_trackers
-
+    sample_trackers = importlib.import_module("sample_trackers")
     calls = []
 
     def step(self, frames, states):

@@ -6,6 +6,7 @@ import ast
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -121,7 +122,7 @@ def test_trackers_have_the_same_settings_by_name_and_by_folder(tmp_path: Path) -
 
 
 #: Tracker, option -> its value on every data set, then on families and benchmarks where it differs.
-OFFICIAL = {
+OFFICIAL: dict[tuple[str, str], tuple[Any, dict[str, Any], dict[str, Any]]] = {
     ("dcfnet", "origin"): (0, {"otb": 1}, {}),
     ("siamattn", "penalty_k"): (0.2, {"vot": 0.1}, {}),
     ("siamattn", "lr"): (0.5, {"vot": 0.45}, {}),

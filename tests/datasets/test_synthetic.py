@@ -6,6 +6,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from samples import read_bgr
 
 from trackbench.datasets.catalogue import open_dataset
 from trackbench.datasets.synthetic import EFFECTS, Scene, effects_of, make_scene, sequence_name, synthesize
@@ -245,8 +246,8 @@ def test_vot_round_trip(tmp_path: Path, ground_truth: str) -> None:
     assert away.size == SIZE
     assert away.attributes == ("illum_change", "out_of_view")
     assert [path.name for path in away.frames[:2]] == ["00000001.jpg", "00000002.jpg"]
-    assert cv2.imread(str(away.frames[30])).shape == (120, 160, 3)
-    difference = cv2.imread(str(away.frames[30]))[..., ::-1].astype(float) - source.image(30)
+    assert read_bgr(away.frames[30]).shape == (120, 160, 3)
+    difference = read_bgr(away.frames[30])[..., ::-1].astype(float) - source.image(30)
     assert np.abs(difference).mean() < 6  # JPEG
 
     assert away.ground_truth.absent is not None

@@ -1,5 +1,6 @@
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 from zipfile import ZipFile
 
 import numpy as np
@@ -130,7 +131,8 @@ def test_pattern_of_the_metadata(tmp_path: Path) -> None:
 def test_faults_name_file_and_line(
     tmp_path: Path, files: dict[str, str], act: Callable[[VideoSequence], object], message: str
 ) -> None:
-    build(tmp_path / "s", **files)
+    contents: dict[str, Any] = {**files}
+    build(tmp_path / "s", **contents)
     sequence = only(tmp_path)
     with pytest.raises(DataError, match=message):
         act(sequence)

@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 
-from trackbench.engine import claims as module
 from trackbench.engine.claims import WORKERS, Claims, Heartbeats, is_running, live_workers, machine, process_started
 from trackbench.errors import UsageError
 from trackbench.results.store import RunFolder, RunKey
@@ -64,7 +63,7 @@ def test_clocks_of_hosts_are_never_compared(tmp_path: Path, monkeypatch: pytest.
     path = tmp_path / WORKERS / "w.json"
     path.parent.mkdir()
     now = 1000.0
-    monkeypatch.setattr(module.time, "monotonic", lambda: now)
+    monkeypatch.setattr(time, "monotonic", lambda: now)
     for beat in range(5):
         path.write_text(json.dumps({"beat": beat}))
         os.utime(path, (time.time() - 3600, time.time() - 3600 * (-1) ** beat))
@@ -78,7 +77,7 @@ def test_clocks_of_hosts_are_never_compared(tmp_path: Path, monkeypatch: pytest.
 
 def test_a_worker_without_a_heartbeat_file_is_given_its_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     beats, claim, now = Heartbeats(tmp_path, stale=60), {"worker": "w", **FAR}, 0.0
-    monkeypatch.setattr(module.time, "monotonic", lambda: now)
+    monkeypatch.setattr(time, "monotonic", lambda: now)
     assert beats.death(claim) is None
     now = 61.0
     assert beats.death(claim) is not None
@@ -113,7 +112,7 @@ def test_a_claim_that_was_never_written_out_becomes_free(folder: RunFolder, monk
     one.take("a")
     (folder.path / "claims/a.claim").write_text("")
     beats, now = Heartbeats(folder.runs, stale=60), 0.0
-    monkeypatch.setattr(module.time, "monotonic", lambda: now)
+    monkeypatch.setattr(time, "monotonic", lambda: now)
     ((name, repetition, claim),) = one.all()
     assert beats.death(claim) is None
     now = 61.0
@@ -126,7 +125,7 @@ def test_a_full_disk_is_told_of_and_leaves_no_claim(folder: RunFolder, monkeypat
     def full(descriptor: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(module.os, "fsync", full)
+    monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(UsageError, match=r"a.claim: cannot be written: No space left on device"):
         Claims(folder, owner("one")).take("a")
     monkeypatch.undo()

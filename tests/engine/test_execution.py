@@ -4,6 +4,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from samples import write_dataset
@@ -108,7 +109,7 @@ def test_repetitions_are_seeded_one_after_the_other(workplace: Path) -> None:
 def start(workplace: Path, *arguments: str) -> subprocess.Popen[str]:
     """Start a run; before its second sequence it waits for the file ``open``."""
     command = [sys.executable, "-m", "trackbench", "run", "drift", "-d", "data", "--set", "gate=open", *arguments]
-    pipes = {"stderr": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    pipes: dict[str, Any] = {"stderr": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
     return subprocess.Popen(command, cwd=workplace, preexec_fn=heed_interrupts, **pipes)
 
 

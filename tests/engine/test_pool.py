@@ -133,7 +133,7 @@ def command(workplace: Path, *arguments: str) -> subprocess.Popen[str]:
     """Start ``trackbench run crasher`` in a process group of its own, as if on another host."""
     program = [sys.executable, "-m", "trackbench", "run", "drift", "-d", "wide", "--device", "cpu", *arguments]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    return subprocess.Popen(program, cwd=workplace, start_new_session=True, **pipes)  # type: ignore[call-overload,no-any-return]
+    return subprocess.Popen(program, cwd=workplace, start_new_session=True, **pipes)  # type: ignore[call-overload]
 
 
 def wait_until(condition: Callable[[], bool]) -> None:

@@ -87,8 +87,10 @@ def test_pytracking(data: Dataset, tmp_path: Path) -> None:
 
 
 def test_runs_in_numbered_folders(data: Dataset, tmp_path: Path) -> None:
-    for run in (0, 1, 2):
-        write(tmp_path / f"ostrack/vitb_{run:03d}", {"a.txt": lines(4, "\t", run), "a_all_scores.txt": "0.5\n" * 3})
+    for number in (0, 1, 2):
+        write(
+            tmp_path / f"ostrack/vitb_{number:03d}", {"a.txt": lines(4, "\t", number), "a_all_scores.txt": "0.5\n" * 3}
+        )
     plan = plan_import(tmp_path / "ostrack", "mine", data)
     assert (plan.source["tool"], plan.source["group"], plan.missing) == ("ostrack", "ostrack/vitb", ["b", "car_1"])
     run = stored(plan, tmp_path / "runs")
@@ -273,7 +275,7 @@ def test_lengths(data: Dataset, tmp_path: Path) -> None:
     run = stored(plan, tmp_path / "runs")
     assert np.isnan(run.boxes("a")[3]).all()
     assert [len(run.boxes(name)) for name in "ab"] == [4, 4]
-    np.testing.assert_array_equal(run.seconds("a"), [0.5, 0.5, 0.5, np.nan])  # type: ignore[arg-type]
+    np.testing.assert_array_equal(run.seconds("a"), [0.5, 0.5, 0.5, np.nan])
     assert len(run.seconds("b")) == 4  # type: ignore[arg-type]
 
 
@@ -427,7 +429,12 @@ def test_a_header_that_lies_about_the_size(data: Dataset, tmp_path: Path) -> Non
 
 
 def test_clutter_of_archives(data: Dataset, tmp_path: Path) -> None:
-    files = {"T/a.txt": lines(4), "__MACOSX/T/._a.txt": b"\x00", "T/.DS_Store": b"\x00", "T\\b.txt": lines(4)}
+    files: dict[str, str | bytes] = {
+        "T/a.txt": lines(4),
+        "__MACOSX/T/._a.txt": b"\x00",
+        "T/.DS_Store": b"\x00",
+        "T\\b.txt": lines(4),
+    }
     plan = plan_import(pack(tmp_path / "T.zip", files), "mine", data)
     assert (plan.sequences, plan.faults, plan.warnings) == ({"a", "b"}, [], [])
 

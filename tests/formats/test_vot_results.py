@@ -63,8 +63,10 @@ def test_supervised_round_trip(place: Path, binary: bool) -> None:
     for name in ("a", "b"):
         for repetition in (1, 2):
             assert back.regions(name, repetition) == ours.regions(name, repetition)
-            times = [folder.seconds(name, repetition) for folder in (back, ours)]
-            np.testing.assert_array_equal(*times)
+            times, expected = (folder.seconds(name, repetition) for folder in (back, ours))
+            assert times is not None
+            assert expected is not None
+            np.testing.assert_array_equal(times, expected)
             scores = [folder.file(name, ".score", repetition).read_text() for folder in (back, ours)]
             assert scores[0] == scores[1]
 

@@ -13,7 +13,7 @@ from rich.table import Table
 from trackbench.cli.console import MessageConsole, SafeConsole
 from trackbench.errors import DataError, UsageError, reason
 from trackbench.quoting import listed, printable, printable_lines, printable_tree, shown
-from trackbench.reports import latex
+from trackbench.reports.latex import escaped
 from trackbench.reports.tables import csv_lines, markdown
 
 #: An escape sequence, line breaks, a bidirectional mark, a lone surrogate, a bell, a zero-width space.
@@ -87,7 +87,7 @@ def test_tables_and_messages_show_control_characters() -> None:
 
 
 def test_files_of_reports_hold_no_control_characters() -> None:
-    for text in (latex.escaped(NASTY), markdown(NASTY), csv_lines([{"sequence": NASTY}]).replace("\n", "")):
+    for text in (escaped(NASTY), markdown(NASTY), csv_lines([{"sequence": NASTY}]).replace("\n", "")):
         assert text.isprintable()
     assert printable_tree({NASTY: [NASTY, 1, {"a": NASTY}]}) == {
         printable(NASTY): [printable(NASTY), 1, {"a": printable(NASTY)}]

@@ -55,7 +55,7 @@ def test_recorded_sequences(path: Path) -> None:
     ],
 )
 def test_truth_at_the_border(name: str, success: float, precision: float, norm: float) -> None:
-    ground_truth = [BOX, [0, 10, 20, 20], BOX, BOX]
+    ground_truth: list[list[float]] = [BOX, [0, 10, 20, 20], BOX, BOX]
     scores = judge(convention(name, "otb"), ground_truth, [BOX, FAR, BOX, BOX]).mean()
     assert (scores.sr50, scores.precision, scores.norm_precision) == pytest.approx((success, precision, norm))
 
@@ -100,7 +100,7 @@ def test_truth_without_numbers_on_uav(name: str, success: float, precision: floa
     ],
 )
 def test_absent_targets(name: str, family: str, success: float, precision: float, norm: float) -> None:
-    ground_truth = [BOX, BOX, [10, 10, 0, 0], BOX]
+    ground_truth: list[list[float]] = [BOX, BOX, [10, 10, 0, 0], BOX]
     result = judge(convention(name, family), ground_truth, [BOX, BOX, [10, 10, 1e-9, 1e-9], BOX], absent=[0, 1, 0, 0])
     scores = result.mean()
     assert (scores.sr50, scores.precision, scores.norm_precision) == pytest.approx((success, precision, norm))
@@ -122,10 +122,10 @@ def test_a_first_line_that_is_no_box_is_overwritten(rules: str) -> None:
 
 def test_bad_predictions_copy_the_one_before() -> None:
     ground_truth = [BOX] * 5
-    holes = [BOX, BOX, [np.nan] * 4, [10, 10, -1, 5], FAR]
+    holes: list[list[float]] = [BOX, BOX, [np.nan] * 4, [10, 10, -1, 5], FAR]
     assert judge(convention("matlab"), ground_truth, holes).mean().sr50 == 0.8
     assert judge(convention("got10k"), ground_truth, holes).mean().sr50 == 0.4
-    empty = [BOX, BOX, [10, 10, 0, 5], [0, 0, 0, 0], FAR]
+    empty: list[list[float]] = [BOX, BOX, [10, 10, 0, 5], [0, 0, 0, 0], FAR]
     assert judge(convention("stark"), ground_truth, empty).mean().sr50 == 0.8
     # Before the first frame is set: what is copied is the tracker's own first box.
     assert judge(convention("stark"), ground_truth[:2], [FAR, [0, 0, 0, 0]]).mean().sr50 == 0.5

@@ -58,7 +58,7 @@ def test_curves_lie_between_0_and_1_and_are_monotone(
 
 @given(sequences(least=2), rules, st.randoms())
 def test_the_order_of_sequences_does_not_matter(
-    drawn: list[tuple[SequenceGroundTruth, np.ndarray]], rule: Convention, random: st.random
+    drawn: list[tuple[SequenceGroundTruth, np.ndarray]], rule: Convention, random: Random
 ) -> None:
     first = evaluate(*split(drawn), rule)
     shuffled = random.sample(drawn, len(drawn))
@@ -177,7 +177,7 @@ gaps = np.array(
 @given(arrays(np.float64, st.tuples(st.integers(1, 9), st.just(8)), elements=number), st.randoms(), distance_rules)
 @example(gaps, Random(0), DistanceRules(False, -1.0, False, np.inf, 0.0, 1.0, False))
 @np.errstate(all="ignore")
-def test_compiled_frames_are_those_of_arrays(boxes: np.ndarray, random: st.random, rules: DistanceRules) -> None:
+def test_compiled_frames_are_those_of_arrays(boxes: np.ndarray, random: Random, rules: DistanceRules) -> None:
     ground_truth, prediction = np.asfortranarray(boxes[:, :4]), np.asfortranarray(boxes[:, 4:])
     valid = np.array([random.random() < 0.8 for _ in boxes])
     overlaps, errors, norm_errors = judge_frames(ground_truth, prediction, valid, rules)
@@ -203,7 +203,7 @@ def test_got10k_scores(drawn: list[tuple[SequenceGroundTruth, np.ndarray]], runs
         got10k.Got10kTruth(
             ground_truth.name,
             ground_truth.boxes,
-            np.where(ground_truth.absent, 0, 8),
+            np.where(np.asarray(ground_truth.absent), 0, 8),
             (640, 640),
             ground_truth.name[-1],
         )

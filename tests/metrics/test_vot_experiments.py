@@ -236,13 +236,14 @@ def test_multistart_faults() -> None:
         multistart_scores([one], [anchors], [runs], (5, 15))
 
     score(good)
-    for runs, message in [
+    faults: list[tuple[dict[int, list[Region]], str]] = [
         ({0: run(20)}, "car: the run from anchor 15 is missing"),
         ({**good, 3: run(17)}, "car: a run starts at frame 3, which is no anchor"),
         ({**good, 15: run(5)}, "car: the run from anchor 15 has 5 answers; expected 16"),
         ({**good, 0: [HIT] * 20}, r"car: the run from anchor 0 does not begin with code 1 \(initialisation\)"),
         ({**good, 0: run(20, 8)}, "car: the run from anchor 0 has code 2 as answer 9; expected only 0"),
-    ]:
+    ]
+    for runs, message in faults:
         with pytest.raises(DataError, match=f"^{message}"):
             score(runs)
     with pytest.raises(DataError, match=r"^car: 3 values of anchors; the truth has 20 frames"):

@@ -69,7 +69,7 @@ def test_rotated_box_of_a_mask() -> None:
 
 def test_a_mask_stays_where_a_rotated_box_was_made_of_it() -> None:
     given = Prediction(BOX, 0.5, {"anchor": 3}, MASK)
-    answers = {kind: RegionPolicy(kind).answer(given, SIZE) for kind in ("box", "polygon", "mask")}  # type: ignore[arg-type]
+    answers = {kind: RegionPolicy(kind).answer(given, SIZE) for kind in ("box", "polygon", "mask")}
     assert {kind: answer.mask for kind, answer in answers.items()} == {"box": None, "polygon": MASK, "mask": None}
     assert isinstance(answers["polygon"].region, Polygon)
     assert answers["mask"].region == MASK

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib.axes import Axes
 from PIL import Image
 from rich.console import Console
 
@@ -229,8 +230,14 @@ def test_brackets_of_a_name_stay_in_a_common_legend() -> None:
     draw = plots.curve_panel(many, SUCCESS, looks(s.tracker for s in many))
     figure = plots.row([(draw, "lower left"), (draw, "lower left")])
     assert [text.get_text() for text in figure.legends[0].get_texts()] == [s.title for s in many]
-    plain = plots.row([(lambda axes: axes.plot([0], [0], label="[b] t") and None, "lower left")] * 2)
-    assert [text.get_text() for text in plain.axes[0].get_legend().get_texts()] == ["[b] t"]
+
+    def line(axes: Axes) -> None:
+        axes.plot([0], [0], label="[b] t")
+
+    plain = plots.row([(line, "lower left"), (line, "lower left")])
+    legend = plain.axes[0].get_legend()
+    assert legend is not None
+    assert [text.get_text() for text in legend.get_texts()] == ["[b] t"]
 
 
 @pytest.mark.filterwarnings("error")

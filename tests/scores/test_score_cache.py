@@ -8,6 +8,7 @@ from trackbench.datasets.catalogue import open_dataset
 from trackbench.engine.execution import execute
 from trackbench.engine.plan import make_plan
 from trackbench.errors import DataError
+from trackbench.regions.files import read_boxes
 from trackbench.scoring import Score, one_pass, score_runs
 from trackbench.scoring.cache import FILE
 from trackbench.trackers.registry import find_tracker
@@ -118,7 +119,7 @@ def test_a_changed_reader_changes_the_number_and_a_restored_one_gives_the_old(
     from trackbench.datasets.layouts import clips as layout
 
     first = score()
-    read, versions = layout.read_boxes, cache.code_version
+    read, versions = read_boxes, cache.code_version
     monkeypatch.setattr(layout, "read_boxes", lambda path: np.add(read(path), [50, 0, 0, 0]))
     monkeypatch.setattr("trackbench.scoring.scoring.changed_sequences", lambda *_: [])
     monkeypatch.setattr(cache, "code_version", lambda: "another")

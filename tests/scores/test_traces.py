@@ -7,7 +7,7 @@ import pytest
 from command import trackbench
 
 from trackbench.datasets.catalogue import open_dataset
-from trackbench.regions import Box, Mask, Polygon, Special
+from trackbench.regions import Box, Mask, Polygon, Region, Special
 from trackbench.scoring import score_runs
 from trackbench.scoring.scoring import read_traces
 from trackbench.scoring.traces import Contours
@@ -17,7 +17,13 @@ def test_outlines_of_all_kinds() -> None:
     block = np.ones((6, 8), bool)
     two = np.zeros((10, 30), bool)
     two[:5, :6] = two[4:9, 20:27] = True
-    regions = [Box(1, 2, 3, 4), Special(2), Polygon([[0, 0], [4, 0], [4, 4]]), Mask(block, 10, 20), Mask(two)]
+    regions: list[Region] = [
+        Box(1, 2, 3, 4),
+        Special(2),
+        Polygon([[0, 0], [4, 0], [4, 4]]),
+        Mask(block, 10, 20),
+        Mask(two),
+    ]
     outlines = Contours.of_regions([*regions, Box(np.nan, 0, 1, 1)])
     assert outlines.counts[:4].tolist() == [4, 0, 6, 8]
     assert outlines.counts[5] == 0

@@ -18,16 +18,12 @@ RNG = np.random.default_rng(20)
 
 def dataset(names: list[str], categories: bool = True) -> Dataset:
     truth = GroundTruth(np.ones((3, 4)))
-    sequences = tuple(
-        VideoSequence(
-            name,
-            list,
-            lambda: truth,
-            ("OCC",) if index % 2 else (),
-            lambda name=name: Details(category=name[0] if categories else None),
-        )
-        for index, name in enumerate(names)
-    )
+
+    def sequence(index: int, name: str) -> VideoSequence:
+        details = Details(category=name[0] if categories else None)
+        return VideoSequence(name, list, lambda: truth, ("OCC",) if index % 2 else (), lambda: details)
+
+    sequences = tuple(sequence(index, name) for index, name in enumerate(names))
     record = DatasetDefinition(title="Some", layout="folder", attributes={"OCC": "occlusion", "FM": "fast motion"})
     return Dataset("some", record, Path(), sequences, len(names))
 

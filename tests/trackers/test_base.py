@@ -76,7 +76,8 @@ def test_a_data_set_without_sentence_and_channels_gives_the_region_alone(tmp_pat
 
 def test_a_tracker_starts_on_four_numbers() -> None:
     model, frame = Reader(), np.zeros((4, 5, 3), np.uint8)
-    for box in [(1, 2, 3, 4), [1, 2, 3, 4], np.array([1, 2, 3, 4]), Box(1, 2, 3, 4)]:
+    boxes: list[Any] = [(1, 2, 3, 4), [1, 2, 3, 4], np.array([1, 2, 3, 4]), Box(1, 2, 3, 4)]
+    for box in boxes:
         Tracker(model).init(frame, box, sentence="a box")
     assert model.targets == [Target(Box(1, 2, 3, 4), "a box")] * 4
 

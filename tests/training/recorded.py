@@ -25,7 +25,7 @@ def leaf(array: np.ndarray) -> torch.Tensor:
     return torch.from_numpy(np.array(array)).requires_grad_()
 
 
-def assert_gradient(found: torch.Tensor, wanted: np.ndarray) -> None:
+def assert_gradient(found: torch.Tensor | None, wanted: np.ndarray) -> None:
     assert found is not None
     largest = float(np.abs(wanted).max()) if wanted.size else 0.0
     np.testing.assert_allclose(found.numpy(), wanted, rtol=0, atol=1e-6 + 1e-5 * largest)

@@ -11,7 +11,7 @@ from torch import nn
 
 from trackbench.nn.layers.swin import SwinSize
 from trackbench.trackers.zoo.sparsett.focus import FocusSize
-from trackbench.trackers.zoo.sparsett.network import SparseTTNetwork
+from trackbench.trackers.zoo.sparsett.network import NetworkSize, SparseTTNetwork
 from trackbench.training.recipe import Recipe, load_recipe
 from trackbench.training.session import Session, open_session
 
@@ -92,8 +92,9 @@ def small_network(session: Session) -> nn.Module:
     """Return its network; SparseTT's has no options for its width, so a small one takes its place."""
     if session.name == "sparsett":
         focus = FocusSize(1, 1, 32, width=16, heads=2, hidden=32, dropout=0.0)
+        size = NetworkSize(focus, head_width=32, bottlenecks=1)
         swin = SwinSize(8, (1, 1, 2, 1), (1, 2, 2, 4))
-        return SparseTTNetwork(focus, "double", swin=swin, head_width=32, bottlenecks=1)
+        return SparseTTNetwork(size, swin)
     network = session.build_network()
     if session.name == "aiatrack":
         # Frozen norms tame nothing: without pre-trained statistics, sixteen residual blocks would explode.

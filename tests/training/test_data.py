@@ -31,7 +31,7 @@ def image(path: Path, size: tuple[int, int] = (60, 80)) -> None:
     cv2.imwrite(str(path), np.full((*size, 3), 90, np.uint8))
 
 
-def opened(name: str, **table: Any):  # type: ignore[no-untyped-def]
+def opened(name: str, **table: Any):
     (found,) = open_sets(DataOptions.model_validate({"sets": {name: table}, "samples": 1}))
     return found.clips
 

@@ -10,6 +10,7 @@ from official import official_state
 
 from trackbench.checkpoints.key_map import match
 from trackbench.trackers.classes import load_class
+from trackbench.trackers.networks import Networked
 from trackbench.trackers.settings import resolve_settings
 from trackbench.training.export import official_weights
 
@@ -28,6 +29,7 @@ def test_official_weights_survive_the_way_to_our_names_and_back(
 ) -> None:
     settings = resolve_settings(name)
     model = load_class(settings.definition)
+    assert issubclass(model, Networked)
     official = official_state(reference, family, variant)
     with torch.device("meta"):
         wanted = model.build_network(settings.options).state_dict()

@@ -11,6 +11,7 @@ from official import official_names
 from recorded import recording
 
 from trackbench.trackers.classes import load_class
+from trackbench.trackers.networks import Networked
 from trackbench.trackers.settings import resolve_settings
 from trackbench.training.optimisation import group_index, is_trained, learning_rate_factor
 from trackbench.training.recipe import load_recipe
@@ -24,7 +25,7 @@ FAMILIES = {
 """Variant, recipe, and the official number of each of our groups, the rest last."""
 
 
-def our_groups(reference: Path, family: str, variant: str, recipe: str, record: dict[str, np.ndarray], key: str):  # type: ignore[no-untyped-def]
+def our_groups(reference: Path, family: str, variant: str, recipe: str, record: dict[str, np.ndarray], key: str):
     """Yield our name and the recorded group of each official parameter, through the tracker's key map."""
     shapes = official_names(reference, family, variant)
     numbers = dict(zip(record["param_names"].tolist(), record[key].tolist(), strict=True))
@@ -35,7 +36,9 @@ def our_groups(reference: Path, family: str, variant: str, recipe: str, record: 
     }
     assert len(official) >= 0.99 * len(numbers)
     settings = resolve_settings(load_recipe(recipe).tracker)
-    ours, _ = load_class(settings.definition).key_map(settings.options).apply(official)
+    model = load_class(settings.definition)
+    assert issubclass(model, Networked)
+    ours, _ = model.key_map(settings.options).apply(official)
     for name, tensor in ours.items():
         first = tensor.reshape(-1)[0].item()
         assert (tensor == first).all()

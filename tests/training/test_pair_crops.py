@@ -33,9 +33,9 @@ def test_sparsett_crops_are_the_official_ones(reference: Path, frames: np.ndarra
     record = recording(reference, "sparsett")
     for case, draws in enumerate(record["crop_uniform"]):
         tries = iter(draws.reshape(-1, 6))
-        used = []
+        used: list[int] = []
 
-        def uniform(tries=tries, used=used) -> np.ndarray:  # type: ignore[no-untyped-def]
+        def uniform(tries=tries, used=used) -> np.ndarray:
             used.append(next(tries))
             return np.asarray(used[-1])
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -10,10 +11,12 @@ from torch import Tensor, nn
 
 from trackbench.errors import DataError
 from trackbench.trackers.classes import load_class
+from trackbench.trackers.networks import Networked
 from trackbench.trackers.settings import resolve_settings
 from trackbench.trackers.zoo.simtrack.initialisation import initialise_backbone
 from trackbench.trackers.zoo.simtrack.network import SimTrack
 from trackbench.trackers.zoo.simtrack.options import SimTrackOptions
+from trackbench.trackers.zoo.simtrack.vit_backbone import ViTBackbone
 
 SMALL = {
     "backbone": "vit",
@@ -58,7 +61,8 @@ def test_dinov2_starts_a_vision_transformer_its_layer_scales_multiplied_in(tmp_p
     options = SimTrackOptions.model_validate({**SMALL, "pretraining": "dinov2", "backbone_file": path})
     network = SimTrack(options)
     initialise_backbone(network, options)
-    block = network.backbone.visual.blocks[1]
+    assert isinstance(network.backbone, ViTBackbone)
+    block: Any = network.backbone.visual.blocks[1]
     scaled = state["blocks.1.attn.proj.weight"] * state["blocks.1.ls1.gamma"][:, None]
     assert torch.equal(block.attn.out_proj.weight, scaled)
     assert torch.equal(block.mlp.c_proj.bias, state["blocks.1.mlp.fc2.bias"] * state["blocks.1.ls2.gamma"])
@@ -69,6 +73,7 @@ def test_dinov2_starts_a_vision_transformer_its_layer_scales_multiplied_in(tmp_p
 def test_a_resnet_file_starts_the_backbone(tmp_path: Path, name: str, last: int) -> None:
     settings = resolve_settings(name)
     model = load_class(settings.definition)
+    assert issubclass(model, Networked)
     torch.manual_seed(0)
     network: nn.Module = model.build_network(settings.options)
     backbone = network.get_submodule("backbone")
@@ -95,6 +100,7 @@ def test_separate_blocks_give_each_image_its_own_tokens() -> None:
     network = SimTrack(options).eval()
     image, boxes = torch.randn(1, 3, 56, 56), torch.tensor([[0.25, 0.25, 0.5, 0.5]])
     backbone = network.backbone
+    assert isinstance(backbone, ViTBackbone)
     with torch.no_grad():
         tokens, _ = backbone.exemplar(image, boxes)
         alone = backbone.visual.blocks[0](backbone.visual.ln_pre(backbone.exemplar_tokens(image, boxes)))

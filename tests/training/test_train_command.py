@@ -153,7 +153,7 @@ def test_a_full_disk_keeps_the_state_before(place: Path, monkeypatch: pytest.Mon
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(state.torch, "save", full)
+    monkeypatch.setattr(torch, "save", full)
     monkeypatch.setattr("trackbench.training.loop.check_same", lambda *_: None)
     output = train("--resume", "--set", "schedule.epochs=2", "--set", "data.samples=2", code=1)
     assert "No space left on device" in output

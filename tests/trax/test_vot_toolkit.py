@@ -158,8 +158,8 @@ def test_toolkit_and_engine_agree(place: Path, ground_truth: str) -> None:
     found = json.loads(report.read_text())["results"]
     for experiment, protocol in (("baseline", "supervised"), ("anchored", "multistart")):
         accuracy, robustness = found[experiment]["results"][0][trackers.index("colours")][:2]
-        words = ("--protocol", protocol, "--convention", "vot", "--runs", "imported", "--json")
-        metrics = json.loads(call("report", "colours", "-d", "./set", *words))["rows"][0]["metrics"]
+        asked = ("--protocol", protocol, "--convention", "vot", "--runs", "imported", "--json")
+        metrics = json.loads(call("report", "colours", "-d", "./set", *asked))["rows"][0]["metrics"]
         assert metrics["accuracy"] == pytest.approx(accuracy, abs=1e-9)
         assert metrics["robustness"] == pytest.approx(robustness, abs=1e-9)
 

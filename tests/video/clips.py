@@ -33,6 +33,7 @@ def write_clip(
     """Write a clip of :func:`picture`; ``times`` in seconds make its rate variable, ``turn`` is a rotation flag."""
     with av.open(str(path), "w") as container:
         stream = container.add_stream(codec, rate=25, options=options)
+        assert isinstance(stream, av.VideoStream)
         stream.width, stream.height = size
         stream.pix_fmt = pixels
         if turn is not None:

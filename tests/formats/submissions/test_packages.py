@@ -15,6 +15,7 @@ from trackbench.datasets.catalogue import read_table
 from trackbench.datasets.sequence import Dataset
 from trackbench.definitions import DATASETS
 from trackbench.formats.submissions import vot
+from trackbench.metrics.vot.conventions import REPETITIONS
 from trackbench.results.store import RunFolder, RunKey
 
 FRAMES = 3
@@ -276,7 +277,7 @@ def test_experiments_are_those_of_the_stacks() -> None:
         assert list(ours) == theirs, name
         repetitions = [line.strip() for line in lines[: lines.index("  unsupervised:")] if "repetitions" in line]
         if record.protocol == "supervised":
-            assert repetitions[0] == f"repetitions: {vot.REPETITIONS}"
+            assert repetitions[0] == f"repetitions: {REPETITIONS}"
 
 
 @pytest.mark.slow

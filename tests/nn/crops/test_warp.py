@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from samples import read_bgr
 
 from trackbench.nn.crops.warp import warp_affine
 
@@ -90,7 +90,7 @@ def test_recorded_crops_of_dcfnet(reference, crossing):
     """A forward map, inverted as OpenCV does."""
     record = np.load(reference / "parity" / "dcfnet.npz")
     for index in range(3):
-        bgr = cv2.imread(str(crossing / "Crossing" / "img" / f"{index + 1:04d}.jpg"))
+        bgr = read_bgr(crossing / "Crossing" / "img" / f"{index + 1:04d}.jpg")
         centre = record[f"target_pos_frame{index}_cv4"]
         window = 3 * record[f"target_sz_frame{index}_cv4"]
         low, high = centre - window / 2, centre + window / 2

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from torch import nn
@@ -59,9 +61,9 @@ def test_dilated_stages_keep_stride_8() -> None:
     with torch.inference_mode():
         maps = network(torch.zeros(1, 3, 127, 127))
     assert [tuple(m.shape[1:]) for m in maps] == [(64, 61, 61), (512, 15, 15), (2048, 15, 15)]
-    convolutions = [network.get_submodule(f"layer4.{index}.conv2") for index in range(2)]
+    convolutions: list[Any] = [network.get_submodule(f"layer4.{index}.conv2") for index in range(2)]
     assert [(c.dilation, c.padding) for c in convolutions] == [((2, 2), (2, 2)), ((4, 4), (4, 4))]
-    shortcut = network.get_submodule("layer4.0.downsample.0")
+    shortcut: Any = network.get_submodule("layer4.0.downsample.0")
     assert (shortcut.kernel_size, shortcut.dilation) == ((3, 3), (2, 2))
 
 

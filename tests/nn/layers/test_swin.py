@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, Literal
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -74,7 +76,9 @@ def test_merging_of_other_flavours():
     original = torch.cat([plane[:, dy::2, dx::2] for dx in (0, 1) for dy in (0, 1)], -1).flatten(1, 2)
     norm, weight = torch.randn(2, 24), torch.randn(12, 24)
     merging = PatchMerging(6)
-    for flavour, patches in (("unfold", unfolded), ("original", original)):
+    flavours: tuple[tuple[Literal["unfold", "original"], torch.Tensor], ...]
+    flavours = ("unfold", unfolded), ("original", original)
+    for flavour, patches in flavours:
         expected = F.layer_norm(patches, (24,), norm[0], norm[1]) @ weight.T
         entries = {"norm.weight": norm[0], "norm.bias": norm[1], "reduction.weight": weight}
         merging.load_state_dict({name: merging_order(entry, flavour) for name, entry in entries.items()})
@@ -101,7 +105,8 @@ def test_stages_behind_the_last_output_are_built_and_not_computed(cpu):
 
 def test_stochastic_depth_grows_with_depth_and_only_trains():
     swin = Swin(SMALL, outputs=(2,), drop_path=0.2)
-    rates = [block.drop_path.probability for stage in swin.stages for block in stage.blocks]
+    blocks: list[Any] = [block for stage in swin.stages for block in stage.get_submodule("blocks").children()]
+    rates = [block.drop_path.probability for block in blocks]
     assert rates == pytest.approx([0, 0.04, 0.08, 0.12, 0.16, 0.2])
     image = torch.randn(4, 3, 24, 24)
     with torch.no_grad():

@@ -101,17 +101,17 @@ def ask(write: Callable[[str, str], Path], frames: list[np.ndarray]) -> Callable
         ("named", "rgb", {"init_arguments": ["image", "mask_or_none", "bbox=box"]}, Prediction(Box(5, 6, 20, 10))),
     ],
 )
-def test_each_shape_is_spoken(ask, answer: str, image: str, options: dict[str, Any], expected: Prediction) -> None:  # type: ignore[no-untyped-def]
+def test_each_shape_is_spoken(ask, answer: str, image: str, options: dict[str, Any], expected: Prediction) -> None:
     assert ask(answer, image, **options) == expected
 
 
-def test_masks_come_with_their_box(ask) -> None:  # type: ignore[no-untyped-def]
+def test_masks_come_with_their_box(ask) -> None:
     answer = ask("dam4sam", "pil", preset="dam4sam")
     assert answer.region == Box(2, 4, 3, 4)
     assert answer.mask == Mask(np.ones((4, 3), bool), 2, 4)
 
 
-def test_a_polygon_is_a_polygon(ask) -> None:  # type: ignore[no-untyped-def]
+def test_a_polygon_is_a_polygon(ask) -> None:
     assert ask("pysot", "bgr", preset="pysot", answer="polygon", form="polygon").region == Polygon(
         [0, 0, 9, 0, 9, 9, 0, 9]
     )
@@ -126,13 +126,13 @@ def test_a_polygon_is_a_polygon(ask) -> None:  # type: ignore[no-untyped-def]
         ({"preset": "dam4sam", "answer": "bbox"}, r"answered a mask of shape \(4,\); the frame's is \(40, 60\)"),
     ],
 )
-def test_a_wrong_shape_is_told(ask, options: dict[str, Any], message: str) -> None:  # type: ignore[no-untyped-def]
+def test_a_wrong_shape_is_told(ask, options: dict[str, Any], message: str) -> None:
     image = "pil" if "preset" in options else "rgb"
     with pytest.raises(TrackerError, match=message):
         ask("pysot", image, **options)
 
 
-def test_vot_objects_are_spoken(write, frames) -> None:  # type: ignore[no-untyped-def]
+def test_vot_objects_are_spoken(write, frames) -> None:
     pytest.importorskip("vot")
     write(
         "runtime.py",
@@ -155,7 +155,7 @@ class Runtime:
     assert model.step(frames[1:2], model.start(frames[:1], [target(Box(5, 6, 20, 10))]))[0].region == Box(6, 6, 20, 10)
 
 
-def test_a_tracker_of_whole_videos_answers_frame_by_frame_and_says_so(write, dataset: Path, here: Path) -> None:  # type: ignore[no-untyped-def]
+def test_a_tracker_of_whole_videos_answers_frame_by_frame_and_says_so(write, dataset: Path, here: Path) -> None:
     write("shape.py", MODULE)
     spec = find_tracker("whole-video:shape:Whole")
     assert spec.title == "whole video shape:Whole (offline)"
@@ -169,13 +169,13 @@ def test_a_tracker_of_whole_videos_answers_frame_by_frame_and_says_so(write, dat
 
 
 @pytest.mark.parametrize("protocol", ["supervised", "multistart", "realtime"])
-def test_protocols_that_ask_frame_by_frame_refuse_it(write, dataset: Path, protocol: str) -> None:  # type: ignore[no-untyped-def]
+def test_protocols_that_ask_frame_by_frame_refuse_it(write, dataset: Path, protocol: str) -> None:
     write("shape.py", MODULE)
     found = trackbench("run", "whole-video:shape:Whole", "-d", str(dataset), "--protocol", protocol, code=2)
     assert "is offline, it sees the whole video before it answers" in " ".join(found.output.split())
 
 
-def test_another_number_of_answers_than_frames_costs_the_sequence(write, dataset: Path) -> None:  # type: ignore[no-untyped-def]
+def test_another_number_of_answers_than_frames_costs_the_sequence(write, dataset: Path) -> None:
     write("shape.py", MODULE)
     common = ("run", "whole-video:shape:Whole", "-d", str(dataset), "--set", "isolated=false", "--set", "args.extra=1")
     assert "answered 9 regions for 8 frames" in document(*common, code=1)["runs"][0]["failed"][0]["reason"]

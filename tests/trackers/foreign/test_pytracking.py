@@ -142,7 +142,7 @@ def track_once() -> None:
     model.step([FRAME], model.start([FRAME], [target(Box(3, 4, 5, 6))]))
 
 
-def test_a_repository_runs_without_an_edit(repo, here: Path) -> None:  # type: ignore[no-untyped-def]
+def test_a_repository_runs_without_an_edit(repo, here: Path) -> None:
     """Settings, parameters by name, data set's name, stand-ins, a checkpoint with objects, CUDA on a CPU."""
     repo('{"target_bbox": self.state, "best_score": torch.tensor([[0.25]]), "conf_score": 9}')
     log = here / "log"
@@ -161,7 +161,7 @@ def test_a_repository_runs_without_an_edit(repo, here: Path) -> None:  # type: i
     assert not list(here.rglob("lib/train"))
 
 
-def test_targets_of_one_tracker_do_not_mix(repo) -> None:  # type: ignore[no-untyped-def]
+def test_targets_of_one_tracker_do_not_mix(repo) -> None:
     repo()
     model = build()
     states = model.start([FRAME] * 2, [target(Box(3, 4, 5, 6)), target(Box(30, 4, 5, 6))])
@@ -169,7 +169,7 @@ def test_targets_of_one_tracker_do_not_mix(repo) -> None:  # type: ignore[no-unt
     assert [answer.region for answer in answers] == [Box(6, 4, 5, 6), Box(33, 4, 5, 6)]
 
 
-def test_the_identity_names_code_and_weights_and_not_where_they_lie(repo) -> None:  # type: ignore[no-untyped-def]
+def test_the_identity_names_code_and_weights_and_not_where_they_lie(repo) -> None:
     repo()
     spec = find_tracker("pytracking:tiny:base", "lasot-ext", {"repo": "repo"}, weights=Path("TINY_ep0120.pth.tar"))
     identity = spec.identity()
@@ -203,19 +203,19 @@ def test_the_identity_names_code_and_weights_and_not_where_they_lie(repo) -> Non
         ),
     ],
 )
-def test_what_the_user_can_mend_is_one_line(repo, code: dict[str, str], message: str) -> None:  # type: ignore[no-untyped-def]
+def test_what_the_user_can_mend_is_one_line(repo, code: dict[str, str], message: str) -> None:
     repo(**code)
     with pytest.raises(TrackerError, match=message) as caught:
         track_once()
     assert "\n" not in str(caught.value)
 
 
-def test_a_file_of_pretraining_is_not_needed_where_the_checkpoint_has_every_weight(repo) -> None:  # type: ignore[no-untyped-def]
+def test_a_file_of_pretraining_is_not_needed_where_the_checkpoint_has_every_weight(repo) -> None:
     repo(build='self.load_state_dict(torch.load("pretrained/mae.pth")["model"], strict=False)')
     assert build().record()["pretraining_skipped"] == ["pretrained/mae.pth"]
 
 
-def test_without_weights_it_says_where_the_repository_would_look(repo) -> None:  # type: ignore[no-untyped-def]
+def test_without_weights_it_says_where_the_repository_would_look(repo) -> None:
     repo()
     with pytest.raises(
         TrackerError, match=r"needs --weights FILE; .*repo/output/checkpoints/train/tiny/base/TINY_ep0007.pth.tar"
@@ -223,7 +223,7 @@ def test_without_weights_it_says_where_the_repository_would_look(repo) -> None: 
         build(weights=None, epoch=7)
 
 
-def test_masks_pass_both_ways_and_tuples_give_their_first(repo) -> None:  # type: ignore[no-untyped-def]
+def test_masks_pass_both_ways_and_tuples_give_their_first(repo) -> None:
     answer = (
         '({"target_bbox": torch.tensor([[1., 2, 3, 4]]), "segmentation": self.first["init_mask"] * 1.0}, None, None)'
     )
@@ -236,7 +236,7 @@ def test_masks_pass_both_ways_and_tuples_give_their_first(repo) -> None:  # type
     assert answer_.mask == mask
 
 
-def test_a_checkpoint_that_runs_commands_needs_trust(repo) -> None:  # type: ignore[no-untyped-def]
+def test_a_checkpoint_that_runs_commands_needs_trust(repo) -> None:
     class Hostile:
         def __reduce__(self) -> Any:
             return os.system, ("touch executed",)
@@ -251,7 +251,7 @@ def test_a_checkpoint_that_runs_commands_needs_trust(repo) -> None:  # type: ign
     assert list(Path.cwd().rglob("executed"))
 
 
-def test_the_original_dialect_runs_too(write, here: Path) -> None:  # type: ignore[no-untyped-def]
+def test_the_original_dialect_runs_too(write, here: Path) -> None:
     write("repo/pytracking/__init__.py", "")
     write("repo/pytracking/evaluation/environment.py", ENVIRONMENT.replace("lib.test.", "pytracking."))
     write(
@@ -301,7 +301,7 @@ class DiMP:
         ("pytracking:tiny:base", {"args.nosuch": 1}, "takes no such argument"),
     ],
 )
-def test_a_wrong_name_is_told_with_the_right_ones(repo, name: str, options: dict[str, Any], message: str) -> None:  # type: ignore[no-untyped-def]
+def test_a_wrong_name_is_told_with_the_right_ones(repo, name: str, options: dict[str, Any], message: str) -> None:
     repo()
     with pytest.raises(TrackerError, match=message):
         build(name, **options)

@@ -20,6 +20,7 @@ from trackbench.errors import LostStateError, TrackerError
 from trackbench.regions import Box, Mask
 from trackbench.results.store import stored_runs
 from trackbench.trackers.foreign import client
+from trackbench.trackers.foreign.client import ForeignError
 from trackbench.trackers.foreign.model import ForeignModel
 from trackbench.trackers.foreign.worker import process
 from trackbench.trackers.registry import find_tracker
@@ -88,20 +89,20 @@ def boxes(model: ForeignModel, frames: list[np.ndarray], region: Box = SMALL) ->
 
 
 def region_of(prediction: object) -> tuple[float, ...]:
-    return prediction.region.numbers()  # type: ignore[attr-defined, no-any-return]
+    return prediction.region.numbers()  # type: ignore[attr-defined]
 
 
-def test_boxes_are_those_of_the_tracker_in_this_process(build, frames) -> None:  # type: ignore[no-untyped-def]
+def test_boxes_are_those_of_the_tracker_in_this_process(build, frames) -> None:
     alone, inside = boxes(build(), frames), boxes(build(isolated=False), frames)
     assert alone == inside == [(5.0 + i, 6.0, 20.0, 10.0) for i in range(1, 8)]
 
 
-def test_a_frame_that_the_tracker_keeps_stays_as_it_was(build, frames) -> None:  # type: ignore[no-untyped-def]
+def test_a_frame_that_the_tracker_keeps_stays_as_it_was(build, frames) -> None:
     frames[0][:] = 77
     assert {box[0] for box in boxes(build("look back"), frames)} == {77.0}
 
 
-def test_frames_of_any_size_fit(build) -> None:  # type: ignore[no-untyped-def]
+def test_frames_of_any_size_fit(build) -> None:
     small, large = np.full((4, 5, 3), 9, np.uint8), np.full((900, 1200, 3), 8, np.uint8)
     model = build("look back")
     first, second = model.start([small], [target(Box(0, 0, 2, 2))]) + model.start([large], [target(Box(0, 0, 2, 2))])
@@ -109,33 +110,35 @@ def test_frames_of_any_size_fit(build) -> None:  # type: ignore[no-untyped-def]
     assert [region_of(answer)[0] for answer in answers] == [9.0, 8.0]
 
 
-def test_prints_of_the_tracker_never_reach_the_wire(build, frames) -> None:  # type: ignore[no-untyped-def]
+def test_prints_of_the_tracker_never_reach_the_wire(build, frames) -> None:
     assert len(boxes(build("print"), frames)) == 7
 
 
-def test_an_error_names_the_place_and_quotes_the_log(build, frames) -> None:  # type: ignore[no-untyped-def]
+def test_an_error_names_the_place_and_quotes_the_log(build, frames) -> None:
     model = build("fail")
     with pytest.raises(
         TrackerError,
         match=r"python:shift:Tracker: KeyError: 'net' \(.*shift.py, line 28\); its last prints: made with 1.0$",
     ) as caught:
         boxes(model, frames)
+    assert isinstance(caught.value, ForeignError)
+    assert caught.value.trace is not None
     assert "raise KeyError" in caught.value.trace
 
 
-def test_a_tracker_that_cannot_be_made_is_said_when_it_is_built(build) -> None:  # type: ignore[no-untyped-def]
+def test_a_tracker_that_cannot_be_made_is_said_when_it_is_built(build) -> None:
     with pytest.raises(TrackerError, match="ValueError: no such layer"):
         build("refuse")
 
 
-def test_a_tracker_that_dies_is_started_anew(build, frames) -> None:  # type: ignore[no-untyped-def]
+def test_a_tracker_that_dies_is_started_anew(build, frames) -> None:
     model = build("die on a wide box")
     with pytest.raises(TrackerError, match=r"its process ended with exit code 7; its last prints: .*about to die"):
         boxes(model, frames, Box(5, 6, 50, 10))
     assert len(boxes(model, frames)) == 7
 
 
-def test_a_tracker_that_hangs_is_ended(build, frames) -> None:  # type: ignore[no-untyped-def]
+def test_a_tracker_that_hangs_is_ended(build, frames) -> None:
     model = build("hang", timeout=3)
     began = time.perf_counter()
     with pytest.raises(TrackerError, match="no answer within 3 seconds"):
@@ -143,7 +146,7 @@ def test_a_tracker_that_hangs_is_ended(build, frames) -> None:  # type: ignore[n
     assert time.perf_counter() - began < 30
 
 
-def test_a_target_that_dies_with_another_ones_process_is_told_apart(build, frames) -> None:  # type: ignore[no-untyped-def]
+def test_a_target_that_dies_with_another_ones_process_is_told_apart(build, frames) -> None:
     model = build("die on a wide box")
     state = model.start(frames[:1], [target(Box(5, 6, 20, 10))])
     with pytest.raises(TrackerError, match="exit code 7"):
@@ -152,7 +155,7 @@ def test_a_target_that_dies_with_another_ones_process_is_told_apart(build, frame
         model.step(frames[1:2], state)
 
 
-def test_random_numbers_depend_neither_on_the_batch_nor_on_what_ran_before(build, frames) -> None:  # type: ignore[no-untyped-def]
+def test_random_numbers_depend_neither_on_the_batch_nor_on_what_ran_before(build, frames) -> None:
     model = build("dice")
     model.seed(4)
     alone = boxes(model, frames)
@@ -163,19 +166,19 @@ def test_random_numbers_depend_neither_on_the_batch_nor_on_what_ran_before(build
     assert boxes(model, frames) != alone
 
 
-def test_the_state_of_a_target_is_forgotten_with_it(build, frames) -> None:  # type: ignore[no-untyped-def]
+def test_the_state_of_a_target_is_forgotten_with_it(build, frames) -> None:
     model = build(isolated=False)
     for _ in range(5):
         boxes(model, frames)
-    assert len(model._peer._service._states) <= 2  # type: ignore[union-attr]
+    assert len(model._peer._service._states) <= 2
 
 
-def test_nothing_is_left_when_the_model_goes(build, frames) -> None:  # type: ignore[no-untyped-def]
+def test_nothing_is_left_when_the_model_goes(build, frames) -> None:
     model = build()
     boxes(model, frames)
-    folder, pid = model._peer._folder, model._peer._process.pid  # type: ignore[union-attr]
+    folder, pid = model._peer._folder, model._peer._process.pid
     assert folder.exists()
-    model._peer.close()  # type: ignore[union-attr]
+    model._peer.close()
     assert not folder.exists()
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
@@ -215,7 +218,7 @@ def test_the_worker_is_written_for_python_3_7() -> None:
 
 
 @pytest.mark.parametrize("batch", [1, 4])
-def test_death_costs_its_sequence_alone(write, dataset: Path, batch: int) -> None:  # type: ignore[no-untyped-def]
+def test_death_costs_its_sequence_alone(write, dataset: Path, batch: int) -> None:
     write("shift.py", MODULE)
     (dataset / "b" / "groundtruth.txt").write_text("5,7,20,10\n" * 8)
     common = ("python:shift:Tracker", "-d", str(dataset), "--batch", str(batch))
@@ -226,7 +229,7 @@ def test_death_costs_its_sequence_alone(write, dataset: Path, batch: int) -> Non
     assert "was ended by signal 9" in run["failed"][0]["reason"]
 
 
-def test_a_run_is_the_same_in_any_batch_and_interrupted_or_not(write, dataset: Path, here: Path) -> None:  # type: ignore[no-untyped-def]
+def test_a_run_is_the_same_in_any_batch_and_interrupted_or_not(write, dataset: Path, here: Path) -> None:
     write("shift.py", MODULE)
     common = ("run", "python:shift:Tracker", "-d", str(dataset), "--set", "args.act=dice", "--repetitions", "1")
 
@@ -246,12 +249,12 @@ def test_a_run_is_the_same_in_any_batch_and_interrupted_or_not(write, dataset: P
     assert "isolated" not in str(next((here / "here").iterdir()))
 
 
-def test_an_interpreter_that_is_not_there_is_named(build) -> None:  # type: ignore[no-untyped-def]
+def test_an_interpreter_that_is_not_there_is_named(build) -> None:
     with pytest.raises(TrackerError, match=r"its process cannot be started: .*no-such-python"):
         build(python="/no-such-python")
 
 
-def test_frames_lie_in_memory_that_nobody_else_sees(frames) -> None:  # type: ignore[no-untyped-def]
+def test_frames_lie_in_memory_that_nobody_else_sees(frames) -> None:
     memory = client.SharedMemory()
     path, places = memory.put(frames[:2])
     assert [place["offset"] for place in places] == [0, frames[0].nbytes]

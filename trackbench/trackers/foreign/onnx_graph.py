@@ -185,9 +185,8 @@ class OnnxModel(TrackerModel[OnnxState]):
     def _normalised(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         graph = self._graph
         ordered = images if graph.colour == "rgb" else images[..., ::-1]
-        scaled = (ordered.astype(np.float32) / np.float32(graph.levels) - np.array(graph.mean, np.float32)) / np.array(
-            graph.std, np.float32
-        )
+        mean, deviation = np.array(graph.mean, np.float32), np.array(graph.std, np.float32)
+        scaled = (ordered.astype(np.float32) / np.float32(graph.levels) - mean) / deviation
         return np.ascontiguousarray(scaled.transpose(0, 3, 1, 2))
 
     def _run(

@@ -56,6 +56,7 @@ def test_recorded_run() -> None:
         prediction = tracker.step([frame], state)[0]
         assert isinstance(prediction.region, Box)
         np.testing.assert_allclose(prediction.region.numbers(), recorded["boxes"][index], rtol=0, atol=2e-3)
+        assert prediction.score is not None
         np.testing.assert_allclose(prediction.score, recorded["scores"][index], rtol=0, atol=2e-5)
         assert [entry.frame for entry in state[0].memory.entries] == recorded["kept"][index]
 

@@ -244,12 +244,13 @@ def test_initial_weights() -> None:
     """Xavier for the transformer, He for the IoU head, zeros for the biases of attention."""
     torch.manual_seed(0)
     network = AiATrackNetwork(Architecture())
-    attention = network.encoder[0].blocks[0].self_attn
+    attention: Any = network.encoder.get_submodule("0.blocks.0.self_attn")
+    head: Any = network.iou_head
     # Packed as in the official code: the bound is that of 768 x 256.
     assert float(attention.in_proj_weight.detach().abs().max()) == pytest.approx((6 / (256 + 768)) ** 0.5, rel=1e-3)
     assert not attention.in_proj_bias.any()
     assert not attention.out_proj.bias.any()
-    assert float(network.iou_head.fc.linear.weight.detach().std()) == pytest.approx((2 / 4096) ** 0.5, rel=0.01)
-    scales = network.iou_head.fc.bn.weight.detach()
+    assert float(head.fc.linear.weight.detach().std()) == pytest.approx((2 / 4096) ** 0.5, rel=0.01)
+    scales = head.fc.bn.weight.detach()
     assert 0 <= float(scales.min()) < 0.1
     assert 0.9 < float(scales.max()) <= 1

@@ -102,7 +102,7 @@ def activations(tracker: AiATrack, frames: list[NDArray[np.uint8]], boxes: NDArr
     state = tracker.start([frames[0]], [Target(Box.of(boxes[0]))])[0]
     seen["state"] = state
     search = seen["search_encoded"]
-    block = network.decoder.blocks[0]
+    block: Any = network.decoder.blocks[0]
     references = [branch.stacked(torch.zeros(0)) for branch in tracker._sample([state])]
     attended = [
         block.get_submodule(branch)(search.memory, r.projected[:, 0], r.positions, search.positions, r.log_counts)
@@ -174,7 +174,8 @@ def test_correlations(subject: Subject) -> None:
     short = torch.stack([entry.projected[0] for entry in sampled], 2)[None]
     positions = torch.stack([entry.positions for entry in sampled])[None]
     inner_pos = seen["inner_pos"].flatten(2).transpose(1, 2)
-    encoder, decoder = network.encoder[0].blocks[0].self_attn, network.decoder.blocks[0].get_submodule(SHORT)
+    encoder: Any = network.encoder.get_submodule("0.blocks.0.self_attn")
+    decoder: Any = network.decoder.blocks[0].get_submodule(SHORT)
     own = encoder.project(placed, x).unsqueeze(3)
     for name, attention, given, references, places in (
         ("encoder0", encoder, placed, own, inner_pos[:, None]),

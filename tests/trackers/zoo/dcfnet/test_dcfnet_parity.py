@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from samples import noted, read_bgr
 
 from trackbench.checkpoints.reader import read_state
 from trackbench.errors import TrackerError
@@ -28,7 +29,7 @@ def recorded(reference: Path) -> Arrays:
 @pytest.fixture(scope="module")
 def frames(crossing: Path) -> list[np.ndarray]:
     paths = sorted((crossing / "Crossing" / "img").glob("*.jpg"))[:12]
-    return [cv2.cvtColor(cv2.imread(str(path)), cv2.COLOR_BGR2RGB) for path in paths]
+    return [cv2.cvtColor(read_bgr(path), cv2.COLOR_BGR2RGB) for path in paths]
 
 
 @pytest.fixture(scope="module")
@@ -62,8 +63,8 @@ def test_first_frames(
     crops: list[np.ndarray] = []
     spectra: list[torch.Tensor] = []
     cut, transform = model._crop, model._spectra
-    monkeypatch.setattr(model, "_crop", lambda *given: crops.append(cut(*given)) or crops[-1])
-    monkeypatch.setattr(model, "_spectra", lambda given: spectra.append(transform(given)) or spectra[-1])
+    monkeypatch.setattr(model, "_crop", lambda *given: noted(crops, cut(*given)))
+    monkeypatch.setattr(model, "_spectra", lambda given: noted(spectra, transform(given)))
     (state,) = model.start(frames[:1], [Target(Box(*published[0]))])
     assert state.smallest == pytest.approx(recorded["min_sz"], rel=1e-12)
     assert state.largest == pytest.approx(recorded["max_sz"], rel=1e-12)

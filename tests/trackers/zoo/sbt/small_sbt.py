@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from trackbench.trackers.settings import resolve_settings
 from trackbench.trackers.zoo.sbt.options import SBTOptions
 
 BACKBONE = {
@@ -22,6 +23,13 @@ def small_options(backbone: dict[str, Any] | None = None, **options: Any) -> SBT
     """Return options of a network of few channels on small images, with what is given changed."""
     sizes = {"search_size": 64, "template_size": 32}
     return SBTOptions.model_validate({**sizes, **options, "backbone": {**BACKBONE, **(backbone or {})}})
+
+
+def published_options(definition: str, **options: Any) -> SBTOptions:
+    """Return the options of a published definition, with what is given changed."""
+    found = resolve_settings(definition, options=options).options
+    assert isinstance(found, SBTOptions)
+    return found
 
 
 def images(options: SBTOptions, batch: int = 2) -> tuple[Tensor, Tensor]:

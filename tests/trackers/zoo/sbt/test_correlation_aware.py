@@ -15,6 +15,7 @@ from trackbench.trackers.zoo.sbt.ablations.sparsett_ca import SBT_SMALL, Correla
 from trackbench.trackers.zoo.sbt.options import BackboneOptions
 from trackbench.trackers.zoo.sparsett.focus import FocusSize
 from trackbench.trackers.zoo.sparsett.network import NetworkSize
+from trackbench.trackers.zoo.sparsett.tracker import SparseTTOptions
 
 SMALL = BackboneOptions(
     dims=(8, 16, 32), heads=(1, 2, 4), depths=(1, 1, 4), strides=(4, 2, 2), reductions=(8, 4, 2),
@@ -76,6 +77,7 @@ def test_sparsett_runs_and_trains_on_them() -> None:
 def test_a_tracker_definition_uses_them() -> None:
     options = resolve_settings("sparsett-ca", options={"features": SMALL.model_dump(mode="json")}).options
     assert resolve_settings("sparsett-ca").options.features == SBT_SMALL  # type: ignore[attr-defined]
+    assert isinstance(options, SparseTTOptions)
     tracker = SparseTTCA(options)
     generator = np.random.default_rng(0)
     frames = list(generator.integers(0, 256, (3, 90, 120, 3), np.uint8))

@@ -17,7 +17,8 @@ import pytest
 import torch
 from numpy.typing import NDArray
 from official import official_names, official_state
-from small_sbt import small_options
+from samples import box_of
+from small_sbt import published_options, small_options
 
 from trackbench.errors import DataError, TrackerError, UsageError
 from trackbench.nn.crops.normalise import Normaliser
@@ -51,7 +52,7 @@ def follow(model: SBT, sequences: list[tuple[list[NDArray[np.uint8]], Box]]) -> 
     boxes = []
     for index in range(1, LENGTH):
         predictions = model.step([frames[index] for frames, _ in sequences], states)
-        boxes.append([prediction.region.array() for prediction in predictions])  # type: ignore[union-attr]
+        boxes.append([box_of(prediction.region).array() for prediction in predictions])
     return np.array(boxes)
 
 
@@ -94,7 +95,7 @@ def test_a_state_can_be_copied_and_goes_on_in_another_process(model: SBT, tmp_pa
     arguments = [str(tmp_path / "state.pkl"), str(tmp_path / "frames.npy"), str(torch.get_num_threads())]
     done = subprocess.run([sys.executable, "-c", script, *arguments], capture_output=True, text=True, check=True)
     there = [[float(number) for number in line.split()] for line in done.stdout.splitlines()]
-    np.testing.assert_allclose(there, [region.numbers() for region in here], rtol=0, atol=1e-3)  # type: ignore[union-attr]
+    np.testing.assert_allclose(there, [box_of(region).numbers() for region in here], rtol=0, atol=1e-3)
 
 
 def test_a_state_does_not_hold_on_to_the_batch_that_it_started_in(model: SBT) -> None:
@@ -224,8 +225,8 @@ def classification_state(reference: Path) -> dict[str, torch.Tensor]:
 def test_a_classification_file_starts_the_backbone(reference: Path, tmp_path: Path) -> None:
     state, path = classification_state(reference), tmp_path / "pvt_v2.pth"
     torch.save(state, path)
-    plain = SBT.build_network(resolve_settings("sbt-light").options)
-    network = SBT.build_network(resolve_settings("sbt-light", options={"backbone_file": str(path)}).options)
+    plain = SBT.build_network(published_options("sbt-light"))
+    network = SBT.build_network(published_options("sbt-light", backbone_file=str(path)))
     loaded = network.backbone.state_dict()
     for name, tensor in loaded.items():
         assert torch.equal(tensor, state[name.replace(".mlp.position.", ".mlp.dwconv.dwconv.")])
@@ -236,15 +237,25 @@ def test_a_classification_file_of_another_form_is_refused(reference: Path, tmp_p
     path = tmp_path / "pvt_v2.pth"
     torch.save(classification_state(reference), path)
     with pytest.raises(DataError, match=r"does not fit this backbone: .* of another shape"):
-        SBT.build_network(resolve_settings("sbt-small", options={"backbone_file": str(path)}).options)
-    resnet = {"extractor": "resnet50", "correlation": "filter", "levels": [3], "backbone_file": str(path)}
+        SBT.build_network(published_options("sbt-small", backbone_file=str(path)))
+    resnet: dict[str, Any] = {
+        "extractor": "resnet50",
+        "correlation": "filter",
+        "levels": [3],
+        "backbone_file": str(path),
+    }
     with pytest.raises(UsageError, match="extractor 'resnet50' takes none"):
-        SBT.build_network(resolve_settings("sbt-small", options=resnet).options)
+        SBT.build_network(published_options("sbt-small", **resnet))
 
 
 def test_the_papers_own_settings_can_be_chosen() -> None:
-    paper = {"search_factor": 4.0, "window_weight": 0.0, "backbone.expansions": [4, 4, 4], "head": "mix-mlp-paper"}
-    options = resolve_settings("sbt", options=paper).options
+    paper: dict[str, Any] = {
+        "search_factor": 4.0,
+        "window_weight": 0.0,
+        "backbone.expansions": [4, 4, 4],
+        "head": "mix-mlp-paper",
+    }
+    options = published_options("sbt", **paper)
     with torch.device("meta"):
         network = SBT.build_network(options)
     assert network.backbone.get_submodule("block1")[0].mlp.fc1.out_features == 256  # type: ignore[index]

@@ -14,9 +14,9 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from small_sbt import published_options
 
 from trackbench.nn.crops.normalise import Normaliser
-from trackbench.trackers.settings import resolve_settings
 from trackbench.trackers.zoo.sbt.tracker import SBT
 
 GOLDEN = Path(__file__).parents[3] / "golden" / "sbt" / "light.npz"
@@ -43,7 +43,7 @@ def drawn(name: str, shape: torch.Size) -> torch.Tensor:
 
 @pytest.mark.parametrize("prepared", [False, True])
 def test_outputs_of_the_official_code(prepared: bool) -> None:
-    options = resolve_settings("sbt-light").options
+    options = published_options("sbt-light")
     network = SBT.build_network(options)
     weights = {name: drawn(name, tensor.shape) for name, tensor in network.state_dict().items()}
     if prepared:

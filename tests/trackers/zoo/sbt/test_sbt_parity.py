@@ -11,6 +11,8 @@ import pytest
 import torch
 from numpy.typing import NDArray
 from official import official_names, official_state
+from samples import noted
+from small_sbt import published_options
 from torch import nn
 
 from trackbench.checkpoints.key_map import match
@@ -19,7 +21,6 @@ from trackbench.nn.crops.square import square_crop, to_frame
 from trackbench.nn.layers.pyramid import TokenMap
 from trackbench.regions import Box
 from trackbench.trackers.base import Target
-from trackbench.trackers.settings import resolve_settings
 from trackbench.trackers.zoo.sbt.tracker import SBT, Responses, SBTState
 
 ARRAYS = {"types"}
@@ -52,7 +53,7 @@ class Run:
 )
 def run(request: pytest.FixtureRequest, reference: Path) -> Run:
     size = request.param
-    options = resolve_settings(f"sbt-{size}").options
+    options = published_options(f"sbt-{size}")
     found = match(official_state(reference, "sbt", size), SBT.key_map(options), SBT.build_network(options).state_dict())
     assert found.complete
     assert not found.unused
@@ -104,7 +105,7 @@ def close(ours: Any, recorded: Any, relative: float) -> None:
 
 @pytest.mark.parametrize("size", ["light", "small", "base", "large", "huge"])
 def test_every_official_name_is_matched(reference: Path, size: str) -> None:
-    options = resolve_settings(f"sbt-{size}").options
+    options = published_options(f"sbt-{size}")
     names = official_names(reference, "sbt", size)
     with torch.device("meta"):
         network = SBT.build_network(options)
@@ -170,7 +171,7 @@ def test_boxes_and_scores_of_every_frame(run: Run, forced: bool, monkeypatch: py
     state = run.start()
     answers: list[Responses] = []
     respond = run.model.respond
-    monkeypatch.setattr(run.model, "respond", lambda *pair: answers.append(respond(*pair)) or answers[-1])
+    monkeypatch.setattr(run.model, "respond", lambda *pair: noted(answers, respond(*pair)))
     np.testing.assert_array_equal(recorded["boxes"][0], run.ground_truth[0])
     for frame in range(1, len(run.frames)):
         if forced:

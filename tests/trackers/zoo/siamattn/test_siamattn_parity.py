@@ -113,8 +113,13 @@ class Activations:
         )
         state = case.start()
         self.pasted: list[Any] = []
+
+        def paste(*given: Any) -> Any:
+            self.pasted.extend(given)
+            return paste_mask(*given)
+
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(tracker_module, "paste_mask", lambda *given: self.pasted.extend(given) or paste_mask(*given))
+            patch.setattr(tracker_module, "paste_mask", paste)
             self.prediction = tracker.step([case.frames[1]], [state])[0]
         handle.remove()
         images = [torch.from_numpy(crop).float()[None] for crop in self.crops]
@@ -141,7 +146,9 @@ def test_crops_are_equal(scaled: Case, activations: Activations) -> None:
     assert np.array_equal(template, scaled.recorded["template_crop"])
     assert np.array_equal(search, scaled.recorded["search_crop_frame1"])
     start = scaled.start()
-    assert np.array_equal(np.float32([start.x, start.y, start.w, start.h]), np.float32(scaled.recorded["init_state"]))
+    assert np.array_equal(
+        np.array([start.x, start.y, start.w, start.h], np.float32), np.float32(scaled.recorded["init_state"])
+    )
 
 
 def test_backbone_and_neck(scaled: Case, activations: Activations) -> None:
@@ -200,7 +207,7 @@ def check_proposals(case: Case, activations: Activations, tolerance: float) -> N
     recorded, network = case.recorded, case.tracker.network
     assert network.box_features is not None
     for level, (template, search) in enumerate(activations.enhanced):
-        blocks = network.rpn.levels[level]
+        blocks: Any = network.rpn.levels[level]
         sampled(blocks.cls(template, search), recorded, f"rpn_cls_p{level + 2}", (1, 2, 2), tolerance)
         sampled(blocks.loc(template, search), recorded, f"rpn_loc_p{level + 2}", (1, 2, 2), tolerance)
         correlated = network.box_features.xcorr[level](template, search)

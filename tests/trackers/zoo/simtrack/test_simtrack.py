@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import torch
 from pydantic import ValidationError
+from samples import box_of
 from small_simtrack import PVT, SWIN, scene, small
 
 from trackbench.errors import TrackerError
@@ -100,7 +101,7 @@ def follow(tracker: SimTrackTracker, seeds: list[int]) -> np.ndarray:
     rows = []
     for index in range(1, len(scenes[0][0])):
         found = tracker.step([frames[index] for frames, _ in scenes], states)
-        rows.append([prediction.region.array() for prediction in found])
+        rows.append([box_of(prediction.region).array() for prediction in found])
     return np.array(rows)
 
 
@@ -116,9 +117,9 @@ def test_a_copied_state_goes_on_alike(tracker: SimTrackTracker) -> None:
     states = tracker.start([frames[0]], [Target(Box.of(box))])
     tracker.step([frames[1]], states)
     copies = [copy.deepcopy(states), pickle.loads(pickle.dumps(states))]
-    expected = tracker.step([frames[2]], states)[0].region.array()
+    expected = box_of(tracker.step([frames[2]], states)[0].region).array()
     for other in copies:
-        np.testing.assert_array_equal(tracker.step([frames[2]], other)[0].region.array(), expected)
+        np.testing.assert_array_equal(box_of(tracker.step([frames[2]], other)[0].region).array(), expected)
 
 
 def test_a_state_goes_on_in_another_process(tmp_path: Path) -> None:
@@ -136,7 +137,7 @@ def test_a_state_goes_on_in_another_process(tmp_path: Path) -> None:
     told = subprocess.run(
         [sys.executable, "-c", program, tmp_path / "state"], capture_output=True, text=True, check=True
     )
-    expected = tracker.step([frames[2]], states)[0].region.array()
+    expected = box_of(tracker.step([frames[2]], states)[0].region).array()
     np.testing.assert_allclose([float(number) for number in told.stdout.split()], expected, rtol=0, atol=1e-3)
 
 

@@ -61,11 +61,12 @@ def test_every_ablation_can_be_trained(switch: str) -> None:
     found.boxes.square().sum().backward()
     silent = [name for name, parameter in network.named_parameters() if parameter.grad is None]
     assert not silent
-    assert all(parameter.grad.isfinite().all() for parameter in network.parameters())
+    assert all(parameter.grad is not None and parameter.grad.isfinite().all() for parameter in network.parameters())
 
 
-def block_inputs(backbone: ViTBackbone, *given: Any) -> list[int]:
+def block_inputs(backbone: nn.Module, *given: Any) -> list[int]:
     """Return how many tokens went through the blocks, call by call."""
+    assert isinstance(backbone, ViTBackbone)
     seen: list[int] = []
 
     def note(_: nn.Module, taken: tuple[Tensor, ...]) -> None:
@@ -96,6 +97,7 @@ def test_what_is_kept_of_the_exemplar_changes_nothing(ratio: float) -> None:
     network = SimTrack(small(interaction_ratio=ratio)).eval()
     exemplar, boxes, search = inputs(network)
     backbone = network.backbone
+    assert isinstance(backbone, ViTBackbone)
     tokens = backbone.visual.ln_pre(backbone.search_tokens(search))
     others = backbone.visual.ln_pre(backbone.exemplar_tokens(exemplar, boxes))
     for block, interacts in zip(backbone.visual.blocks, backbone.interacting, strict=True):
@@ -124,6 +126,7 @@ def test_asymmetric_attention_is_joint_attention_with_blind_exemplars() -> None:
     network = SimTrack(small(asymmetric=True)).eval()
     exemplar, boxes, search = inputs(network)
     backbone = network.backbone
+    assert isinstance(backbone, ViTBackbone)
     tokens = backbone.visual.ln_pre(backbone.search_tokens(search))
     others = backbone.visual.ln_pre(backbone.exemplar_tokens(exemplar, boxes))
     for block in backbone.visual.blocks:

@@ -17,6 +17,7 @@ from trackbench.errors import DataError
 from trackbench.trackers.zoo.simtrack.network import SimTrack
 from trackbench.trackers.zoo.simtrack.options import SimTrackOptions
 from trackbench.trackers.zoo.simtrack.tracker import SimTrackTracker
+from trackbench.trackers.zoo.simtrack.vit_backbone import ViTBackbone
 
 WIDTH = 32
 
@@ -189,6 +190,13 @@ def published(source: str, depth: int) -> tuple[dict[str, Any], dict[str, Tensor
     raise AssertionError(source)
 
 
+def visual_of(options: SimTrackOptions) -> Any:
+    """Return the vision transformer of a new network."""
+    backbone = SimTrackTracker.build_network(options).backbone
+    assert isinstance(backbone, ViTBackbone)
+    return backbone.visual
+
+
 @pytest.mark.parametrize("depth", [4, 2], ids=["all blocks", "the first blocks"])
 @pytest.mark.parametrize("source", ["mae", "deit", "moco", "slip"])
 def test_a_backbone_starts_from_a_published_file(source: str, depth: int, tmp_path: Path) -> None:
@@ -196,7 +204,7 @@ def test_a_backbone_starts_from_a_published_file(source: str, depth: int, tmp_pa
     document, vit = published(source, 4)
     torch.save(document, tmp_path / "backbone.pth")
     options = small(pretraining=source, depth=(depth,), backbone_file=tmp_path / "backbone.pth")
-    visual = SimTrackTracker.build_network(options).backbone.visual
+    visual = visual_of(options)
     assert visual.class_embedding.equal(vit["cls_token"].flatten())
     assert visual.positional_embedding.equal(vit["pos_embed"][0])
     assert visual.conv1.bias.equal(vit["patch_embed.proj.bias"])
@@ -213,8 +221,7 @@ def test_the_distillation_token_of_deit_goes(tmp_path: Path) -> None:
     vit = timm(4, tokens=2)
     extra = {"dist_token": torch.randn(1, 1, WIDTH), "head_dist.weight": torch.randn(5, WIDTH)}
     torch.save({"model": vit | extra}, tmp_path / "distilled.pth")
-    visual = SimTrackTracker.build_network(small(pretraining="deit", backbone_file=tmp_path / "distilled.pth")).backbone
-    kept = visual.visual.positional_embedding
+    kept = visual_of(small(pretraining="deit", backbone_file=tmp_path / "distilled.pth")).positional_embedding
     assert kept[0].equal(vit["pos_embed"][0, 0])
     assert kept[1:].equal(vit["pos_embed"][0, 2:])
 
@@ -247,7 +254,7 @@ def test_a_backbone_starts_from_clips_archive(tmp_path: Path) -> None:
     sizes = {"input_resolution": torch.tensor(32), "context_length": torch.tensor(7), "vocab_size": torch.tensor(10)}
     state = {name: tensor.half() for name, tensor in (prefixed("visual.", vit) | clip_text()).items()} | sizes
     torch.jit.script(Holder(state)).save(str(tmp_path / "ViT-B-16.pt"))
-    visual = SimTrackTracker.build_network(small(depth=(3,), backbone_file=tmp_path / "ViT-B-16.pt")).backbone.visual
+    visual = visual_of(small(depth=(3,), backbone_file=tmp_path / "ViT-B-16.pt"))
     assert visual.conv1.weight.dtype == torch.float32
     assert visual.conv1.weight.equal(vit["conv1.weight"].half().float())
     assert visual.ln_pre.bias.equal(vit["ln_pre.bias"].half().float())

@@ -51,6 +51,12 @@ def test_variants_have_the_published_number_of_parameters(name: str, count: int)
     assert sum(tensor.numel() for key, tensor in state if not key.endswith(parts)) == count
 
 
+def options_of(variant: str) -> SimTrackOptions:
+    options = resolve_settings(f"simtrack-{variant}").options
+    assert isinstance(options, SimTrackOptions)
+    return options
+
+
 def test_a_checkpoint_fits_its_own_variant_alone(reference: Path) -> None:
     variants = ("b16", "b16star", "b32", "l14")
     networks = {variant: wanted(f"simtrack-{variant}") for variant in variants}
@@ -60,6 +66,6 @@ def test_a_checkpoint_fits_its_own_variant_alone(reference: Path) -> None:
         fits = [
             other
             for other, network in networks.items()
-            if match(state, SimTrackTracker.key_map(resolve_settings(f"simtrack-{other}").options), network).complete
+            if match(state, SimTrackTracker.key_map(options_of(other)), network).complete
         ]
         assert fits == [variant]

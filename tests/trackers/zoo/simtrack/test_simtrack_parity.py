@@ -21,9 +21,10 @@ from trackbench.regions import Box
 from trackbench.trackers.base import Target
 from trackbench.trackers.settings import resolve_settings
 from trackbench.trackers.zoo.simtrack.network import Located, SimTrack
+from trackbench.trackers.zoo.simtrack.options import SimTrackOptions
 from trackbench.trackers.zoo.simtrack.position import cell_inputs
-from trackbench.trackers.zoo.simtrack.tracker import SimTrackOptions, SimTrackTracker, exemplar_boxes
-from trackbench.trackers.zoo.simtrack.vit_backbone import Memory
+from trackbench.trackers.zoo.simtrack.tracker import SimTrackTracker, exemplar_boxes
+from trackbench.trackers.zoo.simtrack.vit_backbone import Memory, ViTBackbone
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
 
@@ -76,6 +77,7 @@ def activations(
         return hook
 
     backbone = network.backbone
+    assert isinstance(backbone, ViTBackbone)
     parts: dict[str, nn.Module] = {
         "conv1": backbone.visual.conv1,
         "pos_fc": backbone.pos_fc,
@@ -111,7 +113,9 @@ def subject(reference: Path, request: pytest.FixtureRequest) -> Subject:
     sequence = np.load(reference / "parity" / "sequence.npz")
     frames, boxes = sequence["frames"], sequence["boxes"]
     seen = activations(tracker, frames, boxes)
-    tracker.network = SimTrackTracker.prepare(tracker, tracker.network)
+    prepared = SimTrackTracker.prepare(tracker, tracker.network)
+    assert isinstance(prepared, SimTrack)
+    tracker.network = prepared
     return Subject(name, tracker, np.load(reference / "parity" / f"simtrack_{name}.npz"), frames, boxes, seen)
 
 
@@ -125,6 +129,7 @@ def apart(ours: Any, recorded: NDArray[Any]) -> float:
 def official_order(subject: Subject, tokens: Tensor) -> Tensor:
     """Bring tokens from our order, search, class, exemplar, foveal, to exemplar, class, search, foveal: (N, C)."""
     backbone = subject.tracker.network.backbone
+    assert isinstance(backbone, ViTBackbone)
     search, one, exemplar, foveal = tokens[0].split([backbone.grid**2, 1, backbone.cells**2, backbone.foveal_cells**2])
     return torch.cat([exemplar, one, search, foveal])
 
@@ -150,7 +155,9 @@ def test_positions(subject: Subject) -> None:
     np.testing.assert_allclose(seen["pos_fc.in"][0][0].numpy(), recorded["pos_fc_in"], rtol=0, atol=1e-6)
     np.testing.assert_allclose(seen["pos_fc"][0][0, :, ::8].numpy(), recorded["pos_fc_out"], rtol=0, atol=1e-6)
     ground_truth = torch.from_numpy(recorded["template_anno"])[None]
-    inputs = cell_inputs(ground_truth, subject.tracker.network.backbone.cells)
+    backbone = subject.tracker.network.backbone
+    assert isinstance(backbone, ViTBackbone)
+    inputs = cell_inputs(ground_truth, backbone.cells)
     np.testing.assert_allclose(inputs[0].numpy(), recorded["pos_fc_in"], rtol=0, atol=1e-6)
 
 
@@ -190,6 +197,7 @@ def test_blocks(subject: Subject) -> None:
 @torch.inference_mode()
 def test_end_of_the_backbone(subject: Subject) -> None:
     recorded, network = subject.recorded, subject.tracker.network
+    assert isinstance(network.backbone, ViTBackbone)
     last = subject.seen[f"block{subject.tracker.options.depth[0] - 1}"][0]
     tokens = official_order(subject, network.backbone.visual.ln_post(last))
     assert apart(tokens[:, ::32], recorded["ln_post_out"]) < 4e-6
@@ -228,7 +236,7 @@ def track(subject: Subject, forced: bool) -> Tracked:
         found.append(locate(search, memory))
         return found[-1]
 
-    tracker.network.locate = keep
+    tracker.network.locate = keep  # type: ignore[method-assign]
     states = tracker.start([frames[0]], [Target(Box.of(ground_truth[0]))])
     boxes = []
     for index in range(1, len(frames)):
@@ -238,7 +246,7 @@ def track(subject: Subject, forced: bool) -> Tracked:
         assert isinstance(prediction.region, Box)
         assert prediction.score is None
         boxes.append(prediction.region.array())
-    tracker.network.locate = locate
+    tracker.network.locate = locate  # type: ignore[method-assign]
     maps = [torch.cat([frame.top_left for frame in found]), torch.cat([frame.bottom_right for frame in found])]
     peaks = torch.stack([logits.flatten(1).softmax(1).amax(1) for logits in maps], 1)
     predicted = torch.cat([frame.boxes for frame in found])

@@ -90,7 +90,7 @@ def choices(settings: dict[str, float], scores: Any, boxes: Any, last: Any) -> l
     """
     answer = torch.from_numpy(scores), torch.from_numpy(boxes)
     tracker = SmallSparseTT(SparseTTOptions.model_validate(settings))
-    tracker.network.track = lambda _search, _memory: answer  # type: ignore[method-assign]
+    tracker.network.track = lambda _search, _memory: answer  # type: ignore[method-assign,assignment]
     states = [SparseTTState(0, 0, 0, 0, (0, 0, 0), torch.zeros(1)) for _ in last]
     for state, box in zip(states, last, strict=True):
         state_from_truth(state, box)

@@ -7,6 +7,7 @@ import pickle
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -50,8 +51,10 @@ def test_definitions_write_out_every_option(name):
 )
 def test_settings_of_each_data_set(dataset, expected):
     options = resolve_settings("sparsett", dataset).options
+    assert isinstance(options, SparseTTOptions)
     assert (options.test_lr, options.window_influence, options.penalty_k) == expected
     got10k = resolve_settings("sparsett-got10k", "got10k-test").options
+    assert isinstance(got10k, SparseTTOptions)
     assert (got10k.test_lr, got10k.window_influence, got10k.penalty_k) == (0.95, 0.21, 0.04)
 
 
@@ -158,7 +161,8 @@ def test_choice_of_a_cell_as_officially_recorded(settings):
     golden = np.load(GOLDEN / "choice.npz")
     found = choices(SETTINGS[settings], golden["score_maps"], golden["bbox_maps"], golden["last"])
     np.testing.assert_allclose(boxes_of(found), golden[f"{settings}_boxes"], rtol=0, atol=1e-4)
-    np.testing.assert_allclose([p.score for p in found], golden[f"{settings}_scores"], rtol=0, atol=1e-6)
+    scores: list[Any] = [p.score for p in found]
+    np.testing.assert_allclose(scores, golden[f"{settings}_scores"], rtol=0, atol=1e-6)
     assert [p.extras["cell"] for p in found] == golden[f"{settings}_cells"].tolist()
 
 

@@ -54,10 +54,10 @@ def test_ties_at_the_limit_keep_exactly_k_keys(grad):
 
 
 def test_gradients_flow_through_the_chosen_keys():
-    inputs = [t.requires_grad_() for t in projections(3, 6)]
+    inputs = q, k, v = [t.requires_grad_() for t in projections(3, 6)]
     assert torch.autograd.gradcheck(lambda q, k, v: sparse_attention(q, k, v, 2), inputs)
-    expected = torch.autograd.grad(masked_attention(*inputs, 2).square().sum(), inputs)
-    found = torch.autograd.grad(sparse_attention(*inputs, 2).square().sum(), inputs)
+    expected = torch.autograd.grad(masked_attention(q, k, v, 2).square().sum(), inputs)
+    found = torch.autograd.grad(sparse_attention(q, k, v, 2).square().sum(), inputs)
     torch.testing.assert_close(found, expected)
 
 
@@ -146,11 +146,12 @@ def test_training_mode_draws_and_counts():
     torch.manual_seed(0)
     network = small_network(SparseTTOptions()).train()
     images = torch.randn(2, 3, 127, 127), torch.randn(2, 3, 289, 289)
-    before = network.head.conv.cls.bn.running_mean.clone()
+    running_mean = "head.conv.cls.bn.running_mean"
+    before = network.get_buffer(running_mean).clone()
     with torch.no_grad():
         first, second = (network(*images)["conv"].logits for _ in range(2))
         assert not torch.equal(first, second)
-        assert not torch.equal(network.head.conv.cls.bn.running_mean, before)
+        assert not torch.equal(network.get_buffer(running_mean), before)
         network.eval()
         first, second = (network(*images)["conv"].logits for _ in range(2))
         assert torch.equal(first, second)
@@ -158,7 +159,8 @@ def test_training_mode_draws_and_counts():
 
 def official_names(state):
     """Return a network's weights under the official names, which have attention's projections in one."""
-    named, halves = {}, {}
+    named = {}
+    halves: dict[tuple[str, str], dict[str, torch.Tensor]] = {}
     for name, tensor in state.items():
         if found := re.match(r"(.*)\.(query|key_value)\.(weight|bias)", name):
             halves.setdefault((found[1], found[3]), {})[found[2]] = tensor

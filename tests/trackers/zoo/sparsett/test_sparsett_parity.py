@@ -15,8 +15,11 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from samples import box_of
 from sparsett_records import SETTINGS, choices, installed_crop, network_input, relative, state_from_truth, weights_of
+from torch import nn
 
+from trackbench.nn.crops.aligned import aligned_crop
 from trackbench.nn.layers.swin import Swin
 from trackbench.regions import Box
 from trackbench.trackers.base import Target
@@ -59,13 +62,16 @@ def activations(weights: Any, record: Any) -> dict[str, Any]:
     return activations_of(network.double().eval(), record["got10k"])
 
 
-def activations_of(network: SparseTTNetwork, record: Any, suffix: str = "") -> dict[str, Any]:
+def activations_of(network: nn.Module, record: Any, suffix: str = "") -> dict[str, Any]:
     seen: dict[str, list[Any]] = {}
 
     def keep(name: str) -> Any:
         return lambda _module, _inputs, output: seen.setdefault(name, []).append(output)
 
+    assert isinstance(network, SparseTTNetwork)
     backbone: Swin = network.backbone
+    assert network.head.conv is not None
+    assert network.head.fc is not None
     stages, blocks = backbone.stages, network.head.conv.features
     for name, part in {
         "patch_embed": backbone.patch_embed,
@@ -83,7 +89,7 @@ def activations_of(network: SparseTTNetwork, record: Any, suffix: str = "") -> d
         part.register_forward_hook(keep(name))
     network.head.register_forward_hook(lambda _module, inputs, _output: seen.setdefault("focused", []).extend(inputs))
     for i, layer in enumerate(network.decoder.layers):
-        layer.slf_attn.register_forward_hook(
+        layer.get_submodule("slf_attn").register_forward_hook(
             lambda m, inputs, _out, i=i: seen.update({f"attention{i}": [m, inputs[0]]})
         )
     template, search = (network_input(record[f"{name}{suffix}"]) for name in ("template_crop", "search_crop_frame1"))
@@ -105,7 +111,9 @@ def activations_of(network: SparseTTNetwork, record: Any, suffix: str = "") -> d
         values[f"cls_{name}"], values[f"bbox_{name}"] = head.logits[..., None], head.boxes
         values[f"reg_{name}"] = head.raw.transpose(1, 2).reshape(1, 4, 19, 19)
     values["score_frame1"], values["fused_boxes"] = score, boxes
-    arrays = {name: value[0].numpy() for name, value in values.items() if isinstance(value, torch.Tensor)}
+    arrays: dict[str, Any] = {
+        name: value[0].numpy() for name, value in values.items() if isinstance(value, torch.Tensor)
+    }
     arrays["attentions"] = [seen[f"attention{i}"] for i in range(len(network.decoder.layers))]
     arrays["inputs"] = template[0].numpy(), search[0].numpy()
     return arrays
@@ -203,7 +211,7 @@ def test_crops(tracker: SparseTT, record: Any, sequence: Any, monkeypatch: pytes
         made.append((arguments[2], function(*arguments)))
         return made[-1][1]
 
-    variants = [("_cv4", module.aligned_crop)]
+    variants = [("_cv4", aligned_crop)]
     if cv2.__version__.startswith("5."):
         variants.append(("", installed_crop))
     for suffix, function in variants:
@@ -244,7 +252,7 @@ def assert_forced(
     found: list[Any], expected: Any, suffix: str, steps: list[int], pixels: dict[int, float], scores: float = 5e-4
 ) -> None:
     for step, prediction in zip(steps, found, strict=True):
-        apart = np.abs(prediction.region.array() - expected[f"forced_boxes{suffix}"][step]).max()
+        apart = np.abs(box_of(prediction.region).array() - expected[f"forced_boxes{suffix}"][step]).max()
         assert apart < pixels.get(step, 0.5), (step, apart)
         assert prediction.extras["cell"] == expected[f"forced_best_index{suffix}"][step]
         assert abs(prediction.score - expected[f"forced_scores{suffix}"][step]) < scores
@@ -279,7 +287,7 @@ def assert_free(tracker: SparseTT, expected: Any, sequence: Any, suffix: str, le
     states = tracker.start([frames[0]], [Target(Box.of(sequence["boxes"][0]))])
     for step in range(1, length):
         prediction = tracker.step([frames[step]], states)[0]
-        apart = np.abs(prediction.region.array() - expected[f"boxes{suffix}"][step]).max()
+        apart = np.abs(box_of(prediction.region).array() - expected[f"boxes{suffix}"][step]).max()
         assert apart < (0.02 if step == 1 else pixels), (step, apart)
         assert step > 1 or abs(prediction.score - expected[f"scores{suffix}"][1]) < 5e-4
 
