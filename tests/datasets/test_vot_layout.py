@@ -141,7 +141,7 @@ def test_faults_name_file_and_line(
 @pytest.mark.parametrize(
     ("metadata", "message"),
     [
-        ("fps=30\nwidth=wide\n", r"s/sequence: line 2: width is 'wide'; expected a whole number above 0"),
+        ("fps=30\nwidth=wide\n", r"s/sequence: line 2: width is 'wide'; expected a whole number from 1 to 1000000"),
         ("length=0\n", r"sequence: line 1: length is '0'"),
         ("channels.color=../../%08d.jpg\n", r"sequence: line 1: channels.color is '../../%08d.jpg'; expected a path"),
         ("channels.color=/etc/%08d.jpg\n", r"expected a path such as color/%08d.jpg"),

@@ -70,7 +70,9 @@ def test_a_tracker_is_told_the_sentence_and_shown_the_second_sensor_of_each_fram
 def test_a_data_set_without_sentence_and_channels_gives_the_region_alone(tmp_path: Path) -> None:
     model = Reader()
     list(run([[Job("one", sequence(tmp_path), model, one_pass)]]))
-    assert model.targets == [Target(Box(1, 1, 2, 2))]
+    (target,) = model.targets
+    assert (target.region, target.sentence, dict(target.channels)) == (Box(1, 1, 2, 2), None, {})
+    assert target.video is not None
     assert model.seen == []
 
 
