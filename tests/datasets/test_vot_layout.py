@@ -10,7 +10,7 @@ from trackbench.datasets.catalogue import open_dataset
 from trackbench.datasets.layouts import vot
 from trackbench.datasets.sequence import VideoSequence
 from trackbench.definitions import DATASETS
-from trackbench.errors import DataError
+from trackbench.errors import DataError, UsageError
 from trackbench.regions import Box, Mask, Polygon, Special, overlap
 
 BOXES = "1,2,3,4\n5,6,7,8\n9,10,11,12\n"
@@ -262,3 +262,17 @@ def test_multistart_workspace(extracted: Path) -> None:
     assert alpha.ground_truth.boxes[0].tolist() == [83, 33, 33, 31]
     assert 0.5 < overlap(alpha.region(0), alpha.region(1)) < 1
     assert len(alpha.frames) == 90
+
+
+@pytest.mark.parametrize("value", ["color", "color/"])
+def test_a_channel_may_be_a_folder(tmp_path: Path, value: str) -> None:
+    """As vot-toolkit's load_sequence: the folder's name stands for %08d.jpg in it."""
+    build(tmp_path / "s", sequence=f"channels.color={value}\nlength=3\n")
+    assert [path.name for path in only(tmp_path).frames] == [f"{number:08d}.jpg" for number in (1, 2, 3)]
+
+
+def test_sequences_of_several_objects_are_named(tmp_path: Path) -> None:
+    (tmp_path / "vots/animal").mkdir(parents=True)
+    (tmp_path / "vots/animal/groundtruth_1.txt").touch()
+    with pytest.raises(UsageError, match="its sequences have several objects"):
+        open_dataset(str(tmp_path / "vots"))

@@ -142,6 +142,11 @@ def _open_folder(folder: Path) -> Dataset:
     except OSError as error:
         raise UsageError(f"data set '{folder}': cannot be listed: {error.strerror}") from None
     if found is None:
+        if any(folder.glob("*/groundtruth_[0-9]*.txt")):
+            raise UsageError(
+                f"data set '{folder}': its sequences have several objects (groundtruth_1.txt ..., as VOTS has); "
+                "sequences of one object are expected"
+            )
         raise UsageError(
             f"data set '{folder}': no sequences; expected <sequence>/groundtruth.txt (or groundtruth_rect.txt) "
             "with frames in <sequence>/, <sequence>/img/ or <sequence>/color/"

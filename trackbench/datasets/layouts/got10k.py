@@ -50,7 +50,7 @@ def recognise(folder: Path) -> Recognised | None:
     split = match[1].lower() if (match := _NAME.fullmatch(names[0])) else "val"
     record = DATASETS.get(f"got10k-{split}").value
     withheld = record.truth == "initial"
-    return Recognised(record, _listing(folder, names, withheld=withheld, labelled=False))
+    return Recognised(record, _listing(folder, names, withheld=withheld))
 
 
 def read(folder: Path, definition: DatasetDefinition, table: Table) -> Listing:
@@ -63,17 +63,17 @@ def read(folder: Path, definition: DatasetDefinition, table: Table) -> Listing:
     else:
         names = [f"GOT-10k_{split.capitalize()}_{number:06d}" for number in range(1, definition.count + 1)]
     withheld = definition.truth == "initial"
-    return _listing(folder, names, withheld=withheld, labelled=not withheld)
+    return _listing(folder, names, withheld=withheld)
 
 
-def _listing(folder: Path, names: list[str], *, withheld: bool, labelled: bool) -> Listing:
+def _listing(folder: Path, names: list[str], *, withheld: bool) -> Listing:
     base = str(folder)
     # The longest split has 9,335 sequences: plain strings are listed in a third of the time of paths.
     found = [
         VideoSequence(
             name,
             read_frames=partial(_frames, folder, name),
-            read_ground_truth=partial(_truth, folder, name, labelled),
+            read_ground_truth=partial(_truth, folder, name),
             read_details=partial(_details, folder, name),
             annotation_withheld=withheld,
         )
@@ -95,13 +95,13 @@ def _frames(folder: Path, name: str) -> list[Path]:
     return numbered_images(name, folder / name)
 
 
-def _truth(folder: Path, name: str, labelled: bool) -> GroundTruth:
-    """Read the annotation; ``labelled`` where the labels are part of it, else they count if they are there."""
+def _truth(folder: Path, name: str) -> GroundTruth:
+    """Read the annotation. Labels count where they are there: to run none is needed, to score ``cover.label`` is."""
     path = folder / name
     boxes = read_boxes(path / TRUTH)
 
     def labels(file: str, highest: int = 1) -> NDArray[np.int64] | None:
-        if not labelled and not (path / file).is_file():
+        if not (path / file).is_file():
             return None
         return read_labels(path / file, len(boxes), highest)
 

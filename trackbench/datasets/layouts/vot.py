@@ -40,6 +40,7 @@ TAG_SUFFIXES, VALUE_SUFFIX = (".tag", ".label"), ".value"
 #: The record of a folder in VOT's layout that is none of its challenges.
 _OTHER = DatasetDefinition(title="", layout="vot", family="vot")
 _KEY = re.compile(r"([A-Za-z0-9_.-]+)=(.*)")
+_FOLDER = re.compile(r"(?!\.\.?(/|$))[\w-]+/?")
 _PATTERN = re.compile(r"((?!\.\.?/)[\w.-]+/)*[\w.-]*%(0\d\d?)?d\.\w+")
 
 
@@ -139,6 +140,8 @@ def read_metadata(path: Path) -> Metadata:
             if fps is None:
                 raise DataError(f"{path}: line {line}: fps is '{value}'; expected a number above 0")
         elif key == "channels.color":
+            if _FOLDER.fullmatch(value):  # vot-toolkit takes a folder's name for its usual pattern there
+                value = f"{value.rstrip('/')}/%08d.jpg"
             if not _PATTERN.fullmatch(value):
                 raise DataError(f"{path}: line {line}: {key} is '{value}'; expected a path such as color/%08d.jpg")
             pattern = value
