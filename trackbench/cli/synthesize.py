@@ -35,7 +35,7 @@ def synthesize(
     seed: Annotated[int, typer.Option(help="The same seed gives the same bytes.")] = 0,
     layout: Annotated[Layout, typer.Option(help="Folder tree to write.")] = Layout.vot,
     ground_truth: Annotated[
-        TruthKind | None, typer.Option(help="Annotation. Default: polygon; the OTB layout holds boxes.")
+        TruthKind | None, typer.Option("--truth", help="Annotation. Default: polygon; the OTB layout holds boxes.")
     ] = None,
     size: Annotated[str, typer.Option(help="Width x height of the frames in pixels.")] = "320x240",
     fps: Annotated[int, typer.Option(help="Frames per second, for the metadata of the VOT layout.")] = 30,
