@@ -162,7 +162,7 @@ def test_padding(place: Path) -> None:
             ["results", "--protocol", "supervised", "--only", "z"],
             "results holds results/x/baseline, results/y/baseline",
         ),
-        (["results", "--protocol", "supervised", "--offset", "1"], "need no --boxes or --offset"),
+        (["results", "--protocol", "supervised", "--offset", "1"], "need no --boxes, --offset"),
     ],
 )
 def test_wrong_commands(place: Path, words: list[str], message: str) -> None:
