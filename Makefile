@@ -12,7 +12,7 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -n $(JOBS)
 # COVERAGE=1 measures branches; the floor stands in pyproject.toml.
 COVERAGE ?=
 
-.PHONY: demo test test-slow lint format docs clean
+.PHONY: demo test test-slow test-exhaustive lint format docs clean
 
 # The tested version of torch comes first, so that nothing else draws in another one.
 $(VENV)/.installed: pyproject.toml constraints.txt
@@ -41,6 +41,9 @@ test-slow: $(VENV)/.installed
 docs: $(VENV)/.installed
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[docs]'
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet --site-dir $(SITE)
+
+test-exhaustive: $(VENV)/.installed
+	$(PYTEST) -m exhaustive
 
 format: $(VENV)/.installed
 	$(BIN)/ruff format .

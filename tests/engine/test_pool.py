@@ -157,7 +157,7 @@ def test_an_interrupted_pool_gives_back_its_claims(wide: Path, number: signal.Si
     assert not (wide / "runs/.workers").exists()
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals")
 def test_a_hundred_random_kills_lose_nothing(workplace: Path) -> None:
     """Eight workers in two process groups that stand for hosts; a random one is killed again and again."""

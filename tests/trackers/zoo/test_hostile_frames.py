@@ -103,7 +103,7 @@ def test_dcf_finds_the_target_again_after_black_frames() -> None:
     assert [found.x, found.y] == pytest.approx([box.x + 2, box.y + 1], abs=1.5)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_frames_of_8000_by_6000(model: TrackerModel[Any]) -> None:
     small, _ = scene(2, 3)
     frames = [np.tile(frame, (50, 50, 1)) for frame in small]
