@@ -175,7 +175,7 @@ def test_unknown_names_suggest_those_of_other_packages(installed: Path) -> None:
 
 
 def test_the_working_folder_extends_by_module_and_name(workplace: Path) -> None:
-    (workplace / "mine.py").write_text(
+    (workplace / "hedge_rules.py").write_text(
         "from dataclasses import replace\n"
         "from trackbench.metrics.conventions import convention\n"
         "from trackbench.metrics.table import Metric\n"
@@ -183,13 +183,22 @@ def test_the_working_folder_extends_by_module_and_name(workplace: Path) -> None:
         "WIDE = Metric('wide', 'Wide', measure=lambda truth, boxes: float((boxes[:, 2] > 7).mean()))\n"
     )
     trackbench("run", "static", "-d", "data")
-    assert "mine" not in sys.modules
-    command = ["report", "-d", "data", "--convention", "mine:RULES", "--metrics", "success_auc,mine:WIDE", "--no-plots"]
+    assert "hedge_rules" not in sys.modules
+    command = [
+        "report",
+        "-d",
+        "data",
+        "--convention",
+        "hedge_rules:RULES",
+        "--metrics",
+        "success_auc,hedge_rules:WIDE",
+        "--no-plots",
+    ]
     (row,) = document(*command)["rows"]
     assert (row["convention"], row["metrics"]["wide"]) == ("mine", 1.0)
     assert "Wide" in (workplace / "runs/report/data_mine/scores.md").read_text()
-    result = trackbench("report", "-d", "data", "--metrics", "mine:NARROW", code=2)
-    assert "module 'mine' has no 'NARROW'" in result.stderr
+    result = trackbench("report", "-d", "data", "--metrics", "hedge_rules:NARROW", code=2)
+    assert "module 'hedge_rules' has no 'NARROW'" in result.stderr
 
 
 def test_a_stored_run_of_an_unknown_protocol_is_never_scored_as_another(workplace: Path) -> None:
