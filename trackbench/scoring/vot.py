@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
@@ -28,7 +29,7 @@ from trackbench.scoring.stored import StoredRun
 from trackbench.scoring.traces import Trace, TracedSequence, ground_truth_contours, trace_regions
 
 
-class _Scorer:
+class _Scorer(ABC):
     """What the scorers of VOT's experiments share: results are regions, judged together with the frames' size."""
 
     convention = "vot"
@@ -95,13 +96,13 @@ class _Scorer:
         """Return the lengths over which EAO averages; an experiment without it has no use for them."""
         return 1, 2
 
+    @abstractmethod
     def _parts(self, run: StoredRun, names: Sequence[str], lengths: tuple[int, int]) -> dict[str, Any]:
         """Return the parts of a Score over some sequences.
 
         Raises:
             DataError: the metrics refuse the results of one of them.
         """
-        raise NotImplementedError
 
 
 class WithExpectedOverlap(_Scorer):
@@ -117,9 +118,9 @@ class WithExpectedOverlap(_Scorer):
         """Return the lengths over which expected average overlap averages."""
         return self.lengths or (1, max((len(sequence) for sequence in dataset.sequences), default=1))
 
+    @abstractmethod
     def over(self, lengths: tuple[int, int]) -> WithExpectedOverlap:
         """Return the scorer that averages over other lengths."""
-        raise NotImplementedError
 
 
 @dataclass(frozen=True)
