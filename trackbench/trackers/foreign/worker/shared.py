@@ -7,13 +7,14 @@ import math
 import os
 import random
 import sys
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from .process import DoorError
 
 
-class LoopedDoor:
+class LoopedDoor(ABC):
     """A door whose tracker follows one target with one object; subclasses build, initialise and ask it.
 
     Each target has random numbers of its own, so that its boxes depend neither on the batch nor on what ran before.
@@ -24,20 +25,20 @@ class LoopedDoor:
         self.device = device
         self._spare: list[Any] = []
 
+    @abstractmethod
     def build(self) -> Any:
         """Return a new object for one target."""
-        raise NotImplementedError
 
+    @abstractmethod
     def initialize(self, tracker: Any, image: Any, target: dict[str, Any]) -> Any:
         """Start ``tracker`` on ``image``, uint8 (H, W, 3) RGB, and return what :meth:`track` has to remember.
 
         ``target`` has ``box`` x, y, w, h, ``sentence``, and where known ``mask`` bool (H, W), ``sequence``, ``length``.
         """
-        raise NotImplementedError
 
+    @abstractmethod
     def track(self, tracker: Any, image: Any, memory: Any) -> dict[str, Any]:
         """Return ``box``, ``score`` and ``mask`` in ``image``, each None where the tracker has none."""
-        raise NotImplementedError
 
     def record(self) -> dict[str, Any]:
         """Return what the manifest says of this process."""
