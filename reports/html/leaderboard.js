@@ -78,7 +78,7 @@ section("board", "Leaderboard", () => {
       ? el("p", { class: "note warning" }, "Trackers are scored over different numbers of sequences: their scores do not compare as they stand.")
       : null,
     bad.length
-      ? el("details", { class: "note warning" }, el("summary", {}, "Answers that cannot be meant"), el("ul", {}, bad.map((line) => el("li", {}, line))))
+      ? el("details", { class: "note warning" }, el("summary", {}, "Suspicious answers"), el("ul", {}, bad.map((line) => el("li", {}, line))))
       : null,
     problems.length
       ? el("details", { class: "note" }, el("summary", {}, `${plural(problems.length, "stored result")} could not be used`),

@@ -33,7 +33,7 @@ class AnswerCounts(NamedTuple):
 def count_bad_answers(
     boxes: NDArray[np.float64], ground_truth: NDArray[np.float64], size: tuple[int, int] | None = None
 ) -> AnswerCounts:
-    """Count the answers after the first frame that cannot be meant.
+    """Count the suspicious answers after the first frame.
 
     Args:
         boxes: (M, 4): x, y, w, h in pixels, the first frame's included; NaN where there is no answer.

@@ -279,7 +279,7 @@ def caption(scores: Sequence[Score], metrics: Sequence[str] | None = None) -> st
 
 
 def bad_answer_lines(score: Score) -> list[str]:
-    """Return what is to be said of answers that cannot be meant, a line a kind."""
+    """Return what is to be said of suspicious answers, a line a kind."""
     return [
         f"{count.frames} answers in {count.sequences} sequence{'s' * (count.sequences != 1)}: {KINDS[kind]}"
         for kind, count in score.bad_answers.items()

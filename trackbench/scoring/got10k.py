@@ -2,44 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from trackbench.datasets.sequence import Dataset, VideoSequence
 from trackbench.errors import DataError
 from trackbench.metrics import got10k
 from trackbench.metrics.statistics import bootstrap_intervals
-from trackbench.results.store import RunFolder
-from trackbench.scoring.one_pass import bad_answers, intervals, spread, trace_stored_boxes
+from trackbench.scoring.one_pass import intervals, spread
 from trackbench.scoring.score import Curve, Metrics
-from trackbench.scoring.stored import StoredRun, read_run
-from trackbench.scoring.traces import TracedSequence
-
-
-@dataclass(frozen=True)
-class Got10k:
-    """Average overlap and success rates by the rules of the GOT-10k toolkit."""
-
-    convention = "got10k"
-
-    def cache_key(self) -> str:
-        """Return that there are no rules to choose."""
-        return self.convention
-
-    def read(self, folder: RunFolder, dataset: Dataset) -> StoredRun:
-        """Return the stored boxes."""
-        return read_run(folder, dataset)
-
-    def score(self, run: StoredRun, dataset: Dataset) -> dict[str, Any]:
-        """Return the parts of a Score; see `score`."""
-        return {**score(run), "bad_answers": bad_answers(run)}
-
-    def trace(self, sequence: VideoSequence, folders: Sequence[RunFolder]) -> Iterator[TracedSequence]:
-        """Yield the boxes of the first repetition."""
-        return trace_stored_boxes(sequence, folders)
+from trackbench.scoring.stored import StoredRun
 
 
 def score(run: StoredRun) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -111,6 +111,31 @@ class OnePass:
         return trace_stored_boxes(sequence, folders)
 
 
+@dataclass(frozen=True)
+class BenchmarkMetric:
+    """The metric of one benchmark's own toolkit or server, which leaves no rule to choose."""
+
+    convention: str
+    parts: Callable[[StoredRun], dict[str, Any]]
+    """Gives the parts of a Score; drops the sequences that do not fit from the run."""
+
+    def cache_key(self) -> str:
+        """Return the name of the convention."""
+        return self.convention
+
+    def read(self, folder: RunFolder, dataset: Dataset) -> StoredRun:
+        """Return the stored boxes."""
+        return read_run(folder, dataset)
+
+    def score(self, run: StoredRun, dataset: Dataset) -> dict[str, Any]:
+        """Return the parts of a Score."""
+        return {**self.parts(run), "bad_answers": bad_answers(run)}
+
+    def trace(self, sequence: VideoSequence, folders: Sequence[RunFolder]) -> Iterator[TracedSequence]:
+        """Yield the boxes of the first repetition."""
+        return trace_stored_boxes(sequence, folders)
+
+
 def make_scorer(dataset: Dataset, convention_name: str | None) -> Scorer:
     """Return the scorer of one-pass evaluation: a convention's, or the benchmark's own metric.
 
@@ -122,9 +147,9 @@ def make_scorer(dataset: Dataset, convention_name: str | None) -> Scorer:
     family = dataset.definition.family
     name = resolve_name(convention_name or dataset.convention, family)
     if name == "trackingnet":
-        return trackingnet.TrackingNet()
+        return BenchmarkMetric("trackingnet", trackingnet.score)
     if name == "got10k" and family == "got10k":
-        return got10k.Got10k()
+        return BenchmarkMetric("got10k", got10k.score)
     return OnePass(convention(name, family), tuple(measured_metrics()))
 
 
@@ -140,7 +165,7 @@ def trace_stored_boxes(sequence: VideoSequence, folders: Sequence[RunFolder]) ->
 
 
 def bad_answers(run: StoredRun) -> dict[str, BadAnswers]:
-    """Count the answers of all repetitions that cannot be meant, by kind."""
+    """Count the suspicious answers of all repetitions, by kind."""
     totals: dict[str, BadAnswers] = {}
     for name, repetitions in run.boxes.items():
         sequence = run.sequences[name]

@@ -14,7 +14,7 @@ class Curve(NamedTuple):
 
 
 class BadAnswers(NamedTuple):
-    """How often one kind of answer that cannot be meant was given."""
+    """How often one kind of suspicious answer was given."""
 
     frames: int
     sequences: int
@@ -55,7 +55,7 @@ class Score:
     problems: tuple[str, ...] = ()
     """Stored results that could not be used, and why."""
     bad_answers: dict[str, BadAnswers] = field(default_factory=dict)
-    """Kind (see trackbench.metrics.answers) -> how often the tracker gave answers that cannot be meant."""
+    """Kind (see trackbench.metrics.answers) -> how often the tracker gave suspicious answers."""
     unannotated: int = 0
     """Frames that are left out because they have no annotation."""
     common: int | None = None
