@@ -286,7 +286,8 @@ class _Importer:
             else:
                 found[sequence][entry.run] = entry
         if self._unneeded and set(found) >= set(self._sequences):
-            self._notes[f"of no sequence of {self.dataset.name}, left aside: a larger benchmark's"] += self._unneeded
+            note = f"{len(self._unneeded)} results of a larger benchmark are of no use on {self.dataset.name}"
+            self._notes[note] += [Path(where).stem for where in self._unneeded]
         else:
             reason = "is no sequence of " + self.dataset.name
             self._faults += [ImportProblem(where, f"'{Path(where).stem}' {reason}") for where in self._unneeded]
