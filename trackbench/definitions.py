@@ -109,6 +109,8 @@ class TrackerDefinition(_Strict):
     """The option that ``--weights`` sets, of a tracker that loads a checkpoint itself."""
     dataset_name: NamedDataset | None = None
     """The option that gets the data set's name."""
+    pixel_origin: str | None = None
+    """The option that gets the coordinate of the first pixel in the data set's boxes, 0 or 1."""
     runs: dict[str, str] = {}
     """Names of trackers that it can run -> what stands after the colon, and the options; for hints."""
     offline: bool = False
@@ -167,6 +169,9 @@ class DatasetDefinition(_Strict):
     """CSV file beside the definition with a line a sequence."""
     subset: str | None = None
     """The word in the table's column ``lists`` that marks this benchmark's sequences."""
+    known_by: str | None = None
+    """CSV file beside the definition that names the sequences of this and other years (column ``lists``); a folder that
+    holds just these is recognised as this benchmark."""
     count: Annotated[int, Field(ge=1, le=MAX_SEQUENCES)] | None = None
     """How many sequences it has, where the table does not name them all: the others are what the folder holds."""
     frames: Annotated[int, Field(ge=1, le=1 << 40)] | None = None

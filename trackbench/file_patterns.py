@@ -52,6 +52,8 @@ class FilePatterns(BaseModel):
     """A file that lists the sequences, a name a line; by default they are those whose annotation is there."""
     first: int | None = Field(None, ge=0)
     """The number of the first frame; by default the lowest that is there."""
+    surplus_images: Literal["refuse", "cut"] = "refuse"
+    """What becomes of images after the last annotated frame: an error, or they are no part of the sequence."""
     order: Literal["natural", "lexical"] = "natural"
     """How ``*`` puts images in order: ``2.jpg`` before ``10.jpg``, or as the letters are."""
     boxes: Literal["xywh", "xyxy", "regions"] = "xywh"
@@ -59,9 +61,9 @@ class FilePatterns(BaseModel):
     delimiter: str | None = None
     """What stands between the numbers, where it is neither a comma, a semicolon, a tab nor a blank."""
     absent: Patterns = ()
-    """Files of flags, 0 or 1 a frame: the target is absent where one of those that are there says so."""
+    """Files of flags, 0 or 1 a frame: the target is absent where one of them says so."""
     absent_boxes: Literal["zero", "nan"] | None = None
-    """Boxes that mean an absent target, where no file of flags is there."""
+    """Boxes that mean an absent target, where the files of flags are not there; without this, they must be."""
     attributes: Pattern | None = None
     """A file of flags in the order of the definition's attributes."""
     language: Patterns = ()

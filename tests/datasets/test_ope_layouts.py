@@ -12,6 +12,7 @@ import pytest
 from samples import box_of
 
 from trackbench.datasets.catalogue import open_dataset, read_table, readiness
+from trackbench.datasets.check import check_dataset
 from trackbench.datasets.sequence import Dataset, GroundTruth
 from trackbench.definitions import DATASETS
 from trackbench.errors import DataError, UsageError
@@ -99,7 +100,7 @@ def test_counts_of_the_official_releases(
 
 @pytest.mark.parametrize(("name", "root"), [("tnl2k", "tnl2k_gt"), ("lasot", "lasot_gt")])
 def test_listing_reads_no_annotation(ope: Path, name: str, root: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in ("tnl2k", "lasot"):
+    for module in ("tnl2k", "patterns"):
         for function in ("read_boxes", "read_labels"):
             monkeypatch.delattr(f"trackbench.datasets.layouts.{module}.{function}")
     dataset = open_dataset(name, ope / root)
@@ -167,7 +168,7 @@ def write_lasot(folder: Path, occluded: str = "0,0,1", out: str = "0,1,0") -> No
 
 
 def test_lasot_beyond_its_table(tmp_path: Path) -> None:
-    """All of LaSOT and its extension are what a folder holds; they are told apart by their classes."""
+    """The test split, all of LaSOT and the extension may lie in one folder; each has its own of it."""
     write_lasot(tmp_path / "airplane/airplane-1")
     write_lasot(tmp_path / "airplane/airplane-2")
     write_lasot(tmp_path / "atv/atv-10")
@@ -178,7 +179,8 @@ def test_lasot_beyond_its_table(tmp_path: Path) -> None:
     assert names == {"lasot": ["airplane-1"], "lasot-all": ["airplane-1", "airplane-2"]}
     extension = open_dataset("lasot-ext", tmp_path)
     assert [s.name for s in extension.sequences] == ["atv-2", "atv-10"]
-    assert (extension.of, extension.missing) == (150, ())
+    assert (extension.of, len(extension.missing)) == (150, 148)
+    assert open_dataset("lasot-all", tmp_path).of == 1400
     sequence = extension["atv-10"]
     assert sequence.attributes == ("IV", "ROT", "ARC")
     assert (sequence.category, sequence.size, len(sequence.frames)) == ("atv", None, 3)
@@ -186,6 +188,23 @@ def test_lasot_beyond_its_table(tmp_path: Path) -> None:
     assert sequence.ground_truth.absent.tolist() == [False, True, True]
     # A folder of them needs no name.
     assert [s.name for s in open_dataset(str(tmp_path)).sequences] == ["airplane-1", "airplane-2", "atv-2", "atv-10"]
+
+
+def test_the_toolkits_annotation_of_the_extension_counts(tmp_path: Path) -> None:
+    """paddle-1 goes on after the last frame that the toolkit evaluates; HengLan/LaSOT_Evaluation_Toolkit, issue 18."""
+    write_lasot(tmp_path / "paddle/paddle-1")
+    (tmp_path / "annos/absent").mkdir(parents=True)
+    (tmp_path / "annos/paddle-1.txt").write_text("1,2,3,4\n1,2,3,4\n")
+    (tmp_path / "annos/absent/paddle-1.txt").write_text("0\n1\n")
+    sequence = open_dataset("lasot-ext", tmp_path)["paddle-1"]
+    assert (len(sequence), len(sequence.frames)) == (2, 2)
+    fault = next(fault for fault in check_dataset("lasot-ext", tmp_path) if fault.sequence == "paddle-1")
+    assert fault.found == f"3 annotations in {tmp_path}/paddle/paddle-1/groundtruth.txt"
+    assert fault.expected == f"2 annotations, as in {tmp_path}/annos/paddle-1.txt, which counts"
+    (tmp_path / "annos/paddle-1.txt").write_text("1,2,3,4\n1,2,3,4\n0,0,0,1\n")
+    (tmp_path / "annos/absent/paddle-1.txt").write_text("0\n1\n1\n")
+    fault = next(fault for fault in check_dataset("lasot-ext", tmp_path) if fault.sequence == "paddle-1")
+    assert fault.found == f"other boxes in {tmp_path}/paddle/paddle-1/groundtruth.txt"
 
 
 @pytest.mark.parametrize(
@@ -429,7 +448,7 @@ def test_every_definition_can_be_read(monkeypatch: pytest.MonkeyPatch, workplace
         assert state.tree
         definition = DATASETS.get(name).value
         known = set(definition.attributes)
-        assert all(set(row["attributes"].split()) <= known for row in read_table(DATASETS.get(name)))
+        assert all(set(row.get("attributes", "").split()) <= known for row in read_table(DATASETS.get(name)))
 
 
 @pytest.mark.parametrize(

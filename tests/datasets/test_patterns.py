@@ -236,7 +236,7 @@ def test_split_and_absent_boxes(workplace: Path) -> None:
         ),
         ('[files]\nframes = "../{sequence}/*"\ntruth = "{sequence}.txt"\n', "leaves the data set's folder"),
         ('[files]\nframes = "{sequence}/{m}.jpg"\ntruth = "{sequence}.txt"\n', r"unknown placeholder '\{m\}'"),
-        ('layout = "lasto"\n', "key 'layout': there is no layout 'lasto'; did you mean 'lasot'"),
+        ('layout = "trackingnett"\n', "key 'layout': there is no layout 'trackingnett'; did you mean 'trackingnet'"),
     ],
 )
 def test_what_a_definition_must_not_say(workplace: Path, text: str, message: str) -> None:

@@ -14,6 +14,7 @@ from samples import write_sequence
 
 import trackbench
 from trackbench.datasets.catalogue import find_record, open_dataset
+from trackbench.datasets.layouts.tables import known_names
 from trackbench.definitions import DATASETS, FAMILIES, TRACKERS
 from trackbench.errors import UsageError
 from trackbench.regions import Box
@@ -70,8 +71,8 @@ def test_all_parts_of_a_benchmark_have_its_family() -> None:
 def test_a_folder_has_the_record_of_its_layout(tmp_path: Path) -> None:
     record = find_record(str(write_lasot(tmp_path / "any", "atv-1")))
     assert (record.name, record.family, record.title) == ("lasot-ext", "lasot-ext", "any")
-    write_lasot(tmp_path / "any", "widget-1")
-    assert find_record(str(tmp_path / "any")).name == "lasot"
+    write_lasot(tmp_path / "own", "widget-1")
+    assert find_record(str(tmp_path / "own")).name == "lasot"  # by its flags
 
     drone = write_sequence(tmp_path / "drones/Animal1", frames=2)
     (drone / "groundtruth.txt").rename(drone / "groundtruth_rect.txt")
@@ -101,6 +102,30 @@ def test_a_folder_has_the_record_of_its_layout(tmp_path: Path) -> None:
     assert (own.name, own.family, own.layout) == ("", "generic", "folder")
 
 
+@pytest.mark.parametrize(
+    ("year", "region"),
+    [
+        ("vot2016", "1,1,9,1,9,9,1,9"),
+        ("vot2020", "m1,1,2,2,0,4"),
+        ("vot2021", "m1,1,2,2,0,4"),
+        ("vot2022-mask", "m1,1,2,2,0,4"),
+        ("vot2022-box", "1,1,8,8"),
+    ],
+)
+def test_a_folder_with_the_names_of_a_challenge_is_that_challenge(tmp_path: Path, year: str, region: str) -> None:
+    for name in known_names(DATASETS.get(year)):
+        folder = tmp_path / "any" / name
+        folder.mkdir(parents=True)
+        (folder / "groundtruth.txt").write_text(f"{region}\n")
+        (folder / "sequence").touch()
+    record = find_record(str(tmp_path / "any"))
+    official = DATASETS.get(year).value
+    assert (record.name, record.protocol, record.eao_lengths) == (year, official.protocol, official.eao_lengths)
+    (tmp_path / "any" / "one-more").mkdir()
+    (tmp_path / "any" / "one-more" / "groundtruth.txt").write_text(f"{region}\n")
+    assert find_record(str(tmp_path / "any")).eao_lengths is None
+
+
 @pytest.mark.parametrize("year", ["vot2018", "vot2019"])
 def test_a_folder_with_a_challenges_sequences_is_that_challenge(reference: Path, tmp_path: Path, year: str) -> None:
     shutil.unpack_archive(reference / f"evaluation/vot/groundtruth/{year.upper()}.zip", tmp_path / "any")
@@ -123,7 +148,6 @@ def test_trackers_have_the_same_settings_by_name_and_by_folder(tmp_path: Path) -
 
 #: Tracker, option -> its value on every data set, then on families and benchmarks where it differs.
 OFFICIAL: dict[tuple[str, str], tuple[Any, dict[str, Any], dict[str, Any]]] = {
-    ("dcfnet", "origin"): (0, {"otb": 1}, {}),
     ("siamattn", "penalty_k"): (0.2, {"vot": 0.1}, {}),
     ("siamattn", "lr"): (0.5, {"vot": 0.45}, {}),
     ("siamattn", "box_origin"): ("edge", {"vot": "pixel"}, {}),
@@ -143,6 +167,13 @@ def test_official_settings(tracker: str, option: str) -> None:
     for found in DATASETS.readable():
         wanted = benchmarks.get(found.name, families.get(found.value.family, usual))
         assert getattr(resolve_settings(tracker, found.value).options, option) == wanted, found.name
+
+
+def test_the_records_pixel_origin_reaches_the_tracker() -> None:
+    assert resolve_settings("dcfnet").options.origin == 0  # type: ignore[attr-defined]
+    for name, origin in (("otb100", 1), ("lasot", 1), ("nfs30", 0), ("vot2018", 0)):
+        assert resolve_settings("dcfnet", name).options.origin == origin  # type: ignore[attr-defined]
+    assert resolve_settings("dcfnet", "otb100", {"origin": 0}).options.origin == 0  # type: ignore[attr-defined]
 
 
 def test_layers_of_settings(workplace: Path) -> None:

@@ -7,11 +7,14 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from trackbench.datasets.catalogue import NotFoundError, find_definition, open_dataset, read_table
 from trackbench.datasets.layouts.windows import evaluated_frames
 from trackbench.datasets.sequence import VideoSequence
 from trackbench.definitions import DatasetDefinition
 from trackbench.errors import DataError
+from trackbench.files import reading
 from trackbench.frames import read_frame
 
 DECODING_THREADS = 4
@@ -84,6 +87,7 @@ def _check_sequence(sequence: VideoSequence, official: int | None) -> Iterator[D
         return
     if official is not None and length != official and not sequence.only_first_annotated:
         yield Discrepancy(sequence.name, "annotation", f"{length} annotations", f"{official}")
+    yield from _check_copies(sequence)
     try:
         sequence.initial_region()
     except DataError as error:
@@ -96,6 +100,23 @@ def _check_sequence(sequence: VideoSequence, official: int | None) -> Iterator[D
         _ = sequence.frames
     except DataError as error:
         yield _fault(sequence, "frames", error, f"{official or length} frames")
+
+
+def _check_copies(sequence: VideoSequence) -> Iterator[Discrepancy]:
+    """Compare the annotation that counts with the other copies of it in the data set's folder."""
+    counts = f"{len(sequence.ground_truth)} annotations"
+    where = f", as in {sequence.sources[0]}, which counts" if sequence.sources else ""
+    for path, read in sequence.copies.items():
+        try:
+            with reading(sequence.name):
+                copy = read()
+        except DataError as error:
+            yield _fault(sequence, "annotation", error, "a second copy of the annotation that can be read")
+            continue
+        if len(copy) != len(sequence.ground_truth):
+            yield Discrepancy(sequence.name, "annotation", f"{len(copy)} annotations in {path}", counts + where)
+        elif not np.array_equal(copy.boxes, sequence.ground_truth.boxes, equal_nan=True):
+            yield Discrepancy(sequence.name, "annotation", f"other boxes in {path}", f"the same boxes{where}")
 
 
 def _check_images(sequence: VideoSequence, pool: ThreadPoolExecutor) -> Iterator[Discrepancy]:

@@ -77,6 +77,9 @@ class VideoSequence:
         read_sentence: gives the sentence that describes the target, or None.
         read_channels: give the images of further sensors (infrared, depth), name -> one image beside each frame; each
             raises DataError where they are not there.
+        copies: read other copies of the annotation that lie in the data set's folder, path -> reader; only a check
+            compares them.
+        cut_surplus_images: images after the last annotated frame are left out; otherwise they are an error.
     """
 
     name: str
@@ -88,6 +91,8 @@ class VideoSequence:
     sources: tuple[str | Path, ...] = ()
     read_sentence: Callable[[], str | None] = _nothing
     read_channels: Mapping[str, Callable[[], list[Path]]] = field(default_factory=dict)
+    copies: Mapping[str, Callable[[], GroundTruth]] = field(default_factory=dict)
+    cut_surplus_images: bool = False
 
     def __getstate__(self) -> dict[str, object]:
         # To another process it goes as it was before its files were read.
@@ -102,6 +107,8 @@ class VideoSequence:
         """
         with reading(self.name):
             paths = self.read_frames()
+        if self.cut_surplus_images:
+            paths = paths[: len(self.ground_truth)]
         if not self.only_first_annotated and len(paths) != len(self.ground_truth):
             raise DataError(
                 f"{self.name}: {len(paths)} frames but {len(self.ground_truth)} annotations; expected as many"

@@ -74,6 +74,8 @@ def resolve_settings(
     if definition.dataset_name is not None and record is not None:
         called = record.names_in(definition.dataset_name.tool).dataset or record.name
         merged.setdefault(definition.dataset_name.option, called or None)
+    if definition.pixel_origin is not None and record is not None:
+        merged[definition.pixel_origin] = record.origin
     changed = dict(options or {})
     schema = load_class(found).Options
     for key, value in changed.items():

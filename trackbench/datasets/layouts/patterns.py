@@ -47,6 +47,8 @@ class _Place(NamedTuple):
     patterns: FilePatterns
     truth: str
     """Path of its annotation."""
+    others: tuple[_Place, ...] = ()
+    """Where later patterns find the same sequence: other copies of its annotation."""
 
 
 def read(folder: Path, definition: DatasetDefinition, table: Table) -> Listing:
@@ -61,9 +63,10 @@ def read(folder: Path, definition: DatasetDefinition, table: Table) -> Listing:
 def recognise(folder: Path) -> Recognised | None:
     """Return what ``folder`` holds, if its sequences are those of a benchmark that is declared by patterns.
 
-    A benchmark with a table is known by the names of its sequences, another by the files of flags and of language
-    beside the first annotation.
+    It is the benchmark with the most names of its table among them, or else one whose files of flags and of language
+    lie beside the first annotation.
     """
+    best: tuple[int, DatasetDefinition, Table] | None = None
     for found in DATASETS.readable():
         if not found.value.files or not found.builtin:
             continue
@@ -72,26 +75,25 @@ def recognise(folder: Path) -> Recognised | None:
             continue
         table = read_table(found, COLUMNS)
         known = [row for row in table if row["name"] in places]
-        if known or (not table and _has_marks(folder, *next(iter(places.items())), found.value)):
+        if (known or _has_marks(folder, *next(iter(places.items())), found.value)) and len(known) > (best or (-1,))[0]:
             others = sorted(places.keys() - {row["name"] for row in known}, key=natural_key)
-            rows = [*known, *({"name": name} for name in others)]
-            return Recognised(found.value, read(folder, found.value, rows))
-    return None
+            best = len(known), found.value, [*known, *({"name": name} for name in others)]
+    return None if best is None else Recognised(best[1], read(folder, *best[1:]))
 
 
 def _has_marks(folder: Path, name: str, place: _Place, definition: DatasetDefinition) -> bool:
-    beside = [*place.patterns.absent, *place.patterns.language]
+    beside = place.patterns.absent or place.patterns.language
     return bool(beside) and all((folder / _filled(mark, name, definition)).is_file() for mark in beside)
 
 
 def _find_all(folder: Path, definition: DatasetDefinition) -> dict[str, _Place]:
     """Return the place of every sequence in ``folder``; earlier patterns go before later ones."""
-    places: dict[str, _Place] = {}
+    places: dict[str, list[_Place]] = {}
     for patterns in definition.files:
         parts = patterns.truth.replace("{split}", definition.split or "").split("/")
         for name, path in _find(str(folder), [part for part in parts if part], None, None):
-            places.setdefault(name, _Place(patterns, path))
-    return places
+            places.setdefault(name, []).append(_Place(patterns, path))
+    return {name: first._replace(others=tuple(others)) for name, (first, *others) in places.items()}
 
 
 def _find(folder: str, parts: list[str], name: str | None, kind: str | None) -> Iterator[tuple[str, str]]:
@@ -156,8 +158,7 @@ def _filled(pattern: str, name: str, definition: DatasetDefinition) -> str:
 def _sequence(
     folder: Path, name: str, place: _Place, definition: DatasetDefinition, row: dict[str, str]
 ) -> VideoSequence:
-    patterns = place.patterns
-    flags = tuple(folder / _filled(pattern, name, definition) for pattern in patterns.absent)
+    patterns, flags = place.patterns, _flags(folder, name, place.patterns, definition)
     attributes = tuple(row.get("attributes", "").split())
     if patterns.attributes is not None and not attributes:
         attributes = _attributes(folder / _filled(patterns.attributes, name, definition), tuple(definition.attributes))
@@ -177,7 +178,18 @@ def _sequence(
         sources=(place.truth, *flags),
         read_sentence=partial(read_sentence, *(folder / _filled(f, name, definition) for f in patterns.language)),
         read_channels={channel: partial(_images, name, path, patterns) for channel, path in channels.items()},
+        copies={
+            other.truth: partial(
+                _truth, Path(other.truth), _flags(folder, name, other.patterns, definition), other.patterns
+            )
+            for other in place.others
+        },
+        cut_surplus_images=patterns.surplus_images == "cut",
     )
+
+
+def _flags(folder: Path, name: str, patterns: FilePatterns, definition: DatasetDefinition) -> tuple[Path, ...]:
+    return tuple(folder / _filled(pattern, name, definition) for pattern in patterns.absent)
 
 
 def _attributes(path: Path, order: tuple[str, ...]) -> tuple[str, ...]:
@@ -210,13 +222,14 @@ def _truth(path: Path, flags: tuple[Path, ...], patterns: FilePatterns) -> Groun
     boxes = read_boxes(path, patterns.delimiter)
     if patterns.boxes == "xyxy":
         boxes = np.hstack([boxes[:, :2], boxes[:, 2:] - boxes[:, :2]])
-    absent = _flagged(flags, len(boxes))
-    if absent is None and patterns.absent_boxes is not None:
+    absent = None
+    if patterns.absent_boxes is None or any(flag.is_file() for flag in flags):
+        absent = _flagged(flags, len(boxes))
+    else:
         unmarked = boxes == 0 if patterns.absent_boxes == "zero" else np.isnan(boxes)
         absent = np.asarray(unmarked.all(axis=1), bool)
     return GroundTruth(boxes, absent=absent)
 
 
 def _flagged(flags: tuple[Path, ...], frames: int) -> NDArray[np.bool_] | None:
-    present = [read_labels(path, frames) for path in flags if path.is_file()]
-    return np.logical_or.reduce(present) if present else None
+    return np.logical_or.reduce([read_labels(path, frames) for path in flags]) if flags else None

@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from trackbench.datasets.layouts import folder, got10k, lasot, nfs, otb, patterns, tnl2k, trackingnet, uav, vot
+from trackbench.datasets.layouts import folder, got10k, nfs, otb, patterns, tnl2k, trackingnet, uav, vot
 from trackbench.datasets.layouts.base import Layout, Recognised
 from trackbench.errors import UsageError
 from trackbench.registry import Registry
@@ -19,7 +19,6 @@ EXPECTED = "a module, or an object, with COLUMNS, read and recognise (see trackb
 BUILT_IN: dict[str, Layout] = {
     "vot": vot,
     "got10k": got10k,
-    "lasot": lasot,
     "trackingnet": trackingnet,
     "uav": uav,
     "nfs": nfs,

@@ -48,6 +48,18 @@ def read_table(found: ResolvedDefinition[DatasetDefinition], needed: tuple[str, 
     return rows
 
 
+def known_names(found: ResolvedDefinition[DatasetDefinition]) -> frozenset[str]:
+    """Return the names of the sequences by which a folder is recognised as this benchmark; empty: by none.
+
+    Raises:
+        UsageError: the table cannot be read.
+    """
+    if found.value.known_by is None:
+        return frozenset()
+    rows = _rows(found.path.parent / found.value.known_by, f"{found.path}: key 'known_by'")
+    return frozenset(row["name"] for row in rows if found.name in row["lists"].split())
+
+
 def benchmark(name: str, needed: tuple[str, ...] = ("name",)) -> tuple[DatasetDefinition, Table]:
     """Return the record called ``name`` and its rows, for layouts that recognise a benchmark by its sequences."""
     found = DATASETS.get(name)

@@ -26,9 +26,9 @@ from numpy.typing import NDArray
 
 from trackbench.datasets.layouts.base import Listing, Recognised, Table
 from trackbench.datasets.layouts.images import find_child, list_images, natural_key
-from trackbench.datasets.layouts.tables import benchmark
+from trackbench.datasets.layouts.tables import known_names
 from trackbench.datasets.sequence import Details, GroundTruth, VideoSequence
-from trackbench.definitions import DatasetDefinition
+from trackbench.definitions import DATASETS, DatasetDefinition, RegionKind
 from trackbench.errors import DataError
 from trackbench.files import MAX_LINES, read_text
 from trackbench.quoting import printable
@@ -42,6 +42,7 @@ _OTHER = DatasetDefinition(title="", layout="vot", family="vot")
 _KEY = re.compile(r"([A-Za-z0-9_.-]+)=(.*)")
 _FOLDER = re.compile(r"(?!\.\.?(/|$))[\w-]+/?")
 _PATTERN = re.compile(r"((?!\.\.?/)[\w.-]+/)*[\w.-]*%(0\d\d?)?d\.\w+")
+COLUMNS: tuple[str, ...] = ("name",)
 
 
 @dataclass(frozen=True)
@@ -53,12 +54,6 @@ class Metadata:
     size: tuple[int, int] | None = None
     length: int | None = None
     fps: float | None = None
-
-
-COLUMNS: tuple[str, ...] = ("name",)
-
-#: The challenges whose lists of sequences are known; those of 2017 and 2018 are the same, and so are their rules.
-CHALLENGES = ("vot2018", "vot2019")
 
 
 def recognise(folder: Path) -> Recognised | None:
@@ -77,22 +72,30 @@ def recognise(folder: Path) -> Recognised | None:
     if not any((first / mark).is_file() for mark in marks) and not any(_frame_files(first, TAG_SUFFIXES)):
         return None
     listing = read(folder, _OTHER, [])
-    found = {sequence.name for sequence in listing.sequences}
-    for name in CHALLENGES:
-        record, rows = benchmark(name)
-        if found == {row["name"] for row in rows}:
-            return Recognised(record, listing)
-    rotated = _has_rotated_boxes(first)
-    return Recognised(_OTHER.model_copy(update={"protocol": "supervised"}) if rotated else _OTHER, listing)
+    kind = _first_kind(first)
+    challenge = _challenge({sequence.name for sequence in listing.sequences}, kind)
+    if challenge is not None:
+        return Recognised(challenge, listing)
+    # Rotated boxes are the annotation of the years of the reset-based protocol, 2014 to 2019.
+    return Recognised(_OTHER.model_copy(update={"protocol": "supervised"}) if kind == "polygon" else _OTHER, listing)
 
 
-def _has_rotated_boxes(sequence: Path) -> bool:
-    """Whether a sequence is annotated as in the years of the reset-based protocol, 2014 to 2019."""
+def _challenge(names: set[str], kind: RegionKind | None) -> DatasetDefinition | None:
+    """Return the challenge that has just these sequences; of several, the latest whose regions are of this kind.
+
+    2017 and 2018 have the same sequences and rules; 2022 has them with boxes and with masks.
+    """
+    known = [found.value for found in DATASETS.readable() if found.builtin and known_names(found) == names]
+    return max(known, key=lambda record: (record.regions == kind, record.name), default=None)
+
+
+def _first_kind(sequence: Path) -> RegionKind | None:
     try:
         first, _, _ = read_text(sequence / TRUTH).partition("\n")
-        return isinstance(parse_region(first), Polygon)
+        region = parse_region(first)
     except DataError:
-        return False  # the run over the sequence reports it
+        return None  # the run over the sequence reports it
+    return "polygon" if isinstance(region, Polygon) else "mask" if isinstance(region, Mask) else "box"
 
 
 def read(folder: Path, definition: DatasetDefinition, table: Table) -> Listing:
