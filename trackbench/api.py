@@ -72,7 +72,7 @@ def run(
     convention: str | None = None,
     speed: float | None = None,
     device: str = "auto",
-    batch: int = 1,
+    batch: int | None = 1,
     threads: int = 2,
     workers: int | None = 1,
     options: Mapping[str, object] | None = None,
@@ -96,7 +96,7 @@ def run(
         convention: whose overlap decides on failures of reset-based runs: ``pysot``, ``matlab`` or ``vot``.
         speed: for real time: frames per second to assume instead of measuring.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
-        batch: sequences at once; times are latency only at 1.
+        batch: sequences at once; times are latency only at 1. None: as many as fit into memory.
         threads: threads that decode images.
         workers: processes; None: one a device. A script that asks for several needs Python's ``__main__`` guard.
         options: dotted option name -> value, as after ``--set``.

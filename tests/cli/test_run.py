@@ -138,6 +138,19 @@ def test_help_and_version_do_not_import_torch(workplace: Path) -> None:
     assert "'torch'" not in out.splitlines()[-1]
 
 
+@pytest.mark.parametrize("kind", ["trackers", "datasets", "runs"])
+def test_lists_import_neither_torch_nor_opencv(workplace: Path, kind: str) -> None:
+    script = "import sys, atexit\nfrom trackbench.__main__ import main\n"
+    script += (
+        "atexit.register(lambda: print('heavy:', sorted({'torch', 'cv2', 'pandas', 'scipy'} & sys.modules.keys())))"
+    )
+    arguments = [sys.executable, "-c", script + "\nmain()", "list", kind]
+    out = subprocess.run(arguments, capture_output=True, text=True, check=True).stdout
+    assert out.splitlines()[-1] == "heavy: []"
+    if kind == "trackers":
+        assert "opencv:mil" in out
+
+
 def test_python_dash_m(workplace: Path) -> None:
     out = subprocess.run([sys.executable, "-m", "trackbench", "--version"], capture_output=True, text=True, check=True)
     assert out.stdout.startswith("trackbench 0.1.0\npython 3.")

@@ -85,7 +85,7 @@ def test_status_shows_workers_at_work_and_what_limits_them(workplace: Path) -> N
     (worker,), (run,) = found["workers"], found["runs"]
     assert (worker["device"], worker["done"], worker["sequences"]) == ("cpu", 1, ["s2"])
     assert (run["stored"], run["left"], run["failed"]) == (1, 2, 0)
-    assert found["limits"]["tracker"] > 0.5
+    assert found["limits"]["network"] > 0.5
     assert found["frames_left"] == 13
     after = read_status(workplace / "runs")
     assert (after["workers"], after["runs"][0]["left"]) == ([], 0)

@@ -15,6 +15,8 @@ from trackbench.errors import TrackerError, UsageError
 from trackbench.frames import read_frame
 from trackbench.regions import Box, Polygon, Special
 from trackbench.trackers.base import Target, Tracker, TrackerModel
+from trackbench.trackers.external.opencv import installed, needed_files
+from trackbench.trackers.external.opencv_names import from_stubs
 from trackbench.trackers.registry import find_tracker, load_model
 from trackbench.trackers.status import list_trackers
 
@@ -238,3 +240,11 @@ def test_the_list_tells_what_is_ready() -> None:
     rows = {row["name"]: row for row in list_trackers()}
     assert rows["opencv:mil"]["ready"]
     assert rows["opencv:nano"]["why_not"] == "needs --set backbone=FILE --set neckhead=FILE"
+
+
+def test_the_stubs_name_the_trackers_that_opencv_has() -> None:
+    assert cv2.__file__ is not None
+    stubs = from_stubs(Path(cv2.__file__).parent)
+    assert stubs == {name: needed_files(name) for name in installed()}
+    assert stubs
+    assert from_stubs(Path(cv2.__file__).parent / "data") is None

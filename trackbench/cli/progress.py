@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any
 
@@ -13,10 +13,12 @@ from rich.progress import Progress as Bar
 from rich.text import Text
 
 from trackbench.engine.plan import Plan, expected_frames
-from trackbench.engine.scheduler import Job, Outcome, Progress
+from trackbench.engine.scheduler import KINDS, Job, Outcome, Progress
 
 #: Seconds between two lines where there is no terminal.
 INTERVAL = 10.0
+#: Seconds of a run that is worth a line of what its time went into.
+WORTH = 2.0
 
 
 class RunProgress(Progress):
@@ -36,6 +38,9 @@ class RunProgress(Progress):
         self._started: set[tuple[str, str]] = set()
         self._ended = 0
         self._last = float("-inf")
+        self._noted: set[tuple[str, str]] = set()
+        self._seconds = dict.fromkeys(KINDS, 0.0)
+        self._shares: dict[str, dict[str, float]] = {}
         self._bar = Bar(
             TextColumn("{task.description}"),
             BarColumn(bar_width=16),
@@ -57,6 +62,11 @@ class RunProgress(Progress):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._bar.stop()
+        elapsed = time.perf_counter() - self.started
+        if kind is None and self.frames and elapsed >= WORTH:
+            shares = list(self._shares.values()) or [self._seconds]
+            sums = {kind: sum(share.get(kind, 0.0) for share in shares) for kind in KINDS}
+            self._print(f"{self.frames} frames, {self._rate():.1f} frames/s; the time went into {share_list(sums)}")
 
     def begin(self, job: Job) -> None:
         """Name the tracker and the sequence that starts."""
@@ -81,18 +91,33 @@ class RunProgress(Progress):
             self._last = time.monotonic()
             self._print(f"{self._label(job)}: {job.sequence.name} {self._line(len(self._started), self._rate())}")
 
+    def spend(self, kind: str, seconds: float) -> None:
+        """Add up what time goes into."""
+        self._seconds[kind] += seconds
+
+    def note(self, text: str) -> None:
+        """Show a line of what the user has to know."""
+        self._print(text, "yellow")
+
     def watch(self, workers: list[dict[str, Any]]) -> None:
         """Show what the workers of a pool are doing.
 
         Args:
             workers: their heartbeats.
         """
+        for worker in workers:
+            self._shares[worker["worker"]] = worker["shares"]
+            for text in worker.get("notes", []):
+                if (worker["worker"], text) not in self._noted:
+                    self._noted.add((worker["worker"], text))
+                    self.note(text)
         left = [worker["frames_left"] for worker in workers if worker.get("frames_left") is not None]
         if not left:
             return
         done = max(self._total - min(left), 0)
         fps = sum(worker["fps"] for worker in workers)
         names = sum(len(worker["sequences"]) for worker in workers)
+        self.frames = done
         self._bar.update(
             self._task,
             completed=done,
@@ -102,7 +127,6 @@ class RunProgress(Progress):
         if self._bar.disable and time.monotonic() - self._last > INTERVAL:
             self._last = time.monotonic()
             units = min(worker["left"] for worker in workers if worker.get("left") is not None)
-            self.frames = done
             self._print(f"{len(workers)} workers: {self._line(max(self._of - units, 0), fps)}")
 
     def _rate(self) -> float:
@@ -129,6 +153,18 @@ def duration(seconds: float) -> str:
     if seconds < 90:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def share_list(seconds: Mapping[str, float]) -> str:
+    """Return what time went into in words, the largest share first.
+
+    Example:
+        >>> share_list({"decode": 1.0, "crop": 0.0, "network": 3.0})
+        'network 75%, decode 25%, crop 0%'
+    """
+    whole = sum(seconds.values()) or 1.0
+    order = sorted(seconds.items(), key=lambda pair: -pair[1])
+    return ", ".join(f"{kind} {value / whole:.0%}" for kind, value in order)
 
 
 def _short(label: str) -> str:

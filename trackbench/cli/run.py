@@ -57,8 +57,13 @@ def run(
     ] = None,
     runs: Runs = Path("runs"),
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
-    batch: Annotated[int, typer.Option(min=1, help="Sequences at once; 1 for honest latency.")] = 1,
+    batch: Annotated[
+        str, typer.Option(help="Sequences at once: a number, 1 for honest latency, or auto for as many as fit.")
+    ] = "1",
     threads: Annotated[int, typer.Option(min=1, help="Threads that decode images.")] = min(4, os.cpu_count() or 1),
+    decoder: Annotated[
+        str, typer.Option(help="Library that decodes JPEG files: opencv, or simplejpeg, which gives the same pixels.")
+    ] = "opencv",
     workers: Annotated[
         str | None, typer.Option(help="Worker processes: a number, or auto for one a GPU. Default: this process alone.")
     ] = None,
@@ -116,6 +121,7 @@ def run(
     """
     from trackbench.engine.campaign import TrackerChoice, carry_out, prepare
     from trackbench.engine.queue import Rules
+    from trackbench.frames.decoders import check_decoder
     from trackbench.trackers.settings import parse_setting
 
     options = dict(parse_setting(text) for text in set_ or [])
@@ -140,7 +146,14 @@ def run(
     if dry_run:
         _show_plans([plan for plans in groups for plan in plans], json)
         return
-    rules = Rules(batch, threads, exact, retries=retries, keep_going=keep_going)
+    rules = Rules(
+        _count("batch", batch),
+        threads,
+        exact=exact,
+        decoder=check_decoder(decoder),
+        retries=retries,
+        keep_going=keep_going,
+    )
     if slurm is not None:
         _submit(groups, rules, slurm, together, timeout, messages(quiet).print)
         return
@@ -150,7 +163,7 @@ def run(
         rules,
         device=device,
         devices=devices,
-        workers=_worker_count(workers) if workers or ray is None else None,
+        workers=_count("workers", workers or "1") if workers or ray is None else None,
         ray=ray,
         isolate=isolate,
         timeout=timeout,
@@ -190,12 +203,12 @@ def _submit(
             say(f"{plans[0].dataset.name}: everything is stored")
 
 
-def _worker_count(text: str | None) -> int | None:
-    """Return the number of workers; None for one a device."""
-    if text is None or text == "auto":
-        return 1 if text is None else None
+def _count(option: str, text: str) -> int | None:
+    """Return a number that an option gives; None for ``auto``."""
+    if text == "auto":
+        return None
     if not text.isdecimal() or int(text) < 1:
-        raise UsageError(f"--workers '{text}': expected a number above 0, or auto")
+        raise UsageError(f"--{option} '{text}': expected a number above 0, or auto")
     return int(text)
 
 

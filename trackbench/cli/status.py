@@ -56,7 +56,7 @@ def _view(found: dict[str, Any]) -> Group:
     from rich.table import Table
     from rich.text import Text
 
-    from trackbench.cli.progress import duration
+    from trackbench.cli.progress import duration, share_list
 
     workers = Table("host", "device", "process", "state", "sequence", "done", "frames/s", title="Workers")
     for worker in found["workers"]:
@@ -76,7 +76,8 @@ def _view(found: dict[str, Any]) -> Group:
     if found["jobs"]:
         parts.append(jobs)
     if found["seconds_left"] is not None:
-        shares = ", ".join(f"{kind} {share:.0%}" for kind, share in found["limits"].items())
         left = duration(found["seconds_left"])
-        parts.append(Text(f"{found['fps']:.1f} frames/s, {left} left; the time goes into {shares}"))
+        parts.append(
+            Text(f"{found['fps']:.1f} frames/s, {left} left; the time goes into {share_list(found['limits'])}")
+        )
     return Group(*parts)

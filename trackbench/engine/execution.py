@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 
+from trackbench.engine.capacity import Capacity, largest_batch
 from trackbench.engine.claims import Claims, Heartbeats, live_workers
 from trackbench.engine.plan import Plan
 from trackbench.engine.queue import Queue, Rules
@@ -18,7 +19,7 @@ def execute(
     plans: Sequence[Plan],
     *,
     device: str = "auto",
-    batch: int = 1,
+    batch: int | None = 1,
     threads: int = 2,
     progress: Progress | None = None,
     rules: Rules | None = None,
@@ -32,7 +33,7 @@ def execute(
     Args:
         plans: what is to be done.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
-        batch: sequences at once.
+        batch: sequences at once; None: as many as fit into memory.
         threads: threads that decode images.
         progress: is told how it goes.
         rules: how work is done; default: by ``batch`` and ``threads``.
@@ -63,9 +64,19 @@ def work(plans: Sequence[Plan], worker: Worker, rules: Rules, together: int | No
     """
     for group in _groups(plans, together):
         models = [plan.spec.build(worker.owner["device"]) for plan in group]
-        queue = Queue(group, models, worker, rules)
+        capacity = Capacity(rules.batch or 1)
+        queue = Queue(group, models, worker, rules, capacity)
+        if rules.batch is None and not any(plan.protocol.measures_time for plan in group):
+            jobs = queue.jobs()
+            for model in models:
+                capacity.set(model, largest_batch(model, jobs[id(model)]))
+                worker.note(f"{type(model).__name__}: {capacity.size(model)} sequences at once (--batch auto)")
+        turns = rules.turns or (1 if worker.owner["device"] == "cpu" or capacity.least < 2 else 2)
         try:
-            for outcome in run(queue, rules.batch, rules.threads, worker, exact=rules.exact):
+            outcomes = run(
+                queue, capacity, rules.threads, worker, exact=rules.exact, turns=turns, decoder=rules.decoder
+            )
+            for outcome in outcomes:
                 queue.done(outcome)
         finally:
             queue.close()
@@ -78,7 +89,7 @@ def work(plans: Sequence[Plan], worker: Worker, rules: Rules, together: int | No
 
 def check_batch(plans: Sequence[Plan], rules: Rules) -> None:
     """Raise UsageError where real time would be measured over several targets at once."""
-    if rules.batch > 1 and any(plan.protocol.measures_time for plan in plans):
+    if (rules.batch or 1) > 1 and any(plan.protocol.measures_time for plan in plans):
         raise UsageError(
             f"--batch {rules.batch}: real time is measured one call at a time; use --batch 1, or --speed FPS"
         )

@@ -9,12 +9,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from trackbench.datasets.sequence import VideoSequence
+from trackbench.engine.capacity import Capacity
 from trackbench.engine.claims import STALE, Claims, Heartbeats
 from trackbench.engine.plan import Plan, Task
 from trackbench.engine.recorder import Recorder
 from trackbench.engine.scheduler import Job, Outcome
 from trackbench.engine.worker import Worker
 from trackbench.errors import TrackerError
+from trackbench.frames.decoders import Decoder
 from trackbench.trackers.base import TrackerModel
 
 #: Seconds after which the folder is looked at again.
@@ -27,12 +29,16 @@ ALIKE = 3
 class Rules:
     """How work is done."""
 
-    batch: int = 1
-    """Sequences at once, of one tracker."""
+    batch: int | None = 1
+    """Sequences at once, of one tracker; None: as many as fit into memory."""
     threads: int = 2
     """Threads that decode images."""
+    decoder: Decoder = "opencv"
+    """The library that decodes JPEG files."""
     exact: bool = False
     """No two targets share a call, so that no number depends on what else is under way."""
+    turns: int | None = None
+    """2: one half of the batch is on the device while the host prepares the other; default: on GPUs."""
     workers: int = 1
     """Workers that the command has started."""
     retries: int = 2
@@ -72,12 +78,14 @@ class Queue:
         models: the tracker of each plan.
         worker: this process.
         rules: how work is done.
+        capacity: sequences at once, of each model.
     """
 
     plans: Sequence[Plan]
     models: Sequence[TrackerModel[Any]]
     worker: Worker
     rules: Rules
+    capacity: Capacity = field(default_factory=Capacity)
     _recorders: dict[int, Recorder] = field(default_factory=dict)
     _alone: bool = False
     _looked: float = float("-inf")
@@ -176,6 +184,7 @@ class Queue:
             if unit.state == "mine":
                 self._claims[unit.plan].release(unit.sequence.name, unit.repetition)
         for recorder in self._recorders.values():
+            recorder.record |= {"notes": self.worker.notes, "shares": self.worker.shares()}
             recorder.flush()
         for claims in self._claims:
             claims.tidy()
@@ -186,7 +195,10 @@ class Queue:
         name = unit.sequence.name
         if unit.plan not in self._recorders:
             model = self.models[unit.plan]
-            self._recorders[unit.plan] = Recorder(plan, model, self.rules.batch, self.rules.threads, self.rules.exact)
+            batch = self.capacity.size(model)
+            recorder = Recorder(plan, model, batch, self.rules.threads, self.rules.exact)
+            recorder.record["decoder"] = self.rules.decoder
+            self._recorders[unit.plan] = recorder
         if not claims.take(name, unit.repetition):
             unit.state = "taken"
             return
@@ -205,11 +217,23 @@ class Queue:
         self._alone = bool(tries)
         unit.pending = len(left)
         for task in left:
-            seed = plan.seed + task.repetition - 1
-            model, policy, run = self.models[unit.plan], plan.protocol.region_policy, task.run
-            job = Job((unit.plan, task), task.sequence, model, run.script, seed, policy, run.delay, run.step)
+            job = self._job(unit, task)
             self._jobs[id(job)] = unit
             yield job
+
+    def jobs(self) -> dict[int, list[Job]]:
+        """Return all jobs that are left by the ``id`` of their model, the longest first; claims none."""
+        found: dict[int, list[Job]] = {id(model): [] for model in self.models}
+        for unit in sorted(self._units, key=lambda unit: -unit.frames):
+            for task in unit.tasks:
+                job = self._job(unit, task)
+                found[id(job.model)].append(job)
+        return found
+
+    def _job(self, unit: _Unit, task: Task) -> Job:
+        plan, model, run = self.plans[unit.plan], self.models[unit.plan], task.run
+        seed, policy = plan.seed + task.repetition - 1, plan.protocol.region_policy
+        return Job((unit.plan, task), task.sequence, model, run.script, seed, policy, run.delay, run.step)
 
     def _left(self, unit: _Unit) -> list[Task]:
         """Return the tasks of a unit that nobody has stored and that are needed."""

@@ -4,94 +4,31 @@ Each live generator has one open request. A round collects them all, decodes eve
 requests of one tracker into one batch, and sends the answers back. Frames that the generators will probably ask for
 next are decoded meanwhile. Runs over one sequence that start on different frames can wait for each other, so that they
 look at the same frame in the same round.
+
+With two turns the jobs are in two halves. While the device computes for one half, the host reads the answers of the
+other, waits for its frames, cuts its crops and hands them to the device.
 """
 
 from __future__ import annotations
 
 import time
-import traceback
 from collections import Counter, deque
-from collections.abc import Callable, Hashable, Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import zip_longest
-from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
-from trackbench.datasets.sequence import VideoSequence
-from trackbench.errors import LostStateError, TrackbenchError, TrackerError
+from trackbench.engine.calls import ActiveJob, Call, Job, Outcome, advance_job, failure, start_job
+from trackbench.engine.capacity import Capacity, is_out_of_memory
+from trackbench.errors import LostStateError
 from trackbench.frames import Frame, FrameSource
-from trackbench.protocols.base import Answer, EpisodeGenerator, Init, Request, Track, Trajectory
-from trackbench.protocols.region_policy import BOXES, RegionPolicy
-from trackbench.quoting import printable
-from trackbench.regions import Region
-from trackbench.trackers.base import Channel, Prediction, Target, TrackerModel, Video
+from trackbench.frames.decoders import Decoder
+from trackbench.protocols.base import Answer, Init
 
-#: How many frames ahead of each generator are decoded at most.
-AHEAD = 4
+__all__ = ["KINDS", "Job", "Listed", "Outcome", "Progress", "Work", "run"]
 
-
-@dataclass(eq=False)
-class Job:
-    """One run of one tracker over one sequence."""
-
-    key: Hashable
-    """Handed back with the outcome."""
-    sequence: VideoSequence
-    model: TrackerModel[Any]
-    script: Callable[[VideoSequence], EpisodeGenerator]
-    seed: int = 0
-    region_policy: RegionPolicy = BOXES
-    delay: int = 0
-    """Rounds after the beginning of its group that it starts."""
-    step: int = 1
-    """1: it goes on to the last frame of the sequence; -1: back to the first."""
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """How a job ended: with a trajectory, or with the reason why there is none."""
-
-    job: Job
-    trajectory: Trajectory | None
-    reason: str | None = None
-    trace: str | None = None
-    """The traceback where the reason is an error in the tracker."""
-    batch: int = 1
-    """How many targets shared a call at most."""
-    is_tracker_error: bool = False
-    """Whether the tracker refused, or is at fault."""
-
-
-@dataclass(eq=False)
-class _ActiveJob:
-    """A job under way."""
-
-    job: Job
-    script: EpisodeGenerator
-    request: Request
-    state: Any = None
-    channels: Mapping[str, Channel] = field(default_factory=dict)
-    """Further images of the target that is followed."""
-    batch: int = 1
-    """How many targets have shared a call with it at most."""
-    step: int = 1
-    """By how much the frame index changed last: the direction in which frames are decoded ahead."""
-
-    @property
-    def path(self) -> Path:
-        return self.job.sequence.frames[self.request.index]
-
-    def start_target(self, region: Region) -> Target:
-        """Return what the tracker starts on, with the sentence and the channels of the sequence."""
-        sequence, model = self.job.sequence, self.job.model
-        self.channels = {name: Channel(paths) for name, paths in sequence.channels.items()}
-        video = Video(sequence.name, sequence.frames[self.request.index :: self.job.step])
-        return Target(self.job.region_policy.target(region, model.takes), sequence.sentence, self.channels, video)
-
-    def ahead(self) -> list[Path]:
-        frames = self.job.sequence.frames
-        indices = (self.request.index + n * self.step for n in range(1, AHEAD + 1))
-        return [frames[index] for index in indices if 0 <= index < len(frames)]
+#: What a worker's time goes into: waiting for images, cutting crops, the rest of the tracker's calls, storing.
+KINDS = ("decode", "crop", "network", "write")
 
 
 @dataclass(eq=False)
@@ -99,14 +36,38 @@ class _Group:
     """Jobs over one sequence, of which some may still wait for their round."""
 
     waiting: deque[Job]
-    live: list[_ActiveJob] = field(default_factory=list)
+    live: list[ActiveJob] = field(default_factory=list)
     round: int = 0
+
+    def jobs(self) -> list[Job]:
+        return [*(item.job for item in self.live), *self.waiting]
 
     def due(self) -> Job | None:
         """Return the job whose turn it is."""
         if self.waiting and not self.live:
             self.round = max(self.round, self.waiting[0].delay)
         return self.waiting[0] if self.waiting and self.waiting[0].delay <= self.round else None
+
+
+@dataclass(eq=False)
+class _Part:
+    """The groups that have their rounds together, and their open calls."""
+
+    groups: list[_Group] = field(default_factory=list)
+    calls: list[Call] = field(default_factory=list)
+
+    def live(self) -> list[ActiveJob]:
+        return [item for group in self.groups for item in group.live]
+
+    def next_round(self) -> None:
+        for group in self.groups:
+            group.round += 1
+        self.groups = [group for group in self.groups if group.live or group.waiting]
+
+    def remove(self, item: ActiveJob) -> None:
+        for group in self.groups:
+            if item in group.live:
+                group.live.remove(item)
 
 
 @dataclass
@@ -127,7 +88,10 @@ class Progress:
         """A sequence has ended."""
 
     def spend(self, kind: str, seconds: float) -> None:
-        """Time went into ``decode`` (waiting for images), ``tracker`` (its calls) or ``write`` (storing)."""
+        """Note time that went into one of `KINDS`."""
+
+    def note(self, text: str) -> None:
+        """Take a line of what the user has to know."""
 
 
 class Work(Protocol):
@@ -165,11 +129,13 @@ class Listed:
 
 def run(
     work: Work | list[list[Job]],
-    batch: int = 1,
+    batch: int | Capacity = 1,
     threads: int = 2,
     progress: Progress | None = None,
     *,
     exact: bool = False,
+    turns: int = 1,
+    decoder: Decoder = "opencv",
 ) -> Iterator[Outcome]:
     """Run jobs and yield their outcomes as they end.
 
@@ -180,22 +146,29 @@ def run(
         threads: threads that decode images.
         progress: is told how it goes.
         exact: each request is a call of its own, so that no number depends on what else is under way.
+        turns: 2: in two halves, of which the device computes one while the host prepares the other.
+        decoder: the library that decodes JPEG files.
 
     An exception in a tracker or a broken image ends its own job only. When a call with several targets fails, each of
-    them is run again alone, so that only the one at fault is lost.
+    them is run again alone, so that only the one at fault is lost; when it fails for want of memory, they are run again
+    in calls of half as many, and so is everything after them.
     """
     progress = progress or Progress()
-    again: list[list[Job]] = []
+    capacity = batch if isinstance(batch, Capacity) else Capacity(batch)
     if isinstance(work, list):
         work = Listed(work)
-    with FrameSource(threads) as source:
-        engine = _Engine(source, progress, again, exact)
+    with FrameSource(threads, decoder) as source:
+        engine = _Engine(source, progress, exact)
         while True:
-            yield from engine.run(work, max(1, batch))
-            if again:
-                alone = Listed(list(again))
-                again.clear()
-                yield from engine.run(alone, 1)
+            for outcome in engine.run(work, capacity, turns):
+                progress.end(outcome)
+                yield outcome
+            if engine.alone:
+                alone = Listed([[job] for job in engine.alone])
+                engine.alone.clear()
+                for outcome in engine.run(alone, Capacity(1), 1):
+                    progress.end(outcome)
+                    yield outcome
             elif not work.wait():
                 return
 
@@ -204,185 +177,118 @@ def run(
 class _Engine:
     source: FrameSource
     progress: Progress
-    again: list[list[Job]]
-    """Groups to be run again alone."""
     exact: bool
+    alone: list[Job] = field(default_factory=list)
+    """To be run again, each alone."""
+    smaller: deque[Job] = field(default_factory=deque)
+    """To be run again in smaller calls."""
 
-    def run(self, work: Work, batch: int) -> Iterator[Outcome]:
+    def run(self, work: Work, capacity: Capacity, turns: int) -> Iterator[Outcome]:
         """Run until nothing is under way and there is no more work now."""
-        progress = self.progress
-        groups: list[_Group] = []
-        places: Counter[int] = Counter()  # model -> jobs under way
+        parts = [_Part() for _ in range(turns)]
         while True:
-            for group in _open(groups, work, batch):
-                while (job := group.due()) is not None and places[id(job.model)] < batch:
-                    group.waiting.popleft()
-                    progress.begin(job)
-                    started = _start(job)
-                    if isinstance(started, Outcome):
-                        progress.end(started)
-                        yield started
-                    else:
-                        group.live.append(started)
-                        places[id(job.model)] += 1
-            if not groups:
+            for part in parts:
+                answered = sum(len(call.items) for call in part.calls)
+                yield from self._end(part, capacity, turns)
+                if answered:
+                    self.progress.advance(answered)
+                part.next_round()
+                # A single place is that of the first part.
+                if part is parts[0] or capacity.least > 1:
+                    self._open(part, parts, work, capacity)
+                yield from self._fill(part, capacity, turns)
+                yield from self._begin(part, parts)
+            if not any(part.groups for part in parts):
                 return
-            live = [item for group in groups for item in group.live]
-            ended: set[int] = set()
-            for item, outcome in self._step_all(live):
-                ended.add(id(item))
-                places[id(item.job.model)] -= 1
-                if outcome is not None:
-                    progress.end(outcome)
-                    yield outcome
-            if live:
-                progress.advance(len(live))
-            for group in groups:
-                group.live = [item for item in group.live if id(item) not in ended]
-                group.round += 1
-            groups = [group for group in groups if group.live or group.waiting]
 
-    def _step_all(self, live: list[_ActiveJob]) -> Iterator[tuple[_ActiveJob, Outcome | None]]:
-        """Answer every open request; yields the jobs that ended, with None for those that will run again alone."""
-        ahead = [item.ahead() for item in live]
-        self.source.plan(
-            (item.path for item in live), (path for paths in zip_longest(*ahead) for path in paths if path)
-        )
-        calls: dict[tuple[int, type, int, int], list[tuple[_ActiveJob, Frame]]] = {}
+    def _open(self, part: _Part, parts: list[_Part], work: Work, capacity: Capacity) -> None:
+        """Take new groups as long as each model has fewer jobs in those of the part than fit into a call.
+
+        Jobs that wait for their round count, so that there is room for them when it comes.
+        """
+        while True:
+            jobs = Counter(id(job.model) for group in part.groups for job in group.jobs())
+            if any(count >= capacity.share(model, len(parts)) for model, count in jobs.items()):
+                return
+            under_way = sum(len(group.jobs()) for each in parts for group in each.groups)
+            taken = [self.smaller.popleft()] if self.smaller else work.take(under_way)
+            if taken is None:
+                return
+            part.groups.append(_Group(deque(sorted(taken, key=lambda job: job.delay))))
+
+    def _fill(self, part: _Part, capacity: Capacity, turns: int) -> Iterator[Outcome]:
+        """Start jobs in the free places; yields those that cannot start."""
+        places = Counter(id(item.job.model) for item in part.live())
+        for group in part.groups:
+            while (job := group.due()) is not None and places[id(job.model)] < capacity.share(id(job.model), turns):
+                group.waiting.popleft()
+                self.progress.begin(job)
+                started = start_job(job)
+                if isinstance(started, Outcome):
+                    yield started
+                else:
+                    group.live.append(started)
+                    places[id(job.model)] += 1
+
+    def _begin(self, part: _Part, parts: list[_Part]) -> Iterator[Outcome]:
+        """Get the frames of a part's requests and make calls of them; yields the jobs without a frame."""
+        live = part.live()
+        ahead = [item.ahead() for each in parts for item in each.live()]
+        soon = (path for paths in zip_longest(*ahead) for path in paths if path)
+        self.source.plan((item.path for item in live), soon)
+        calls: dict[tuple[int, type, int, int], list[tuple[ActiveJob, Frame]]] = {}
         before = time.perf_counter()
         for item in live:
             try:
                 frame = self.source.get(item.path)
             except Exception as error:  # an image may make its decoder fail in any way
-                yield item, _failure(item.job, error)
+                part.remove(item)
+                yield failure(item.job, error)
                 continue
             # Trackers that draw at random are seeded before they start, so jobs with different seeds start apart.
             seed = item.job.seed if isinstance(item.request, Init) else 0
             apart = id(item) if self.exact else 0
             calls.setdefault((id(item.job.model), type(item.request), seed, apart), []).append((item, frame))
         self.progress.spend("decode", time.perf_counter() - before)
-        for call in calls.values():
-            before = time.perf_counter()
+        turns = len(parts)
+        part.calls = [Call([i for i, _ in pairs], [f for _, f in pairs], turns) for pairs in calls.values()]
+        if turns > 1:  # else each call begins when the one before it has ended, so that its time is its own
+            for call in part.calls:
+                call.prepare()
+
+    def _end(self, part: _Part, capacity: Capacity, turns: int) -> Iterator[Outcome]:
+        """Answer a part's open requests; yields the jobs that end with that."""
+        calls, part.calls = part.calls, []
+        for call in calls:
+            answers: list[Answer] = []
+            lost: Outcome | None = None
+            again = len(self.smaller)
             try:
-                answers = _call(call)
+                answers = call.end()
             except Exception as error:
-                if len(call) > 1 or isinstance(error, LostStateError):
-                    self.again.extend([item.job] for item, _ in call)
-                    yield from ((item, None) for item, _ in call)
-                else:
-                    yield call[0][0], _failure(call[0][0].job, error)
-                continue
-            finally:
-                self.progress.spend("tracker", time.perf_counter() - before)
-            for (item, _), answer in zip(call, answers, strict=True):
-                item.batch = max(item.batch, len(call))
-                outcome = _advance(item, answer)
+                lost = self._lose(part, call, capacity, error)
+            self.progress.spend("crop", call.crop_seconds)
+            self.progress.spend("network", call.seconds - call.crop_seconds)
+            if len(self.smaller) > again:  # what the error held on to is free by now
+                self.progress.note(capacity.halve(call.model, len(call.items), turns))
+            if lost is not None:
+                yield lost
+            for item, answer in zip(call.items if answers else [], answers, strict=True):
+                item.batch = max(item.batch, len(call.items))
+                outcome = advance_job(item, answer)
                 if outcome is not None:
-                    yield item, outcome
+                    part.remove(item)
+                    yield outcome
 
-
-def _open(groups: list[_Group], work: Work, batch: int) -> Iterator[_Group]:
-    """Yield the groups under way, then new ones as long as some model has fewer jobs in them than fit into a batch.
-
-    Jobs that wait for their round count, so that there is room for them when it comes.
-    """
-    yield from groups
-    while True:
-        jobs = Counter(id(item.job.model) for group in groups for item in group.live)
-        jobs += Counter(id(job.model) for group in groups for job in group.waiting)
-        if max(jobs.values(), default=0) >= batch:
-            return
-        taken = work.take(jobs.total())
-        if taken is None:
-            return
-        groups.append(_Group(deque(sorted(taken, key=lambda job: job.delay))))
-        yield groups[-1]
-
-
-def _start(job: Job) -> _ActiveJob | Outcome:
-    try:
-        _ = job.sequence.frames
-        script = job.script(job.sequence)
-        return _ActiveJob(job, script, next(script))
-    except Exception as error:  # whatever is wrong with its files is the sequence's fault alone
-        return _failure(job, error)
-
-
-def _call(call: list[tuple[_ActiveJob, Frame]]) -> list[Answer]:
-    """Make one call to the model for all its open requests of one kind; a share of its time goes to each."""
-    items, frames = [item for item, _ in call], [frame for _, frame in call]
-    model = items[0].job.model
-    targets = [item.start_target(item.request.region) for item in items if isinstance(item.request, Init)]
-    for item in items:
-        for channel in item.channels.values():
-            channel.index = item.request.index
-    if targets:
-        model.seed(items[0].job.seed)
-    model.synchronize()
-    before = time.perf_counter()
-    if targets:
-        states = _checked(model, "start", model.start(frames, targets), len(items), object)
-        model.synchronize()
-        seconds = (time.perf_counter() - before) / len(items)
-        for item, state in zip(items, states, strict=True):
-            item.state = state
-        return [Answer(None, seconds, _size(frame)) for frame in frames]
-    found = model.step(frames, [item.state for item in items])
-    predictions: list[Prediction] = _checked(model, "step", found, len(items), Prediction)
-    model.synchronize()
-    seconds = (time.perf_counter() - before) / len(items)
-    return [
-        Answer(item.job.region_policy.answer(prediction, _size(frame)), seconds, _size(frame))
-        for item, frame, prediction in zip(items, frames, predictions, strict=True)
-    ]
-
-
-def _checked(model: TrackerModel[Any], method: str, found: Any, count: int, kind: type) -> list[Any]:
-    """Return what a tracker gave back, or raise TrackerError where it is not a list of as many as it was asked for."""
-    expected = f"expected a list of {count} {'state' if kind is object else kind.__name__}{'s' if count > 1 else ''}"
-    where = f"{type(model).__name__}.{method}() returned"
-    if not isinstance(found, list | tuple):
-        raise TrackerError(f"{where} {_described(found)}; {expected}")
-    if len(found) != count:
-        raise TrackerError(f"{where} {len(found)} for {count} targets; {expected}")
-    for each in found:
-        if not isinstance(each, kind):
-            raise TrackerError(f"{where} a list with {_described(each)}; {expected}")
-        if isinstance(each, Prediction) and not isinstance(each.region, Region):
-            found_region = _described(each.region)
-            raise TrackerError(f"{where} a Prediction whose region is {found_region}; expected a Box, Polygon or Mask")
-    return list(found)
-
-
-def _described(value: Any) -> str:
-    if value is None:
-        return "None"
-    text = repr(value).replace("\n", " ")
-    return f"{type(value).__name__} {text if len(text) <= 40 else text[:39] + '…'}"
-
-
-def _size(frame: Frame) -> tuple[int, int]:
-    return frame.shape[1], frame.shape[0]
-
-
-def _advance(item: _ActiveJob, answer: Answer) -> Outcome | None:
-    """Send an answer to its protocol; returns the outcome when that was the last one."""
-    try:
-        following = item.script.send(answer)
-    except StopIteration as end:
-        return Outcome(item.job, end.value, batch=item.batch)
-    except TrackbenchError as error:
-        return Outcome(item.job, None, str(error))
-    jump = following.index - item.request.index or item.step
-    # A restart leaves out some frames once, a tracker that is too slow for its video does so all the time.
-    item.step = jump if isinstance(following, Track) else (1 if jump > 0 else -1)
-    item.request = following
-    return None
-
-
-def _failure(job: Job, error: Exception) -> Outcome:
-    if isinstance(error, TrackbenchError):
-        trace: str | None = getattr(error, "trace", None)
-        return Outcome(job, None, str(error), trace, is_tracker_error=isinstance(error, TrackerError))
-    reason = printable(f"{type(error).__name__}: {error}".strip().replace("\n", " "))
-    return Outcome(job, None, reason, "".join(traceback.format_exception(error)))
+    def _lose(self, part: _Part, call: Call, capacity: Capacity, error: Exception) -> Outcome | None:
+        """Note the jobs of a call that has failed for another try; returns the outcome of one that gets none."""
+        for item in call.items:
+            part.remove(item)
+        jobs = [item.job for item in call.items]
+        if is_out_of_memory(error) and capacity.size(call.model) > 1:
+            self.smaller.extend(jobs)
+        elif len(jobs) > 1 or isinstance(error, LostStateError):
+            self.alone.extend(jobs)
+        else:
+            return failure(jobs[0], error)
+        return None

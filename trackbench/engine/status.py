@@ -22,8 +22,8 @@ def read_status(runs: Path, *, patience: float = 2 * BEAT) -> dict[str, Any]:
     Returns:
         ``workers``: their heartbeats. ``runs``: of each run ``stored``, ``left`` (None where it is not known) and
         ``failed``. ``jobs``: those of SLURM, with their logs. ``fps`` of all workers, ``frames_left``,
-        ``seconds_left``, and ``limits``: the shares of the workers' time in waiting for images (``decode``), in the
-        tracker's calls and in writing.
+        ``seconds_left``, and ``limits``: the shares of the workers' time in waiting for images (``decode``), in
+        cutting crops (``crop``), in the rest of the trackers' calls (``network``) and in writing (``write``).
     """
     workers = live_workers(runs)
     if patience and any(worker.get("machine") != machine() for worker in workers):

@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Any
 
 from trackbench.engine.claims import WORKERS, machine, process_started
-from trackbench.engine.scheduler import Job, Outcome, Progress
+from trackbench.engine.scheduler import KINDS, Job, Outcome, Progress
 from trackbench.errors import UsageError
 from trackbench.files import write_text
 from trackbench.results.manifest import session_name
@@ -51,8 +51,10 @@ class Worker(Progress):
         }
         self.report: dict[str, Any] = {"state": "starting", "left": None, "frames_left": None}
         """What the queue adds: what is left of all runs."""
+        self.notes: list[str] = []
+        """What the user has to know of the run."""
         self._started = datetime.now(UTC).isoformat(timespec="seconds")
-        self._seconds = dict.fromkeys(("decode", "tracker", "write"), 0.0)
+        self._seconds = dict.fromkeys(KINDS, 0.0)
         self._live: dict[int, list[Any]] = {}
         self._done = self._failed = self._beats = 0
         self._speed: tuple[float, int, float] = (time.monotonic(), 0, 0.0)
@@ -97,8 +99,14 @@ class Worker(Progress):
         self.inner.end(outcome)
 
     def spend(self, kind: str, seconds: float) -> None:
-        """Note what time went into: ``decode`` (waiting for images), ``tracker`` (its calls), ``write`` (storing)."""
+        """Note what time went into."""
         self._seconds[kind] += seconds
+        self.inner.spend(kind, seconds)
+
+    def note(self, text: str) -> None:
+        """Keep a line for the record of the run, and for whoever watches."""
+        self.notes.append(text)
+        self.inner.note(text)
 
     def write(self) -> None:
         """Write the heartbeat.
@@ -120,7 +128,6 @@ class Worker(Progress):
             recent = (self.frames - frames) / (now - since)
             fps = recent if fps == 0 else 0.7 * fps + 0.3 * recent
             self._speed = (now, self.frames, fps)
-        whole = sum(self._seconds.values())
         return {
             **self.owner,
             "beat": self._beats,
@@ -130,9 +137,15 @@ class Worker(Progress):
             "failed": failed,
             "frames": self.frames,
             "fps": round(fps, 2),
-            "shares": {kind: round(seconds / whole, 4) if whole else 0.0 for kind, seconds in self._seconds.items()},
+            "shares": self.shares(),
+            "notes": list(self.notes),
             **self.report,
         }
+
+    def shares(self) -> dict[str, float]:
+        """Return what share of the time so far went into each kind of work."""
+        whole = sum(self._seconds.values())
+        return {kind: round(seconds / whole, 4) if whole else 0.0 for kind, seconds in self._seconds.items()}
 
     def _run(self) -> None:
         while not self._stop.wait(self._beat):

@@ -6,14 +6,16 @@ from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from trackbench.errors import DataError
 from trackbench.files import read_bytes
+
+if TYPE_CHECKING:
+    from trackbench.frames.decoders import Decoder
 
 Frame = NDArray[np.uint8]
 """An image: uint8 (H, W, 3), RGB."""
@@ -32,12 +34,14 @@ def read_frame(path: Path) -> Frame:
     Raises:
         DataError: the file is missing or no image.
     """
-    # Only here: this module is imported everywhere, and reading videos loads a large library.
+    # Only here: this module is imported everywhere, and these load large libraries.
+    import cv2
+
     from trackbench.frames.video_paths import is_frame_of_video, read_video_frame
 
     if is_frame_of_video(path):
         return read_video_frame(path)
-    image = _decode(path, cv2.IMREAD_COLOR)
+    image = _decode(path, read_bytes(path), cv2.IMREAD_COLOR)
     return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB, dst=image), np.uint8)
 
 
@@ -47,12 +51,16 @@ def read_image(path: Path) -> NDArray[Any]:
     Raises:
         DataError: the file is missing or no image.
     """
-    image = _decode(path, cv2.IMREAD_ANYDEPTH | cv2.IMREAD_ANYCOLOR)
+    import cv2
+
+    image = _decode(path, read_bytes(path), cv2.IMREAD_ANYDEPTH | cv2.IMREAD_ANYCOLOR)
     return image if image.ndim == 2 else cv2.cvtColor(image, cv2.COLOR_BGR2RGB, dst=image)
 
 
-def _decode(path: Path, flags: int) -> NDArray[Any]:
-    data = np.frombuffer(read_bytes(path), np.uint8)
+def _decode(path: Path, content: bytes, flags: int) -> NDArray[Any]:
+    import cv2
+
+    data = np.frombuffer(content, np.uint8)
     try:
         image = cv2.imdecode(data, flags) if data.size else None
     except cv2.error:  # claims more pixels than are decoded
@@ -65,12 +73,17 @@ def _decode(path: Path, flags: int) -> NDArray[Any]:
 class FrameSource:
     """Decodes frames in threads.
 
+    Args:
+        threads: how many.
+        decoder: the library that decodes JPEG files; the pixels are the same.
+
     Use as a context manager. :meth:`plan` says what is needed now and soon; whatever is no longer in the plan is
     forgotten, so the memory is bounded by the plan.
     """
 
-    def __init__(self, threads: int = 2) -> None:
+    def __init__(self, threads: int = 2, decoder: Decoder = "opencv") -> None:
         self._pool = ThreadPoolExecutor(max(1, threads), thread_name_prefix="decode")
+        self._decoder = decoder
         self._frames: dict[Path, Future[Frame]] = {}
         self._largest = 1
         self.decoded = 0
@@ -92,7 +105,8 @@ class FrameSource:
     def plan(self, now: Iterable[Path], soon: Iterable[Path]) -> None:
         """Decode the images that are needed ``now``, then those needed ``soon`` as far as the budget goes."""
         wanted = dict.fromkeys(now)
-        room = max(self.room() - len(wanted), 0)
+        # A batch that fills the budget alone still has one decoded ahead, or decoding would never overlap the rest.
+        room = max(self.room() - len(wanted), len(wanted))
         for path in soon:
             if room <= 0:
                 break
@@ -103,8 +117,15 @@ class FrameSource:
             self._frames.pop(path).cancel()
         for path in wanted:
             if path not in self._frames:
-                self._frames[path] = self._pool.submit(read_frame, path)
+                self._frames[path] = self._pool.submit(self._read, path)
                 self.decoded += 1
+
+    def _read(self, path: Path) -> Frame:
+        if self._decoder == "opencv":
+            return read_frame(path)
+        from trackbench.frames.decoders import read_with
+
+        return read_with(self._decoder, path)
 
     def get(self, path: Path) -> Frame:
         """Return the image at ``path``, which is in the plan; waits until it is decoded.

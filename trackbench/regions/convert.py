@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import cv2
 import numpy as np
 
 from trackbench.regions.kinds import Box, Mask, Polygon, Region, Special
@@ -45,6 +44,8 @@ def mask_to_rotated_box(mask: Mask, min_area: float = 100.0) -> Polygon | None:
     W-1 by H-1), and None is returned unless the largest contour's area is above ``min_area`` pixels (the caller then
     reports its axis-aligned box). Four corners; their order and start vary with OpenCV.
     """
+    import cv2  # here: listings, which import this module, need no images
+
     contours, _ = cv2.findContours(mask.array.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     largest = max(contours, key=cv2.contourArea, default=None)
     if largest is None or cv2.contourArea(largest) <= min_area:
@@ -89,6 +90,8 @@ def region_to_mask(region: Region, size: tuple[int, int] | None = None) -> Mask:
             x1, y1, x2, y2 = (round(v) for v in (region.x, region.y, region.x + region.w, region.y + region.h))
             return Mask(np.ones((y2 - y1, x2 - x1), bool), x1, y1)
         case Polygon():
+            import cv2
+
             corners = np.rint(region.points).astype(np.int32)
             x, y = corners.min(0).tolist()
             w, h = (corners.max(0) - [x, y] + 1).tolist()

@@ -6,8 +6,10 @@ target. :class:`Tracker` is the face that the field knows, ``init`` and ``track`
 
 from __future__ import annotations
 
+import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Generic, Protocol, TypeAlias, TypeVar
@@ -139,9 +141,17 @@ class TrackerModel(ABC, Generic[State]):
     takes: ClassVar[tuple[type[Region], ...]] = (Box,)
     """Kinds of region that it starts on; a target of another kind reaches it as a box, by the benchmark's rule."""
 
+    crop_seconds: float = 0.0
+    """What all its calls so far have spent on cutting crops; the engine says what limits a run."""
+
     def __init__(self, options: Any, device: str = "cpu") -> None:
         self.options = options
         self.device = device
+
+    def __init_subclass__(cls, **keywords: Any) -> None:
+        super().__init_subclass__(**keywords)
+        if "step" in cls.__dict__ and "launch" not in cls.__dict__:
+            cls.launch = TrackerModel.launch  # type: ignore[method-assign]  # else an inherited one passes step() by
 
     @abstractmethod
     def start(self, frames: list[Frame], targets: list[Target]) -> list[State]:
@@ -154,6 +164,23 @@ class TrackerModel(ABC, Generic[State]):
     @abstractmethod
     def step(self, frames: list[Frame], states: list[State]) -> list[Prediction]:
         """Track each target into its next frame; advances the states in place."""
+
+    def launch(self, frames: list[Frame], states: list[State]) -> Callable[[], list[Prediction]]:
+        """Begin a step: do the host's part, hand the rest to the device, and return what waits for the answers.
+
+        In between the host may begin steps of other targets. By default all is done at once.
+        """
+        predictions = self.step(frames, states)
+        return lambda: predictions
+
+    @contextmanager
+    def cropping(self) -> Iterator[None]:
+        """Count the time of a block as spent on cutting crops."""
+        before = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.crop_seconds += time.perf_counter() - before
 
     def seed(self, seed: int) -> None:
         """Set the seed of the targets started from here on.

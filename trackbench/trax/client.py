@@ -20,7 +20,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
-import cv2
 from pydantic import Field, model_validator
 
 from trackbench.errors import TrackerError, UsageError
@@ -310,6 +309,8 @@ def _ignore(text: str) -> None:
 
 
 def _png(frame: Frame) -> bytes:
+    import cv2  # here: listing the programs needs no images
+
     # The least compression: the file is read once and removed.
     done, data = cv2.imencode(".png", cv2.cvtColor(frame, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_PNG_COMPRESSION, 1])
     assert done

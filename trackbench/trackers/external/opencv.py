@@ -22,11 +22,9 @@ from pydantic import AfterValidator, Field, FilePath, model_validator
 from trackbench.errors import TrackerError, UsageError, suggestion
 from trackbench.regions import Box, Region, region_to_box
 from trackbench.trackers.base import Frame, Options, Prediction, UnbatchedModel
+from trackbench.trackers.external.opencv_names import FILES, needs
 
 ModelFile = Annotated[FilePath, AfterValidator(Path.resolve)]
-
-#: Options that name a file; OpenCV's parameter objects call them the same.
-FILES = ("backbone", "neckhead", "net", "model", "kernel_cls1", "kernel_r1", "modelTxt", "modelBin")
 
 #: Trackers that draw Haar features inside the first box until they have found enough of them.
 HAAR = ("mil", "boosting")
@@ -38,7 +36,7 @@ def canonical_name(name: str) -> str:
     Raises:
         UsageError: it has no such tracker; the message lists those it has.
     """
-    known = _installed()
+    known = installed()
     if name.lower() not in known:
         raise UsageError(
             f"unknown tracker 'opencv:{name}'{suggestion(name, known)} "
@@ -66,7 +64,7 @@ class OpenCVOptions(Options):
     def _files_fit(self) -> Self:
         needed = needed_files(self.name)
         if missing := [key for key in needed if key not in self.files]:
-            raise UsageError(f"tracker 'opencv:{self.name}' {_needs(missing)}")
+            raise UsageError(f"tracker 'opencv:{self.name}' {needs(missing)}")
         if spare := [key for key in self.files if key not in needed]:
             expected = ", ".join(needed) or "none"
             raise UsageError(f"tracker 'opencv:{self.name}' takes no file '{spare[0]}' (its files: {expected})")
@@ -80,14 +78,9 @@ class OpenCVOptions(Options):
 
 def needed_files(name: str) -> list[str]:
     """Return the options that ``opencv:name`` needs, the files of its networks."""
-    module, kind = _installed()[name]
+    module, kind = installed()[name]
     parameters = getattr(module, f"{kind}_Params", None)
     return [key for key in FILES if hasattr(parameters, key)]
-
-
-def variants() -> list[tuple[str, str | None]]:
-    """Return the name of each tracker that the installed OpenCV has, and what it needs, None where that is nothing."""
-    return [(name, _needs(files) if (files := needed_files(name)) else None) for name in sorted(_installed())]
 
 
 class OpenCVModel(UnbatchedModel):
@@ -169,7 +162,7 @@ class OpenCVTarget:
         return Prediction(self._last, float(score) if score >= 0 else None)
 
     def _create(self) -> Any:
-        module, kind = _installed()[self._options.name]
+        module, kind = installed()[self._options.name]
         create = getattr(module, f"{kind}_create")
         files = self._options.files
         if not files:
@@ -223,7 +216,7 @@ class OpenCVTarget:
         self._calls += 1
 
 
-def _installed() -> dict[str, tuple[Any, str]]:
+def installed() -> dict[str, tuple[Any, str]]:
     """Return lower-case name -> the module that has the tracker and its class name there."""
     found = {}
     # The contrib wheels keep older classes in cv2.legacy; where both have a name, the newer one wins.
@@ -232,10 +225,6 @@ def _installed() -> dict[str, tuple[Any, str]]:
             if match := re.fullmatch(r"(Tracker(\w+))_create", attribute):
                 found[match[2].lower()] = (module, match[1])
     return found
-
-
-def _needs(files: list[str]) -> str:
-    return "needs " + " ".join(f"--set {key}=FILE" for key in files)
 
 
 def _bgr(frame: Frame, name: str) -> NDArray[np.uint8]:
