@@ -10,12 +10,12 @@ import pytest
 from command import document, trackbench
 
 from trackbench.datasets.sequence import Dataset
-from trackbench.definitions import DATASETS, TRACKERS
+from trackbench.definitions import DATASETS
 from trackbench.errors import TrackbenchError, UsageError
 from trackbench.reports import comparison as comparison_module
 from trackbench.reports import paper_tables
 from trackbench.reports.comparison import against_papers, compare, score_table
-from trackbench.reports.papers import paper_table, papers, read_tables
+from trackbench.reports.papers import paper_table
 from trackbench.reports.tables import csv_table, latex_table, markdown_table, used_columns
 from trackbench.results.store import RunFolder, RunKey
 from trackbench.scoring import Score
@@ -23,15 +23,6 @@ from trackbench.scoring import Score
 
 def score(label: str, dataset: str, **metrics: float | None) -> Score:
     return Score(label, label, dataset, "one-pass", "matlab", 280, 280, 1, {}, dict(metrics))
-
-
-def test_names_are_those_of_rows_data_sets_and_trackers() -> None:
-    rows = {(value.paper, value.tracker) for value in read_tables()}
-    for name in comparison_module._names():
-        assert (name.paper, name.tracker) in rows, name
-        assert name.dataset in {"", *DATASETS.names()}, name
-        assert name.label in {*TRACKERS.names(), "dimp", "dimp50"}, name
-        assert name.paper in papers()
 
 
 def test_numbers_in_the_papers_unit() -> None:
@@ -124,7 +115,7 @@ def test_differences_from_papers_are_columns_of_reports() -> None:
         score("mine", "lasot", success_auc=0.5),
     ]
     changed, sources = against_papers(runs)
-    assert sources == {"aiatrack": "aiatrack:1"}
+    assert sources == {"aiatrack": "aiatrack:readme"}  # what the released file's own README states
     assert changed[0].metrics["success_auc_minus_paper"] == pytest.approx(-0.005)
     assert changed[1].metrics == runs[1].metrics
     assert [column.title for column in used_columns(changed)] == ["AUC", "Δ", "SR_0.5"]
@@ -144,8 +135,19 @@ def test_a_trackers_own_paper_comes_first() -> None:
     assert changed[0].metrics["norm_precision_minus_paper"] == pytest.approx(-0.048)
 
 
+def test_a_released_checkpoint_is_compared_with_its_own_target() -> None:
+    released, own = (
+        score("sbt-base", "lasot", success_auc=0.68),
+        score("sbt-base@weights=0a1b", "lasot", success_auc=0.68),
+    )
+    (base, other), sources = against_papers([released, own])
+    assert sources == {"sbt-base": "sbt:readme"}  # 68.0; the paper's own model has 65.9
+    assert base.metrics["success_auc_minus_paper"] == pytest.approx(0)
+    assert "success_auc_minus_paper" not in other.metrics
+
+
 def test_a_data_set_that_cannot_be_scored_is_not_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(comparison_module, "open_dataset", _missing)
+    monkeypatch.setattr(comparison_module, "open_for_reports", _missing)
     run = RunFolder(tmp_path, RunKey("ATOM", "lasot", "one-pass"))
     run.write_manifest({"tracker": "ATOM", "dataset": "lasot", "protocol": "one-pass"})
     said: list[str] = []
@@ -184,7 +186,7 @@ def test_trackers_of_a_papers_table_are_those_of_reports(workplace: Path, monkey
         run = RunFolder(workplace / "runs", RunKey(label, "lasot", "one-pass"))
         run.write_manifest({"tracker": label, "dataset": "lasot", "protocol": "one-pass"})
     lasot = Dataset("lasot", DATASETS.get("lasot").value, Path(), (), 280)
-    monkeypatch.setattr(comparison_module, "open_dataset", lambda *_: lasot)
+    monkeypatch.setattr(comparison_module, "open_for_reports", lambda *_: lasot)
     values = paper_table("siamattn:3")
     found = score_table(values, workplace / "runs", None, print, ["atom"])
     assert [score.tracker for score in found["lasot"]] == ["ATOM@a"]

@@ -31,7 +31,7 @@ class TestData:
         tables = {value.table for value in read_tables(paper)}
         expected = {str(number) for number in range(1, TABLES[paper] + 1)}
         # SimTrack's Table 6 is a plot.
-        assert tables - {"text"} == expected - ({"6"} if paper == "simtrack" else set())
+        assert tables - {"text", "readme"} == expected - ({"6"} if paper == "simtrack" else set())
 
     @pytest.mark.parametrize("paper", TABLES)
     def test_cells_are_well_formed(self, paper: str) -> None:
@@ -64,6 +64,18 @@ class TestData:
             if value.metric.partition(":")[0] in set(METRICS) - {"fps", "failures_per_100"}:
                 assert value.score is not None
                 assert 0 < value.score < 1, value
+
+    def test_cells_that_the_text_loses_are_there(self) -> None:
+        cells = {(v.tracker, v.dataset, v.metric): v.value for v in read_tables("sparsett") if "dashes" in v.note}
+        assert {"0.675", "0.653", "0.646", "0.743", "0.488", "0.575", "81.8"} <= set(cells.values())
+        assert cells["STMTrack", "got10k-test", "sr75"] == "0.575"
+        assert cells["SiamGAT", "got10k-test", "sr50"] == "0.743"
+
+    def test_readme_numbers_are_those_of_the_dossiers(self, reference: Path) -> None:
+        for paper in ("aiatrack", "sbt", "simtrack"):
+            dossier = (reference / "trackers" / f"{paper}.md").read_text(encoding="utf-8")
+            for value in paper_table(f"{paper}:readme"):
+                assert value.value in dossier or value.value.replace("0.", ".") in dossier, value
 
     def test_slips_stay_as_printed(self) -> None:
         otb = {value.metric: value for value in paper_table("siamattn:text") if value.dataset == "otb100"}
@@ -100,7 +112,7 @@ class TestReading:
         ("spec", "message"),
         [
             ("siamatn:1", "unknown paper 'siamatn'; did you mean 'siamattn'?"),
-            ("simtrack:6", "no table '6' with results (it has: 1, 2, 3, 4, 5, 7, 8, 9, 10, 11)"),
+            ("simtrack:6", "no table '6' with results (it has: 1, 2, 3, 4, 5, 7, 8, 9, 10, 11, readme, text)"),
             ("siamattn", "expected PAPER:TABLE"),
         ],
     )

@@ -14,6 +14,7 @@ from trackbench.cli.explain import explain
 from trackbench.cli.export import export
 from trackbench.cli.figure import figure
 from trackbench.cli.import_ import import_results
+from trackbench.cli.import_scores import import_scores
 from trackbench.cli.list_ import list_app
 from trackbench.cli.merge import merge
 from trackbench.cli.methods import methods
@@ -72,6 +73,7 @@ app.command("reproduce")(guarded(reproduce))
 app.command("diff")(guarded(diff))
 app.command("statistics")(guarded(statistics))
 app.command("import")(guarded(import_results))
+app.command("import-scores")(guarded(import_scores))
 app.command("export")(guarded(export))
 app.command("pack")(guarded(pack))
 app.command("check")(guarded(check))

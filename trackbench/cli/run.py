@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from trackbench.cli.shared import (
-    Datasets,
+    DATASETS_OPTION,
     Debug,
     Json,
     Quiet,
@@ -34,8 +34,16 @@ if TYPE_CHECKING:
 
 
 def run(
-    trackers: Annotated[list[str], typer.Argument(metavar="TRACKER...", help="Names of `trackbench list trackers`.")],
-    dataset: Datasets,
+    trackers: Annotated[
+        list[str] | None, typer.Argument(metavar="TRACKER...", help="Names of `trackbench list trackers`.")
+    ] = None,
+    dataset: Annotated[list[str] | None, DATASETS_OPTION] = None,
+    paper: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PAPER:TABLE", help="All that a paper's table needs, as aiatrack:3; needs no TRACKER, -d."
+        ),
+    ] = None,
     root: Root = None,
     sequence: Annotated[
         list[str] | None, typer.Option("--sequence", "-s", help="Only this sequence (name or glob). Repeatable.")
@@ -118,6 +126,8 @@ def run(
     trackbench run dcf -d ./my_sequences --set learning_rate=0.02 --batch 8
 
     trackbench run siamattn -d lasot --workers auto        (again on another node with the same folder: it helps)
+
+    trackbench run --paper aiatrack:3 --dry-run
     """
     from trackbench.engine.campaign import TrackerChoice, carry_out, prepare
     from trackbench.engine.queue import Rules
@@ -125,27 +135,39 @@ def run(
     from trackbench.trackers.settings import parse_setting
 
     options = dict(parse_setting(text) for text in set_ or [])
-    if refine is not None:
-        trackers = [f"{tracker}+{refine}" for tracker in trackers]
-    groups = prepare(
-        TrackerChoice(trackers, options, weights, random_weights, trust_checkpoint, seed),
-        dataset,
-        runs,
-        root=root,
-        sequences=sequence,
-        limit=limit,
-        shard=shard,
-        protocol=protocol,
-        repetitions=repetitions,
-        convention=convention,
-        speed=speed,
-        restart=restart,
-        dry=dry_run,
-        say=messages(quiet).print,
-    )
-    if dry_run:
-        _show_plans([plan for plans in groups for plan in plans], json)
-        return
+    if paper is not None:
+        from trackbench.cli.paper_run import paper_groups, refuse_with_paper
+
+        refuse_with_paper(trackers, dataset, options, refine, weights, random_weights, protocol, repetitions, shard)
+        groups = paper_groups(
+            paper, runs, root, sequence, limit, seed, restart=restart, dry=dry_run, json=json, quiet=quiet
+        )
+        if dry_run:
+            return
+    else:
+        if not trackers or not dataset:
+            raise UsageError(f"run: {'-d says which data set' if trackers else 'which tracker? (`trackbench list`)'}")
+        if refine is not None:
+            trackers = [f"{tracker}+{refine}" for tracker in trackers]
+        groups = prepare(
+            TrackerChoice(trackers, options, weights, random_weights, trust_checkpoint, seed),
+            dataset,
+            runs,
+            root=root,
+            sequences=sequence,
+            limit=limit,
+            shard=shard,
+            protocol=protocol,
+            repetitions=repetitions,
+            convention=convention,
+            speed=speed,
+            restart=restart,
+            dry=dry_run,
+            say=messages(quiet).print,
+        )
+        if dry_run:
+            _show_plans([plan for plans in groups for plan in plans], json)
+            return
     rules = Rules(
         _count("batch", batch),
         threads,
@@ -175,6 +197,8 @@ def run(
         print_json({"runs": [plan.summary() for plan in done]})
     elif not quiet:
         _show_results(done)
+        if paper is not None:
+            messages().print(f"trackbench report --paper {paper} fills the table")
     failed = [(plan, name, reason) for plan in done for name, reason in plan.failed.items()]
     for plan, name, reason in failed:
         print_error(f"{plan.spec.label}: {name}: {reason}")

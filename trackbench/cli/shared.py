@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 R = TypeVar("R")
 
-Datasets = Annotated[
-    list[str],
-    typer.Option("--dataset", "-d", help="Data set: a name of `trackbench list datasets`, or a folder. Repeatable."),
-]
+DATASETS_OPTION = typer.Option(
+    "--dataset", "-d", help="Data set: a name of `trackbench list datasets`, or a folder. Repeatable."
+)
+Datasets = Annotated[list[str], DATASETS_OPTION]
 Root = Annotated[
     Path | None, typer.Option(help="Folder that holds the data set. Default: `data add`, TRACKBENCH_DATA.")
 ]

@@ -47,6 +47,22 @@ def open_dataset(name: str, root: Path | None = None) -> Dataset:
     return _open_folder(Path(name)) if found is None else _open_definition(found, root)
 
 
+def open_for_reports(name: str, root: Path | None = None) -> Dataset:
+    """Return the data set called ``name``; one that only a server scores need not be there, and has no sequences then.
+
+    Raises:
+        UsageError: no such data set or folder, or one that has to be on disk is not.
+        DataError: a folder or a list of sequences cannot be read.
+    """
+    try:
+        return open_dataset(name, root)
+    except NotFoundError:
+        found = DATASETS.get(name)
+        if found.value.truth != "initial" or found.value.count is None:
+            raise
+        return Dataset(found.name, found.value, Path(), (), found.value.count)
+
+
 def find_definition(name: str) -> ResolvedDefinition[DatasetDefinition] | None:
     """Return the definition that ``name`` means, or None where it means a folder.
 

@@ -1,36 +1,28 @@
 """What papers print beside what was measured: ``report --paper`` and ``report --against paper``.
 
-A row of a paper belongs to a stored run where ``reports/names.csv`` says so, else where both have the same name, apart
-from case and signs: results that were imported as ``siamrpn++`` or ``SiamRPNpp`` are SiamRPN++.
+Which run a row of a paper is, its rules say (`trackbench.reports.paper_rules`). What belongs to no data set, such as
+parameters, operations and speed, comes from ``trackbench profile``.
 """
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import cache
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from trackbench.datasets.catalogue import open_dataset
-from trackbench.definitions import DATASETS, content_folder
-from trackbench.errors import TrackbenchError, UsageError, fold_name
+from trackbench.datasets.catalogue import open_for_reports
+from trackbench.definitions import DATASETS
+from trackbench.errors import TrackbenchError, UsageError
 from trackbench.metrics.table import DELTA
-from trackbench.reports.papers import PaperValue, read_tables
+from trackbench.reports.paper_rules import Rows
+from trackbench.reports.papers import PaperValue, papers, read_tables
+from trackbench.reports.profiles import stored_profiles
 from trackbench.scoring import Score, score_runs
 from trackbench.scoring.stored import Runs, datasets_with_runs
 
-
-class Name(NamedTuple):
-    """Which of our trackers a row of a paper is."""
-
-    paper: str
-    tracker: str
-    """As printed."""
-    dataset: str
-    """Where it is so; empty: on all data sets for which no other line names a tracker."""
-    label: str
+#: Table of the numbers that an official README states of its released checkpoint.
+README = "readme"
 
 
 class Cell(NamedTuple):
@@ -39,6 +31,8 @@ class Cell(NamedTuple):
     printed: PaperValue
     measured: float | None
     """In the paper's unit; None where it was not measured."""
+    score: Score | None = None
+    """Where the measured number is from: of which run, over how many sequences, by which convention."""
 
     @property
     def difference(self) -> float | None:
@@ -55,14 +49,19 @@ class Cell(NamedTuple):
 
 @dataclass(frozen=True)
 class Row:
-    """A row of a paper's table, as one of our runs has it."""
+    """A row of a paper's table, as our runs have it."""
 
     tracker: str
     """As printed."""
-    label: str | None
-    """The run; None where no run is that tracker."""
+    labels: tuple[str, ...]
+    """The runs, which the rules of the row name together; none where no run is that tracker."""
     cells: dict[tuple[str, str], Cell]
     """(data set, metric) -> numbers."""
+
+    @property
+    def label(self) -> str | None:
+        """The runs in one text; None where there is none."""
+        return ", ".join(self.labels) or None
 
 
 @dataclass(frozen=True)
@@ -74,6 +73,8 @@ class Comparison:
     columns: list[tuple[str, str]]
     """(data set, metric)."""
     rows: list[Row]
+    conventions: dict[str, str] = field(default_factory=dict)
+    """Data set -> whose rules scored our numbers on it."""
 
     def document(self) -> list[dict[str, Any]]:
         """Return a record a number: what ``--json`` prints and the CSV file holds."""
@@ -81,13 +82,17 @@ class Comparison:
             {
                 "table": self.spec,
                 "tracker": row.tracker,
-                "label": row.label,
+                "label": row.label if cell.score is None else cell.score.tracker,
                 "dataset": dataset,
                 "metric": metric,
                 "meant": cell.printed.key,
                 "paper": cell.printed.value if cell.printed.number is None else cell.printed.number,
                 "measured": cell.measured,
                 "difference": cell.difference,
+                "sequences": cell.score.sequences if cell.score else None,
+                "of": cell.score.of if cell.score else None,
+                "convention": cell.score.convention if cell.score else None,
+                "weights_sha256": cell.score.run.get("weights_sha256") if cell.score else None,
                 "note": cell.printed.note,
             }
             for row in self.rows
@@ -101,23 +106,52 @@ def compare(spec: str, values: Sequence[PaperValue], scores: Mapping[str, Sequen
     Args:
         spec: the table's name.
         values: its numbers.
-        scores: data set -> scores of the runs on it.
+        scores: data set -> scores of the runs on it; under the empty name the profiles.
+
+    Raises:
+        UsageError: the paper's rules are not as they should be.
     """
     columns = list(dict.fromkeys((value.dataset, value.metric) for value in values))
-    found = {(name, score.tracker): score for name, group in scores.items() for score in group}
-    labels = list(dict.fromkeys(label for _, label in found))
-    rows = []
+    found = Rows(values[0].paper)
+    rows: list[Row] = []
     for tracker in dict.fromkeys(value.tracker for value in values):
         printed = [value for value in values if value.tracker == tracker]
-        mine = [label for label in labels if any(_is(v, label) and (v.dataset, label) in found for v in printed)]
-        chosen: list[str | None] = [*mine] or [None]
-        for label in chosen:
-            cells = {}
-            for value in printed:
-                score = found.get((value.dataset, label)) if label is not None and _is(value, label) else None
-                cells[value.dataset, value.metric] = Cell(value, None if score is None else _measured(score, value))
-            rows.append(Row(tracker, label, cells))
-    return Comparison(spec, columns, rows)
+        lines = _lines(printed, scores, found)
+        for line in lines or [{}]:
+            cells = {
+                (v.dataset, v.metric): Cell(v, _measured(line[v.dataset], v), line[v.dataset])
+                if v.dataset in line
+                else Cell(v, None)
+                for v in printed
+            }
+            labels = dict.fromkeys(score.tracker for score in line.values())
+            rows.append(Row(tracker, tuple(labels), cells))
+    used = {score.dataset: score.convention for row in rows for cell in row.cells.values() if (score := cell.score)}
+    return Comparison(spec, columns, rows, {dataset: name for dataset, name in used.items() if dataset})
+
+
+def _lines(printed: Sequence[PaperValue], scores: Mapping[str, Sequence[Score]], rows: Rows) -> list[dict[str, Score]]:
+    """Return for one row of a table the lines of our numbers: data set -> the run that stands there.
+
+    Runs that different rules name for different data sets share a line, as the paper's row does; several runs of one
+    rule have a line each.
+    """
+    entries: dict[tuple[int, str], dict[str, Score]] = {}
+    for value in {value.dataset: value for value in printed}.values():
+        for score in scores.get(value.dataset, ()):
+            rule = rows.rule(value, score.tracker, score.manifest)
+            if rule is not None:
+                entries.setdefault((rows.place(value, rule), score.tracker), {})[value.dataset] = score
+    lines: list[tuple[set[int], dict[str, Score]]] = []
+    for (place, _), cells in sorted(entries.items(), key=lambda entry: entry[0][0]):
+        for places, line in lines:
+            if place not in places and not line.keys() & cells.keys():
+                places.add(place)
+                line.update(cells)
+                break
+        else:
+            lines.append(({place}, dict(cells)))
+    return [line for _, line in lines]
 
 
 def score_table(
@@ -139,10 +173,10 @@ def score_table(
         say: takes a line about a data set that cannot be scored, whose numbers are then not measured.
         trackers: labels, or names of trackers; None means all.
         protocol: default: each data set's.
-        rules: the convention; default: each data set's.
+        rules: the convention; default: the paper's, else each data set's.
 
     Returns:
-        Data set -> scores; data sets without any runs are left out.
+        Data set -> scores, under the empty name the profiles; data sets without any runs are left out.
 
     Raises:
         UsageError: nothing is stored of a tracker that is asked for.
@@ -151,13 +185,17 @@ def score_table(
     measured: set[str] = set()
     choices = [[tracker] for tracker in trackers] if trackers else [None]
     stored = datasets_with_runs(runs)
+    conventions = Rows(values[0].paper).conventions
     for name in dict.fromkeys(value.dataset for value in values):
+        if not name and (profiles := stored_profiles(runs, trackers)):
+            scores[name] = profiles
         if name not in DATASETS.names() or name not in stored:
             continue
         group: dict[str, Score] = {}
         for chosen in choices:
             try:
-                found = score_runs(open_dataset(name, root), runs, chosen, protocol=protocol, rules=rules)
+                dataset = open_for_reports(name, root)
+                found = score_runs(dataset, runs, chosen, protocol=protocol, rules=rules or conventions.get(name))
             except TrackbenchError as error:
                 say(f"{name}: not measured: {error}")
                 continue
@@ -175,14 +213,16 @@ def score_table(
 def against_papers(scores: Sequence[Score]) -> tuple[list[Score], dict[str, str]]:
     """Add to the metrics of each score their differences from the papers' values, as further metrics.
 
-    Of several papers that print a number, that of the tracker's own paper counts, else the first by name.
+    Of several papers that print a number, that of the tracker's own paper counts, else the first by name. A run of a
+    released checkpoint is compared with what the README of the official code states of that file, where it does.
 
     Returns:
         The scores, and label -> the tables that the values are from, as in ``siamattn:1``.
     """
     changed, sources = [], {}
+    rows = {paper: Rows(paper) for paper in papers()}
     for score in scores:
-        values = [value for value in _own_first(score.tracker) if value.dataset == score.dataset]
+        values = [value for value in _own_first(score, rows) if value.dataset == score.dataset]
         printed: dict[str, PaperValue] = {}
         for value in values:
             if score.metrics.get(value.key) is not None and value.score is not None:
@@ -194,21 +234,23 @@ def against_papers(scores: Sequence[Score]) -> tuple[list[Score], dict[str, str]
     return changed, sources
 
 
-def _own_first(label: str) -> list[PaperValue]:
+def _own_first(score: Score, rows: Mapping[str, Rows]) -> list[PaperValue]:
     """Return what the papers print of a run's tracker: its own paper, then rows of the same name, then all others."""
-    values = [value for value in read_tables() if _is(value, label)]
-    return sorted(values, key=lambda v: (not label.startswith(v.paper), _fold(v.tracker) != _fold(label)))
-
-
-def _is(value: PaperValue, label: str) -> bool:
-    """Whether a paper's number is about the tracker of a run; a run with settings of its own is no paper's."""
-    lines = [name for name in _names() if (name.paper, name.tracker) == (value.paper, value.tracker)]
-    here = [name for name in lines if name.dataset == value.dataset] or [name for name in lines if not name.dataset]
-    return _fold(label) in map(_fold, [name.label for name in here] or [value.tracker])
-
-
-def _fold(name: str) -> str:
-    return fold_name(name).replace("+", "p")
+    label = score.tracker
+    # A file that the user named is not the released one.
+    released = "weights=" not in label
+    values = [
+        value
+        for value in read_tables()
+        if value.dataset == score.dataset
+        and (released or value.table != README)
+        and rows[value.paper].rule(value, label, score.manifest)
+    ]
+    own = rows[values[0].paper].fold(label) if values else ""
+    return sorted(
+        values,
+        key=lambda v: (not own.startswith(v.paper), v.table != README, rows[v.paper].fold(v.tracker) != own),
+    )
 
 
 def _measured(score: Score, value: PaperValue) -> float | None:
@@ -217,9 +259,3 @@ def _measured(score: Score, value: PaperValue) -> float | None:
     if number is None or value.number is None or value.score is None:
         return None
     return number * 100 if value.score != value.number else number
-
-
-@cache
-def _names() -> tuple[Name, ...]:
-    with (content_folder("reports") / "names.csv").open(encoding="utf-8", newline="") as file:
-        return tuple(Name(**row) for row in csv.DictReader(file))

@@ -20,7 +20,7 @@ PAPER, DIFFERENCE = "paper", "Δ"
 
 def terminal(comparison: Comparison) -> RichTable:
     """Return the table for a terminal: a line as printed, below it the run's and the difference."""
-    table = RichTable("tracker", "", title=comparison.spec, caption=CAPTION)
+    table = RichTable("tracker", "", title=comparison.spec, caption=caption(comparison))
     for dataset, metric in comparison.columns:
         table.add_column("\n".join(filter(None, (dataset, _title(metric)))), justify="right")
     for name, what, cells in _lines(comparison):
@@ -40,7 +40,7 @@ def markdown(comparison: Comparison) -> str:
     lines = [f"| tracker | | {' | '.join(heads)} |", "| --- | --- |" + " ---: |" * len(heads)]
     for name, what, cells in _lines(comparison):
         lines.append(f"| {markdown_text(name)} | {markdown_text(what)} | {' | '.join(map(markdown_text, cells))} |")
-    return "\n".join([*lines, "", f"{comparison.spec}. {CAPTION}", ""])
+    return "\n".join([*lines, "", f"{comparison.spec}. {markdown_text(caption(comparison))}", ""])
 
 
 def latex_table(comparison: Comparison) -> str:
@@ -57,11 +57,43 @@ def latex_table(comparison: Comparison) -> str:
         [latex.escaped(name), latex.escaped(what), *(latex.number(latex.escaped(cell)) for cell in cells)]
         for name, what, cells in _lines(comparison)
     ]
-    caption = f"{latex.escaped(comparison.spec)}. {latex.escaped(CAPTION)}"
-    return latex.table(heads, rows, caption, comparison.spec, texts=2)
+    text = f"{latex.escaped(comparison.spec)}. {latex.escaped(caption(comparison))}"
+    return latex.table(heads, rows, text, comparison.spec, texts=2)
 
 
-CAPTION = "Numbers as the paper prints them, below them those of our runs in its unit; -: not printed, not measured."
+def caption(comparison: Comparison) -> str:
+    """Return what the numbers are: whose rules scored ours, by which weights, on which machine, and what marks mean."""
+    scores = {
+        (score.dataset, score.tracker): score
+        for row in comparison.rows
+        for cell in row.cells.values()
+        if (score := cell.score) is not None
+    }
+    parts = [
+        "Numbers as the paper prints them, below them those of our runs in its unit, and the difference; "
+        "-: not printed, not measured."
+    ]
+    rules = [f"{dataset} {name}" for dataset, name in comparison.conventions.items() if name not in MARKS]
+    if rules:
+        parts.append(f"Conventions: {', '.join(rules)}.")
+    parts += [text for origin, text in MARKS.items() if any(score.convention == origin for score in scores.values())]
+    if any(not score.is_complete for score in scores.values()):
+        parts.append("(n/N): over n of the benchmark's N sequences.")
+    machines = dict.fromkeys(score.convention for (dataset, _), score in scores.items() if not dataset)
+    if machines:
+        parts.append(f"Speed measured on {', '.join(machines)}; FLOPs are multiply-adds of template and search image.")
+    weights = {
+        score.tracker: sha256[:8]
+        for score in scores.values()
+        if (sha256 := score.run.get("weights_sha256")) is not None
+    }
+    if weights:
+        parts.append(f"Weights: {', '.join(f'{label} {mark}' for label, mark in weights.items())}.")
+    return " ".join(parts)
+
+
+#: How numbers of a benchmark's server are told, by the convention of their score.
+MARKS = {"server": "*: from the benchmark's server.", "typed": "**: typed in, as the benchmark's server gave it."}
 
 
 def _lines(comparison: Comparison) -> Iterator[tuple[str, str, list[str]]]:
@@ -81,7 +113,12 @@ def _number(cell: Cell | None, *, difference: bool = False) -> str:
     value = None if cell is None else cell.difference if difference else cell.measured
     if cell is None or value is None or value != value:
         return "-"
-    return f"{value:{'+z' if difference else ''}.{cell.digits}f}"
+    number = f"{value:{'+z' if difference else ''}.{cell.digits}f}"
+    if difference or cell.score is None:
+        return number
+    mark = {"server": "*", "typed": "**"}.get(cell.score.convention, "")
+    coverage = "" if cell.score.is_complete else f" ({cell.score.sequences}/{cell.score.of})"
+    return f"{number}{mark}{coverage}"
 
 
 def _title(metric: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -48,6 +48,30 @@ class FailureRecord(_Record):
 
     reason: str
     traceback: str | None = None
+
+
+class ServerRecord(_Record):
+    """What a benchmark's server says of a run."""
+
+    metrics: dict[str, float]
+    origin: Literal["server", "typed"]
+    source: dict[str, Any] = {}
+    answers_sha256: str | None = None
+
+
+class ProfileRecord(_Record):
+    """What was measured of a tracker's network and speed."""
+
+    tracker: str
+    title: str
+    identity: dict[str, Any]
+    device: str
+    device_name: str
+    parameters: int | None = None
+    search_size: int | None = None
+    template_flops: int | None = None
+    frame_flops: int | None = None
+    speeds: dict[str, dict[str, float]] = {}
 
 
 Record = TypeVar("Record", bound=_Record)

@@ -11,6 +11,7 @@
         <sequence>.mask     a mask a line where a rotated box was made of it, else empty; no file without any
         failures/<sequence>.json    why it could not be run
         repetition-002/     the same files of a second run, in failures/ too
+        server.json         what the benchmark's server said of it (see trackbench.results.server_scores)
         .cache/             parsed files and scores, which may be deleted at any time (see trackbench.cache)
     runs/.cache/            parsed annotations
 
@@ -50,7 +51,7 @@ from trackbench.results.records import (
     read_record,
 )
 
-MANIFEST, FAILURES, SESSIONS = "manifest.json", "failures", "sessions"
+MANIFEST, FAILURES, SESSIONS, SERVER = "manifest.json", "failures", "sessions", "server.json"
 #: Key of a session under which it says what data it ran on: sequence -> fingerprint.
 DATA = "data"
 
@@ -313,7 +314,7 @@ class RunFolder:
                 for suffix in (".txt", ".time", ".score", ".mask"):
                     self.file(sequence, suffix, repetition).unlink(missing_ok=True)
             remove_caches(self.file("x", "", repetition).parent)
-        for name in (MANIFEST, f"{FAILURES}.json"):
+        for name in (MANIFEST, SERVER, f"{FAILURES}.json"):
             (self.path / name).unlink(missing_ok=True)
         for folder in (SESSIONS, FAILURES):
             for path in (self.path / folder).rglob("*.json"):

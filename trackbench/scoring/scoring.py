@@ -18,6 +18,7 @@ from trackbench.scoring import cache
 from trackbench.scoring.evaluation import Evaluation, resolve_evaluation
 from trackbench.scoring.ground_truths import read_ground_truths
 from trackbench.scoring.score import Score
+from trackbench.scoring.server import server_parts
 from trackbench.scoring.stored import Runs, StoredRun, find_runs
 from trackbench.scoring.traces import TracedSequence
 
@@ -151,6 +152,9 @@ def _hardest_first(dataset: Dataset, scores: Sequence[Score]) -> list[VideoSeque
 
 
 def _score(folder: RunFolder, evaluation: Evaluation, stamps: Mapping[str, str], common: bytes | None) -> Score:
+    given = server_parts(folder, evaluation.dataset)
+    if given is not None:
+        return _of_server(folder, evaluation.dataset, given)
     key = cache.fingerprint(folder, common) if common else None
     kept = cache.load(folder, key) if key else None
     if kept is not None:
@@ -164,6 +168,21 @@ def _score(folder: RunFolder, evaluation: Evaluation, stamps: Mapping[str, str],
     if key:
         cache.store(folder, key, score)
     return score
+
+
+def _of_server(folder: RunFolder, dataset: Dataset, parts: dict[str, Any]) -> Score:
+    manifest = folder.manifest() or {}
+    return Score(
+        tracker=folder.key.tracker,
+        title=str(manifest.get("title", folder.key.tracker)),
+        dataset=dataset.name,
+        protocol=folder.key.protocol,
+        of=dataset.of,
+        repetitions=max(folder.repetitions(), 1),
+        run=_origin(manifest),
+        manifest=manifest,
+        **parts,
+    )
 
 
 def _check_data(folder: RunFolder, dataset: Dataset, names: Iterable[str]) -> None:

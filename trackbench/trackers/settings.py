@@ -7,6 +7,7 @@ benchmark, and what the user set.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
@@ -62,9 +63,7 @@ def resolve_settings(
     head, colon, argument = name.partition(":")
     found = find_definition(head)
     definition = found.value
-    merged: dict[str, Any] = {}
-    for layer in _layers(definition, record, protocol):
-        merge(merged, layer)
+    merged = defined_options(definition, record, protocol)
     if definition.argument:
         if not argument:
             raise UsageError(f"tracker '{name}' needs a name after a colon: {found.name}:{definition.argument.upper()}")
@@ -91,6 +90,16 @@ def resolve_settings(
     # The options know the argument's canonical spelling, so opencv:MIL and opencv:mil are one identity.
     full = f"{found.name}:{getattr(valid, definition.argument)}" if definition.argument else found.name
     return Settings(full, found, valid, changed)
+
+
+def defined_options(
+    definition: TrackerDefinition, record: DatasetDefinition | None = None, protocol: str | None = None
+) -> dict[str, Any]:
+    """Return the options that a definition states for a benchmark, as tables; see `resolve_settings`."""
+    merged: dict[str, Any] = {}
+    for layer in _layers(definition, record, protocol):
+        merge(merged, layer)
+    return merged
 
 
 def find_definition(name: str) -> ResolvedDefinition[TrackerDefinition]:
@@ -169,4 +178,4 @@ def merge(into: dict[str, Any], layer: Mapping[str, Any]) -> None:
         if isinstance(value, Mapping) and isinstance(into.get(key), dict):
             merge(into[key], value)
         else:
-            into[key] = value
+            into[key] = deepcopy(value)

@@ -65,6 +65,9 @@ class SimTrackOptions(NetworkOptions):
     transformer_head: bool = False
     """Whether STARK-S's transformer stands between backbone and predictor, as in the baseline of Tables 4 and 8,
     STARK-SV: with ``interaction_ratio`` 0, ``position_embedding`` "pretrained" and ``foveal_size`` 0."""
+    integer_boxes: bool = False
+    """Whether reported boxes are truncated to integers towards zero, as the official code writes its result files. The
+    box that is searched around next is not."""
 
     @property
     def siamese(self) -> bool:

@@ -1,0 +1,136 @@
+"""``trackbench run --paper``: what a paper's table needs, as plans, and what of it is not run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from trackbench.cli.shared import messages, output, print_json
+from trackbench.errors import UsageError
+
+if TYPE_CHECKING:
+    from trackbench.engine.plan import Plan
+    from trackbench.reports.paper_runs import PaperRuns
+
+
+def refuse_with_paper(
+    trackers: object,
+    dataset: object,
+    options: object,
+    refine: object,
+    weights: object,
+    random_weights: object,
+    protocol: object,
+    repetitions: object,
+    shard: object,
+) -> None:
+    """Refuse what a table decides itself.
+
+    Raises:
+        UsageError: one of these was given.
+    """
+    given = {
+        "TRACKER": trackers,
+        "-d": dataset,
+        "--set": options,
+        "--refine": refine,
+        "--weights": weights,
+        "--random-weights": random_weights,
+        "--protocol": protocol,
+        "--repetitions": repetitions,
+        "--shard": shard,
+    }
+    for name, value in given.items():
+        if value:
+            raise UsageError(f"run --paper: the table says what runs; leave {name} out")
+
+
+def paper_groups(
+    spec: str,
+    runs: Path,
+    root: Path | None,
+    sequences: list[str] | None,
+    limit: int | None,
+    seed: int,
+    *,
+    restart: bool,
+    dry: bool,
+    json: bool,
+    quiet: bool,
+) -> list[list[Plan]]:
+    """Return the plans of a table and say what is not run; of a dry run, show all.
+
+    Raises:
+        UsageError: there is no such table, or nothing of it can be run.
+    """
+    from trackbench.reports.paper_runs import plan_table
+
+    say = messages(quiet).print
+    found = plan_table(
+        spec, runs, root=root, sequences=sequences, limit=limit, seed=seed, restart=restart, dry=dry, say=say
+    )
+    if dry and json:
+        print_json(_document(spec, found))
+    elif dry and found.groups:
+        _show(found)
+    if not json or not dry:
+        for row, dataset, label in found.stored:
+            say(f"{row} on {dataset}: stored ({label})")
+        for reason, parts in _by_reason(found).items():
+            say(f"not run: {parts}: {reason}")
+    if not dry and not found.groups and not found.stored:
+        raise UsageError(f"--paper {spec}: nothing of it can be run, for the reasons above")
+    return found.groups
+
+
+def _by_reason(found: PaperRuns) -> dict[str, str]:
+    """Return reason -> what is not run for it: one line a reason."""
+    from trackbench.quoting import listed
+
+    groups: dict[str, tuple[dict[str, None], dict[str, None]]] = {}
+    for part in found.not_run:
+        rows, datasets = groups.setdefault(part.reason, ({}, {}))
+        rows[part.row] = None
+        datasets[part.dataset] = None
+    return {
+        reason: listed(list(rows), 3) + (f" on {', '.join(datasets)}" if all(datasets) else "")
+        for reason, (rows, datasets) in groups.items()
+    }
+
+
+def _rows(found: PaperRuns) -> list[dict[str, Any]]:
+    return [
+        {
+            "rows": found.rows[str(plan.folder.path)],
+            "tracker": plan.spec.label,
+            "dataset": plan.dataset.name,
+            "protocol": plan.folder.key.protocol,
+            "folder": str(plan.folder.path),
+            "stored": len(plan.tasks) - len(plan.missing),
+            "to_run": [task.run.name for task in plan.missing],
+        }
+        for plans in found.groups
+        for plan in plans
+    ]
+
+
+def _document(spec: str, found: PaperRuns) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    return {
+        "paper": spec,
+        "runs": _rows(found),
+        "stored": [{"row": row, "dataset": dataset, "tracker": label} for row, dataset, label in found.stored],
+        "not_run": [asdict(part) for part in found.not_run],
+    }
+
+
+def _show(found: PaperRuns) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table("row", "tracker", "data set", "stored", "to run")
+    for row in _rows(found):
+        names = "\n".join(dict.fromkeys(row["rows"]))
+        table.add_row(Text(names), Text(row["tracker"]), row["dataset"], str(row["stored"]), str(len(row["to_run"])))
+    output().print(table)
