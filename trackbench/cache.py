@@ -32,7 +32,7 @@ FOLDER = ".cache"
 #: What earlier versions kept, each in a file of its own.
 OLD = (".parsed", ".times", ".scores.json", ".*.truth")
 #: The code between a file and a number: whatever a score is made by, from the bytes on.
-CODE = ("*.py", "regions", "datasets", "results", "formats", "metrics", "protocols", "scores")
+CODE = ("*.py", "regions", "datasets", "results", "formats", "metrics", "protocols", "scoring")
 
 
 @cache

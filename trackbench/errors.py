@@ -7,6 +7,9 @@ from collections.abc import Iterable
 
 from trackbench.quoting import NAME, printable
 
+#: Most characters of what a library says, which may hold what it read.
+SAID = 160
+
 
 class TrackbenchError(Exception):
     """Something could not be done; the message names the file, line or key, what was found and what was expected.
@@ -51,7 +54,7 @@ def unforeseen(error: BaseException) -> str:
         return "nested too deeply"
     if isinstance(error, MemoryError):
         return "does not fit into memory"
-    return f"{type(error).__name__}: {printable(str(error))}".removesuffix(": ")
+    return f"{type(error).__name__}: {printable(str(error), SAID)}".removesuffix(": ")
 
 
 class LostStateError(TrackerError):

@@ -99,6 +99,11 @@ def decode(path: Path | str, data: bytes) -> str:
         raise DataError(f"{path}: is not a text file") from None
 
 
+def as_bytes(text: str) -> bytes:
+    """Return the bytes of a text to be hashed; names that are not UTF-8 have some that are in no encoding."""
+    return text.encode(errors="surrogatepass")
+
+
 def read_text(path: Path, most: int = MAX_FILE) -> str:
     """Return the text of a file, without a byte-order mark.
 

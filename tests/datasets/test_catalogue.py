@@ -38,9 +38,18 @@ def test_natural_order_and_any_image_format(tmp_path: Path) -> None:
     assert [path.stem for path in frames] == [str(n) for n in range(1, 12)]
 
 
-def test_polygons_give_regions_and_boxes(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "text",
+    [
+        "0,0,4,0,4,2,0,2\n1,1,5,1,5,3,1,3\n",
+        "0 0 4 0 4 2 0 2\n1 1 5 1 5 3 1 3\n",
+        "0\t0\t4\t0\t4\t2\t0\t2\n1,1,5,1,5,3,1,3,\n",
+        "0; 0; 4; 0; 4; 2; 0; 2\n1;1;4;2\n",
+    ],
+)
+def test_polygons_give_regions_and_boxes(tmp_path: Path, text: str) -> None:
     folder = write_sequence(tmp_path / "seq", frames=2)
-    (folder / "groundtruth.txt").write_text("0,0,4,0,4,2,0,2\n1,1,5,1,5,3,1,3\n")
+    (folder / "groundtruth.txt").write_text(text)
     sequence = open_dataset(str(tmp_path))["seq"]
     assert isinstance(sequence.initial_region(), Polygon)
     np.testing.assert_array_equal(sequence.ground_truth.boxes, [[0, 0, 4, 2], [1, 1, 4, 2]])

@@ -1,6 +1,8 @@
 import json
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 from samples import write_sequence
 from typer.testing import CliRunner
@@ -67,6 +69,16 @@ def test_deep_decodes_every_image(mine: Path) -> None:
     faults = check_dataset("mine", mine, deep=True)
     assert [(fault.sequence, fault.what) for fault in faults] == [("one", "image"), ("two", "image")]
     assert faults[0].found == f"{mine}/one/img/0002.jpg: is not a readable image (8 bytes)"
+
+
+def test_deep_finds_damage_that_decoders_pass_over(mine: Path) -> None:
+    for name, end in (("0002", None), ("0003", -9)):
+        path = mine / f"one/img/{name}.jpg"
+        noise = np.random.default_rng(0).integers(0, 255, (80, 80, 3), np.uint8)
+        data = bytes(cv2.imencode(".jpg", noise)[1])
+        path.write_bytes(data[:end] if end else data[:-100] + b"\x55" * 80 + data[-20:])
+    found = [fault.found for fault in check_dataset("mine", mine, deep=True)]
+    assert [text.partition(".jpg: ")[2].partition(",")[0][:10] for text in found] == ["is damaged", "is cut off"]
 
 
 def test_counts_without_names(workplace: Path) -> None:

@@ -44,9 +44,9 @@ def test_one_pass(workplace: Path, batch: int) -> None:
 def test_frames_are_decoded_once_for_all_trackers(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     read: list[Path] = []
 
-    def spy(path: Path) -> Any:
+    def spy(path: Path, **how: Any) -> Any:
         read.append(path)
-        return read_frame(path)
+        return read_frame(path, **how)
 
     monkeypatch.setattr("trackbench.frames.read_frame", spy)
     outcomes = list(run(jobs(["drift", "static"]), 2))
@@ -103,9 +103,9 @@ def test_a_protocol_that_walks_backwards(workplace: Path, monkeypatch: pytest.Mo
     """Frames are decoded ahead in the direction of the walk, and none twice."""
     read: list[str] = []
 
-    def spy(path: Path) -> Any:
+    def spy(path: Path, **how: Any) -> Any:
         read.append(path.stem)
-        return read_frame(path)
+        return read_frame(path, **how)
 
     def backwards(sequence: VideoSequence) -> EpisodeGenerator:
         trajectory = Trajectory()

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from trackbench.referee import Verdict
+    from trackbench.reports import Report
 
 
 def report(
@@ -95,7 +96,7 @@ def report(
 
     trackbench report --paper siamattn:1
     """
-    from trackbench.reports import ReportOptions, tables
+    from trackbench.reports import ReportOptions
     from trackbench.reports import report as make_report
 
     options = ReportOptions(
@@ -131,8 +132,19 @@ def report(
                     f"{verdict.tracker} on {verdict.dataset}: {verdict.tool} says {opinion.metric} {opinion.theirs}, "
                     f"trackbench by its rules {opinion.ours}: no named rule explains the difference"
                 )
-    if json or quiet:
-        return
+    unscored = [part.dataset.name for part in made.datasets if not any(score.sequences for score in part.scores)]
+    for name in unscored:
+        print_error(f"{name}: nothing could be scored")
+    if not (json or quiet):
+        _show(made, attributes, per_sequence)
+    if unscored:
+        raise typer.Exit(1)
+
+
+def _show(made: Report, attributes: bool, per_sequence: bool) -> None:
+    """Print the tables of a report."""
+    from trackbench.reports import tables
+
     console = output()
     if made.paper:
         from trackbench.reports import paper_tables

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -70,8 +70,12 @@ def run(
     ] = "1",
     threads: Annotated[int, typer.Option(min=1, help="Threads that decode images.")] = min(4, os.cpu_count() or 1),
     decoder: Annotated[
-        str, typer.Option(help="Library that decodes JPEG files: opencv, or simplejpeg, which gives the same pixels.")
-    ] = "opencv",
+        Literal["simplejpeg", "opencv"],
+        typer.Option(
+            help="Library that decodes JPEG files. Both give the same pixels; opencv is slower, and verdicts on "
+            "damaged files depend on its version."
+        ),
+    ] = "simplejpeg",
     workers: Annotated[
         str | None, typer.Option(help="Worker processes: a number, or auto for one a GPU. Default: this process alone.")
     ] = None,
@@ -131,7 +135,6 @@ def run(
     """
     from trackbench.engine.campaign import TrackerChoice, carry_out, prepare
     from trackbench.engine.queue import Rules
-    from trackbench.frames.decoders import check_decoder
     from trackbench.trackers.settings import parse_setting
 
     options = dict(parse_setting(text) for text in set_ or [])
@@ -172,7 +175,7 @@ def run(
         _count("batch", batch),
         threads,
         exact=exact,
-        decoder=check_decoder(decoder),
+        decoder=decoder,
         retries=retries,
         keep_going=keep_going,
     )

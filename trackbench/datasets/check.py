@@ -133,7 +133,7 @@ def _check_images(sequence: VideoSequence, pool: ThreadPoolExecutor) -> Iterator
 
 def _decode(path: Path) -> str | None:
     try:
-        read_frame(path)
+        read_frame(path, strict=True)
     except DataError as error:
         return str(error)
     return None

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from trackbench.datasets.sequence import Dataset, VideoSequence
 from trackbench.errors import DataError
+from trackbench.files import as_bytes
 from trackbench.regions import format_region
 
 
@@ -70,7 +71,7 @@ def _frames_hash(frames: list[Path]) -> str:
     digest = hashlib.sha256(str(len(frames)).encode())
     try:
         for path in (frames[0], frames[len(frames) // 2], frames[-1]) if frames else ():
-            digest.update(f"{path.name} {path.stat().st_size}\n".encode())
+            digest.update(as_bytes(f"{path.name} {path.stat().st_size}\n"))
         if frames:
             digest.update(frames[0].read_bytes())
     except OSError as error:

@@ -16,7 +16,7 @@ from trackbench.engine.recorder import Recorder
 from trackbench.engine.scheduler import Job, Outcome
 from trackbench.engine.worker import Worker
 from trackbench.errors import TrackerError
-from trackbench.frames.decoders import Decoder
+from trackbench.frames import Decoder
 from trackbench.trackers.base import TrackerModel
 
 #: Seconds after which the folder is looked at again.
@@ -33,7 +33,7 @@ class Rules:
     """Sequences at once, of one tracker; None: as many as fit into memory."""
     threads: int = 2
     """Threads that decode images."""
-    decoder: Decoder = "opencv"
+    decoder: Decoder = "simplejpeg"
     """The library that decodes JPEG files."""
     exact: bool = False
     """No two targets share a call, so that no number depends on what else is under way."""

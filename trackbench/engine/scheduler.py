@@ -21,8 +21,7 @@ from typing import Protocol
 from trackbench.engine.calls import ActiveJob, Call, Job, Outcome, advance_job, failure, start_job
 from trackbench.engine.capacity import Capacity, is_out_of_memory
 from trackbench.errors import LostStateError
-from trackbench.frames import Frame, FrameSource
-from trackbench.frames.decoders import Decoder
+from trackbench.frames import Decoder, Frame, FrameSource
 from trackbench.protocols.base import Answer, Init
 
 __all__ = ["KINDS", "Job", "Listed", "Outcome", "Progress", "Work", "run"]
@@ -135,7 +134,7 @@ def run(
     *,
     exact: bool = False,
     turns: int = 1,
-    decoder: Decoder = "opencv",
+    decoder: Decoder = "simplejpeg",
 ) -> Iterator[Outcome]:
     """Run jobs and yield their outcomes as they end.
 

@@ -2,37 +2,47 @@
 
 from __future__ import annotations
 
+import io
+import math
 from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from trackbench.errors import DataError
+from trackbench.errors import DataError, unforeseen
 from trackbench.files import read_bytes
-
-if TYPE_CHECKING:
-    from trackbench.frames.decoders import Decoder
+from trackbench.frames.jpeg import BEGIN as JPEG
+from trackbench.frames.jpeg import decode_jpeg
+from trackbench.quoting import NAME, printable
 
 Frame = NDArray[np.uint8]
 """An image: uint8 (H, W, 3), RGB."""
 
-#: Most pixels of an image, as `trackbench` tells OpenCV: a frame of 8000x6000 has 48 million.
+Decoder = Literal["simplejpeg", "opencv"]
+"""Which library decodes JPEG files."""
+
+#: Most pixels of an image: a frame of 8000x6000 has 48 million.
 MAX_PIXELS = 1 << 26
 #: Memory for frames that are decoded ahead, in bytes.
 BUDGET = 256 << 20
 
 
-def read_frame(path: Path) -> Frame:
+def read_frame(path: Path, strict: bool = False, decoder: Decoder = "simplejpeg") -> Frame:
     """Return the image at ``path`` as uint8 (H, W, 3) RGB; grey images get three equal channels.
 
     A path may name a frame of a video, as ``clip.mp4/000012``: see :mod:`trackbench.frames.video_paths`.
 
+    Args:
+        path: the file.
+        strict: damage that decoders pass over is an error too.
+        decoder: the library that decodes JPEG files; the pixels are the same.
+
     Raises:
-        DataError: the file is missing or no image.
+        DataError: the file is missing, no image, or cut off.
     """
     # Only here: this module is imported everywhere, and these load large libraries.
     import cv2
@@ -41,8 +51,15 @@ def read_frame(path: Path) -> Frame:
 
     if is_frame_of_video(path):
         return read_video_frame(path)
-    image = _decode(path, read_bytes(path), cv2.IMREAD_COLOR)
-    return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB, dst=image), np.uint8)
+    data = read_bytes(path)
+    jpeg = data.startswith(JPEG)
+    image = decode_jpeg(path, data, MAX_PIXELS, strict) if jpeg and decoder == "simplejpeg" else None
+    if image is None:
+        image = _decode(path, data, cv2.IMREAD_COLOR)
+        cv2.cvtColor(image, cv2.COLOR_BGR2RGB, dst=image)
+    if strict and not jpeg:
+        _verify(path, data)
+    return np.asarray(image, np.uint8)
 
 
 def read_image(path: Path) -> NDArray[Any]:
@@ -57,17 +74,44 @@ def read_image(path: Path) -> NDArray[Any]:
     return image if image.ndim == 2 else cv2.cvtColor(image, cv2.COLOR_BGR2RGB, dst=image)
 
 
-def _decode(path: Path, content: bytes, flags: int) -> NDArray[Any]:
+def _decode(path: Path, data: bytes, flags: int) -> NDArray[Any]:
     import cv2
 
-    data = np.frombuffer(content, np.uint8)
+    if _pixels(data) > MAX_PIXELS:
+        raise DataError(f"{path}: has more than {MAX_PIXELS} pixels")
     try:
-        image = cv2.imdecode(data, flags) if data.size else None
-    except cv2.error:  # claims more pixels than are decoded
-        raise DataError(f"{path}: has more than {MAX_PIXELS} pixels, or is no image") from None
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), flags) if data else None
+    except cv2.error as error:
+        raise DataError(f"{path}: is not a readable image: {printable(error.err, NAME)}") from None
     if image is None:
-        raise DataError(f"{path}: is not a readable image ({data.size} bytes)")
+        raise DataError(f"{path}: is not a readable image ({len(data)} bytes)")
     return image
+
+
+def _pixels(data: bytes) -> int:
+    """Return how many pixels an image claims to have, 0 where that cannot be told; decoders believe it."""
+    if data.startswith(b"\x89PNG"):
+        return int.from_bytes(data[16:20], "big") * int.from_bytes(data[20:24], "big")
+    import PIL.Image
+
+    try:
+        return math.prod(PIL.Image.open(io.BytesIO(data)).size)
+    except PIL.Image.DecompressionBombError:
+        return MAX_PIXELS + 1
+    except Exception:  # not known to Pillow, or not in order: the decoder says what is wrong
+        return 0
+
+
+def _verify(path: Path, data: bytes) -> None:
+    """Compare the checksums within a file, where its form has some."""
+    import PIL.Image
+
+    try:
+        PIL.Image.open(io.BytesIO(data)).verify()
+    except (PIL.UnidentifiedImageError, PIL.Image.DecompressionBombError):  # a form that Pillow does not know
+        return
+    except Exception as error:  # SyntaxError, OSError and others, by form
+        raise DataError(f"{path}: is damaged: {unforeseen(error)}") from None
 
 
 class FrameSource:
@@ -81,7 +125,7 @@ class FrameSource:
     forgotten, so the memory is bounded by the plan.
     """
 
-    def __init__(self, threads: int = 2, decoder: Decoder = "opencv") -> None:
+    def __init__(self, threads: int = 2, decoder: Decoder = "simplejpeg") -> None:
         self._pool = ThreadPoolExecutor(max(1, threads), thread_name_prefix="decode")
         self._decoder = decoder
         self._frames: dict[Path, Future[Frame]] = {}
@@ -121,11 +165,7 @@ class FrameSource:
                 self.decoded += 1
 
     def _read(self, path: Path) -> Frame:
-        if self._decoder == "opencv":
-            return read_frame(path)
-        from trackbench.frames.decoders import read_with
-
-        return read_with(self._decoder, path)
+        return read_frame(path, decoder=self._decoder)
 
     def get(self, path: Path) -> Frame:
         """Return the image at ``path``, which is in the plan; waits until it is decoded.

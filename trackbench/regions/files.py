@@ -13,7 +13,7 @@ from trackbench.errors import DataError
 from trackbench.files import decode, lines_of, read_bytes, read_text
 from trackbench.quoting import printable
 from trackbench.regions.kinds import Region
-from trackbench.regions.text import PixelBudget, parse_region
+from trackbench.regions.text import MAX_LINE, PixelBudget, parse_region
 
 #: Bytes from which on it pays to load compiled code.
 LONG = 1 << 14
@@ -75,6 +75,11 @@ def parse_box_table(data: bytes) -> NDArray[np.float64] | None:
     return boxes if len(boxes) else None
 
 
+def _with_commas(line: str) -> str:
+    line = line.strip()
+    return line if len(line) > MAX_LINE or line[:1] == "m" else _SEPARATOR.sub(",", line).removesuffix(",")
+
+
 def _number(word: str) -> float:
     try:
         if "_" not in word:  # which Python allows between digits
@@ -84,8 +89,12 @@ def _number(word: str) -> float:
     raise ValueError(f"'{printable(word, 40)}' is not a number")
 
 
-def read_regions(path: Path) -> list[Region]:
+def read_regions(path: Path, any_separator: bool = False) -> list[Region]:
     """Return the regions of a file with a VOT region text a line; blank lines at the end do not count.
+
+    Args:
+        path: the file.
+        any_separator: numbers may be separated as in :func:`read_boxes`, and a separator may end a line.
 
     Raises:
         DataError: a line that is no region; file and line are named.
@@ -94,7 +103,7 @@ def read_regions(path: Path) -> list[Region]:
     regions, budget = [], PixelBudget(len(text))
     for number, line in enumerate(lines_of(path, text), 1):
         try:
-            regions.append(parse_region(line))
+            regions.append(parse_region(_with_commas(line) if any_separator else line))
             budget.spend(regions[-1])
         except DataError as error:
             raise DataError(f"{path}: line {number}: {error}") from None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 from trackbench.errors import DataError, UsageError
@@ -75,7 +74,7 @@ def _copy(run: RunFolder, target: RunFolder) -> int:
             new += path.suffix == ".txt"
     for path in (run.path / "sessions").glob("*.json"):
         write_bytes(target.path / "sessions" / path.name, read_bytes(path))
-    inside = json.loads(read_bytes(run.path / "manifest.json")).get("sessions", [])
+    inside = (run.manifest() or {}).get("sessions", [])
     if inside:  # of an older run, which has no files for them
         manifest = target.manifest() or {}
         known = manifest.get("sessions", [])

@@ -17,7 +17,7 @@ from typing import Any
 from trackbench.cache import FOLDER, foreign_code, load_documents, remove_old, store_documents
 from trackbench.datasets.sequence import Dataset, VideoSequence
 from trackbench.errors import DataError
-from trackbench.files import stamp
+from trackbench.files import as_bytes, stamp
 from trackbench.results.store import RunFolder
 from trackbench.scoring.score import BadAnswers, Curve, Score
 
@@ -48,7 +48,7 @@ def rules_hash(dataset: Dataset, rules: str, stamps: Mapping[str, str]) -> bytes
     try:
         for sequence in dataset.sequences:
             digest.update(repr((sequence.name, sequence.attributes)).encode())
-            digest.update(stamps[sequence.name].encode() if sequence.name in stamps else _truth(sequence))
+            digest.update(as_bytes(stamps[sequence.name]) if sequence.name in stamps else _truth(sequence))
     except DataError:
         return None
     return digest.digest()
@@ -60,7 +60,7 @@ def fingerprint(folder: RunFolder, rules: bytes) -> str:
     for place, _, names in sorted(os.walk(folder.path)):
         for name in sorted(names):
             if name.endswith((".txt", ".time", ".json")) and FOLDER not in place:
-                digest.update(stamp(os.path.join(place, name)).encode())
+                digest.update(as_bytes(stamp(os.path.join(place, name))))
     return digest.hexdigest()
 
 
@@ -94,5 +94,5 @@ def _truth(sequence: VideoSequence) -> bytes:
     """
     ground_truth = sequence.ground_truth
     parts = [ground_truth.boxes.tobytes(), b"" if ground_truth.absent is None else ground_truth.absent.tobytes()]
-    parts += [name.encode() + values.tobytes() for name, values in sorted(ground_truth.values.items())]
+    parts += [as_bytes(name) + values.tobytes() for name, values in sorted(ground_truth.values.items())]
     return b"".join([*parts, repr(sequence.details).encode()])

@@ -57,7 +57,9 @@ def read_weights(
     if owners:
         raise DataError(f"{path}: is a checkpoint of '{' or '.join(owners)}', not of '{name}'")
     if len(found.weights) - len(found.misshapen) < _RELATED * len(state):
-        raise DataError(f"{path}: its {len(state)} tensors ({listed(state, _SHOWN)}) belong to no tracker known here")
+        whole = f"is a whole module ({printable(document.path, NAME)}); " if isinstance(document, Inert) else ""
+        names = listed(state, _SHOWN)
+        raise DataError(f"{path}: {whole}its {len(state)} tensors ({names}) belong to no tracker known here")
     hint = "; --rename FROM=TO calls parts of its names otherwise" if found.missing and found.unknown else ""
     raise DataError(f"{path}: does not fit '{name}': {describe(found)}{hint}")
 

@@ -12,6 +12,7 @@ from typing import Any
 from trackbench.checkpoints.weight_cache import file_sha256
 from trackbench.definitions import TRACKERS, DatasetDefinition, ResolvedDefinition, TrackerDefinition
 from trackbench.errors import UsageError, fold_name, suggestion
+from trackbench.files import as_bytes
 from trackbench.trackers.base import Options, TrackerModel
 from trackbench.trackers.classes import load_class
 from trackbench.trackers.devices import resolve_device
@@ -139,7 +140,7 @@ class TrackerSpec:
         if changed:
             text = ",".join(f"{key}={value}" for key, value in sorted(changed.items()))
             plain = all(c.isalnum() or c in "=,._-+" for c in text) and len(text) <= 60
-            marks.insert(0, text if plain else hashlib.sha256(text.encode()).hexdigest()[:8])
+            marks.insert(0, text if plain else hashlib.sha256(as_bytes(text)).hexdigest()[:8])
         return f"{self.name}@{','.join(marks)}" if marks else self.name
 
     def _is_identity(self, key: str) -> bool:

@@ -23,6 +23,7 @@ from trackbench.definitions import (
 )
 from trackbench.errors import UsageError, fold_name
 from trackbench.files import parse_toml
+from trackbench.quoting import shown
 from trackbench.trackers.base import Options
 from trackbench.trackers.classes import load_class
 
@@ -155,9 +156,9 @@ def parse_setting(text: str) -> tuple[str, Any]:
     """
     key, equals, value = text.partition("=")
     if not equals or not key.strip():
-        raise UsageError(f"--set '{text}': expected KEY=VALUE")
+        raise UsageError(f"--set {shown(text)}: expected KEY=VALUE")
     if not text.isprintable():
-        raise UsageError(f"--set '{text}': expected KEY=VALUE on one line")
+        raise UsageError(f"--set {shown(text)}: expected KEY=VALUE on one line")
     try:
         return key.strip(), parse_toml(f"value = {value}", "--set")["value"]
     except UsageError:

@@ -6,7 +6,6 @@ The built-in ones lie in ``trackers/recipes``; ``trackers/recipes/NAME.toml`` in
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -15,6 +14,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from trackbench.definitions import content_folder, describe_invalid
 from trackbench.errors import UsageError, fold_name, suggestion
+from trackbench.files import read_toml
+from trackbench.quoting import shown
 from trackbench.trackers.settings import merge, nested
 
 KIND = "trackers/recipes"
@@ -238,18 +239,17 @@ def _find(name: str) -> Path:
     raise UsageError(f"unknown recipe '{name}'{suggestion(name, names)} (there are: {', '.join(names)})")
 
 
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        raw = tomllib.loads(path.read_text(encoding="utf-8"))
-    except tomllib.TOMLDecodeError as error:
-        raise UsageError(f"{path}: not valid TOML: {error}") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path}: cannot be read: {error}") from None
+def _read(path: Path, seen: tuple[Path, ...] = ()) -> dict[str, Any]:
+    raw = read_toml(path)
     if "same_as" not in raw:
         return raw
-    other = _find(str(raw.pop("same_as")))
-    under = _read(other) if other != path else {}
-    for key in raw.pop("replace", []):
+    other, replaced = _find(str(raw.pop("same_as"))), raw.pop("replace", [])
+    if other in seen:
+        raise UsageError(f"{path}: key 'same_as': '{path.stem}' and '{other.stem}' are each the same as the other")
+    if not isinstance(replaced, list) or not all(isinstance(key, str) for key in replaced):
+        raise UsageError(f"{path}: key 'replace' is {shown(replaced)}: expected names of keys")
+    under = _read(other, (*seen, path)) if other != path else {}
+    for key in replaced:
         under.pop(key, None)
     merge(under, raw)
     return under

@@ -10,7 +10,10 @@ from pathlib import Path
 from trackbench.datasets.sequence import Details, GroundTruth, VideoSequence
 from trackbench.errors import DataError
 from trackbench.files import VIDEO_SUFFIXES, read_text
-from trackbench.regions.files import read_boxes, read_regions
+from trackbench.regions.files import MAX_ROW, read_boxes, read_regions
+
+#: How many numbers the line of a polygon may have.
+POLYGONS = range(6, MAX_ROW, 2)
 
 
 def find_clips(folder: Path) -> dict[str, Path]:
@@ -49,15 +52,18 @@ def clip_sequence(video: Path, attributes: tuple[str, ...] | None = None) -> Vid
 
 
 def read_truth(path: Path) -> GroundTruth:
-    """Return the annotation in a file: boxes with any separator, or other regions in VOT's text forms.
+    """Return the annotation in a file: boxes, or other regions in VOT's text forms, with any separator.
 
     Raises:
         DataError: it holds something else.
     """
-    first = read_text(path).strip().partition("\n")[0].strip()
-    if first[:1] == "m" or first.count(",") >= 5:
-        return GroundTruth.of_regions(read_regions(path))
-    return GroundTruth(read_boxes(path))
+    try:
+        return GroundTruth(read_boxes(path))
+    except DataError:
+        lines = read_text(path).split("\n")
+        if not any(line[:1] == "m" or len(re.findall(r"[^\s,;]+", line[:MAX_ROW])) in (1, *POLYGONS) for line in lines):
+            raise
+    return GroundTruth.of_regions(read_regions(path, any_separator=True))
 
 
 def read_attributes(path: Path) -> tuple[str, ...]:

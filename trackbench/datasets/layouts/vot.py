@@ -31,7 +31,7 @@ from trackbench.datasets.sequence import Details, GroundTruth, VideoSequence
 from trackbench.definitions import DATASETS, DatasetDefinition, RegionKind
 from trackbench.errors import DataError
 from trackbench.files import MAX_LINES, read_text
-from trackbench.quoting import printable
+from trackbench.quoting import printable, shown
 from trackbench.regions import Mask, Polygon, Region, Special, parse_region
 from trackbench.regions.files import read_regions
 
@@ -141,12 +141,14 @@ def read_metadata(path: Path) -> Metadata:
         elif key == "fps":
             fps = _rate(value)
             if fps is None:
-                raise DataError(f"{path}: line {line}: fps is '{value}'; expected a number above 0")
+                raise DataError(f"{path}: line {line}: fps is {shown(value, 40)}; expected a number above 0")
         elif key == "channels.color":
             if _FOLDER.fullmatch(value):  # vot-toolkit takes a folder's name for its usual pattern there
                 value = f"{value.rstrip('/')}/%08d.jpg"
             if not _PATTERN.fullmatch(value):
-                raise DataError(f"{path}: line {line}: {key} is '{value}'; expected a path such as color/%08d.jpg")
+                raise DataError(
+                    f"{path}: line {line}: {key} is {shown(value, 40)}; expected a path such as color/%08d.jpg"
+                )
             pattern = value
     size = (numbers["width"], numbers["height"]) if {"width", "height"} <= numbers.keys() else None
     return Metadata(pattern, size, numbers.get("length"), fps)

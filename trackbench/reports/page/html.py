@@ -92,7 +92,7 @@ class Page:
         """
         text = self.text(looks)
         write_text(path, text)
-        return len(text.encode())
+        return path.stat().st_size
 
     def text(self, looks: dict[str, Look]) -> str:
         """Return the page.

@@ -6,7 +6,6 @@ the OSTrack line: square crops, a Hann window over the scores, the offsets and s
 
 from __future__ import annotations
 
-import tomllib
 from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -18,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, FilePath, PrivateAttr, Valida
 from trackbench.checkpoints.weight_cache import file_sha256
 from trackbench.definitions import describe_invalid
 from trackbench.errors import TrackerError, UsageError
+from trackbench.files import read_toml
 from trackbench.nn.crops.normalise import IMAGENET_MEAN, IMAGENET_STD
 from trackbench.nn.crops.square import next_boxes, square_crop
 from trackbench.regions import Box, region_to_box
@@ -76,12 +76,9 @@ class Graph(BaseModel):
             UsageError: it is no TOML, a key is wrong, or the graph is not there.
         """
         try:
-            raw = tomllib.loads(path.read_text(encoding="utf-8"))
-            graph = cls.model_validate(raw)
+            graph = cls.model_validate(read_toml(path))
         except ValidationError as error:
             raise UsageError(describe_invalid(error, str(path), list(cls.model_fields))) from None
-        except (OSError, ValueError) as error:
-            raise UsageError(f"{path}: cannot be read as TOML: {error}") from None
         model = (path.parent / graph.model).resolve()
         if not model.is_file():
             raise UsageError(f"{path}: key 'model' is '{graph.model}': there is no file {model}")

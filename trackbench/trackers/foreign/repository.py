@@ -8,6 +8,8 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+from trackbench.files import as_bytes
+
 #: Files that decide what a tracker does.
 SOURCES = (".py", ".yaml", ".yml", ".json", ".toml")
 
@@ -53,5 +55,5 @@ def _digest(folder: Path, paths: Iterator[Path] | list[Path]) -> str:
     found = hashlib.sha256()
     for path in paths:
         content = (folder / path).read_bytes() if (folder / path).is_file() else b""
-        found.update(f"{path.as_posix()}\0{len(content)}\0".encode() + content)
+        found.update(as_bytes(f"{path.as_posix()}\0{len(content)}\0") + content)
     return found.hexdigest()

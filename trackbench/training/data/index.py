@@ -16,7 +16,7 @@ import numpy as np
 
 from trackbench.checkpoints.weight_cache import cached_path
 from trackbench.errors import DataError, UsageError
-from trackbench.files import write_bytes
+from trackbench.files import as_bytes, write_bytes
 from trackbench.training.data.clips import Clip, ClipSet, Mask, with_area
 
 Entry = tuple[str, list[str], list[list[float]]]
@@ -81,7 +81,7 @@ def indexed(name: str, root: Path, marker: Path, build: Callable[[], list[Entry]
         stamp = os.stat(marker).st_mtime_ns
     except OSError as error:
         raise DataError(f"{marker}: cannot be read: {error.strerror}; expected the annotations of '{name}'") from None
-    key = hashlib.sha256(f"{name}\n{root.resolve()}\n{stamp}".encode()).hexdigest()[:16]
+    key = hashlib.sha256(as_bytes(f"{name}\n{root.resolve()}\n{stamp}")).hexdigest()[:16]
     path = cached_path("x").parents[1] / "training" / f"{name}-{key}.json.gz"
     if path.is_file():
         try:

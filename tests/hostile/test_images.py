@@ -1,0 +1,124 @@
+"""Images that are damaged, cut off, turned, or claim to be enormous."""
+
+from __future__ import annotations
+
+import io
+import logging
+import zlib
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+from trackbench.errors import DataError
+from trackbench.frames import MAX_PIXELS, read_frame, read_image
+from trackbench.frames.jpeg import decode_jpeg
+
+
+def picture() -> NDArray[np.uint8]:
+    noise = np.random.default_rng(3).integers(0, 255, (120, 160, 3), np.uint8)
+    return np.asarray(cv2.GaussianBlur(noise, (5, 5), 0), np.uint8)
+
+
+def encoded(form: str = "jpeg", mode: str = "RGB", **how: object) -> bytes:
+    stream = io.BytesIO()
+    Image.fromarray(picture()).convert(mode).save(stream, form, **how)
+    return stream.getvalue()
+
+
+def damaged(data: bytes) -> bytes:
+    middle = len(data) // 2
+    return data[:middle] + b"\x55\xaa" * 20 + data[middle + 40 :]
+
+
+@pytest.mark.parametrize(
+    ("mode", "how"),
+    [
+        *(("RGB", {"subsampling": sampling}) for sampling in (0, 1, 2)),
+        *(("RGB", {"progressive": True}), ("RGB", {"keep_rgb": True}), ("L", {}), ("CMYK", {})),
+        ("RGB", {"exif": b"Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0"}),
+    ],
+)
+def test_jpegs_have_the_pixels_that_opencv_gives(tmp_path: Path, mode: str, how: dict[str, object]) -> None:
+    path = tmp_path / "a.jpg"
+    path.write_bytes(encoded(mode=mode, **how))
+    expected = cv2.imread(str(path))
+    assert expected is not None
+    np.testing.assert_array_equal(read_frame(path), expected[..., ::-1])
+    assert read_frame(path).shape == ((160, 120, 3) if "exif" in how else (120, 160, 3))
+
+
+def test_damage_is_named_with_its_file_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = tmp_path / "0005.jpg"
+    path.write_bytes(damaged(encoded()))
+    with caplog.at_level(logging.WARNING):
+        assert read_frame(path).shape == read_frame(path).shape == (120, 160, 3)
+    (record,) = caplog.records
+    assert record.getMessage().startswith(f"{path}: is damaged, and decoded as far as it goes: Corrupt JPEG data")
+    with pytest.raises(DataError, match=r"0005\.jpg: is damaged: Corrupt JPEG data"):
+        read_frame(path, strict=True)
+
+
+@pytest.mark.parametrize("left", [0.1, 0.5, 0.99])
+@pytest.mark.parametrize("progressive", [False, True])
+def test_a_jpeg_that_is_cut_off_is_refused(tmp_path: Path, left: float, progressive: bool) -> None:
+    data = encoded(progressive=progressive)
+    path = tmp_path / "0001.jpg"
+    path.write_bytes(data[: max(int(len(data) * left), 700)])
+    with pytest.raises(DataError, match=r"0001\.jpg: is cut off"):
+        read_frame(path)
+
+
+def test_a_jpeg_of_a_header_alone_is_no_image(tmp_path: Path) -> None:
+    path = tmp_path / "0001.jpg"
+    path.write_bytes(encoded()[:100])
+    with pytest.raises(DataError, match="is not a readable image"):
+        read_frame(path)
+
+
+def test_checksums_of_other_forms_are_compared_where_that_is_asked_for(tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    data = encoded("png")
+    head = data.index(b"IHDR") + 4
+    path.write_bytes(data[: head + 13] + bytes([data[head + 13] ^ 1]) + data[head + 14 :])
+    with pytest.raises(DataError, match=r"a\.png: is (damaged|not a readable image)"):
+        read_frame(path, strict=True)
+    for form in ("png", "bmp", "webp", "tiff", "ppm"):
+        path = tmp_path / f"a.{form}"
+        path.write_bytes(encoded(form))
+        assert read_frame(path, strict=True).shape == (120, 160, 3)
+
+
+def enormous_png(side: int) -> bytes:
+    def chunk(kind: bytes, content: bytes) -> bytes:
+        return len(content).to_bytes(4, "big") + kind + content + zlib.crc32(kind + content).to_bytes(4, "big")
+
+    header = side.to_bytes(4, "big") * 2 + b"\x08\x02\0\0\0"
+    return (
+        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(bytes(100))) + chunk(b"IEND", b"")
+    )
+
+
+def enormous_bmp(side: int) -> bytes:
+    data = bytearray(encoded("bmp"))
+    data[18:26] = side.to_bytes(4, "little") * 2
+    return bytes(data)
+
+
+@pytest.mark.parametrize("make", [enormous_png, enormous_bmp])
+@pytest.mark.parametrize("side", [16_000, 2_000_000])
+def test_more_pixels_than_any_frame_has_are_refused(tmp_path: Path, make: object, side: int) -> None:
+    path = tmp_path / "a.png"
+    path.write_bytes(make(side))  # type: ignore[operator]
+    for read in (read_frame, read_image):
+        with pytest.raises(DataError, match="pixels"):
+            read(path)
+
+
+def test_a_jpeg_that_claims_too_many_pixels_is_refused_before_it_is_decoded() -> None:
+    with pytest.raises(DataError, match=r"a\.jpg: claims 160 x 120 pixels; expected at most 100"):
+        decode_jpeg(Path("a.jpg"), encoded(), 100)
+    assert MAX_PIXELS > 8000 * 6000
