@@ -19,6 +19,7 @@ from trackbench.cli.list_ import list_app
 from trackbench.cli.merge import merge
 from trackbench.cli.methods import methods
 from trackbench.cli.pack import pack
+from trackbench.cli.profile import profile
 from trackbench.cli.report import report
 from trackbench.cli.reproduce import reproduce
 from trackbench.cli.run import run
@@ -68,6 +69,7 @@ app.command("merge")(guarded(merge))
 app.command("report")(guarded(report))
 app.command("explain")(guarded(explain))
 app.command("methods")(guarded(methods))
+app.command("profile")(guarded(profile))
 app.command("doctor")(guarded(doctor))
 app.command("reproduce")(guarded(reproduce))
 app.command("diff")(guarded(diff))

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from trackbench.datasets.catalogue import open_dataset
+from trackbench.datasets.catalogue import open_for_reports
 from trackbench.datasets.sequence import Dataset
 from trackbench.errors import TrackbenchError, UsageError
 from trackbench.reports import tables
@@ -182,7 +182,7 @@ def _verdicts(parts: Sequence[DatasetReport], roots: Sequence[Path], say: Callab
 def _open(datasets: Sequence[str | Dataset], root: Path | None) -> list[Dataset]:
     opened: dict[str, Dataset] = {}
     for wanted in datasets:
-        found = open_dataset(wanted, root) if isinstance(wanted, str) else wanted
+        found = open_for_reports(wanted, root) if isinstance(wanted, str) else wanted
         same = opened.setdefault(found.name, found)
         if same.root.resolve() != found.root.resolve():
             raise UsageError(

@@ -1,0 +1,111 @@
+"""``profile``: counts against the recorded ones, speeds, and what of it stands in papers' tables."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from command import document, trackbench
+from torch import nn
+
+from trackbench.engine.profiling import Clock, TimedNetwork, count_operations, count_parameters, speed_of
+from trackbench.frames import Frame
+from trackbench.reports.profiles import columns
+from trackbench.trackers.registry import find_tracker
+
+#: Millions of parameters of the official networks (the dossiers of SBT and SiamAttn), and of a network by hand.
+PARAMETERS = {"sbt-light": 3.824, "sbt-small": 13.819, "sbt-base": 22.000, "sbt-large": 35.251, "siamattn": 140.24}
+
+
+@pytest.mark.parametrize(("name", "millions"), PARAMETERS.items())
+def test_parameters_are_those_of_the_official_networks(name: str, millions: float) -> None:
+    found = count_parameters(find_tracker(name, random_weights=True))
+    assert found is not None
+    assert found / 1e6 == pytest.approx(millions, abs=6e-3)
+
+
+def test_without_a_network_there_is_nothing_to_count() -> None:
+    assert count_parameters(find_tracker("dcf")) is None
+
+
+def test_speeds() -> None:
+    speed = speed_of([0.01] * 19 + [0.11])
+    assert speed["fps"] == pytest.approx(20 / 0.3, abs=1e-3)
+    assert speed["p50_ms"] == 10
+    assert speed["p95_ms"] == pytest.approx(15)
+
+
+def test_calls_within_calls_of_a_network_count_once() -> None:
+    class Slow(nn.Module):
+        def part(self) -> None:
+            time.sleep(0.01)
+
+        def forward(self) -> int:
+            self.part()
+            return 3
+
+        def two(self) -> int:
+            self.part()
+            return self() + self()
+
+    class Whole(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.slow = Slow()
+            self.side = 7
+
+    clock = Clock(lambda: None)
+    network = TimedNetwork(Whole(), clock)
+    assert network.slow.two() == 6
+    assert 0.03 <= clock.seconds < 0.3
+    assert network.side == 7
+    assert network.slow() == 3
+
+
+def test_a_profile_is_kept_and_fills_a_papers_columns(workplace: Path) -> None:
+    told = document(
+        "profile", "sbt-light", "--random-weights", "--frames", "2", "--warm-up", "1", "--device", "cpu",
+        "--set", "search_size=64", "--set", "template_size=32",
+    )  # fmt: skip
+    assert told["speeds"].keys() == {"network", "tracker", "evaluation"}
+    assert told["speeds"]["evaluation"]["fps"] > 0
+    assert told["speeds"]["network"]["p50_ms"] < told["speeds"]["tracker"]["p50_ms"]
+    assert told["memory"]["peak_bytes"] > 0
+    assert told["template_flops"] > 0 < told["frame_flops"]
+    assert told["search_size"] == 64
+    assert (workplace / "runs" / "sbt-light@search_size=64,template_size=32" / "profile.json").is_file()
+    assert columns(told)["flops (G)"] == pytest.approx((told["template_flops"] + told["frame_flops"]) / 2e9)
+    # Other sizes are not the row of the table.
+    rows = document("report", "--paper", "sbt:2")["paper"]
+    assert all(row["measured"] is None for row in rows)
+
+
+def test_a_tracker_without_a_network_has_speeds_alone(workplace: Path) -> None:
+    result = trackbench("profile", "static", "-d", "data", "--frames", "5", "--warm-up", "1")
+    assert "the tracker" in result.stdout
+    assert "the network" not in result.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "template", "frame"),
+    [
+        # Billions of operations, two a multiply-add, that torch's counter gave on the official code.
+        ("siamattn-box", 21.3, 108.7),
+        ("sparsett", 3.95, 26.09),
+    ],
+)
+def test_operations_are_those_of_the_official_code(name: str, template: float, frame: float, crossing: Path) -> None:
+    from trackbench.datasets.catalogue import open_dataset
+
+    (sequence,) = open_dataset(str(crossing)).sequences
+    from trackbench.frames import read_frame
+
+    images: list[Frame] = [read_frame(path) for path in sequence.frames[:3]]
+    found = count_operations(find_tracker(name, random_weights=True), images, sequence)
+    assert found is not None
+    assert found[0] / 1e9 == pytest.approx(template, rel=0.03)
+    assert found[1] / 1e9 == pytest.approx(frame, rel=0.03)
+    assert torch.is_grad_enabled()
