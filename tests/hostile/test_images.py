@@ -6,6 +6,7 @@ import io
 import logging
 import zlib
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -42,7 +43,7 @@ def damaged(data: bytes) -> bytes:
         ("RGB", {"exif": b"Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0"}),
     ],
 )
-def test_jpegs_have_the_pixels_that_opencv_gives(tmp_path: Path, mode: str, how: dict[str, object]) -> None:
+def test_jpegs_have_the_pixels_that_opencv_gives(tmp_path: Path, mode: str, how: dict[str, Any]) -> None:
     path = tmp_path / "a.jpg"
     path.write_bytes(encoded(mode=mode, **how))
     expected = cv2.imread(str(path))

@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 
 from trackbench.datasets.catalogue import read_table
 from trackbench.definitions import DATASETS, DatasetDefinition
-from trackbench.errors import DataError, UsageError, fold_name, suggestion
+from trackbench.errors import DataError, UsageError, suggestion
 from trackbench.files import folder_name, write_bytes
 from trackbench.formats.reading import read_confidences
 from trackbench.formats.writers import FORMATS, ResultFormat, SequenceResult
-from trackbench.results.store import RunFolder, stored_runs
+from trackbench.results.store import RunFolder, labels_of, stored_runs
 
 
 @dataclass
@@ -57,7 +57,7 @@ def find_run(runs: Path, tracker: str, dataset: str, protocols: Sequence[str] = 
 
     Args:
         runs: the folder of all runs.
-        tracker: its label.
+        tracker: its label, or the name of a tracker of which one run is stored.
         dataset: what it ran on.
         protocols: those that count.
 
@@ -71,7 +71,10 @@ def find_run(runs: Path, tracker: str, dataset: str, protocols: Sequence[str] = 
             raise
         name = re.sub(r"[^\w.+-]", "_", Path(dataset).resolve().name)
     found = [run for run in stored_runs(runs, name) if run.key.protocol in protocols]
-    chosen = [run for run in found if fold_name(folder_name(run.key.tracker)) == fold_name(folder_name(tracker))]
+    meant = labels_of(tracker, dict.fromkeys(run.key.tracker for run in found))
+    if len(meant) > 1:
+        raise UsageError(f"{runs}: '{tracker}' means several runs on {name}: {', '.join(meant)}; name one of them")
+    chosen = [run for run in found if run.key.tracker in meant]
     if len(chosen) > 1:
         stored = ", ".join(run.key.protocol for run in chosen)
         raise UsageError(f"{runs}: holds results of '{tracker}' on {name} of {stored}; --protocol takes one")

@@ -37,7 +37,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trackbench.cache import remove_caches
-from trackbench.errors import DataError
+from trackbench.errors import DataError, fold_name
 from trackbench.files import MAX_DOCUMENT, TEMPORARY, folder_name, lines_of, read_bytes, read_text, write_text
 from trackbench.regions import Mask, Region, format_region, parse_region, region_to_box
 from trackbench.regions.files import parse_box_table, read_boxes, read_regions
@@ -383,6 +383,23 @@ def stored_runs(runs: Path, dataset: str | None = None) -> list[RunFolder]:
         if dataset is None or key.dataset == dataset:
             found.append(RunFolder(runs, key))
     return found
+
+
+def labels_of(wanted: str, labels: Iterable[str]) -> list[str]:
+    """Return the labels that a tracker's name stands for: that very label, else all runs of the tracker.
+
+    Example:
+        >>> labels_of("dcf", ["dcf", "dcf@cell=4"]), labels_of("DCF", ["dcf@cell=4", "static"])
+        (['dcf'], ['dcf@cell=4'])
+    """
+    labels = list(labels)
+    spelled, folder = fold_name(wanted), fold_name(folder_name(wanted))
+    return (
+        [label for label in labels if label == wanted]
+        or [label for label in labels if fold_name(folder_name(label)) == folder]
+        or [label for label in labels if label.partition("@")[0] == wanted]
+        or [label for label in labels if fold_name(label.partition("@")[0]) == spelled]
+    )
 
 
 def _is_running(process: int) -> bool:

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trackbench.datasets.sequence import Dataset, VideoSequence
-from trackbench.errors import DataError, UsageError, fold_name, suggestion
+from trackbench.errors import DataError, UsageError, suggestion
 from trackbench.metrics.vot.tracks import VotSequence
-from trackbench.results.store import RunFolder, stored_runs
+from trackbench.results.store import RunFolder, labels_of, stored_runs
 from trackbench.results.timing import tracking_speed
 
 Boxes = NDArray[np.float64]
@@ -87,13 +87,10 @@ def find_runs(dataset: Dataset, runs: Runs, trackers: Sequence[str] | None, prot
         return stored
     chosen: dict[Path, RunFolder] = {}
     for wanted in trackers:
-        hits = (
-            [f for f in stored if f.key.tracker == wanted]
-            or [f for f in stored if _base(f.key.tracker) == wanted]
-            or [f for f in stored if fold_name(_base(f.key.tracker)) == fold_name(wanted)]
-        )
+        labels = [folder.key.tracker for folder in stored]
+        meant = labels_of(wanted, labels)
+        hits = [folder for folder in stored if folder.key.tracker in meant]
         if not hits:
-            labels = [folder.key.tracker for folder in stored]
             hint = suggestion(wanted, labels)
             raise UsageError(f"no run of '{wanted}' on {dataset.name} in {places}{hint} (stored: {', '.join(labels)})")
         chosen.update({folder.path: folder for folder in hits})
@@ -126,7 +123,3 @@ def datasets_with_runs(runs: Runs) -> set[str]:
     """Return the names of the data sets on which something is stored."""
     roots = [runs] if isinstance(runs, Path) else runs
     return {folder.key.dataset for root in roots for folder in stored_runs(root)}
-
-
-def _base(label: str) -> str:
-    return label.partition("@")[0]

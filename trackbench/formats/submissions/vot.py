@@ -27,7 +27,7 @@ from trackbench.formats.vot import folder_name, runs_of, trajectory_files
 from trackbench.metrics.vot.conventions import EQUAL_REPETITIONS, REPETITIONS
 from trackbench.protocols.supervised import same_trajectories
 from trackbench.regions import STARTED
-from trackbench.results.store import RunFolder, RunKey
+from trackbench.results.store import RunFolder, RunKey, labels_of, stored_runs
 
 
 def experiments(dataset: Dataset) -> dict[str, str]:
@@ -49,14 +49,19 @@ def pack_vot(runs: Path, tracker: str, dataset: Dataset) -> Package:
 
     Args:
         runs: the folder of all runs.
-        tracker: the runs' label.
+        tracker: the runs' label, or the name of a tracker whose runs all have one label.
         dataset: the challenge; its annotations have to be there.
 
     Raises:
         UsageError: no challenge of VOT, or nothing of the tracker is stored.
     """
-    package = Package("vot", tracker, dataset.name, dataset.of)
     wanted = experiments(dataset)
+    stored = dict.fromkeys(run.key.tracker for run in stored_runs(runs, dataset.name))
+    meant = labels_of(tracker, stored)
+    if len(meant) > 1:
+        raise UsageError(f"{runs}: '{tracker}' means several runs on {dataset.name}: {', '.join(meant)}; name one")
+    tracker = meant[0] if meant else tracker
+    package = Package("vot", tracker, dataset.name, dataset.of)
     folders = {name: RunFolder(runs, RunKey(tracker, dataset.name, protocol)) for name, protocol in wanted.items()}
     manifests = {name: manifest for name, folder in folders.items() if (manifest := folder.manifest())}
     if not manifests:
