@@ -31,6 +31,9 @@ INERT = {
     "gdown": "gdown",
 }
 
+#: The same of trackit: logging, communication between machines, decoders of images that come decoded.
+TRACKIT_INERT = {"wandb": "wandb", "zmq": "pyzmq", "exifread": "exifread", "turbojpeg": "PyTurboJPEG"}
+
 #: Names that numpy 1.24 removed -> what they were.
 ALIASES = {"int": int, "float": float, "bool": bool, "object": object}
 
