@@ -255,10 +255,21 @@ def test_an_interpreter_that_is_not_there_is_named(build) -> None:
 
 
 def test_frames_lie_in_memory_that_nobody_else_sees(frames) -> None:
-    memory = client.SharedMemory()
-    path, places = memory.put(frames[:2])
-    assert [place["offset"] for place in places] == [0, frames[0].nbytes]
-    assert process.SharedFrames().read(path, places)[1].tolist() == frames[1].tolist()
-    memory.hide()
-    assert not Path(path).exists()
+    memory, seen = client.SharedMemory(), process.SharedFrames()
+    kept = seen.read(memory.put(frames[:2]))[1]
+    assert kept.tolist() == frames[1].tolist()
+    memory.settle(seen.busy())
+    assert not any(Path(slot.path).exists() for slot in memory._slots.values() if slot.path)
+    # The frame that is kept stays; the place of the other one is written again.
+    later = memory.put(frames[2:4])
+    assert [place["slot"] for place in later["frames"]] == [0, 2]
+    assert [frame[0, 0, 0] for frame in seen.read(later)] == [20, 30]
+    assert kept.tolist() == frames[1].tolist()
+    del kept
+    memory.settle(seen.busy())
+    # A larger frame does not fit, so that one place is given up for it.
+    large = np.zeros((80, 60, 3), np.uint8)
+    asked = memory.put([large])
+    assert (asked["frames"][0]["slot"], asked["dropped"]) == (3, [0])
+    assert seen.read(asked)[0].shape == large.shape
     memory.close()

@@ -117,17 +117,17 @@ class Worker:
         Raises:
             TrackerError: the tracker failed, or the process ended or gave no answer in time and is ended.
         """
-        path, places = self._frames.put(frames)
+        memory = self._frames.put(frames)
         stdin, stdout = self._process.stdin, self._process.stdout
         assert stdin is not None
         assert stdout is not None
         try:
-            send(stdin, request | {"file": path, "frames": places}, blobs)
+            send(stdin, request | {"memory": memory}, blobs)
             if not select.select([stdout], [], [], self._timeout)[0]:
                 self.close()
                 raise TrackerError(f"{self._name}: no answer within {self._timeout:g} seconds{self._last_words()}")
             reply, out = receive(stdout)
-            self._frames.hide()
+            self._frames.settle(reply["busy"])
         except (OSError, EOFError, ValueError):
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._process.wait(GRACE)
@@ -198,51 +198,80 @@ class InProcess:
 
 
 class SharedMemory:
-    """Frames for a worker, in a file that both sides map; it grows with the frames."""
+    """Frames for a worker, each in a file that both sides map, which is used again when the worker has let go of it.
+
+    A frame is written once and never copied on the other side: a tracker that keeps a frame keeps its slot.
+    """
 
     def __init__(self) -> None:
-        self._map: mmap.mmap | None = None
-        self._array: Any = None
-        self._path, self._named = "", False
+        self._slots: dict[int, _Slot] = {}
+        self._busy: set[int] = set()
+        self._made = 0
+        self._dropped: list[int] = []
 
-    def put(self, frames: Sequence[Frame]) -> tuple[str, list[dict[str, Any]]]:
-        """Write frames and return the file and where each lies in it."""
-        size = sum(frame.nbytes for frame in frames)
-        if size and (self._map is None or len(self._map) < size):
-            self._grow(size)
-        places, offset = [], 0
+    def put(self, frames: Sequence[Frame]) -> dict[str, Any]:
+        """Write frames and return where each lies, for the worker."""
+        places = []
+        taken = set(self._busy)
         for frame in frames:
-            np.copyto(self._array[offset : offset + frame.nbytes].reshape(frame.shape), frame)
-            places.append({"offset": offset, "shape": list(frame.shape)})
-            offset += frame.nbytes
-        return self._path, places
+            number = self._free(frame.nbytes, taken)
+            taken.add(number)
+            np.copyto(self._slots[number].array[: frame.nbytes].reshape(frame.shape), frame)
+            places.append({"slot": number, "shape": list(frame.shape)})
+        files = {str(number): slot.path for number, slot in self._slots.items() if slot.path}
+        dropped, self._dropped = self._dropped, []
+        return {"frames": places, "files": files, "dropped": dropped}
 
-    def hide(self) -> None:
-        """Remove the file's name, once the other side has mapped it, so that nothing is left whoever dies."""
-        if self._map is not None and self._named:
-            with contextlib.suppress(OSError):
-                os.unlink(self._path)
-            self._named = False
+    def settle(self, busy: Sequence[int]) -> None:
+        """Note which slots the worker still needs; remove the names of those that it has mapped."""
+        self._busy = set(busy)
+        for slot in self._slots.values():
+            slot.hide()
 
     def close(self) -> None:
-        """Let go of the file."""
-        self.hide()
-        if self._map is not None:
-            self._array = None
-            self._map.close()
-            self._map = None
+        """Let go of all files."""
+        for slot in self._slots.values():
+            slot.close()
+        self._slots.clear()
 
-    def _grow(self, size: int) -> None:
-        self.close()
+    def _free(self, size: int, taken: set[int]) -> int:
+        """Return the number of a slot that nobody uses and that is large enough, a new one where there is none."""
+        free = [number for number in self._slots if number not in taken]
+        for number in free:
+            if self._slots[number].size >= size:
+                return number
+        for number in free[:1]:  # too small: its place is taken by the new one
+            self._slots.pop(number).close()
+            self._dropped.append(number)
+        number, self._made = self._made, self._made + 1
+        self._slots[number] = _Slot(size)
+        return number
+
+
+class _Slot:
+    """One file in memory; its name is gone once both sides have mapped it, so that nothing is left whoever dies."""
+
+    def __init__(self, size: int) -> None:
         memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
-        handle, self._path = tempfile.mkstemp(prefix="trackbench-frames-", dir=memory)
+        handle, self.path = tempfile.mkstemp(prefix="trackbench-frame-", dir=memory)
+        self.size = size
         try:
             os.truncate(handle, size)
             self._map = mmap.mmap(handle, size)
-            self._named = True
         finally:
             os.close(handle)
-        self._array = np.frombuffer(self._map, np.uint8)
+        self.array: Any = np.frombuffer(self._map, np.uint8)
+
+    def hide(self) -> None:
+        if self.path:
+            with contextlib.suppress(OSError):
+                os.unlink(self.path)
+            self.path = ""
+
+    def close(self) -> None:
+        self.hide()
+        self.array = None
+        self._map.close()
 
 
 def _end(process: subprocess.Popen[bytes], folder: Path, frames: SharedMemory) -> None:

@@ -17,6 +17,7 @@ import os
 import struct
 import sys
 import traceback
+import weakref
 from collections.abc import Sequence
 from typing import IO, Any
 
@@ -92,27 +93,35 @@ def whole_mask(description: dict[str, Any], data: bytes, size: tuple[int, int]) 
 
 
 class SharedFrames:
-    """The frames of one request, in files that the other side has filled."""
+    """The frames of requests, in files that the other side has filled and fills again once nobody here looks at them."""
 
     def __init__(self) -> None:
-        self._maps: dict[str, Any] = {}
+        self._maps: dict[int, Any] = {}
+        self._seen: dict[int, Any] = {}
 
-    def read(self, path: str, descriptions: list[dict[str, Any]]) -> list[Any]:
-        """Return the frames as arrays of their own, since a tracker may keep them: uint8 (H, W, C)."""
+    def read(self, memory: dict[str, Any]) -> list[Any]:
+        """Return the frames as arrays that live as long as somebody keeps them: uint8 (H, W, C)."""
         import numpy as np
 
-        if path not in self._maps:
-            for old in self._maps.values():
-                old.close()
-            with open(path, "r+b") as file:
-                self._maps = {path: mmap.mmap(file.fileno(), 0)}
+        for number in memory["dropped"]:
+            self._maps.pop(number, None)
+        for name, path in memory["files"].items():
+            if int(name) not in self._maps:
+                with open(path, "r+b") as file:
+                    self._maps[int(name)] = mmap.mmap(file.fileno(), 0)
         frames = []
-        for item in descriptions:
+        for item in memory["frames"]:
             h, w, c = item["shape"]
-            view = np.frombuffer(self._maps[path], np.uint8, h * w * c, item["offset"])
-            frames.append(view.reshape(h, w, c).copy())
-            del view  # a mapping that somebody looks at cannot be closed
+            # Every view of a frame, and every tensor on it, keeps this array alive.
+            whole = np.frombuffer(self._maps[item["slot"]], np.uint8, h * w * c)
+            self._seen[item["slot"]] = weakref.ref(whole)
+            frames.append(whole.reshape(h, w, c))
         return frames
+
+    def busy(self) -> list[int]:
+        """Return the numbers of the files that somebody still looks at."""
+        self._seen = {number: seen for number, seen in self._seen.items() if seen() is not None}
+        return list(self._seen)
 
 
 class Service:
@@ -127,7 +136,7 @@ class Service:
         self._folder, self._package = folder, package
         self._door: Any = None
         self._states: dict[int, Any] = {}
-        self._frames = SharedFrames()
+        self.frames = SharedFrames()
 
     def answer(
         self, request: dict[str, Any], blobs: list[bytes], frames: list[Any] | None = None
@@ -140,7 +149,7 @@ class Service:
             self._door = self._load(request["door"])(request["options"], request["device"])
             return {"record": self._door.record()}, []
         if frames is None:
-            frames = self._frames.read(request["file"], request["frames"])
+            frames = self.frames.read(request["memory"])
         reply, out = (self._start if kind == "start" else self._step)(request, frames, blobs)
         return reply, out
 
@@ -202,7 +211,7 @@ def serve() -> None:
             reply, out = {"error": describe_error(error)}, []
         sys.stdout.flush()
         sys.stderr.flush()
-        send(outgoing, reply, out)
+        send(outgoing, dict(reply, busy=service.frames.busy()), out)
 
 
 def describe_error(error: BaseException) -> dict[str, Any]:
