@@ -93,7 +93,7 @@ def whole_mask(description: dict[str, Any], data: bytes, size: tuple[int, int]) 
 
 
 class SharedFrames:
-    """The frames of requests, in files that the other side has filled and fills again once nobody here looks at them."""
+    """The frames of requests, in files that the other side fills again once nobody here looks at them."""
 
     def __init__(self) -> None:
         self._maps: dict[int, Any] = {}
