@@ -79,6 +79,7 @@ def run(
     weights: AnyPath | None = None,
     random_weights: bool = False,
     seed: int = 0,
+    label: str | None = None,
     restart: bool = False,
     say: Callable[[str], object] = lambda _: None,
 ) -> list[dict[str, Any]]:
@@ -99,10 +100,11 @@ def run(
         batch: sequences at once; times are latency only at 1. None: as many as fit into memory.
         threads: threads that decode images.
         workers: processes; None: one a device. A script that asks for several needs Python's ``__main__`` guard.
-        options: dotted option name -> value, as after ``--set``.
+        options: dotted option name -> value, as after ``--set``; of one tracker with its name before it.
         weights: a checkpoint to use instead of the cached one.
         random_weights: run without a checkpoint.
         seed: for trackers that draw at random.
+        label: what stands behind the trackers' names in the labels; default: weights and options.
         restart: throw away stored results of these runs first.
         say: takes a line of what else there is to know.
 
@@ -122,6 +124,7 @@ def run(
         _path(weights),
         random_weights,
         seed=seed,
+        label=label,
     )
     groups = prepare(
         choice,

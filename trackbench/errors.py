@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Sequence
+from itertools import permutations
 
 from trackbench.quoting import NAME, printable
 
@@ -57,6 +59,19 @@ def unforeseen(error: BaseException) -> str:
     return f"{type(error).__name__}: {printable(str(error), SAID)}".removesuffix(": ")
 
 
+class SeveralErrors(TrackbenchError):  # noqa: N818 - it is several
+    """Several things that are wrong at once; people see a line each.
+
+    Args:
+        errors: what is wrong.
+    """
+
+    def __init__(self, errors: Sequence[TrackbenchError]) -> None:
+        super().__init__("; ".join(map(str, errors)))
+        self.errors = tuple(errors)
+        self.exit_code = max(error.exit_code for error in errors)
+
+
 class LostStateError(TrackerError):
     """A target's state went down with a process through another target's fault: run alone, it may well succeed."""
 
@@ -67,9 +82,35 @@ def fold_name(name: str) -> str:
 
 
 def suggestion(name: str, known: Iterable[str]) -> str:
-    """Return ``"; did you mean 'x'?"`` for the known name nearest to ``name``, or an empty string."""
-    if len(name) > NAME:  # nobody's slip of the keys, and slow to compare
+    """Return ``"; did you mean 'x'?"`` for the known names that ``name`` is a slip of, or an empty string.
+
+    Near are a few wrong letters, the words in another order, and the beginning of a name.
+
+    Example:
+        >>> suggestion("light-sbt", ["sbt-light", "dcf"]), suggestion("all", ["sbt-small"])
+        ("; did you mean 'sbt-light'?", '')
+    """
+    if len(name) > NAME or "," in name:  # nobody's slip of the keys
         return ""
     folded = {fold_name(other): other for other in known}
-    near = difflib.get_close_matches(fold_name(name), list(folded), n=1, cutoff=0.5)
-    return f"; did you mean '{folded[near[0]]}'?" if near else ""
+    found = [f"'{folded[near]}'" for near in _nearest(name, list(folded))]
+    return f"; did you mean {' or '.join(found)}?" if found else ""
+
+
+def _nearest(name: str, known: list[str]) -> list[str]:
+    wanted = fold_name(name)
+    words = re.split(r"[-_. ]+", name.lower())
+    if 1 < len(words) <= 4:
+        turned = {"".join(order) for order in permutations(words)}
+        if hits := [other for other in known if other in turned]:
+            return hits[:1]
+    if len(wanted) >= 3 and (longer := [other for other in known if other.startswith(wanted)]):
+        return sorted(longer, key=len)[:3]
+    if len(wanted) <= 3:  # of short names the share of equal letters says too little
+        return [other for other in known if len(other) == len(wanted) and _is_one_slip(wanted, other)][:1]
+    return difflib.get_close_matches(wanted, known, n=1, cutoff=0.7)
+
+
+def _is_one_slip(name: str, other: str) -> bool:
+    """Whether one letter of ``other``, of the same length, is another, or two have changed places."""
+    return sorted(name) == sorted(other) or sum(a != b for a, b in zip(name, other, strict=True)) == 1

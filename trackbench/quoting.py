@@ -7,8 +7,9 @@ too long is cut in its middle. Errors, consoles and writers of tables call this 
 
 from __future__ import annotations
 
+import re
 import reprlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 #: Characters of a name or value within a message, of a path in a list, and of a whole message.
@@ -78,6 +79,19 @@ def listed(items: Iterable[object], most: int = 6) -> str:
     items = list(items)
     more = f" and {len(items) - most} more" if len(items) > most else ""
     return ", ".join(printable(str(item), ITEM) for item in items[:most]) + more
+
+
+def alike(reasons: Mapping[str, str]) -> list[list[str]]:
+    """Return the keys of ``reasons`` in groups: in one group the texts differ by numbers and the key's own name alone.
+
+    Example:
+        >>> alike({"a.txt": "has 3 lines", "b.txt": "has 45 lines", "c.txt": "is empty"})
+        [['a.txt', 'b.txt'], ['c.txt']]
+    """
+    groups: dict[str, list[str]] = {}
+    for key, reason in reasons.items():
+        groups.setdefault(re.sub(r"\d+(\.\d+)?", "0", reason.replace(key, "")), []).append(key)
+    return list(groups.values())
 
 
 def _spelled(character: str) -> str:

@@ -61,7 +61,15 @@ def test_another_file_is_another_run(official: Path) -> None:
     other = official.with_name("mine.pth.tar")
     changed = {f"module.{name}": tensor + 0.01 for name, tensor in dcfnet_weights().items()}
     torch.save({"state_dict": changed, "epoch": 3, "best": np.float64(1)}, other)
-    assert run("--weights", str(other))["tracker"].startswith("dcfnet@weights=")
+    assert run("--weights", str(other))["tracker"] == "dcfnet@mine"
+    # Another file of the same name is no other run by mistake.
+    twin = other.with_name("twin")
+    twin.mkdir()
+    torch.save({name: tensor + 0.02 for name, tensor in dcfnet_weights().items()}, twin / other.name)
+    result = trackbench("run", "dcfnet", "-d", "data", "--weights", str(twin / other.name), code=2)
+    assert "holds results of other settings (weights_sha256: stored" in result.stderr
+    assert "--label NAME keeps both" in result.stderr
+    assert run("--weights", str(twin / other.name), "--label", "twin")["tracker"] == "dcfnet@twin"
     trackbench("weights", "add", "dcfnet", str(other))  # takes the place of the first
     assert run()["tracker"] == "dcfnet"
 
@@ -89,9 +97,24 @@ def test_random_weights_are_named_everywhere(official: Path) -> None:
     assert run("--random-weights", "--set", "scales=1")["tracker"] == "dcfnet@scales=1,random-weights"
 
 
+def test_kept_weights_are_removed_and_never_the_official_file(official: Path) -> None:
+    assert "(none are kept)" in trackbench("weights", "remove", "dcfnet", code=2).stderr
+    trackbench("weights", "add", "dcfnet", str(official))
+    assert "'dcfnt' are kept; did you mean 'dcfnet'?" in trackbench("weights", "remove", "dcfnt", code=2).stderr
+    (path,) = document("weights", "remove", "DCFNet")["removed"]
+    assert not Path(path).exists()
+    assert official.is_file()
+    assert document("weights", "list")["weights"] == []
+
+
+def test_another_file_than_the_published_one_is_said(official: Path) -> None:
+    assert "It is NOT the published file." in trackbench("weights", "add", "dcfnet", str(official)).stdout
+
+
 def test_without_weights(official: Path) -> None:
     result = trackbench("run", "dcfnet", "-d", "data", code=1)
-    assert "dcfnet has no weights: get param.pth from foolwood/DCFNet_pytorch" in result.stderr
+    assert "dcfnet has no weights: get param.pth (41232 bytes, sha256 8a9c2ad0" in result.stderr
+    assert "from foolwood/DCFNet_pytorch" in result.stderr
     assert "`trackbench weights add dcfnet FILE`" in result.stderr
     assert len(result.stderr.strip().splitlines()) == 1
     (row,) = [row for row in document("list", "trackers")["trackers"] if row["name"] == "dcfnet"]

@@ -27,12 +27,12 @@ def test_all_packages_of_this_environment_are_good() -> None:
 
 def test_a_gpu_that_pytorch_was_not_built_for_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    monkeypatch.setattr(environment, "_driver", lambda: "570.1")
+    monkeypatch.setattr(environment, "nvidia_driver", lambda: "570.1")
     monkeypatch.setattr(torch.version, "cuda", None)
     finding = environment.torch_device()
     assert finding.state == "bad"
     assert "is built for the CPU, and there is a GPU" in finding.text
-    monkeypatch.setattr(environment, "_driver", lambda: None)
+    monkeypatch.setattr(environment, "nvidia_driver", lambda: None)
     assert environment.torch_device().state == "good"
 
 

@@ -99,6 +99,20 @@ def cache_weights(tracker: str, weights: Mapping[str, Tensor], source: Path) -> 
     return made
 
 
+def remove_cached(tracker: str) -> Path:
+    """Remove the kept weights of ``tracker``; returns the file that was removed.
+
+    Raises:
+        DataError: it cannot be removed.
+    """
+    path = cached_path(tracker)
+    try:
+        path.unlink()
+    except OSError as error:
+        raise DataError(f"{path}: cannot be removed: {error.strerror}") from None
+    return path
+
+
 def load_cached(tracker: str) -> dict[str, Tensor]:
     """Return the kept weights of ``tracker``.
 

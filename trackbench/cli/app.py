@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from trackbench.cli.check import check
+from trackbench.cli.commands import Commands
 from trackbench.cli.data import data_app
 from trackbench.cli.diff import diff
 from trackbench.cli.doctor import doctor
@@ -24,6 +25,7 @@ from trackbench.cli.report import report
 from trackbench.cli.reproduce import reproduce
 from trackbench.cli.run import run
 from trackbench.cli.shared import guarded
+from trackbench.cli.show import show
 from trackbench.cli.statistics import statistics
 from trackbench.cli.status import status
 from trackbench.cli.synthesize import synthesize
@@ -35,10 +37,10 @@ from trackbench.cli.weights import weights_app
 
 app = typer.Typer(
     name="trackbench",
+    cls=Commands,
     help="Run single-object trackers over the field's benchmarks and turn the results into numbers to publish.",
     epilog="Example: trackbench run dcf -d otb100 --root ~/data/OTB && trackbench report -d otb100 --root ~/data/OTB",
     no_args_is_help=True,
-    add_completion=False,
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -84,6 +86,7 @@ app.command("video")(guarded(video))
 app.command("figure")(guarded(figure))
 app.command("train")(guarded(train))
 app.command("synthesize")(guarded(synthesize))
+app.command("show")(guarded(show))
 app.add_typer(list_app, name="list")
 app.add_typer(data_app, name="data")
 app.add_typer(weights_app, name="weights")

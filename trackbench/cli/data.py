@@ -7,15 +7,18 @@ from typing import Annotated
 
 import typer
 
-from trackbench.cli.shared import Debug, Json, guarded, print_json, print_line
+from trackbench.cli import completion
+from trackbench.cli.shared import Debug, Json, Quiet, guarded, messages, print_json, print_line
 
-data_app = typer.Typer(help="Remember where data sets lie.", no_args_is_help=True)
+data_app = typer.Typer(help="Remember where data sets lie, and fetch those that need no form.", no_args_is_help=True)
+
+Name = Annotated[str, typer.Argument(help="A name of `trackbench list datasets`.", autocompletion=completion.datasets)]
 
 
 @data_app.command("add")
 @guarded
 def add(
-    dataset: Annotated[str, typer.Argument(help="A name of `trackbench list datasets`.")],
+    dataset: Name,
     folder: Annotated[Path, typer.Argument(help="The folder that holds its sequences.")],
     json: Json = False,
     debug: Debug = False,
@@ -37,3 +40,93 @@ def add(
         print_json({"dataset": name, "root": str(found.root.resolve()), "sequences": len(found.sequences)})
         return
     print_line(f"{name}: {len(found.sequences)} of {found.of} sequences in {found.root.resolve()}, written to {path}")
+
+
+@data_app.command("list")
+@guarded
+def list_data(json: Json = False, debug: Debug = False) -> None:
+    """List where data sets are known to lie, and how many of their sequences are there."""
+    from trackbench.datasets.catalogue import readiness
+    from trackbench.datasets.roots import remembered
+    from trackbench.definitions import DATASETS
+
+    rows = []
+    for name, folder in sorted(remembered().items()):
+        known = name in DATASETS
+        found = readiness(name) if known else None
+        why_not = f"unknown data set '{name}'" if found is None else found.why_not
+        rows.append(
+            {
+                "name": name,
+                "folder": str(folder),
+                "sequences": found.sequences if found else 0,
+                "of": found.of if found else None,
+                "ready": bool(found and found.ready),
+                "why_not": why_not,
+            }
+        )
+    if json:
+        print_json({"datasets": rows})
+        return
+    if not rows:
+        print_line("no data set is remembered; `trackbench data add NAME DIR` adds one")
+    for row in rows:
+        missing = "" if row["ready"] and not row["why_not"] else f" ({row['why_not']})"
+        print_line(f"{row['name']}: {row['sequences']} of {row['of']} sequences in {row['folder']}{missing}")
+
+
+@data_app.command("download")
+@guarded
+def download(
+    dataset: Name,
+    folder: Annotated[Path, typer.Argument(help="Folder for its sequences; it is made.")],
+    json: Json = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Fetch DATASET into FOLDER, where it may be had without a form, and remember it. A stopped download goes on.
+
+    [bold]Example[/bold]
+
+    trackbench data download vot2018 ~/data/VOT2018
+    """
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+
+    from trackbench.datasets.catalogue import open_dataset
+    from trackbench.datasets.download import fetch_dataset
+    from trackbench.datasets.roots import remember
+    from trackbench.definitions import DATASETS
+
+    definition = DATASETS.get(dataset).value
+    console = messages(quiet)
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=16),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task("asking", total=None)
+        fetched = fetch_dataset(
+            definition,
+            folder,
+            lambda name, there, of: progress.update(task, description=name[-24:], completed=there, total=of),
+        )
+    found = open_dataset(definition.name, folder)
+    path = remember(definition.name, found.root)
+    if json:
+        print_json(
+            {
+                "dataset": definition.name,
+                "root": str(found.root.resolve()),
+                "sequences": len(found.sequences),
+                "of": found.of,
+                "fetched": fetched,
+            }
+        )
+        return
+    print_line(
+        f"{definition.name}: {len(found.sequences)} of {found.of} sequences in {found.root.resolve()} "
+        f"({fetched} archives fetched), written to {path}"
+    )

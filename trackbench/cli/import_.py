@@ -12,6 +12,9 @@ from trackbench.cli.shared import Debug, Json, Quiet, Root, Runs, messages, prin
 if TYPE_CHECKING:
     from trackbench.formats.importing import ImportPlan
 
+#: Files of one fault that are named each in a line.
+FEW = 3
+
 
 def import_results(
     path: Annotated[Path, typer.Argument(help="Folder, zip archive or single file with one tracker's results.")],
@@ -136,13 +139,20 @@ def import_results(
 
 def _tell(plan: ImportPlan, row: dict[str, Any], path: Path, refused: bool, quiet: bool) -> None:
     """Say what of a plan was stored, and what does not fit."""
-    from trackbench.quoting import listed
+    from trackbench.quoting import alike, listed
 
     say = messages(quiet).print
     for line in plan.warnings:
         say(line)
+    reasons: dict[str, str] = {}
     for fault in plan.faults:
-        print_error(f"{fault.file}: {fault.reason}")
+        reasons[fault.file] = "; ".join(filter(None, (reasons.get(fault.file), fault.reason)))
+    for files in alike(reasons):
+        if len(files) <= FEW:
+            for file in files:
+                print_error(f"{file}: {reasons[file]}")
+        else:
+            print_error(f"{len(files)} files alike ({listed(files, FEW)}): {reasons[files[0]]}")
     if not refused:
         runs_of_each = f", {row['repetitions']} runs" if row["repetitions"] > 1 else ""
         where = f"{row['folder']} ({plan.source['tool']})"

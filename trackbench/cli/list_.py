@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 
 from trackbench.cli.shared import Debug, Json, Runs, guarded, output, print_json
+from trackbench.quoting import listed, printable
+
+Ready = Annotated[bool, typer.Option("--ready", help="Only those that are ready.")]
+#: Names of one reason that are printed.
+NAMED = 4
 
 list_app = typer.Typer(help="Show what exists, what is ready, and how to make the rest ready.", no_args_is_help=True)
 
 
 @list_app.command("trackers")
 @guarded
-def trackers(json: Json = False, debug: Debug = False) -> None:
+def trackers(ready: Ready = False, json: Json = False, debug: Debug = False) -> None:
     """List the trackers."""
     from trackbench.trackers.status import list_trackers
 
-    rows = list_trackers()
+    rows = _chosen(list_trackers(), ready)
     if json:
         print_json({"trackers": rows})
         return
@@ -27,14 +33,14 @@ def trackers(json: Json = False, debug: Debug = False) -> None:
 
 @list_app.command("datasets")
 @guarded
-def datasets(json: Json = False, debug: Debug = False) -> None:
+def datasets(ready: Ready = False, json: Json = False, debug: Debug = False) -> None:
     """List the data sets."""
     from dataclasses import asdict
 
     from trackbench.datasets.catalogue import readiness
     from trackbench.definitions import DATASETS
 
-    rows = [asdict(readiness(name)) for name in DATASETS.names()]
+    rows = _chosen([asdict(readiness(name)) for name in DATASETS.names()], ready)
     if json:
         print_json({"datasets": rows})
         return
@@ -43,7 +49,7 @@ def datasets(json: Json = False, debug: Debug = False) -> None:
 
 @list_app.command("runs")
 @guarded
-def runs(runs: Runs = Path("runs"), json: Json = False, debug: Debug = False) -> None:
+def runs(runs: Runs = Path("runs"), ready: Ready = False, json: Json = False, debug: Debug = False) -> None:
     """List the stored runs."""
     from trackbench.results.store import sequences_of, stored_runs
 
@@ -63,22 +69,43 @@ def runs(runs: Runs = Path("runs"), json: Json = False, debug: Debug = False) ->
                 "why_not": f"{len(failures)} sequences failed" if failures else None,
             }
         )
+    rows = _chosen(rows, ready)
     if json:
         print_json({"runs": rows})
         return
-    _show(rows, ["tracker", "dataset", "protocol", "sequences", "repetitions", "folder"])
+    _show(rows, ["tracker", "dataset", "protocol", "sequences", "repetitions"])
+    for row in rows:
+        output().print(row["folder"], soft_wrap=True, markup=False)
+
+
+def _chosen(rows: list[dict[str, Any]], ready: bool) -> list[dict[str, Any]]:
+    return [row for row in rows if row["ready"] or not ready]
 
 
 def _show(rows: list[dict[str, Any]], columns: list[str]) -> None:
+    """Print a table, and below it how to make the rest ready: lines that can be copied, equal ones once."""
     from rich.markup import escape
     from rich.table import Table
 
-    from trackbench.quoting import printable
-
-    table = Table(*columns, "ready", "how to make it ready")
+    table = Table()
+    for column in (*columns, "ready"):
+        table.add_column(column, overflow="fold")
     for row in rows:
         ready = "[green]yes[/green]" if row["ready"] else "[yellow]no[/yellow]"
-        table.add_row(
-            *(escape(printable(str(row[column]))) for column in columns), ready, escape(printable(row["why_not"] or ""))
-        )
-    output().print(table)
+        table.add_row(*(escape(printable(str(row[column]))) for column in columns), ready)
+    console = output()
+    console.print(table)
+    wanting = [row for row in rows if row["why_not"]]
+    reasons = {row["name"]: row["why_not"].removesuffix(f" ({row.get('how_to_get')})") for row in wanting}
+    sources = {row["name"]: row["how_to_get"] for row in wanting if not row["ready"] and row.get("how_to_get")}
+    for line in (*_grouped(reasons), *_grouped(sources)):
+        console.print(printable(line), soft_wrap=True, markup=False)
+
+
+def _grouped(reasons: dict[str, str]) -> Iterator[str]:
+    """Yield names with their reasons; those whose reasons differ by the name alone stand in one line."""
+    alike: dict[str, list[str]] = {}
+    for name, reason in reasons.items():
+        alike.setdefault(reason.replace(name, "NAME"), []).append(name)
+    for reason, names in alike.items():
+        yield f"{listed(names, NAMED)}: {reason if len(names) > 1 else reasons[names[0]]}"

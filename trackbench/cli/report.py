@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from trackbench.cli import completion
 from trackbench.cli.shared import Debug, Json, Quiet, Root, messages, output, print_error, print_json
 
 if TYPE_CHECKING:
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
 
 def report(
     trackers: Annotated[
-        list[str] | None, typer.Argument(metavar="[TRACKER]...", help="Default: all that are stored.")
+        list[str] | None,
+        typer.Argument(metavar="[TRACKER]...", help="Default: all that are stored.", autocompletion=completion.stored),
     ] = None,
     *,
     dataset: Annotated[
@@ -151,7 +153,7 @@ def _show(made: Report, attributes: bool, per_sequence: bool) -> None:
 
         console.print(paper_tables.terminal(made.paper))
     for part in made.datasets:
-        console.print(tables.terminal_table(part.scores, part.dataset.title, part.metrics))
+        console.print(tables.terminal_table(part.scores, part.dataset.title, part.metrics, width=console.width))
         if attributes:
             console.print(tables.attribute_table(part.scores, part.metrics))
         if per_sequence:

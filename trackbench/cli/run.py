@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from trackbench.cli import completion
 from trackbench.cli.shared import (
     DATASETS_OPTION,
     Debug,
@@ -17,15 +18,16 @@ from trackbench.cli.shared import (
     RandomWeights,
     Root,
     Runs,
-    Set,
+    SetEach,
     Weights,
     end_on_sigterm,
     messages,
     output,
+    print_detail,
     print_error,
     print_json,
 )
-from trackbench.errors import UsageError
+from trackbench.errors import TrackbenchError, UsageError
 
 if TYPE_CHECKING:
     from trackbench.cli.progress import RunProgress
@@ -35,7 +37,12 @@ if TYPE_CHECKING:
 
 def run(
     trackers: Annotated[
-        list[str] | None, typer.Argument(metavar="TRACKER...", help="Names of `trackbench list trackers`.")
+        list[str] | None,
+        typer.Argument(
+            metavar="TRACKER...",
+            help="Names of `trackbench list trackers`, or one campaign file (NAME.toml).",
+            autocompletion=completion.trackers,
+        ),
     ] = None,
     dataset: Annotated[list[str] | None, DATASETS_OPTION] = None,
     paper: Annotated[
@@ -113,7 +120,11 @@ def run(
         bool, typer.Option("--trust-checkpoint", help="Let a foreign tracker's checkpoint execute code as it loads.")
     ] = False,
     random_weights: RandomWeights = False,
-    set_: Set = None,
+    set_: SetEach = None,
+    label: Annotated[
+        str | None,
+        typer.Option(metavar="TEXT", help="Store the runs as TRACKER@TEXT. Default: after weights and options."),
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="For trackers that draw at random.")] = 0,
     restart: Annotated[bool, typer.Option("--restart", help="Throw away stored results of these runs first.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be done.")] = False,
@@ -131,46 +142,55 @@ def run(
 
     trackbench run siamattn -d lasot --workers auto        (again on another node with the same folder: it helps)
 
+    trackbench run dcf dcfnet -d otb100 --set dcf.learning_rate=0.02 --label slow
+
+    trackbench run campaign.toml --dry-run
+
     trackbench run --paper aiatrack:3 --dry-run
     """
     from trackbench.engine.campaign import TrackerChoice, carry_out, prepare
     from trackbench.engine.queue import Rules
     from trackbench.trackers.settings import parse_setting
 
-    options = dict(parse_setting(text) for text in set_ or [])
+    say = messages(quiet).print
+    given = {
+        "root": root,
+        "sequences": sequence,
+        "limit": limit,
+        "shard": shard,
+        "protocol": protocol,
+        "repetitions": repetitions,
+        "convention": convention,
+        "speed": speed,
+    }
     if paper is not None:
         from trackbench.cli.paper_run import paper_groups, refuse_with_paper
 
-        refuse_with_paper(trackers, dataset, options, refine, weights, random_weights, protocol, repetitions, shard)
+        refuse_with_paper(trackers, dataset, set_, refine, weights, random_weights, protocol, repetitions, shard)
         groups = paper_groups(
             paper, runs, root, sequence, limit, seed, restart=restart, dry=dry_run, json=json, quiet=quiet
         )
         if dry_run:
             return
+    elif trackers and len(trackers) == 1 and trackers[0].endswith(".toml"):
+        from trackbench.engine.campaign_file import prepare_campaign
+
+        said = {"-d": dataset, "--weights": weights, "--set": set_, "--label": label, "--refine": refine}
+        if twice := [option for option, value in said.items() if value is not None]:
+            raise UsageError(f"{', '.join(twice)}: what is evaluated stands in the campaign file {trackers[0]}")
+        groups = prepare_campaign(Path(trackers[0]), runs, given, restart=restart, dry=dry_run, say=say)
     else:
         if not trackers or not dataset:
-            raise UsageError(f"run: {'-d says which data set' if trackers else 'which tracker? (`trackbench list`)'}")
-        if refine is not None:
-            trackers = [f"{tracker}+{refine}" for tracker in trackers]
-        groups = prepare(
-            TrackerChoice(trackers, options, weights, random_weights, trust_checkpoint, seed),
-            dataset,
-            runs,
-            root=root,
-            sequences=sequence,
-            limit=limit,
-            shard=shard,
-            protocol=protocol,
-            repetitions=repetitions,
-            convention=convention,
-            speed=speed,
-            restart=restart,
-            dry=dry_run,
-            say=messages(quiet).print,
-        )
-        if dry_run:
-            _show_plans([plan for plans in groups for plan in plans], json)
-            return
+            lacks = "-d says on which data set, or folder of sequences" if trackers else "which tracker?"
+            raise UsageError(f"run: {lacks} (`trackbench list {'datasets' if trackers else 'trackers'}`)")
+        options = dict(parse_setting(text) for text in set_ or [])
+        names = trackers if refine is None else [f"{tracker}+{refine}" for tracker in trackers]
+        choice = TrackerChoice(names, options, weights, random_weights, trust_checkpoint, seed, label)
+        groups = prepare(choice, dataset, runs, **given, restart=restart, dry=dry_run, say=say)  # type: ignore[arg-type]
+    if dry_run:
+        _show_plans([plan for group in groups for plan in group], json)
+        return
+    plans = [plan for group in groups for plan in group]
     rules = Rules(
         _count("batch", batch),
         threads,
@@ -183,31 +203,73 @@ def run(
         _submit(groups, rules, slurm, together, timeout, messages(quiet).print)
         return
     end_on_sigterm()
-    carry_out(
-        groups,
-        rules,
-        device=device,
-        devices=devices,
-        workers=_count("workers", workers or "1") if workers or ray is None else None,
-        ray=ray,
-        isolate=isolate,
-        timeout=timeout,
-        together=together,
-        progress=lambda plans: _progress(plans, quiet),
-    )
-    done = [plan for plans in groups for plan in plans]
+    is_automatic = device == "auto" and devices is None and ray is None and any(plan.missing for plan in plans)
+    if is_automatic:
+        _tell_device(quiet)
+    try:
+        carry_out(
+            groups,
+            rules,
+            device=device,
+            devices=devices,
+            workers=_count("workers", workers or "1") if workers or ray is None else None,
+            ray=ray,
+            isolate=isolate,
+            timeout=timeout,
+            together=together,
+            progress=lambda plans: _progress(plans, quiet),
+        )
+    except TrackbenchError:
+        _print_failures(plans, debug)
+        raise
+    _conclude(plans, root, paper, json=json, quiet=quiet, debug=debug, is_automatic=is_automatic)
+
+
+def _tell_device(quiet: bool, *, only_warn: bool = False) -> None:
+    """Say what ``--device auto`` has become, and loudly where that leaves a GPU unused."""
+    from trackbench.trackers.devices import describe_device, resolve_device, unused_gpu
+
+    chosen = resolve_device("auto")
+    if not only_warn:
+        messages(quiet).print(f"device: {describe_device(chosen)}")
+    if (warning := unused_gpu(chosen)) is not None:
+        messages(quiet).print(f"WARNING: {warning}", style="bold yellow")
+
+
+def _conclude(
+    plans: list[Plan],
+    root: Path | None,
+    paper: str | None,
+    *,
+    json: bool,
+    quiet: bool,
+    debug: bool,
+    is_automatic: bool,
+) -> None:
+    """Say what came of the plans; the exit code is 1 where something failed."""
+    from trackbench.cli.run_summary import RunSummary
+
     if json:
-        print_json({"runs": [plan.summary() for plan in done]})
+        print_json({"runs": [plan.summary() for plan in plans]})
     elif not quiet:
-        _show_results(done)
+        RunSummary(plans, root).show(output(), messages().print)
         if paper is not None:
-            messages().print(f"trackbench report --paper {paper} fills the table")
-    failed = [(plan, name, reason) for plan in done for name, reason in plan.failed.items()]
-    for plan, name, reason in failed:
-        print_error(f"{plan.spec.label}: {name}: {reason}")
+            output().print(f"  trackbench report --paper {paper}", soft_wrap=True, markup=False)
+        if is_automatic:
+            _tell_device(quiet, only_warn=True)
+    _print_failures(plans, debug)
+    failed = sum(len(plan.failed) for plan in plans)
     if failed:
-        print_error(f"{len(failed)} failed, everything else is stored; the same command tries them again")
+        print_error(f"{failed} failed, everything else is stored; the same command tries them again")
         raise typer.Exit(1)
+
+
+def _print_failures(plans: list[Plan], debug: bool) -> None:
+    from trackbench.cli.run_summary import failure_lines
+
+    for plan in plans:
+        for line in failure_lines(plan, debug):
+            (print_detail if line.startswith("    ") else print_error)(line)
 
 
 def _submit(
@@ -262,20 +324,10 @@ def _show_plans(plans: list[Plan], json: bool) -> None:
         return
     from rich.table import Table
 
-    table = Table("tracker", "data set", "protocol", "stored", "to run", "folder")
+    table = Table("tracker", "data set", "protocol", "stored", "to run")
     for row in rows:
         count = str(len(row["to_run"]))
-        table.add_row(row["tracker"], row["dataset"], row["protocol"], str(row["stored"]), count, row["folder"])
+        table.add_row(row["tracker"], row["dataset"], row["protocol"], str(row["stored"]), count)
     output().print(table)
-
-
-def _show_results(plans: list[Plan]) -> None:
-    from rich.table import Table
-
-    table = Table("tracker", "data set", "sequences", "frames", "fps", "folder", title="Stored")
-    for plan in plans:
-        row = plan.summary()
-        fps = "-" if row["fps"] is None else f"{row['fps']:.1f}"
-        sequences = f"{row['sequences']} of {row['of']}"
-        table.add_row(row["tracker"], row["dataset"], sequences, str(row["frames"]), fps, row["folder"])
-    output().print(table)
+    for row in rows:
+        output().print(row["folder"], soft_wrap=True, markup=False)

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Annotated, Any, ParamSpec, TypeVar
 import click
 import typer
 
-from trackbench.errors import TrackbenchError, unforeseen
+from trackbench.cli import completion
+from trackbench.errors import SeveralErrors, TrackbenchError, unforeseen
 from trackbench.quoting import printable
 
 if TYPE_CHECKING:
@@ -24,7 +25,10 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 DATASETS_OPTION = typer.Option(
-    "--dataset", "-d", help="Data set: a name of `trackbench list datasets`, or a folder. Repeatable."
+    "--dataset",
+    "-d",
+    help="Data set: a name of `trackbench list datasets`, or a folder. Repeatable.",
+    autocompletion=completion.datasets,
 )
 Datasets = Annotated[list[str], DATASETS_OPTION]
 Root = Annotated[
@@ -32,7 +36,16 @@ Root = Annotated[
 ]
 Runs = Annotated[Path, typer.Option(envvar="TRACKBENCH_RUNS", help="Folder of stored results.")]
 Set = Annotated[
-    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Set a tracker's option. Repeatable.")
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Set a tracker's option. Repeatable."),
+]
+SetEach = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="[TRACKER.]KEY=VALUE",
+        help="Set an option of all trackers, or with its name before it of one of them. Repeatable.",
+    ),
 ]
 Weights = Annotated[Path | None, typer.Option(help="Checkpoint to use instead of the kept one.")]
 RandomWeights = Annotated[bool, typer.Option("--random-weights", help="Run without a checkpoint.")]
@@ -53,7 +66,8 @@ def guarded(command: Callable[P, R]) -> Callable[P, R]:
         except TrackbenchError as error:
             if kwargs.get("debug"):
                 raise
-            print_error(str(error))
+            for each in error.errors if isinstance(error, SeveralErrors) else (error,):
+                print_error(str(each))
             raise typer.Exit(error.exit_code) from None
         except KeyboardInterrupt:
             if kwargs.get("debug"):
@@ -88,6 +102,11 @@ def _interrupt(number: int, frame: object) -> None:
 def print_error(message: str) -> None:
     """Print one line of error on standard error."""
     typer.secho(f"trackbench: {printable(message)}", err=True, fg=typer.colors.RED)
+
+
+def print_detail(line: str) -> None:
+    """Print a line that belongs to the error above it, on standard error."""
+    typer.secho(printable(line), err=True, dim=True)
 
 
 def print_line(text: str) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from trackbench.cli.shared import Debug, Json, Quiet, RandomWeights, Set, Weights, messages, output, print_json
+from trackbench.cli.shared import Debug, Json, Quiet, RandomWeights, SetEach, Weights, messages, output, print_json
 
 if TYPE_CHECKING:
     from trackbench.frames import Frame
@@ -50,7 +50,7 @@ def track(
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
     weights: Weights = None,
     random_weights: RandomWeights = False,
-    set_: Set = None,
+    set_: SetEach = None,
     seed: Annotated[int, typer.Option(min=0, help="For trackers that draw at random.")] = 0,
     json: Json = False,
     quiet: Quiet = False,
@@ -66,8 +66,8 @@ def track(
 
     trackbench track dcf 0 --show
     """
+    from trackbench.engine.campaign import TrackerChoice
     from trackbench.errors import UsageError
-    from trackbench.trackers.registry import find_tracker
     from trackbench.trackers.settings import parse_setting
     from trackbench.video.selecting import has_display
     from trackbench.video.sources import open_source
@@ -83,9 +83,8 @@ def track(
     if show and not has_display():
         raise UsageError("--show: no display to show frames on; --out writes them to a file")
     options = dict(parse_setting(setting) for setting in set_ or [])
-    specs = [
-        find_tracker(name, None, options, weights=weights, random_weights=random_weights, seed=seed) for name in names
-    ]
+    choice = TrackerChoice(names, options, weights, random_weights, seed=seed)
+    specs = [choice.find(name) for name in names]
     source = open_source(text, fps)
     region = _target(source, box, mask, first)
     models: dict[str, TrackerModel[Any]] = {spec.label: spec.build(device) for spec in specs}

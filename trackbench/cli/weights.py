@@ -79,6 +79,9 @@ def add(
     unused = f", {len(found.unused)} known and not needed" if found.unused else ""
     print_line(f"{made.tracker}: {len(found.weights)} tensors{unused}; kept in {path}")
     print_line(f"sha256 of {file}: {made.sha256}")
+    published = settings.definition.value.weights.sha256
+    if published is not None:
+        print_line("It is the published file." if published == made.sha256 else "It is NOT the published file.")
     note = settings.definition.value.weights.note
     if note:
         print_line(f"Expected: {note}")
@@ -164,6 +167,35 @@ def check(
                 print_error(f"{row['tracker']}: {row['reason']}")
     if not all(row["ok"] for row in rows):
         raise typer.Exit(1)
+
+
+@weights_app.command("remove")
+@guarded
+def remove(
+    trackers: Annotated[list[str], typer.Argument(metavar="TRACKER...", help="Names of `trackbench weights list`.")],
+    json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Remove kept weights. Stored results stay; the official files that they were read from are not touched.
+
+    [bold]Example[/bold]
+
+    trackbench weights remove dcfnet
+    """
+    from trackbench.checkpoints.weight_cache import cached_trackers, remove_cached
+    from trackbench.errors import UsageError, fold_name, suggestion
+
+    kept = {fold_name(name): name for name in cached_trackers()}
+    for name in trackers:
+        if fold_name(name) not in kept:
+            known = f" (kept: {', '.join(kept.values())})" if kept else " (none are kept)"
+            raise UsageError(f"no weights of '{name}' are kept{suggestion(name, kept.values())}{known}")
+    removed = [remove_cached(kept[fold_name(name)]) for name in trackers]
+    if json:
+        print_json({"removed": removed})
+        return
+    for path in removed:
+        print_line(f"removed {path}")
 
 
 def _check_fit(name: str) -> None:

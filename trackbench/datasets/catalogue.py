@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
+from itertools import islice
 from pathlib import Path
 
 from trackbench.datasets.layouts import tables
@@ -13,24 +15,38 @@ from trackbench.datasets.layouts.registry import find_layout, recognise
 from trackbench.datasets.roots import candidate_roots
 from trackbench.datasets.sequence import Dataset
 from trackbench.definitions import DATASETS, DatasetDefinition, ResolvedDefinition
-from trackbench.errors import DataError, UsageError, suggestion
+from trackbench.errors import DataError, TrackbenchError, UsageError, suggestion
+
+#: Folders below a root that are looked at where the data set is not in it.
+NEIGHBOURS = 100
 
 
 class NotFoundError(UsageError):
     """A data set that is defined, but lies in none of the places where it may.
 
     Args:
-        name: the data set.
-        home: its official page.
+        definition: the data set.
         places: where it was looked for.
+        hint: where it lies instead.
     """
 
-    def __init__(self, name: str, home: str, places: list[Path]) -> None:
+    def __init__(self, definition: DatasetDefinition, places: list[Path], hint: str = "") -> None:
         self.where = f"looked in {', '.join(map(str, places[:3]))}" if places else "no root is known"
-        super().__init__(
-            f"data set '{name}' was not found ({self.where}); give --root, set TRACKBENCH_DATA, "
-            f"or `trackbench data add {name} DIR` (its source: {home or 'not stated'})"
-        )
+        name = definition.name
+        mend = hint or f"give --root, set TRACKBENCH_DATA, or `trackbench data add {name} DIR`"
+        super().__init__(f"data set '{name}' was not found ({self.where}); {mend} ({how_to_get_dataset(definition)})")
+
+
+def how_to_get_dataset(definition: DatasetDefinition) -> str:
+    """Return in one line where a data set is to be had, and how large it is where that is known."""
+    if definition.downloads or definition.description:
+        return f"`trackbench data download {definition.name} DIR` fetches it{_size(definition.size)}"
+    source = " at ".join(filter(None, (definition.home, definition.url)))
+    return f"its source: {source or 'not stated'}{_size(definition.size)}"
+
+
+def _size(size: int | None) -> str:
+    return "" if size is None else f", {size / 1e9:.1f} GB"
 
 
 def open_dataset(name: str, root: Path | None = None) -> Dataset:
@@ -144,10 +160,35 @@ def _open_definition(found: ResolvedDefinition[DatasetDefinition], root: Path | 
         if listing.sequences and (best is None or len(listing.sequences) > len(best[1].sequences)):
             best = place, listing
     if best is None:
-        raise NotFoundError(found.name, definition.home, places)
+        raise NotFoundError(definition, places, _nearby(layout, definition, table, root))
     place, (sequences, missing) = best
     of = definition.count or len(sequences) + len(missing)
     return Dataset(found.name, definition, place, tuple(sequences), of, tuple(missing))
+
+
+def _nearby(layout: Layout, definition: DatasetDefinition, table: Table, root: Path | None) -> str:
+    """Return where the data set lies one level above or below ``--root``, for the message; empty where it does not."""
+    if root is None:
+        return ""
+    for place in _neighbours(root):
+        with suppress(OSError, TrackbenchError):
+            if layout.read(place, definition, table).sequences:
+                return f"it lies one level {'lower' if place.parent == root else 'higher'}: --root {place}"
+    return ""
+
+
+def _neighbours(folder: Path) -> list[Path]:
+    """Return the folder above one, then those in it."""
+    above = folder.resolve().parent
+    below = islice((path for path in sorted(folder.iterdir()) if path.is_dir()), NEIGHBOURS)
+    return [above, *below]
+
+
+def _holds_sequences(folder: Path) -> bool:
+    with suppress(OSError, TrackbenchError):
+        found = recognise(folder)
+        return found is not None and bool(found[1].sequences)
+    return False
 
 
 def _open_folder(folder: Path) -> Dataset:
@@ -163,6 +204,10 @@ def _open_folder(folder: Path) -> Dataset:
                 f"data set '{folder}': its sequences have several objects (groundtruth_1.txt ..., as VOTS has); "
                 "sequences of one object are expected"
             )
+        for place in _neighbours(folder):
+            if _holds_sequences(place):
+                level = "lower" if place.parent == folder else "higher"
+                raise UsageError(f"data set '{folder}': no sequences; they lie one level {level}: -d {place}")
         raise UsageError(
             f"data set '{folder}': no sequences; expected <sequence>/groundtruth.txt (or groundtruth_rect.txt) "
             "with frames in <sequence>/, <sequence>/img/ or <sequence>/color/"
@@ -192,6 +237,7 @@ class Readiness:
     of: int
     home: str = ""
     tree: str = ""
+    how_to_get: str = ""
 
 
 def readiness(name: str) -> Readiness:
@@ -200,7 +246,8 @@ def readiness(name: str) -> Readiness:
         found = DATASETS.get(name)
     except UsageError as error:
         return Readiness(name, name, False, str(error), None, 0, 0)
-    of, where = found.value.count or len(read_table(found)), (found.value.home, found.value.tree.strip("\n"))
+    of = found.value.count or len(read_table(found))
+    where = found.value.home, found.value.tree.strip("\n"), how_to_get_dataset(found.value)
     try:
         dataset = _open_definition(found, None)
     except (UsageError, DataError) as error:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.metadata
 import os
 import shutil
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ from tempfile import TemporaryDirectory
 from packaging.requirements import InvalidRequirement, Requirement
 
 from trackbench.doctor.findings import Finding, bad, good, note
+from trackbench.results.hardware import nvidia_driver
 
 #: Python versions that are tested: from, to before.
 PYTHONS = ((3, 11), (3, 14))
@@ -102,7 +102,7 @@ def torch_device() -> Finding:
         if total != 8:
             return bad("PyTorch", f"{version} computes wrongly on {names[0]}", "check the driver and the GPU")
         return good("PyTorch", f"{version}, CUDA {cuda}, {', '.join(names)}")
-    driver = _driver()
+    driver = nvidia_driver()
     if driver is None:
         return good("PyTorch", f"{version} on the CPU; no NVIDIA driver is installed")
     if torch.version.cuda is None:
@@ -208,19 +208,6 @@ def disk(folder: Path, probe: int = PROBE, slow: float = SLOW) -> Finding:
     if speed < slow:
         return bad(subject, text, "give --runs DIR on a local disk")
     return good(subject, text)
-
-
-def _driver() -> str | None:
-    """Return the version of the NVIDIA driver, or None where there is none."""
-    program = shutil.which("nvidia-smi")
-    if program is None:
-        return None
-    command = [program, "--query-gpu=driver_version", "--format=csv,noheader"]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return done.stdout.strip().partition("\n")[0] or None if done.returncode == 0 else None
 
 
 def _version(name: str) -> str | None:

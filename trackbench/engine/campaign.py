@@ -18,7 +18,7 @@ from trackbench.engine.pool import Pool, devices_for
 from trackbench.engine.queue import Rules
 from trackbench.engine.scheduler import Progress
 from trackbench.engine.shards import parse_shard, take_shard
-from trackbench.errors import UsageError
+from trackbench.errors import SeveralErrors, TrackbenchError, UsageError
 from trackbench.trackers.registry import TrackerSpec, find_tracker
 
 
@@ -28,11 +28,24 @@ class TrackerChoice:
 
     names: Sequence[str]
     options: Mapping[str, Any] = field(default_factory=dict)
-    """Dotted option name -> value, of all of them."""
+    """Dotted option name -> value, of all of them; of one of them with its name before it (``dcf.learning_rate``)."""
     weights: Path | None = None
     random_weights: bool = False
     trust_checkpoint: bool = False
     seed: int = 0
+    label: str | None = None
+    """What stands behind the names in the labels of the runs; None: what was changed."""
+
+    def options_of(self, name: str) -> dict[str, Any]:
+        """Return the options of one of the trackers: those of all, over them its own."""
+        shared, own = {}, {}
+        for key, value in self.options.items():
+            addressed = {other: bare for other in self.names if (bare := _without_name(key, other)) is not None}
+            if name in addressed:
+                own[addressed[name]] = value
+            elif not addressed:
+                shared[key] = value
+        return shared | own
 
     def find(self, name: str, record: DatasetDefinition | None = None, protocol: str | None = None) -> TrackerSpec:
         """Return one of them with its settings for a benchmark.
@@ -41,16 +54,30 @@ class TrackerChoice:
             UsageError: unknown name or option, a value that does not fit, or a checkpoint for a tracker without one.
             TrackerError: there are no weights.
         """
-        return find_tracker(
-            name,
-            record,
-            self.options,
-            protocol=protocol,
-            weights=self.weights,
-            random_weights=self.random_weights,
-            seed=self.seed,
-            trust_checkpoint=self.trust_checkpoint,
-        )
+        try:
+            return find_tracker(
+                name,
+                record,
+                self.options_of(name),
+                protocol=protocol,
+                weights=self.weights,
+                random_weights=self.random_weights,
+                seed=self.seed,
+                trust_checkpoint=self.trust_checkpoint,
+                label=self.label,
+            )
+        except UsageError as error:
+            if len(self.names) > 1 and "options of tracker" in str(error):
+                raise UsageError(f"{error}; --set TRACKER.KEY=VALUE sets it for one of the trackers") from None
+            raise
+
+
+def _without_name(key: str, tracker: str) -> str | None:
+    """Return an option without the tracker's name before it, or None where it does not begin with that."""
+    for called in dict.fromkeys((tracker, tracker.rpartition("+")[0], tracker.partition(":")[0])):
+        if called and key.lower().startswith(f"{called.lower()}."):
+            return key[len(called) + 1 :]
+    return None
 
 
 def prepare(
@@ -72,8 +99,8 @@ def prepare(
 ) -> list[list[Plan]]:
     """Return the plans of all trackers, data set by data set.
 
-    Faults of trackers are raised before any data set is looked for. See `trackbench.engine.plan.make_plan` for what is
-    not said here.
+    What is wrong with trackers and data sets is said at once, that of the former first. See
+    `trackbench.engine.plan.make_plan` for what is not said here.
 
     Args:
         choice: the trackers.
@@ -96,15 +123,14 @@ def prepare(
         DataError: a data set or a stored result cannot be read.
     """
     names = list(dict.fromkeys(choice.names))
-    specs = [choice.find(name) for name in names]
+    specs, opened = _find_all(choice, names, list(dict.fromkeys(datasets)), root)
     if choice.random_weights:
         drawn = [spec.name for spec in specs if spec.has_network]
         if not drawn:
             raise UsageError(f"--random-weights: {', '.join(names)} takes no checkpoint")
         say(f"{', '.join(drawn)}: random weights; the numbers say nothing about the tracker")
     groups = []
-    for wanted in dict.fromkeys(datasets):
-        found = open_dataset(wanted, root) if isinstance(wanted, str) else wanted
+    for found in opened:
         chosen = select(found, list(sequences) if sequences else None, limit)
         if shard is not None:
             chosen = take_shard(chosen, *parse_shard(shard))
@@ -128,6 +154,33 @@ def prepare(
             ]
         )
     return groups
+
+
+def _find_all(
+    choice: TrackerChoice, names: Sequence[str], datasets: Sequence[str | Dataset], root: Path | None
+) -> tuple[list[TrackerSpec], list[Dataset]]:
+    """Return trackers and data sets, or raise all that is wrong with them at once.
+
+    Raises:
+        SeveralErrors: more than one of them cannot be had.
+        TrackbenchError: one of them cannot be had.
+    """
+    specs, opened, errors = [], [], []
+    for name in names:
+        try:
+            specs.append(choice.find(name))
+        except TrackbenchError as error:
+            errors.append(error)
+    for wanted in datasets:
+        try:
+            opened.append(open_dataset(wanted, root) if isinstance(wanted, str) else wanted)
+        except TrackbenchError as error:
+            errors.append(error)
+    if len(errors) > 1:
+        raise SeveralErrors(errors)
+    if errors:
+        raise errors[0]
+    return specs, opened
 
 
 def carry_out(

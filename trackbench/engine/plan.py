@@ -16,6 +16,7 @@ from trackbench.protocols.base import Episode, EpisodeGenerator, Protocol
 from trackbench.protocols.catalogue import find_protocol
 from trackbench.protocols.supervised import same_trajectories
 from trackbench.regions import STARTED, format_region
+from trackbench.results.hardware import describe_sessions
 from trackbench.results.manifest import open_or_create_manifest
 from trackbench.results.store import RunFolder, RunKey, failure_key
 from trackbench.results.timing import tracking_speed
@@ -116,6 +117,10 @@ class Plan:
                 frames += len(seconds)
                 times.append(seconds)
         speed = tracking_speed(times)
+        needed = [task for task in self.missing if not self.is_optional_repetition(task)]
+        asked = {task.sequence.name for task in needed}
+        left = {task.sequence.name for task in needed if not self.has(task)}
+        sessions = (self.folder.manifest() or {}).get("sessions", [])
         return {
             "tracker": self.spec.label,
             "dataset": self.dataset.name,
@@ -123,6 +128,10 @@ class Plan:
             "folder": str(self.folder.path),
             "sequences": stored,
             "of": self.dataset.of,
+            "run": len(asked - left),
+            "stored_before": len(self.dataset.sequences) - len(asked),
+            "device": sessions[-1].get("device") if sessions else None,
+            "hardware": describe_sessions(sessions) or None,
             "frames": frames,
             "seconds": round(speed.seconds, 6),
             "fps": None if speed.fps is None else round(speed.fps, 3),

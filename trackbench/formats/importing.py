@@ -27,8 +27,9 @@ from trackbench.formats.reading import ParsedResult
 from trackbench.formats.writers import FORMATS
 from trackbench.quoting import listed
 from trackbench.regions import Box, Region
-from trackbench.results.manifest import open_or_create_manifest, session_name, versions
+from trackbench.results.manifest import open_or_create_manifest, session_name
 from trackbench.results.store import RunFolder, RunKey
+from trackbench.version import VERSION
 
 #: Bytes of the longest name that file systems take.
 MAX_NAME = 255
@@ -196,7 +197,8 @@ def store_import(plan: ImportPlan, runs: Path, *, restart: bool = False, skip_fa
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "command": sys.argv,
         "timing": "seconds as the source has them",
-        "versions": versions(),
+        # Of the machine that imports, nothing: it has not made the results.
+        "versions": {"trackbench": VERSION},
         "root": str(plan.dataset.root),
         "sequences": len(plan.sequences),
     }

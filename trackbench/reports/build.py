@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from trackbench.datasets.catalogue import open_for_reports
 from trackbench.datasets.sequence import Dataset
 from trackbench.errors import TrackbenchError, UsageError
+from trackbench.quoting import alike, listed
 from trackbench.reports import tables
 from trackbench.scoring import Evaluation, Score, evaluate_runs, resolve_evaluation
 from trackbench.scoring.scoring import common_sequences, read_traces
@@ -217,12 +218,13 @@ def _evaluate(
     if options.common:
         scores = [replace(score, common=dataset.of) for score in scores]
     for score in scores:
-        for line in score.problems:
-            say(f"{score.tracker}: {line}")
+        problems = dict(line.partition(": ")[::2] for line in score.problems)
+        for places in alike(problems):
+            say(f"{score.tracker}: {listed(places, 3)}: {problems[places[0]]}")
     incomplete = [score for score in scores if not score.is_complete]
     if options.strict and incomplete:
-        listed = ", ".join(f"{score.tracker} ({score.sequences} of {score.of})" for score in incomplete)
-        raise TrackbenchError(f"--strict: incomplete on {dataset.name}: {listed}")
+        names = ", ".join(f"{score.tracker} ({score.sequences} of {score.of})" for score in incomplete)
+        raise TrackbenchError(f"--strict: incomplete on {dataset.name}: {names}")
     if options.against:
         scores, sources = against_papers(scores)
         for label, source in sources.items():

@@ -11,6 +11,7 @@ import numpy as np
 from trackbench.definitions import DATASETS, TRACKERS
 from trackbench.errors import DataError, UsageError
 from trackbench.metrics.statistics import RESAMPLES
+from trackbench.results.hardware import describe_hardware
 from trackbench.results.store import RunFolder
 
 _PROTOCOLS = {
@@ -156,10 +157,10 @@ def _settings(accounts: Sequence[Account]) -> str:
 
 
 def _hardware(accounts: Sequence[Account]) -> str:
-    sessions = [session for account in accounts for session in account.sessions]
+    # What is imported ran elsewhere.
+    sessions = [session for account in accounts if not account.imported for session in account.sessions]
     parts = dict.fromkeys(
-        f"{session.get('device_name', session.get('device'))} in {session.get('precision', 'float32')}, "
-        f"batch {session.get('batch', 1)}"
+        f"{describe_hardware(session)} in {session.get('precision', 'float32')}, batch {session.get('batch', 1)}"
         for session in sessions
         if session.get("device")
     )
@@ -167,7 +168,7 @@ def _hardware(accounts: Sequence[Account]) -> str:
 
 
 def _software(accounts: Sequence[Account]) -> str:
-    versions = _versions(accounts)
+    versions = _versions([account for account in accounts if not account.imported])
     names = {"python": "Python", "torch": "PyTorch", "opencv-python": "OpenCV", "numpy": "NumPy"}
     parts = [f"{title} {versions[key]}" for key, title in names.items() if versions.get(key)]
     return f"Software: {', '.join(parts)}." if parts else ""

@@ -24,6 +24,8 @@ from trackbench.scoring import Score
 #: What the bounds of bootstrap intervals are called in CSV files.
 ENDS = ("low", "high")
 
+#: Characters from which on a terminal is wide.
+WIDE = 100
 #: Best, second and third in a terminal.
 TERMINAL = {1: "bold green", 2: "blue", 3: "yellow"}
 
@@ -67,13 +69,25 @@ def places(scores: Sequence[Score], column: Metric) -> dict[int, int]:
     return {index: rank[value] for index, value in values.items() if value in rank}
 
 
-def terminal_table(scores: Sequence[Score], title: str, metrics: Sequence[str] | None = None) -> RichTable:
-    """Return the main table for a terminal: best bold green, second blue, third yellow."""
+def terminal_table(
+    scores: Sequence[Score], title: str, metrics: Sequence[str] | None = None, *, width: int = WIDE
+) -> RichTable:
+    """Return the main table for a terminal: best bold green, second blue, third yellow.
+
+    Args:
+        scores: in the order of the table.
+        title: what stands above.
+        metrics: the columns, by key; None: all.
+        width: characters of the terminal; in a narrow one columns stand closer, names are folded, and no number is cut.
+    """
+    close = width < WIDE
     columns = used_columns(scores, metrics)
-    table = RichTable("tracker", title=Text(printable(title)), caption=caption(scores, metrics))
+    text = caption(scores, metrics)
+    table = RichTable(title=Text(printable(title)), caption=text, collapse_padding=close, pad_edge=not close)
+    table.add_column("tracker", overflow="fold")
     for column in columns:
-        table.add_column(column.title, justify="right")
-    table.add_column("sequences", justify="right")
+        table.add_column(column.title, justify="right", no_wrap=True)
+    table.add_column("sequences", justify="right", overflow="fold")
     marks = {column.key: places(scores, column) for column in columns}
     for index, score in enumerate(scores):
         cells = [

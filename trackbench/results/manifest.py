@@ -11,12 +11,12 @@ import importlib.metadata
 import os
 import platform
 import socket
-import sys
 from datetime import UTC, datetime
 from typing import Any
 
 from trackbench.errors import UsageError
 from trackbench.files import folder_name
+from trackbench.results.hardware import hardware
 from trackbench.results.store import RunFolder
 from trackbench.version import VERSION
 
@@ -57,7 +57,7 @@ def open_or_create_manifest(folder: RunFolder, identity: dict[str, Any], *, rest
     if changes:
         raise UsageError(
             f"{folder.path}: holds results of other settings ({'; '.join(changes)}); "
-            "--restart replaces them, --runs keeps both"
+            "--restart replaces them, --label NAME keeps both"
         )
     return stored
 
@@ -88,11 +88,13 @@ def session_name() -> str:
 
 def session(*, command: list[str], device: str, batch: int, threads: int, precision: str = "float32") -> dict[str, Any]:
     """Return the record of one working session."""
+    machine = hardware(device)
     return {
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "command": command,
         "device": device,
-        "device_name": _device_name(device),
+        "device_name": machine.get("gpu") or machine["cpu"],
+        "hardware": machine,
         "precision": precision,
         "batch": batch,
         "threads": threads,
@@ -115,14 +117,6 @@ def versions() -> dict[str, str]:
         except importlib.metadata.PackageNotFoundError:
             found[name] = "not installed"
     return found
-
-
-def _device_name(device: str) -> str:
-    if device.startswith("cuda"):
-        import torch
-
-        return str(torch.cuda.get_device_name(device))
-    return platform.processor() or platform.machine() or sys.platform
 
 
 def _short(value: Any) -> str:

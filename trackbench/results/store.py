@@ -10,6 +10,7 @@
         <sequence>.score    confidence a line, empty where there is none; no file when the tracker has none at all
         <sequence>.mask     a mask a line where a rotated box was made of it, else empty; no file without any
         failures/<sequence>.json    why it could not be run
+        failures/<sequence>.traceback   the tracker's traceback, or what its program has written; for people
         repetition-002/     the same files of a second run, in failures/ too
         server.json         what the benchmark's server said of it (see trackbench.results.server_scores)
         .cache/             parsed files and scores, which may be deleted at any time (see trackbench.cache)
@@ -54,7 +55,8 @@ from trackbench.results.records import (
 MANIFEST, FAILURES, SESSIONS, SERVER = "manifest.json", "failures", "sessions", "server.json"
 #: Key of a session under which it says what data it ran on: sequence -> fingerprint.
 DATA = "data"
-
+#: Suffix of the file with the traceback of a failure.
+TRACE = ".traceback"
 
 #: Most digits of a repetition's number.
 DIGITS = 4
@@ -282,11 +284,24 @@ class RunFolder:
         Raises:
             UsageError: the folder cannot be written.
         """
-        write_text(self._failure(sequence, repetition), json.dumps(failure, indent=2) + "\n")
+        path = self._failure(sequence, repetition)
+        if failure.get("traceback"):
+            write_text(path.with_suffix(TRACE), str(failure["traceback"]).rstrip() + "\n")
+        write_text(path, json.dumps(failure, indent=2) + "\n")
 
     def remove_failure(self, sequence: str, repetition: int = 1) -> None:
         """Forget why a sequence could not be run."""
-        self._failure(sequence, repetition).unlink(missing_ok=True)
+        path = self._failure(sequence, repetition)
+        path.unlink(missing_ok=True)
+        path.with_suffix(TRACE).unlink(missing_ok=True)
+
+    def traceback_file(self, failure: str) -> Path:
+        """Return the file with the traceback of a failure, which need not be there.
+
+        Args:
+            failure: a key of :meth:`failures`.
+        """
+        return self._failure(*_failed(failure)).with_suffix(TRACE)
 
     def failure_stamps(self) -> dict[tuple[str, int], int]:
         """Return when each failure was written, ``(sequence, repetition)`` -> nanoseconds: a new one has a new time."""
@@ -302,10 +317,8 @@ class RunFolder:
         return self.path / FAILURES / file.relative_to(self.path)
 
     def _is_mended(self, name: str) -> bool:
-        sequence, _, repetition = name.removesuffix(")").partition(" (repetition ")
-        return self.has(
-            sequence, int(repetition) if repetition.isdecimal() and len(repetition) <= DIGITS else 1
-        ) or any(self.path.glob(f"{glob.escape(sequence)}_????????.txt"))
+        sequence, repetition = _failed(name)
+        return self.has(sequence, repetition) or any(self.path.glob(f"{glob.escape(sequence)}_????????.txt"))
 
     def clear(self) -> None:
         """Remove everything that this store has written."""
@@ -317,7 +330,7 @@ class RunFolder:
         for name in (MANIFEST, SERVER, f"{FAILURES}.json"):
             (self.path / name).unlink(missing_ok=True)
         for folder in (SESSIONS, FAILURES):
-            for path in (self.path / folder).rglob("*.json"):
+            for path in [*(self.path / folder).rglob("*.json"), *(self.path / folder).rglob(f"*{TRACE}")]:
                 path.unlink(missing_ok=True)
 
     def remove_stale_temporaries(self) -> None:
@@ -341,6 +354,12 @@ def sequences_of(run: RunFolder) -> set[str]:
 def failure_key(sequence: str, repetition: int) -> str:
     """Return what a failure is called: the sequence, with the repetition where it is not the first."""
     return sequence if repetition == 1 else f"{sequence} (repetition {repetition})"
+
+
+def _failed(key: str) -> tuple[str, int]:
+    """Return sequence and repetition of a `failure_key`."""
+    sequence, _, repetition = key.removesuffix(")").partition(" (repetition ")
+    return sequence, int(repetition) if repetition.isdecimal() and len(repetition) <= DIGITS else 1
 
 
 def _repetition(folder: str) -> int | None:

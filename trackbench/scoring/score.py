@@ -40,7 +40,8 @@ class Score:
     """How many the benchmark has."""
     repetitions: int
     run: dict[str, Any]
-    """From the manifest: ``weights_sha256`` (and the refiner's), ``device``, ``precision``, ``imported``."""
+    """From the manifest: ``weights_sha256`` (and the refiner's), ``device``, ``precision``, ``hardware`` in words,
+    ``imported``."""
     metrics: Metrics
     spread: Metrics = field(default_factory=dict)
     """Standard deviation of each metric over repetitions (divided by n - 1); empty for a single run."""

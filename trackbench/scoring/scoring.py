@@ -13,6 +13,7 @@ from trackbench.errors import DataError, UsageError
 from trackbench.files import folder_name
 from trackbench.quoting import listed
 from trackbench.regions import Mask, Region
+from trackbench.results.hardware import describe_sessions
 from trackbench.results.store import RunFolder
 from trackbench.scoring import cache
 from trackbench.scoring.evaluation import Evaluation, resolve_evaluation
@@ -224,5 +225,6 @@ def _origin(manifest: dict[str, Any]) -> dict[str, Any]:
         **({"refiner_weights_sha256": refiner.get("weights_sha256")} if refiner else {}),
         "device": last.get("device"),
         "precision": last.get("precision"),
+        "hardware": describe_sessions(sessions) or None,
         "imported": bool(manifest.get("imported", False)),
     }

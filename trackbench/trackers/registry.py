@@ -18,7 +18,7 @@ from trackbench.trackers.classes import load_class
 from trackbench.trackers.devices import resolve_device
 from trackbench.trackers.settings import Settings, find_definition, resolve_settings
 from trackbench.trackers.source import source_sha256
-from trackbench.trackers.weights import Weights, choose_weights
+from trackbench.trackers.weights import Weights, choose_weights, file_mark
 
 
 @dataclass(frozen=True)
@@ -42,15 +42,20 @@ class Component:
     @cached_property
     def checkpoint_sha256(self) -> str | None:
         """Of the checkpoint that the tracker loads itself; None where there is none."""
+        return None if self._checkpoint is None else file_sha256(self._checkpoint)
+
+    @property
+    def _checkpoint(self) -> Path | None:
+        """The checkpoint that the tracker loads itself."""
         key = self.definition.value.checkpoint
-        path = getattr(self.options, key) if key else None
-        return None if path is None else file_sha256(path)
+        path: Path | None = getattr(self.options, key) if key else None
+        return path
 
     @property
     def mark(self) -> str:
         """What a run's label says of its weights; empty where nothing has to be said."""
-        if self.checkpoint_sha256 is not None:
-            return f"weights={self.checkpoint_sha256[:8]}"
+        if self._checkpoint is not None:
+            return file_mark(self._checkpoint)
         return self.weights.mark if self.weights else ""
 
     def identity(self) -> dict[str, Any]:
@@ -99,6 +104,8 @@ class TrackerSpec:
 
     tracker: Component
     refiner: Component | None = None
+    mark: str | None = None
+    """What stands behind the name in the label, where the user says it; else what was changed."""
 
     @property
     def parts(self) -> list[Component]:
@@ -127,10 +134,14 @@ class TrackerSpec:
 
     @property
     def label(self) -> str:
-        """The name of this identity: ``dcf``, ``dcf@learning_rate=0.05``, ``aiatrack@random-weights``.
+        """The name of this identity: ``dcf``, ``dcf@learning_rate=0.05``, ``dcfnet@epoch20``.
 
         Long or odd settings become a short hash; the manifest holds them in full.
         """
+        if self.mark is not None:
+            # Nothing hides that a network knows nothing.
+            drawn = any(part.weights is not None and part.weights.seed is not None for part in self.parts)
+            return f"{self.name}@{self.mark}{',random-weights' if drawn else ''}"
         changed = dict(self.tracker.settings.changed)
         if self.refiner is not None:
             settings = self.refiner.settings
@@ -192,6 +203,7 @@ def find_tracker(
     random_weights: bool = False,
     seed: int = 0,
     trust_checkpoint: bool = False,
+    label: str | None = None,
 ) -> TrackerSpec:
     """Return the tracker called ``name`` with its settings for ``dataset`` and the user's ``options`` over them.
 
@@ -206,12 +218,15 @@ def find_tracker(
         random_weights: use random weights; what has no network does not mind.
         seed: of the random weights.
         trust_checkpoint: let a tracker that loads its checkpoint itself execute what the file asks for.
+        label: what stands behind the name in the run's label, instead of what was changed.
 
     Raises:
         UsageError: unknown name or option, a value that does not fit, or a checkpoint for a tracker that takes none.
         TrackerError: there are no weights.
         DataError: the checkpoint cannot be read.
     """
+    if label is not None and (not label or len(label) > 60 or not all(c.isalnum() or c in "=,._-+" for c in label)):
+        raise UsageError(f"--label '{label}': expected at most 60 letters, digits and = , . _ - +")
     head, tail = _split(name)
     own, refining = dict(options or {}), {}
     if tail is not None:
@@ -226,12 +241,13 @@ def find_tracker(
             f"dcf+{settings.name}"
         )
     if tail is None:
-        return TrackerSpec(Component(settings, choose_weights(settings, weights, random_weights, seed)))
+        return TrackerSpec(Component(settings, choose_weights(settings, weights, random_weights, seed)), mark=label)
     refiner = resolve_settings(tail, dataset, refining, protocol=protocol)
     first = settings.definition.value.weights is not None
     return TrackerSpec(
         Component(settings, choose_weights(settings, weights if first else None, random_weights, seed)),
         Component(refiner, choose_weights(refiner, None if first else weights, random_weights, seed)),
+        label,
     )
 
 

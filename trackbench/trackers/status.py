@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from trackbench.checkpoints.weight_cache import origin
@@ -10,14 +11,14 @@ from trackbench.errors import TrackbenchError, UsageError
 from trackbench.registry import class_fault, load_object
 
 
-def list_trackers() -> list[dict[str, Any]]:
-    """Return every tracker with ``name``, ``title``, ``ready`` and ``why_not``, for ``trackbench list trackers``.
+def list_trackers(names: Iterable[str] | None = None) -> list[dict[str, Any]]:
+    """Return ``name``, ``title``, ``ready`` and ``why_not`` of every tracker, or of those of the definitions ``names``.
 
     Those with a network also have ``weights``, None or the ``source`` and ``sha256`` of what is kept, and a ``note`` on
     their checkpoint.
     """
     rows: list[dict[str, Any]] = []
-    for name in TRACKERS.names():
+    for name in TRACKERS.names() if names is None else names:
         try:
             found = TRACKERS.get(name)
         except UsageError as error:
@@ -64,10 +65,14 @@ def _title(value: TrackerDefinition) -> str:
 
 
 def how_to_get_weights(name: str, value: TrackerDefinition) -> str:
-    """Return in one line what to download for a tracker and where to put it."""
+    """Return in one line what to download for a tracker, from where, and where to put it."""
     assert value.weights is not None
     wanted = value.weights
     add = f"`trackbench weights add {name} FILE`"
     if not wanted.files:
         return f"no checkpoint of it is published; {add} takes one of your own"
-    return f"get {' or '.join(wanted.files)} from {wanted.source}, then {add}"
+    known = [f"{wanted.size / 1e6:.1f} MB" if wanted.size >= 1e6 else f"{wanted.size} bytes"] if wanted.size else []
+    known += [f"sha256 {wanted.sha256}"] if wanted.sha256 else []
+    facts = f" ({', '.join(known)})" if known else ""
+    at = f", {wanted.url}" if wanted.url else ""
+    return f"get {' or '.join(wanted.files)}{facts} from {wanted.source}{at}, then {add}"

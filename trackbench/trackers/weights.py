@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
     from trackbench.trackers.networks import Networked
 
+#: Endings of checkpoints' names that say nothing.
+ENDINGS = {".pth", ".pt", ".tar", ".ckpt", ".bin", ".safetensors", ".zip", ".model", ".pkl", ".onnx"}
+
 
 @dataclass(frozen=True)
 class Weights:
@@ -36,7 +39,7 @@ class Weights:
         """What a run's label says of weights other than the kept ones."""
         if self.seed is not None:
             return "random-weights"
-        return "" if self.kept else f"weights={(self.sha256 or '')[:8]}"
+        return "" if self.kept or self.file is None else file_mark(self.file)
 
     def identity(self) -> dict[str, Any]:
         """Return what the manifest says of the weights."""
@@ -62,6 +65,22 @@ class Weights:
                 f"{cached_path(kept)}: does not fit '{settings.name}' with these options: {describe(found)}"
             )
         return found.weights
+
+
+def file_mark(file: Path) -> str:
+    """Return what labels call a checkpoint: its name without the endings of such files.
+
+    Two files of one name are told apart by the manifest, which refuses to mix them.
+
+    Example:
+        >>> file_mark(Path("work/AIATRACK_ep0500.pth.tar")), file_mark(Path("epoch 20.pt"))
+        ('AIATRACK_ep0500', 'epoch_20')
+    """
+    name = file.name
+    while (ending := Path(name).suffix).lower() in ENDINGS:
+        name = name.removesuffix(ending)
+    text = "".join(c if c.isalnum() or c in "._-+" else "_" for c in name)
+    return text[:60] or "weights"
 
 
 def choose_weights(settings: Settings, file: Path | None, random: bool, seed: int) -> Weights | None:

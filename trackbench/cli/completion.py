@@ -1,0 +1,57 @@
+"""What the shell offers after TAB: names of trackers, data sets and stored runs. Nothing heavy is imported for it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+
+from trackbench.errors import TrackbenchError
+
+
+def trackers(incomplete: str) -> list[str]:
+    """Return the trackers whose names begin so, and campaign files."""
+    from trackbench.definitions import TRACKERS
+
+    names = _beginning(TRACKERS.names(), incomplete)
+    return [*names, *(path for path in _paths(incomplete) if path.endswith((".toml", "/")))]
+
+
+def datasets(incomplete: str) -> list[str]:
+    """Return the data sets whose names begin so, and folders."""
+    from trackbench.definitions import DATASETS
+
+    return [*_beginning(DATASETS.names(), incomplete), *(p for p in _paths(incomplete) if p.endswith("/"))]
+
+
+def definitions(incomplete: str) -> list[str]:
+    """Return the trackers and data sets whose names begin so."""
+    from trackbench.definitions import DATASETS, TRACKERS
+
+    return _beginning([*TRACKERS.names(), *DATASETS.names()], incomplete)
+
+
+def stored(incomplete: str) -> list[str]:
+    """Return the labels of stored runs that begin so."""
+    from trackbench.results.store import stored_runs
+
+    labels: list[str] = []
+    with suppress(TrackbenchError):
+        labels = [run.key.tracker for run in stored_runs(Path(os.environ.get("TRACKBENCH_RUNS", "runs")))]
+    return _beginning(dict.fromkeys(labels), incomplete)
+
+
+def _beginning(names: Iterable[str], incomplete: str) -> list[str]:
+    return [name for name in names if name.startswith(incomplete)]
+
+
+def _paths(incomplete: str) -> list[str]:
+    """Return files and folders, the latter with a slash, only where the word looks like a path."""
+    if "/" not in incomplete and not incomplete.startswith("."):
+        return [path.name for path in Path().glob(f"{incomplete}*.toml")] if incomplete else []
+    folder, _, start = incomplete.rpartition("/")
+    with suppress(OSError):
+        found = sorted(Path(folder or ("/" if incomplete.startswith("/") else ".")).iterdir())
+        return [f"{folder}/{path.name}{'/' if path.is_dir() else ''}" for path in found if path.name.startswith(start)]
+    return []
