@@ -144,10 +144,6 @@ def test_radar(tmp_path: Path) -> None:
     drawn = [replace(s, attributes={n: {"sequences": 4, "success_auc": 0.4} for n in names}) for s in SCORES[:2]]
     written = write_report(drawn, DATASET, tmp_path, attributes=True)
     assert {"attributes.png", "attributes.pdf", "attributes.svg", "attributes.csv"} <= {path.name for path in written}
-    look = looks([s.tracker for s in drawn])
-    (axes,) = plots.attribute_figure(drawn, "success_auc", "AUC", look).axes
-    assert [label.get_text() for label in axes.get_xticklabels()] == ["OCC (4)", "SV (4)", "LR (4)"]
-    assert len(axes.lines) == 2
 
 
 def test_spread_over_runs() -> None:

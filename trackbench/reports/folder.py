@@ -14,6 +14,7 @@ from trackbench.errors import DataError, UsageError
 from trackbench.files import read_json, write_text
 from trackbench.metrics.table import EXPECTED_OVERLAP
 from trackbench.reports import overview, plots, tables, vot_plots
+from trackbench.reports.attribute_plots import attribute_curves, attribute_figure
 from trackbench.reports.significance import significance_csv
 from trackbench.reports.style import Look, Style, looks
 from trackbench.scoring import Score
@@ -75,8 +76,9 @@ def write_report(
         written.append(folder / name)
     drawn = _figures(scores, dataset, look, style, attributes=attributes) if plot else ()
     try:
-        for stem, figure in chain(drawn, more):
-            written += plots.save(figure, folder / stem)
+        with plots.drawing_in(style):
+            for stem, figure in chain(drawn, more):
+                written += plots.save(figure, folder / stem)
     except OSError as error:
         raise UsageError(f"{folder}: cannot be written: {error.strerror}") from None
     _remove_others(folder, written)
@@ -131,7 +133,7 @@ def _figures(
     ]
     if any(EXPECTED_OVERLAP.key in score.curves for score in scores):
         panels += [
-            ("accuracy_robustness", vot_plots.accuracy_robustness(scores, look), "lower left"),
+            ("accuracy_robustness", vot_plots.accuracy_robustness(scores, look), "below"),
             ("expected_overlap", vot_plots.overlap_curves(scores, look), "upper right"),
             ("ranking", vot_plots.ranking(scores, look), "lower left"),
         ]
@@ -139,8 +141,17 @@ def _figures(
         yield stem, plots.panel(panel, dataset.title, style.one_column, legend)
     if len(panels) > 1:
         yield "plots", plots.row([(panel, legend) for _, panel, legend in panels], style.two_columns)
+    if not attributes:
+        return
+    column = tables.main_metric(scores)
     # A radar needs three axes to enclose anything.
-    if attributes and any(len(score.attributes) >= 3 for score in scores):
-        column = tables.main_metric(scores)
+    if any(len(score.attributes) >= 3 for score in scores):
         title = f"{column.title} by attribute – {dataset.title}"
-        yield "attributes", plots.attribute_figure(scores, column.key, title, look, style.one_column)
+        for stem, normalised in (("attributes", False), ("attributes_normalised", True)):
+            yield (
+                stem,
+                attribute_figure(scores, column.key, title, look, style.one_column, normalised=normalised),
+            )
+    drawn = attribute_curves(scores, column.curve, column.key, look) if column.curve else []
+    if drawn:
+        yield f"attributes_{column.key}", plots.row(drawn, style.two_columns, across=3)

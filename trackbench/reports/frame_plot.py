@@ -18,7 +18,7 @@ from trackbench.frames import Frame, read_frame
 from trackbench.quoting import printable
 from trackbench.regions import Box, Mask, Region, Special
 from trackbench.regions import Polygon as Corners
-from trackbench.reports.plots import STYLE, literal, shortened
+from trackbench.reports.plots import literal, settings, shortened
 from trackbench.reports.style import Look, Style
 from trackbench.scoring import Score
 from trackbench.scoring.scoring import SequenceAnswers
@@ -56,7 +56,7 @@ def frame_figure(
     columns = min(len(shown), _MOST_IN_A_ROW)
     rows = -(-len(shown) // columns)
     height = rows * (width / columns * frame.shape[0] / frame.shape[1] + 0.25) + 0.5
-    with mpl.rc_context(STYLE):
+    with mpl.rc_context(settings()):
         figure = Figure(figsize=(width, height), layout="constrained")
         panels = figure.subplots(rows, columns, squeeze=False).ravel()
         for axes in panels:

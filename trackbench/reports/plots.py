@@ -1,4 +1,4 @@
-"""Success, precision and attribute plots as the field's papers draw them, readable in grey; no screen is needed.
+"""Success and precision plots as the field's papers draw them, readable in grey; no screen is needed.
 
 Figures are as wide as a column, or as a page of two columns, so that they stand in a paper at their own size.
 """
@@ -8,17 +8,16 @@ from __future__ import annotations
 import math
 import re
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 import matplotlib as mpl
-import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties, findfont, get_font
-from matplotlib.projections.polar import PolarAxes
-from matplotlib.ticker import MaxNLocator
 
 from trackbench.metrics.table import CurveAxes, ordered
 from trackbench.reports.style import Look, Style
@@ -31,7 +30,7 @@ MOST_INSIDE_ROW = 5
 #: Longer names would leave no room for the lines beside them in a legend as wide as a column.
 MOST_CHARACTERS = 40
 
-Place = Literal["lower left", "lower right", "upper right"]
+Place = Literal["lower left", "lower right", "upper right", "below"]
 Draw = Callable[[Axes], None]
 """Draws a panel; its lines and points are labelled."""
 
@@ -75,6 +74,27 @@ STYLE: Any = {
 }
 
 
+_ACTIVE: ContextVar[Any] = ContextVar("settings", default=STYLE)
+
+
+def settings() -> Any:
+    """Return matplotlib's settings for the plots that are drawn now."""
+    return _ACTIVE.get()
+
+
+@contextmanager
+def drawing_in(style: Style) -> Iterator[None]:
+    """Draw with a style's font, sizes and widths of lines."""
+    scale = style.font_size / STYLE["font.size"]
+    own = {key: value * scale for key, value in STYLE.items() if key in ("axes.titlesize", "legend.fontsize")}
+    family = {} if style.font is None else {"font.family": [style.font, *mpl.rcParams["font.family"]]}
+    token = _ACTIVE.set({**STYLE, **own, "font.size": style.font_size, "lines.linewidth": style.line_width, **family})
+    try:
+        yield
+    finally:
+        _ACTIVE.reset(token)
+
+
 def panel(
     draw: Draw, title: str, width: float = Style().one_column, legend: Place = "lower left", height: float = 0.8
 ) -> Figure:
@@ -87,7 +107,7 @@ def panel(
         legend: where it stands, if it is short enough to stand inside.
         height: of the panel, as a part of the width.
     """
-    with mpl.rc_context(STYLE):
+    with mpl.rc_context(settings()):
         figure = Figure(figsize=(width, width * height), layout="constrained")
         axes = figure.subplots()
         draw(axes)
@@ -96,22 +116,38 @@ def panel(
     return figure
 
 
-def row(draws: Sequence[tuple[Draw, Place]], width: float = Style().two_columns) -> Figure:
-    """Return a figure of several panels side by side, each with the place of its legend; its caption is the paper's."""
-    smaller: Any = {"font.size": 7, "axes.titlesize": 7.5, "legend.fontsize": 5.5, "lines.linewidth": 1.0}
-    with mpl.rc_context({**STYLE, **smaller}):
-        figure = Figure(figsize=(width, width / len(draws) * 0.85), layout="constrained")
-        columns = figure.subplots(1, len(draws), squeeze=False)[0]
+def row(draws: Sequence[tuple[Draw, Place]], width: float = Style().two_columns, across: int | None = None) -> Figure:
+    """Return a figure of several panels, each with the place of its legend; its caption is the paper's.
+
+    Args:
+        draws: what draws each panel.
+        width: of the figure in inches.
+        across: how many panels stand side by side; None: all.
+    """
+    base = settings()
+    scale = base["font.size"] / STYLE["font.size"]
+    sizes = {"font.size": 7, "axes.titlesize": 7.5, "legend.fontsize": 5.5}
+    smaller: Any = {key: size * scale for key, size in sizes.items()} | {
+        "lines.linewidth": base["lines.linewidth"] / STYLE["lines.linewidth"]
+    }
+    across = min(across or len(draws), len(draws))
+    down = math.ceil(len(draws) / across)
+    with mpl.rc_context({**base, **smaller}):
+        figure = Figure(figsize=(width, down * width / across * 0.85), layout="constrained")
+        panels = figure.subplots(down, across, squeeze=False).flatten()
+        for axes in panels[len(draws) :]:
+            axes.remove()
+        columns = list(panels[: len(draws)])
         for (draw, _), axes in zip(draws, columns, strict=True):
             draw(axes)
         if max(len(axes.get_legend_handles_labels()[0]) for axes in columns) > MOST_INSIDE_ROW:
             # The numbers before the names belong to one panel each.
             handles, labels = columns[0].get_legend_handles_labels()
-            _below(figure, handles, [re.sub(r"^\[(\d\.\d{3}|nan)\] ", "", label) for label in labels])
+            legend_below(figure, handles, [re.sub(r"^\[(\d\.\d{3}|nan)\] ", "", label) for label in labels])
         else:
             for (_, place), axes in zip(draws, columns, strict=True):
                 if axes.get_legend_handles_labels()[0]:
-                    axes.legend(loc=place)
+                    axes.legend(loc="lower left" if place == "below" else place)
     return figure
 
 
@@ -153,42 +189,6 @@ def curve_figure(
     return panel(curve_panel(scores, plot, look), title, width, plot.legend)
 
 
-def attribute_figure(
-    scores: Sequence[Score], metric: str, title: str, look: dict[str, Look], width: float = Style().one_column
-) -> Figure:
-    """Return a radar plot of one metric by attribute, an axis for each attribute with its number of sequences.
-
-    Args:
-        scores: of one data set, best first; those without attributes are left out.
-        metric: key of the metric.
-        title: what stands above it.
-        look: from :func:`trackbench.reports.style.looks`.
-        width: of the figure in inches.
-    """
-    drawn = [score for score in scores if score.attributes]
-    known = (name for score in drawn for name, row in score.attributes.items() if row.get(metric) is not None)
-    attributes = list(dict.fromkeys(known))
-    angles = np.linspace(0, 2 * np.pi, len(attributes), endpoint=False)
-    with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(width, width), layout="constrained")
-        axes = cast(PolarAxes, figure.add_subplot(projection="polar"))
-        for score in drawn:
-            found = [score.attributes.get(name, {}).get(metric) for name in attributes]
-            values = np.array([math.nan if value is None else value for value in found])
-            closed = np.append(values, values[:1])
-            axes.plot(np.append(angles, angles[:1]), closed, label=name(score), **look[score.tracker].matplotlib())
-        counts = [max(int(s.attributes.get(name, {}).get("sequences") or 0) for s in drawn) for name in attributes]
-        axes.set_xticks(angles, [literal(f"{key} ({count})") for key, count in zip(attributes, counts, strict=True)])
-        axes.tick_params(axis="x", pad=4, labelsize=6.5)
-        axes.tick_params(axis="y", labelsize=6)
-        axes.set_ylim(bottom=0)
-        axes.yaxis.set_major_locator(MaxNLocator(4))
-        axes.set_rlabel_position(180 / max(1, len(attributes)))
-        axes.set_title(literal(title))
-        _below(figure, *axes.get_legend_handles_labels())
-    return figure
-
-
 def save(figure: Figure, path: Path) -> list[Path]:
     """Write the figure as PNG, PDF and SVG beside each other (``path`` without suffix); returns the paths.
 
@@ -196,7 +196,7 @@ def save(figure: Figure, path: Path) -> list[Path]:
     """
     # Not with_suffix: what stands behind a dot of the name would be lost.
     png, pdf, svg = (path.with_name(f"{path.name}{suffix}") for suffix in (".png", ".pdf", ".svg"))
-    with mpl.rc_context(STYLE), warnings.catch_warnings():
+    with mpl.rc_context(settings()), warnings.catch_warnings():
         # A warning for every character and file; undrawable() tells of them once.
         warnings.filterwarnings("ignore", "Glyph .* missing from", UserWarning)
         # Laid out once, alike for all three.
@@ -236,13 +236,13 @@ def literal(text: str) -> str:
 
 def _legend(figure: Figure, axes: Axes, place: Place) -> None:
     handles, labels = axes.get_legend_handles_labels()
-    if len(handles) > MOST_INSIDE:
-        _below(figure, handles, labels)
+    if place == "below" or len(handles) > MOST_INSIDE:
+        legend_below(figure, handles, labels)
     elif handles:
         axes.legend(loc=place)
 
 
-def _below(figure: Figure, handles: Sequence[Any], labels: Sequence[str]) -> None:
+def legend_below(figure: Figure, handles: Sequence[Any], labels: Sequence[str]) -> None:
     """Put a legend below the panels, and make room for it."""
     if not handles:
         return

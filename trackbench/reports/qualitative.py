@@ -15,7 +15,7 @@ from matplotlib.patches import Polygon as Outline
 from trackbench.frames import Frame
 from trackbench.regions import Box, Mask, Polygon, Region
 from trackbench.reports.frame_plot import TRUTH
-from trackbench.reports.plots import STYLE, literal, shortened
+from trackbench.reports.plots import literal, settings, shortened
 from trackbench.reports.style import Style
 
 _GAP = 0.03
@@ -72,7 +72,7 @@ def qualitative_figure(
     columns = max(1, min(len(entries), int(width / longest)))
     legend = _LEGEND * -(-len(entries) // columns) + 0.08
     height = sum(heights) + _GAP * (len(rows) - 1) + legend
-    with mpl.rc_context(STYLE):
+    with mpl.rc_context(settings()):
         figure = Figure(figsize=(width, height))
         top = height
         for row, shape, tall in zip(rows, shapes, heights, strict=True):

@@ -9,7 +9,7 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
 
-from trackbench.reports.plots import STYLE, literal, shortened
+from trackbench.reports.plots import literal, settings, shortened
 from trackbench.reports.style import Look, Style
 from trackbench.statistics.attributes import AttributeDifference
 from trackbench.statistics.matrix import ScoreMatrix
@@ -39,7 +39,7 @@ def critical_difference_figure(
     bars = 0.14 * (len(found.groups) + 1)
     line = 0.17
     height = 0.4 + bars + line * half + 0.1
-    with mpl.rc_context({**STYLE, "font.size": 7}):
+    with mpl.rc_context({**settings(), "font.size": 7}):
         figure = Figure(figsize=(width, height))
         axes = figure.add_axes((0.0, 0.0, 1.0, 1.0))
         axes.set_axis_off()
@@ -101,7 +101,7 @@ def forest_figure(
     """
     metric = matrix.metric
     scale = metric.scale
-    with mpl.rc_context({**STYLE, "font.size": 7, "axes.grid": False}):
+    with mpl.rc_context({**settings(), "font.size": 7, "axes.grid": False}):
         figure = Figure(figsize=(width, 0.75 + 0.17 * len(rows)), layout="constrained")
         axes = figure.subplots()
         axes.axvspan(-rope, rope, color="#dddddd", linewidth=0)

@@ -6,6 +6,9 @@ A style file (``report --style FILE``) is TOML::
     places = "colours"               # best, second, third in red, blue, green; "type": bold, underlined, italic
     one_column = 3.4                 # width of plots in inches
     two_columns = 7.0                # width of the plots that stand side by side
+    font = "Times New Roman"         # family of the plots' text; where it lacks a character, matplotlib's own
+    font_size = 8                    # in points; titles and legends go with it
+    line_width = 1.3                 # of curves, in points
 
     [trackers.mine]                  # by the tracker's label
     name = "Ours"
@@ -66,6 +69,9 @@ class Style(BaseModel):
     places: Literal["type", "colours"] = "type"
     one_column: Annotated[float, Field(ge=1, le=40)] = 3.4
     two_columns: Annotated[float, Field(ge=1, le=40)] = 7.0
+    font: Annotated[str, Field(pattern=r"\S")] | None = None
+    font_size: Annotated[float, Field(ge=3, le=40)] = 8.0
+    line_width: Annotated[float, Field(ge=0.1, le=10)] = 1.3
     trackers: dict[str, TrackerStyle] = {}
 
 

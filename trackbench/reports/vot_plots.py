@@ -5,13 +5,17 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from trackbench.metrics.table import EXPECTED_OVERLAP
-from trackbench.reports.plots import Draw, name
+from trackbench.reports.plots import Draw, literal, name, shortened
 from trackbench.reports.style import Look
 from trackbench.scoring import Score
+
+#: With more points only the legend names them.
+MOST_LABELS = 12
 
 
 def accuracy_robustness(scores: Sequence[Score], look: dict[str, Look]) -> Draw:
@@ -27,18 +31,59 @@ def accuracy_robustness(scores: Sequence[Score], look: dict[str, Look]) -> Draw:
     reset_based = any(score.metrics.get("reliability") is not None for score in scores)
     key = "reliability" if reset_based else "robustness"
 
+    points = [
+        (score, robustness, accuracy)
+        for score in scores
+        if (robustness := score.metrics.get(key)) is not None
+        and (accuracy := score.metrics.get("accuracy")) is not None
+    ]
+
     def draw(axes: Axes) -> None:
-        for score in scores:
-            robustness, accuracy = score.metrics.get(key), score.metrics.get("accuracy")
-            if robustness is not None and accuracy is not None:
-                _point(axes, score, look, robustness, accuracy)
+        for score, robustness, accuracy in points:
+            eao = score.metrics.get("eao")
+            _point(axes, score, look, robustness, accuracy, "" if eao is None else f"[{eao:.3f}] ")
         axes.set_title("Accuracy and robustness")
         axes.set_xlabel("Robustness, exp(-30·F)" if reset_based else "Robustness")
         axes.set_ylabel("Accuracy")
-        axes.set_xlim(0, 1)
-        axes.set_ylim(0, 1)
+        axes.set_xlim(*_around([robustness for _, robustness, _ in points]))
+        axes.set_ylim(*_around([accuracy for _, _, accuracy in points]))
+        if 1 < len(points) <= MOST_LABELS:
+            label_points(axes, [(score.title, x, y) for score, x, y in points])
 
     return draw
+
+
+def _around(values: Sequence[float]) -> tuple[float, float]:
+    """Return limits of an axis: the values with room around them, at least a tenth, inside of 0 to 1."""
+    if not values:
+        return 0.0, 1.0
+    low, high = min(values), max(values)
+    room = max(0.15 * (high - low), (0.1 - (high - low)) / 2, 0.02)
+    return max(low - room, -0.02), min(high + room, 1.02)
+
+
+def label_points(axes: Axes, points: Sequence[tuple[str, float, float]]) -> None:
+    """Write names beside points so that no name covers another or a point; one without room is left to the legend.
+
+    Args:
+        axes: with its limits set.
+        points: name, x and y of each.
+    """
+    size = mpl.rcParams["legend.fontsize"]
+    pixels = axes.figure.dpi / 72
+    places = axes.transData.transform([(x, y) for _, x, y in points]) / pixels
+    inside = axes.get_window_extent().extents / pixels
+    taken = [(x - 3, y - 3, x + 3, y + 3) for x, y in places]
+    for (text, x, y), (left, bottom) in zip(points, places, strict=True):
+        shown = shortened(text, 18)
+        width, height = 0.62 * size * len(shown), 1.1 * size
+        for dx, dy in ((5, -height / 2), (-5 - width, -height / 2), (-width / 2, 5), (-width / 2, -5 - height)):
+            box = (left + dx, bottom + dy, left + dx + width, bottom + dy + height)
+            free = all(box[2] < a or c < box[0] or box[3] < b or d < box[1] for a, b, c, d in taken)
+            if free and box[0] > inside[0] and box[1] > inside[1] and box[2] < inside[2] and box[3] < inside[3]:
+                axes.annotate(literal(shown), (x, y), (dx, dy), textcoords="offset points", fontsize=size)
+                taken.append(box)
+                break
 
 
 def overlap_curves(scores: Sequence[Score], look: dict[str, Look]) -> Draw:
@@ -69,7 +114,8 @@ def ranking(scores: Sequence[Score], look: dict[str, Look]) -> Draw:
         for place, score in enumerate(drawn, 1):
             low, high = score.intervals.get("eao", (math.nan, math.nan))
             axes.plot([place, place], [low, high], "-", color=look[score.tracker].colour, linewidth=1)
-            _point(axes, score, look, place, score.metrics["eao"] or 0.0)
+            eao = score.metrics["eao"] or 0.0
+            _point(axes, score, look, place, eao, f"[{eao:.3f}] ")
         axes.set_title("Expected average overlap")
         axes.set_xlabel("Rank")
         axes.set_ylabel("EAO")
@@ -81,9 +127,9 @@ def ranking(scores: Sequence[Score], look: dict[str, Look]) -> Draw:
     return draw
 
 
-def _point(axes: Axes, score: Score, look: dict[str, Look], x: float, y: float) -> None:
+def _point(axes: Axes, score: Score, look: dict[str, Look], x: float, y: float, before: str = "") -> None:
     _, _, marker = drawn = look[score.tracker]
-    axes.plot([x], [y], marker, color=drawn.colour, markersize=5, label=name(score))
+    axes.plot([x], [y], marker, color=drawn.colour, markersize=5, label=name(score, before))
 
 
 def _rank(score: Score) -> tuple[bool, float]:

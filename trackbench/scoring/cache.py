@@ -69,11 +69,22 @@ def load(folder: RunFolder, key: str) -> Score | None:
     kept: Any = load_documents(folder.path / FILE).get(key)
     with contextlib.suppress(TypeError, KeyError, ValueError, AttributeError):  # damaged: no score
         curves = {name: Curve(*curve) for name, curve in kept.pop("curves").items()}
+        by_attribute = {
+            attribute: {name: Curve(*curve) for name, curve in found.items()}
+            for attribute, found in kept.pop("attribute_curves").items()
+        }
         lengths = kept.pop("interval")
         problems = tuple(kept.pop("problems"))
         bad = {kind: BadAnswers(*count) for kind, count in kept.pop("bad_answers").items()}
         kept["intervals"] = {key: (low, high) for key, (low, high) in kept["intervals"].items()}
-        return Score(**kept, curves=curves, interval=lengths and tuple(lengths), problems=problems, bad_answers=bad)
+        return Score(
+            **kept,
+            curves=curves,
+            attribute_curves=by_attribute,
+            interval=lengths and tuple(lengths),
+            problems=problems,
+            bad_answers=bad,
+        )
     return None
 
 

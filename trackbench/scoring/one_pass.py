@@ -98,9 +98,11 @@ class OnePass:
             "per_sequence": {
                 name: dict(zip(names, row, strict=True)) for name, row in zip(merged.names, rows.tolist(), strict=True)
             },
-            "curves": {
-                name: Curve(grid.tolist(), curve.tolist())
-                for name, grid, curve in zip(mean._fields, THRESHOLDS, mean, strict=True)
+            "curves": _curves(mean),
+            "attribute_curves": {
+                attribute: _curves(merged.mean_curves([place[name] for name in names_]))
+                for attribute, names_ in members.items()
+                if names_
             },
             "bad_answers": bad_answers(run),
             "unannotated": unannotated(run),
@@ -222,6 +224,14 @@ def evaluate(run: StoredRun, rules: Convention) -> list[ope.OpeResult]:
             except DataError as error:
                 run.drop(name, str(error))
         return _evaluate(run, rules)
+
+
+def _curves(mean: ope.OpeCurves) -> dict[str, Curve]:
+    """Return curves by their names, with their thresholds."""
+    return {
+        name: Curve(grid.tolist(), curve.tolist())
+        for name, grid, curve in zip(mean._fields, THRESHOLDS, mean, strict=True)
+    }
 
 
 def merge(results: Sequence[ope.OpeResult]) -> ope.OpeResult:

@@ -49,6 +49,8 @@ class Score:
     """Bootstrap interval (95 %, over sequences) of each metric that has one; see trackbench.metrics.statistics."""
     attributes: dict[str, Metrics] = field(default_factory=dict)
     """Attribute -> metrics, with ``sequences`` the number of sequences that carry it."""
+    attribute_curves: dict[str, dict[str, Curve]] = field(default_factory=dict)
+    """Attribute -> mean curves over its sequences, of one-pass evaluation; plots alone need them."""
     per_sequence: dict[str, Metrics] = field(default_factory=dict)
     curves: dict[str, Curve] = field(default_factory=dict)
     interval: tuple[int, int] | None = None
