@@ -1,7 +1,7 @@
 // Scores by attribute: a radar plot and a table.
 
 function radar(attributes, column) {
-  const [width, height, radius] = [500, 400, 150];
+  const [width, height, radius] = [560, 440, 150];
   const middle = width / 2;
   const values = (row) => attributes.map(({ name }) => (row.attributes[name] || {})[column.key]);
   const everything = page.rows.flatMap(values).filter(known);
@@ -21,7 +21,7 @@ function radar(attributes, column) {
     const [lx, ly] = at(index, limit * 1.12);
     const anchor = Math.abs(lx - middle) < 20 ? "middle" : lx > middle ? "start" : "end";
     grid.append(svg("line", { x1: middle, y1: height / 2, x2: x, y2: y }),
-      svg("text", { x: lx, y: ly + 4, "text-anchor": anchor, class: "name" }, `${name} (${sequences || frames})`));
+      svg("text", { x: lx, y: ly + 4 + 10 * Math.sin((2 * Math.PI * index) / attributes.length - Math.PI / 2), "text-anchor": anchor, class: "name" }, `${name.replaceAll("_", " ")} (${sequences || frames})`));
   });
   for (const tick of ticks) {
     grid.append(svg("text", { x: middle + 4, y: at(0, tick)[1] - 2, class: "small" }, String(Number((tick * column.scale).toFixed(2)))));
@@ -47,7 +47,7 @@ function radar(attributes, column) {
   }
   const legend = el("ul", { class: "legend" }, page.shown.map((row) =>
     el("li", { on: { mouseenter: () => emphasise(root, row.tracker), mouseleave: () => emphasise(root) } },
-      swatch(row.tracker), el("span", {}, row.title))));
+      swatch(row.tracker), el("span", {}, `[${scaled(row.metrics[column.key], column)}] ${row.title}`))));
   return el("figure", {}, root, legend);
 }
 
@@ -68,7 +68,7 @@ section("attributes", "Attributes", (redraw) => {
   const table = sortableTable({
     caption: `${plain(column.title)} by attribute`,
     columns: [
-      { title: "attribute", value: (row) => row.name, cell: (row) => row.name },
+      { title: "attribute", value: (row) => row.name, cell: (row) => row.name.replaceAll("_", " ") },
       { title: counted, number: true, first: -1, value: (row) => row[counted], cell: (row) => String(row[counted] || "–") },
       ...page.shown.map((tracker) => ({
         title: [swatch(tracker.tracker), " ", tracker.title], name: tracker.title, number: true, first: -1,

@@ -137,6 +137,29 @@ function crosshair(root, frame, xs, series, sx, sy, label, digits = 3) {
 }
 
 // points: [{x, y, heading, lines, label, clicked}]; marks of trackers have their colour, others none.
+// Point -> where its name stands, so that no name covers another or a point; without room it stands in the tip alone.
+function clearPlaces(points, sx, sy, frame) {
+  const taken = points.map((point) => [sx(point.x) - 7, sy(point.y) - 7, sx(point.x) + 7, sy(point.y) + 7]);
+  const found = new Map();
+  for (const point of points) {
+    const [x, y, width] = [sx(point.x), sy(point.y), 6.6 * point.name.length];
+    const places = [
+      [{ x: x + 9, y: y + 4, "text-anchor": "start" }, x + 8, y - 7], [{ x: x - 9, y: y + 4, "text-anchor": "end" }, x - 8 - width, y - 7],
+      [{ x, y: y - 10, "text-anchor": "middle" }, x - width / 2, y - 21], [{ x, y: y + 19, "text-anchor": "middle" }, x - width / 2, y + 8],
+    ];
+    for (const [place, left, top] of places) {
+      const [right, bottom] = [left + width, top + 14];
+      const clear = taken.every(([a, b, c, d]) => right < a || c < left || bottom < b || d < top);
+      if (clear && left >= frame.left && right <= frame.width && top >= 0) {
+        taken.push([left, top, right, bottom]);
+        found.set(point, place);
+        break;
+      }
+    }
+  }
+  return found;
+}
+
 function scatterPlot({ title, x, y, points, diagonal }) {
   const named = points.filter(({ name }) => name);
   const names = named.length <= MOST_NAMES;
@@ -144,6 +167,7 @@ function scatterPlot({ title, x, y, points, diagonal }) {
   if (diagonal) {
     root.append(svg("line", { class: "diagonal", x1: sx(x.low), y1: sy(y.low), x2: sx(x.high), y2: sy(y.high) }));
   }
+  const free = clearPlaces(names ? named : [], sx, sy, frame);
   for (const point of points) {
     const [px, py] = [sx(point.x), sy(point.y)];
     const tell = () => {
@@ -158,11 +182,8 @@ function scatterPlot({ title, x, y, points, diagonal }) {
       on: { pointerenter: tell, pointerleave: hideTip, focus: tell, blur: hideTip, click: point.clicked || (() => {}) },
     });
     root.append(mark);
-    if (names && point.name) {
-      const end = px > frame.width * 0.7;
-      const place = { x: px + (end ? -9 : 9), y: py + 4, "text-anchor": end ? "end" : "start" };
-      root.append(svg("text", { ...place, class: "name" }, point.name));
-    }
+    const place = free.get(point);
+    if (place) root.append(svg("text", { ...place, class: "name" }, point.name));
   }
   const legend = named.length && !names
     ? el("ul", { class: "legend" }, named.map(({ label, name }) => el("li", {}, swatch(label), el("span", {}, name)))) : null;

@@ -18,6 +18,13 @@ function curveFigure(name, curve) {
   });
 }
 
+// Limits of an axis: the values with room around them, at least a tenth, inside of 0 to 1.
+function around(values) {
+  const [low, high] = [Math.min(...values), Math.max(...values)];
+  const room = Math.max(0.15 * (high - low), (0.1 - (high - low)) / 2, 0.02);
+  return { low: Math.max(low - room, 0), high: Math.min(high + room, 1) };
+}
+
 function accuracyRobustness() {
   const key = page.rows.some((row) => known(row.metrics.reliability)) ? "reliability" : "robustness";
   const rows = page.shown.filter((row) => known(row.metrics[key]) && known(row.metrics.accuracy));
@@ -25,7 +32,8 @@ function accuracyRobustness() {
   const label = key === "reliability" ? "Robustness, exp(−30·F)" : "Robustness";
   return scatterPlot({
     title: "Accuracy and robustness",
-    x: { low: 0, high: 1, label }, y: { low: 0, high: 1, label: "Accuracy" },
+    x: { ...around(rows.map((row) => row.metrics[key])), label },
+    y: { ...around(rows.map((row) => row.metrics.accuracy)), label: "Accuracy" },
     points: rows.map((row) => ({
       x: row.metrics[key], y: row.metrics.accuracy, label: row.tracker, name: row.title, heading: row.title,
       lines: [[null, label, row.metrics[key].toFixed(3)], [null, "Accuracy", row.metrics.accuracy.toFixed(3)]],

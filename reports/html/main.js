@@ -1,6 +1,6 @@
 // Puts the sections together, switches data sets and trackers, remembers in the address what is looked at.
 
-const ORDER = ["board", "plots", "attributes", "sequences", "player", "tests", "speed", "provenance"];
+const ORDER = ["overview", "board", "plots", "attributes", "sequences", "player", "tests", "speed", "provenance"];
 
 function drawSection({ id, title, draw }) {
   const holder = document.getElementById(id);
@@ -46,12 +46,20 @@ function drawDatasets() {
   }
 }
 
+// When and how the page was made, and what the data set says in a sentence.
+function drawVerdict() {
+  const { made } = page.document;
+  document.getElementById("made").replaceChildren(...[page.data.verdict, ...made].flatMap((text, k) => [
+    ...(k ? [" · "] : []), k > 1 ? el("code", {}, text) : el("span", { class: k ? null : "verdict" }, text)]));
+}
+
 function show(place, number = 0, frame = 0) {
   stop();
   clearTimeout(remembering); // it would name a sequence that is no longer there
   page.place = place;
   player.sequence = null;
   drawDatasets();
+  drawVerdict();
   drawTrackers();
   drawAll();
   if (page.data.traces.length) openSequence(Math.min(number, page.data.traces.length - 1), frame, false);

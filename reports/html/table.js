@@ -43,6 +43,54 @@ function sortableTable({ caption, columns, rows, sorted, rowClass, last }) {
   }
 
   draw();
-  return el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": caption },
-    el("table", { class: "data" }, el("caption", {}, caption), el("thead", {}, el("tr", {}, heads)), body), more);
+  const table = el("table", { class: "data" }, el("caption", {}, caption), el("thead", {}, el("tr", {}, heads)), body);
+  return el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": caption }, table, more, copies(table, caption));
+}
+
+// Buttons that copy a table as it stands: in its order, with the rows that are shown.
+function copies(table, caption) {
+  const lines = () => [...table.querySelectorAll("thead tr, tbody tr")].map((row) => [...row.children].map((cell) => cell.cloneNode(true)).map((cell) => {
+    cell.querySelectorAll("small, svg").forEach((part) => part.remove());
+    return cell.textContent.trim();
+  }));
+  const told = el("span", { class: "note", role: "status" });
+  const offer = (title, text) => button(title, async () => {
+    const shown = text(lines(), caption);
+    told.textContent = (await copy(shown)) ? "copied" : "this browser does not let a page copy";
+    setTimeout(() => { told.textContent = ""; }, 2500);
+  }, { class: "link" });
+  return el("p", { class: "copies" }, offer("Copy as CSV", asCsv), " ", offer("Copy as LaTeX", asLatex), " ", told);
+}
+
+async function copy(text) {
+  try {
+    await navigator.clipboard.writeText(text);
+    return true;
+  } catch {
+    // Pages that are opened as files may not use the clipboard; a selection can be copied even there.
+    const box = el("textarea", { readonly: true });
+    box.value = text;
+    document.body.append(box);
+    box.select();
+    const done = document.execCommand("copy");
+    box.remove();
+    return done;
+  }
+}
+
+function asCsv(rows) {
+  const quoted = (cell) => (/[",\n]/.test(cell) ? `"${cell.replaceAll('"', '""')}"` : cell);
+  return `${rows.map((row) => row.map((cell) => quoted(cell.replace("−", "-"))).join(",")).join("\n")}\n`;
+}
+
+const LATEX = { "\\": "\\textbackslash{}", "~": "\\textasciitilde{}", "^": "\\textasciicircum{}", "<": "\\textless{}",
+  ">": "\\textgreater{}", "|": "\\textbar{}", "–": "--", "−": "--", "±": "$\\pm$" };
+
+function asLatex(rows, caption) {
+  const escaped = (text) => text.replace(/[\\~^<>|–−±&%$#_{}]/g, (c) => LATEX[c] || `\\${c}`);
+  const line = (row) => `    ${row.map(escaped).join(" & ")} \\\\`;
+  const [head, ...body] = rows;
+  return ["% needs \\usepackage{booktabs}", "\\begin{table}", "  \\centering", `  \\caption{${escaped(caption)}}`,
+    `  \\begin{tabular}{l${"r".repeat(head.length - 1)}}`, "    \\toprule", line(head), "    \\midrule", ...body.map(line),
+    "    \\bottomrule", "  \\end{tabular}", "\\end{table}", ""].join("\n");
 }

@@ -20,8 +20,9 @@ from trackbench.datasets.sequence import Dataset, GroundTruth, VideoSequence
 from trackbench.errors import UsageError
 from trackbench.quoting import printable
 from trackbench.reports.page import Page
+from trackbench.reports.page.document import verdict
 from trackbench.reports.page.html import script_text
-from trackbench.reports.page.traces import pack
+from trackbench.reports.page.traces import pack, telling_frames
 from trackbench.reports.style import looks
 from trackbench.scoring import Score
 from trackbench.scoring.traces import Contours, Trace, TracedSequence
@@ -213,3 +214,26 @@ def test_frames_without_a_page(workplace: Path) -> None:
     trackbench("run", "drift", "-d", "data")
     result = trackbench("report", "-d", "data", "--frames", "3", code=2)
     assert "--frames puts images into the page; it needs --html" in result.stderr
+
+
+def test_images_are_of_failures_and_disagreements_first() -> None:
+    entry = traced("one")
+    assert 30 in telling_frames(entry, 3)  # where the tracker loses the target
+    assert telling_frames(entry, 2) == [0, 49]
+    assert len(telling_frames(entry, 10)) == 10
+    assert telling_frames(entry, 80) == list(range(50))
+    first = entry.traces["a"]
+    apart = np.zeros(50)
+    apart[17] = 1.0
+    other = replace(first, overlaps=apart, failed=np.zeros(50, bool))
+    still = replace(first, overlaps=np.zeros(50), failed=np.zeros(50, bool))
+    assert 17 in telling_frames(replace(entry, traces={"a": still, "b": other}), 5)
+
+
+def test_the_verdict_names_the_best_complete_runs() -> None:
+    assert verdict(SCORES).startswith("Best by AUC: ")
+    (alone,) = SCORES[:1]
+    lucky = replace(alone, tracker="lucky", title="lucky", sequences=alone.sequences - 1, of=alone.of)
+    assert "lucky" not in verdict([lucky, alone])
+    assert verdict([lucky, alone]).endswith("1 incomplete run is not ranked.")
+    assert verdict([lucky]) == "No run is complete. 1 incomplete run is not ranked."

@@ -92,7 +92,7 @@ def column(page: Any, section: str, number: int) -> list[str]:
 def test_sections(watched: Watched) -> None:
     page = watched.page
     assert page.locator("main section h2").filter(visible=True).all_inner_texts() == [
-        "Leaderboard", "Plots", "Sequences", "Frames", "Significance", "Speed against accuracy",
+        "Overview", "Leaderboard", "Plots", "Sequences", "Frames", "Significance", "Speed against accuracy",
         "How the results were made",
     ]  # fmt: skip
     assert column(page, "board", 1) == ["Drift <i>&", "Static", "Dice"]
@@ -159,7 +159,7 @@ def test_frames(watched: Watched) -> None:
     assert page.locator("#player output").inner_text() == "20 / 21"
     assert cursor.get_attribute("x1") != before
     assert "stale" in image.get_attribute("class")
-    assert "The image is that of frame 14" in page.locator("#player").inner_text()
+    assert "The image is that of frame " in page.locator("#player").inner_text()
     slider.press("ArrowRight")
     assert page.locator("#player output").inner_text() == "21 / 21"
     assert "stale" not in image.get_attribute("class")
@@ -329,4 +329,57 @@ def test_odd_reports(browser: Any, tmp_path: Path, case: str) -> None:
     assert len(column(watched.page, "board", 1)) == len(scores)
     assert watched.page.locator("#player").is_hidden()
     assert watched.complaints == []
+    watched.context.close()
+
+
+def test_the_header_says_what_was_found_when_and_how(watched: Watched) -> None:
+    text = watched.page.locator("#made").inner_text()
+    assert text.startswith("Best by AUC: Drift <i>& 95.2, before ")
+    assert " · 20" in text
+
+
+def test_an_overview_shows_all_data_sets_and_opens_them(watched: Watched) -> None:
+    page = watched.page
+    rows = page.locator("#overview table.data tbody tr")
+    assert rows.count() == 3
+    assert column(page, "overview", 2)[0] == "95.2"
+    assert column(page, "overview", 3)[2] == "–"  # dice did not run there
+    page.locator("#overview table.data tbody tr").first.get_by_role("button").nth(1).click()
+    assert page.locator("#datasets [aria-pressed=true]").inner_text() == "synth"
+
+
+def test_a_failure_has_its_image(watched: Watched) -> None:
+    page = watched.page
+    for _ in range(2):
+        page.get_by_role("button", name="Next failure").click()
+        assert "stale" not in (page.locator("#player image").get_attribute("class") or "")
+        assert page.locator("#player tr.failed").count() >= 1
+
+
+def test_image_and_curve_are_seen_together(watched: Watched) -> None:
+    page = watched.page
+    page.locator("nav a[href='#player']").click()
+    page.wait_for_timeout(200)
+    stage, curve = (page.locator(place).first.bounding_box() for place in ("#player .stage", "#player .plot"))
+    header = page.locator("header").bounding_box()
+    assert stage
+    assert curve
+    assert header
+    assert stage["y"] >= header["y"] + header["height"] - 1
+    assert curve["y"] + curve["height"] <= 900
+
+
+def test_tables_are_copied_as_csv_and_latex(browser: Any, report: Path) -> None:
+    watched = Watched(browser, report)
+    page = watched.page
+    page.evaluate("navigator.clipboard.writeText = async (text) => { window.copied = text; }")
+    page.locator("#board").get_by_role("button", name="Copy as CSV").click()
+    expect(page.locator("#board .copies [role=status]")).to_have_text("copied")
+    lines = page.evaluate("window.copied").splitlines()
+    assert lines[0].startswith("tracker,AUC,")
+    assert lines[1].startswith("Drift <i>&,95.2,")
+    page.locator("#board").get_by_role("button", name="Copy as LaTeX").click()
+    text = page.evaluate("window.copied")
+    assert r"Drift \textless{}i\textgreater{}\& & 95.2 &" in text
+    assert text.rstrip().endswith(r"\end{table}")
     watched.context.close()

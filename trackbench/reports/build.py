@@ -5,6 +5,8 @@ The command ``trackbench report`` and the function of the Python interface are t
 
 from __future__ import annotations
 
+import shlex
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -263,7 +265,7 @@ def _write(
         for title in dict.fromkeys(score.title for part in parts for score in part.scores):
             if lacking := undrawable(title):
                 say(f"{title}: the plots' font lacks {lacking}; a name in a --style file replaces it there")
-    page = Page(options.page_limit * 1_000_000, options.frames) if options.html else None
+    page = Page(options.page_limit * 1_000_000, options.frames, _made()) if options.html else None
     for part in parts:
         more = frame_figures(options.frame, part.dataset, roots, part.scores, look, style.two_columns)
         part.written.extend(
@@ -292,6 +294,17 @@ def _write(
         written.append(folder / "report.html")
         say(f"{folder / 'report.html'}: {size / 1e6:.1f} MB")
     return written
+
+
+def _made() -> list[str]:
+    """Return when and by which command a page is made."""
+    from datetime import datetime
+
+    command = shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]) if sys.argv else ""
+    return [
+        f"{datetime.now().astimezone():%Y-%m-%d %H:%M %Z}",
+        *([command] if command.startswith("trackbench") else []),
+    ]
 
 
 def _paper(

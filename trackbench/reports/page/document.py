@@ -39,6 +39,7 @@ def dataset_document(dataset: Dataset, scores: Sequence[Score], metrics: Sequenc
         "caption": tables.caption(scores, metrics),
         "columns": [_column(column) for column in columns],
         "main": tables.main_metric(scores).key,
+        "verdict": verdict(scores),
         "rows": [_row(score) for score in scores],
         "curves": {curve.key: _curve(curve, scores) for curve in plots.curves_of(scores)},
         "interval": next((score.interval for score in scores if score.interval), None),
@@ -51,6 +52,21 @@ def dataset_document(dataset: Dataset, scores: Sequence[Score], metrics: Sequenc
         "confidence": CONFIDENCE,
         "resamples": RESAMPLES,
     }
+
+
+def verdict(scores: Sequence[Score]) -> str:
+    """Return in one sentence who is ahead by the main metric, by how much, and what does not count."""
+    main = tables.main_metric(scores)
+    ranked = [score for score in tables.ranked(scores) if score.is_complete and score.metrics.get(main.key) is not None]
+    left_out = len(scores) - sum(score.is_complete for score in scores)
+    rest = f" {left_out} incomplete {'runs are' if left_out > 1 else 'run is'} not ranked." if left_out else ""
+    if not ranked:
+        return f"No run is complete.{rest}"
+    first = f"{ranked[0].title} {tables.number(ranked[0], main)}"
+    if len(ranked) == 1:
+        return f"{main.title.replace('_', ' ')}: {first}.{rest}"
+    second = f"{ranked[1].title} {tables.number(ranked[1], main)}"
+    return f"Best by {main.title.replace('_', ' ')}: {first}, before {second}.{rest}"
 
 
 def rounded(value: Any) -> Any:

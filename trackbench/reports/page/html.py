@@ -27,6 +27,7 @@ SCRIPTS = (
     "axes",
     "table",
     "leaderboard",
+    "overview",
     "curves",
     "attributes",
     "sequences",
@@ -49,10 +50,11 @@ class Page:
     Args:
         limit: bytes for the regions and images of all sequence pages together.
         frames: images a sequence.
+        made: when and by which command, as lines of the header.
     """
 
-    def __init__(self, limit: float, frames: int = 0) -> None:
-        self._limit, self._frames = limit, frames
+    def __init__(self, limit: float, frames: int = 0, made: Sequence[str] = ()) -> None:
+        self._limit, self._frames, self._made = limit, frames, list(made)
         self._parts: list[_Part] = []
 
     def add(
@@ -107,6 +109,7 @@ class Page:
             "schema": 1,
             "version": VERSION,
             "title": titles,
+            "made": self._made,
             "looks": {
                 label: {"colour": look.colour, "dashes": DASHES[look.line], "marker": look.marker}
                 for label, look in looks.items()

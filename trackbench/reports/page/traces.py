@@ -63,7 +63,7 @@ def pack(traced: Iterable[TracedSequence], limit: float, frames: int) -> Packed:
     Args:
         traced: the sequences, the more important ones first.
         limit: bytes in the page.
-        frames: how many images a sequence gets, evenly spread from the first frame to the last.
+        frames: how many images a sequence gets, see :func:`telling_frames`.
     """
     packed, used = Packed(), 0
     for entry in traced:
@@ -123,8 +123,7 @@ def _images(entry: TracedSequence, count: int) -> tuple[list[int], list[str], tu
     """Return frames (from 0), their images, and the size of the originals; nothing where images cannot be read."""
     if not count:
         return [], [], None
-    total = len(entry.ground_truth.counts)
-    chosen = sorted({round(place) for place in np.linspace(0, total - 1, min(count, total)).tolist()})
+    chosen = telling_frames(entry, count)
     images = []
     size = None
     try:
@@ -142,6 +141,45 @@ def _images(entry: TracedSequence, count: int) -> tuple[list[int], list[str], tu
     except DataError:  # the images are not there, or not all: the page then shows regions alone, and says so
         return [], [], None
     return chosen, images, size
+
+
+def telling_frames(entry: TracedSequence, count: int) -> list[int]:
+    """Return the frames (from 0) that tell most, ``count`` of them at most, in their order.
+
+    The first and the last come first, then those in which a tracker loses the target, those in which the trackers'
+    overlaps differ most, and then others, evenly spread. Of disagreements, no two are nearer to each other than a
+    tenth of the even distance, so that they are not all of one moment.
+    """
+    total = len(entry.ground_truth.counts)
+    count = min(count, total)
+    chosen = dict.fromkeys([0, total - 1][:count])
+    failed = sorted({int(frame) for trace in entry.traces.values() for frame in np.flatnonzero(trace.failed)})
+    for frame in _spread(failed, count - len(chosen)):
+        chosen[frame] = None
+    if len(entry.traces) > 1:
+        overlaps = np.stack([np.nan_to_num(trace.overlaps, nan=0.0) for trace in entry.traces.values()])
+        apart = overlaps.max(0) - overlaps.min(0)
+        # Half of what is left shows disagreements, the other half what lies between.
+        most, gap = len(chosen) + (count - len(chosen)) // 2, max(1, total // (10 * count))
+        for frame in np.argsort(-apart, kind="stable").tolist():
+            if len(chosen) >= most or apart[frame] <= 0:
+                break
+            if all(abs(frame - other) >= gap for other in chosen):
+                chosen[frame] = None
+    for places in range(count, total + count):  # ever denser until there are enough
+        if len(chosen) >= count:
+            break
+        for place in np.linspace(0, total - 1, places).tolist():
+            if len(chosen) < count:
+                chosen[round(place)] = None
+    return sorted(chosen)
+
+
+def _spread(frames: Sequence[int], count: int) -> list[int]:
+    """Return at most ``count`` of the frames, evenly spread."""
+    if len(frames) <= count:
+        return list(frames)
+    return [frames[round(place)] for place in np.linspace(0, len(frames) - 1, count).tolist()] if count > 0 else []
 
 
 def _extent(ground_truth: Contours) -> tuple[int, int]:
