@@ -62,12 +62,12 @@ def open_regular(path: str | os.PathLike[str]) -> Iterator[BufferedReader]:
     with reading(path):
         # A pipe without a writer would be waited for.
         number = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
-        file = os.fdopen(number, "rb")
-    with file:
-        mode = os.fstat(number).st_mode
-        if not stat.S_ISREG(mode):
-            kinds = {stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket", stat.S_IFDIR: "a folder"}
-            raise DataError(f"{path}: is {kinds.get(stat.S_IFMT(mode), 'a device')}; expected a file")
+    mode = os.fstat(number).st_mode
+    if not stat.S_ISREG(mode):
+        os.close(number)
+        kinds = {stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket", stat.S_IFDIR: "a folder"}
+        raise DataError(f"{path}: is {kinds.get(stat.S_IFMT(mode), 'a device')}; expected a file")
+    with os.fdopen(number, "rb") as file:
         yield file
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trackbench.errors import DataError, unforeseen
-from trackbench.files import lines_of
+from trackbench.files import MAX_LINES, lines_of
 from trackbench.quoting import printable, shown
 from trackbench.regions import Box, Region, Special, parse_region, region_to_box
 from trackbench.regions.files import parse_box_table
@@ -73,6 +73,8 @@ def read_json_result(data: bytes, where: str) -> ParsedResult:
     Raises:
         DataError: it is no JSON, or holds other than one list of boxes.
     """
+    if data.count(b"[") > MAX_LINES + 10:
+        raise DataError(f"{where}: has {data.count(b'[')} lists; expected one for each frame, at most {MAX_LINES}")
     try:
         document = json.loads(decode(data, where, numbers=False))
     except (ValueError, RecursionError) as error:
