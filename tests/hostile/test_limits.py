@@ -51,11 +51,14 @@ Make = Callable[[Path], None]
 
 
 def text(content: str) -> Make:
-    return lambda path: path.write_text(content) and None
+    return data(content.encode)
 
 
 def data(make: Callable[[], bytes]) -> Make:
-    return lambda path: path.write_bytes(make()) and None
+    def write(path: Path) -> None:
+        path.write_bytes(make())
+
+    return write
 
 
 def sparse(begin: bytes) -> Make:
