@@ -10,7 +10,7 @@
         <sequence>.score    confidence a line, empty where there is none; no file when the tracker has none at all
         <sequence>.mask     a mask a line where a rotated box was made of it, else empty; no file without any
         failures/<sequence>.json    why it could not be run
-        failures/<sequence>.traceback   the tracker's traceback, or what its program has written; for people
+        failures/<sequence>.traceback   the tracker's traceback, or what its program has written
         repetition-002/     the same files of a second run, in failures/ too
         server.json         what the benchmark's server said of it (see trackbench.results.server_scores)
         .cache/             parsed files and scores, which may be deleted at any time (see trackbench.cache)
@@ -35,6 +35,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 from numpy.typing import NDArray
 
 from trackbench.cache import remove_caches
@@ -285,8 +286,11 @@ class RunFolder:
             UsageError: the folder cannot be written.
         """
         path = self._failure(sequence, repetition)
+        trace = path.with_suffix(TRACE)
         if failure.get("traceback"):
-            write_text(path.with_suffix(TRACE), str(failure["traceback"]).rstrip() + "\n")
+            write_text(trace, str(failure["traceback"]).rstrip() + "\n")
+        else:
+            trace.unlink(missing_ok=True)
         write_text(path, json.dumps(failure, indent=2) + "\n")
 
     def remove_failure(self, sequence: str, repetition: int = 1) -> None:
@@ -296,11 +300,7 @@ class RunFolder:
         path.with_suffix(TRACE).unlink(missing_ok=True)
 
     def traceback_file(self, failure: str) -> Path:
-        """Return the file with the traceback of a failure, which need not be there.
-
-        Args:
-            failure: a key of :meth:`failures`.
-        """
+        """Return the file with the traceback of a failure, a key of :meth:`failures`; it need not be there."""
         return self._failure(*_failed(failure)).with_suffix(TRACE)
 
     def failure_stamps(self) -> dict[tuple[str, int], int]:
@@ -329,8 +329,8 @@ class RunFolder:
             remove_caches(self.file("x", "", repetition).parent)
         for name in (MANIFEST, SERVER, f"{FAILURES}.json"):
             (self.path / name).unlink(missing_ok=True)
-        for folder in (SESSIONS, FAILURES):
-            for path in [*(self.path / folder).rglob("*.json"), *(self.path / folder).rglob(f"*{TRACE}")]:
+        for pattern in (f"{SESSIONS}/**/*.json", f"{FAILURES}/**/*.json", f"{FAILURES}/**/*{TRACE}"):
+            for path in self.path.glob(pattern):
                 path.unlink(missing_ok=True)
 
     def remove_stale_temporaries(self) -> None:
@@ -339,7 +339,7 @@ class RunFolder:
             return
         for path in self.path.rglob(f"*{TEMPORARY}"):
             host, _, process = path.name.removesuffix(TEMPORARY).rpartition(".")
-            if host.endswith(f".{socket.gethostname()}") and process.isdigit() and not _is_running(int(process)):
+            if host.endswith(f".{socket.gethostname()}") and process.isdigit() and not psutil.pid_exists(int(process)):
                 path.unlink(missing_ok=True)
 
 
@@ -419,13 +419,3 @@ def labels_of(wanted: str, labels: Iterable[str]) -> list[str]:
         or [label for label in labels if label.partition("@")[0] == wanted]
         or [label for label in labels if fold_name(label.partition("@")[0]) == spelled]
     )
-
-
-def _is_running(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
