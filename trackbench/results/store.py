@@ -16,9 +16,8 @@
         .cache/             parsed files and scores, which may be deleted at any time (see trackbench.cache)
     runs/.cache/            parsed annotations
 
-The ``.txt`` file of a sequence is written last: where it is, all is there. Several processes may write one run: no
-file is read, changed and written back by more than one of them. Older runs have their sessions in ``manifest.json`` and
-their failures in ``failures.json``.
+The ``.txt`` file of a sequence is written last: where it is, all is there. Several processes may write one run: no file
+is changed by more than one of them. Older runs have sessions in ``manifest.json`` and failures in ``failures.json``.
 """
 
 from __future__ import annotations
