@@ -60,14 +60,15 @@ def test_a_wrong_number_is_seen(place: Path) -> None:
     assert not replace(right, opinions=(wrong, *right.opinions[1:])).agrees
 
 
-@pytest.mark.parametrize("protocol", ["supervised", "multistart"])
+@pytest.mark.parametrize("protocol", ["supervised", "multistart", "unsupervised"])
 def test_vot_toolkit_agrees(place: Path, protocol: str) -> None:
     synthesize("vot")
     words = ("--protocol", protocol, "--convention", "vot") if protocol == "supervised" else ("--protocol", protocol)
     call("run", "dcf", "-d", "./set", "--device", "cpu", "-q", *words)
     found = verdict("./set", protocol, "vot")
     assert found.tool.startswith("vot-toolkit ")
-    assert {opinion.metric for opinion in found.opinions} == {"accuracy", "robustness", "eao"}
+    metrics = {"mean_overlap"} if protocol == "unsupervised" else {"accuracy", "robustness", "eao"}
+    assert {opinion.metric for opinion in found.opinions} == metrics
     assert found.agrees, found
 
 

@@ -20,23 +20,24 @@ from trackbench.formats.vot import export_vot
 from trackbench.results.store import RunFolder, RunKey
 from trackbench.scoring.score import Score
 from trackbench.scoring.scoring import score_runs
+from trackbench.scoring.vot import unsupervised_burn_in
 
 VOT_PROTOCOLS = ("supervised", "multistart", "realtime", "unsupervised")
 #: Differences up to this one are rounding.
 TOLERANCE = 1e-6
 
 #: vot-toolkit's experiment by protocol: its type, and the analyses with the keys and places of their numbers.
-_Analyses = tuple[str, list[tuple[str, int]]]
-_SUPERVISED: tuple[str, _Analyses, _Analyses] = (
-    "supervised",
-    ("supervised_average_ar", [("accuracy", 0), ("robustness", 1)]),
-    ("supervised_eao_score", [("eao", 0)]),
-)
-_MULTISTART: tuple[str, _Analyses, _Analyses] = (
-    "multistart",
-    ("multistart_average_ar", [("accuracy", 0), ("robustness", 1)]),
-    ("multistart_eao_score", [("eao", 0)]),
-)
+_EXPERIMENTS: dict[str, list[tuple[str, list[tuple[str, int]]]]] = {
+    "supervised": [
+        ("supervised_average_ar", [("accuracy", 0), ("robustness", 1)]),
+        ("supervised_eao_score", [("eao", 0)]),
+    ],
+    "multistart": [
+        ("multistart_average_ar", [("accuracy", 0), ("robustness", 1)]),
+        ("multistart_eao_score", [("eao", 0)]),
+    ],
+    "unsupervised": [("average_accuracy", [("mean_overlap", 0)])],
+}
 
 
 @dataclass(frozen=True)
@@ -181,8 +182,7 @@ def _ask_vot(
     run: RunFolder, dataset: Dataset, judged: list[VideoSequence], score: Score, work: Path
 ) -> dict[str, float]:
     """Make a workspace of the run and the annotations in VOT's layout, and let vot-toolkit analyse it."""
-    multistart = score.protocol == "multistart" or (score.protocol == "realtime" and dataset.protocol == "multistart")
-    kind, *analyses = _MULTISTART if multistart else _SUPERVISED
+    kind = dataset.protocol if score.protocol == "realtime" else score.protocol
     sequences = work / "sequences"
     sequences.mkdir()
     for sequence in judged:
@@ -194,13 +194,19 @@ def _ask_vot(
     low, high = score.interval or (1, 1)
     stack: list[dict[str, Any]] = []
     measures = []
-    for place, (name, numbers) in enumerate(analyses):
-        options = {"low": low, "high": high} if name.endswith("eao_score") else {}
-        stack.append({"type": name, **options})
+    options = {
+        "supervised_eao_score": {"low": low, "high": high},
+        "multistart_eao_score": {"low": low, "high": high},
+        "average_accuracy": {"burnin": unsupervised_burn_in(dataset)},
+    }
+    for place, (name, numbers) in enumerate(_EXPERIMENTS[kind]):
+        stack.append({"type": name, **options.get(name, {})})
         measures += [(key, place, index) for key, index in numbers]
     experiment: dict[str, Any] = {"type": kind, "analyses": stack}
+    if kind != "multistart":
+        experiment["repetitions"] = max(run.repetitions(), 1)
     if kind == "supervised":
-        experiment |= {"repetitions": max(run.repetitions(), 1), "skip_initialize": 5}
+        experiment["skip_initialize"] = 5
     files: dict[str, Any] = {
         "stack.yaml": {"title": "referee", "experiments": {"baseline": experiment}},
         "config.yaml": {"registry": ["./trackers.ini"], "stack": "stack.yaml", "sequences": str(sequences)},

@@ -240,9 +240,16 @@ def _make_multi_start(dataset: Dataset, convention: str | None) -> MultiStart:
 
 def _make_unsupervised(dataset: Dataset, convention: str | None) -> Unsupervised:
     _only_vot(convention, "unsupervised")
-    # vot-toolkit's stacks of 2016 to 2019, whose own experiment is the reset-based one, have the default burn-in of
-    # its analysis; those from 2020 on set it to 1.
-    return Unsupervised(10 if dataset.protocol == "supervised" else 1)
+    return Unsupervised(unsupervised_burn_in(dataset))
+
+
+def unsupervised_burn_in(dataset: Dataset) -> int:
+    """Return how many frames at the start do not count in the experiment without resets.
+
+    vot-toolkit's stacks of 2016 to 2019, whose own experiment is the reset-based one, have the default burn-in of its
+    analysis; those from 2020 on set it to 1.
+    """
+    return 10 if dataset.protocol == "supervised" else 1
 
 
 #: Protocol -> what makes its scorer, see `trackbench.scoring.evaluation.MakeScorer`.
