@@ -10,9 +10,10 @@ import json
 import os
 import socket
 import stat
+import tempfile
 import tomllib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from io import BufferedReader
 from pathlib import Path
 from typing import IO, Any
@@ -277,3 +278,15 @@ def stamp(path: str | os.PathLike[str]) -> str:
     """
     state = os.stat(path)
     return f"{os.fspath(path)} {state.st_size} {state.st_mtime_ns}\n"
+
+
+def ignores_case(folder: Path) -> bool:
+    """Whether the disk of ``folder`` (or of the nearest folder above it that is there) takes ``A`` and ``a`` for one.
+
+    False where nothing can be written there.
+    """
+    while not folder.is_dir():
+        folder = folder.parent
+    with suppress(OSError), tempfile.TemporaryDirectory(prefix=".Case", dir=folder) as made:
+        return Path(made).with_name(Path(made).name.swapcase()).exists()
+    return False

@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from samples import write_dataset
+from samples import write_dataset, write_sequence
 
 from trackbench.datasets.catalogue import open_dataset
 from trackbench.engine.execution import execute
 from trackbench.engine.plan import expected_frames, make_plan
 from trackbench.errors import DataError, UsageError
+from trackbench.files import ignores_case
 from trackbench.results.store import stored_runs
 from trackbench.trackers.registry import find_tracker
 
@@ -65,6 +66,24 @@ def test_settings_make_another_identity(workplace: Path) -> None:
         make_plan(find_tracker("drift", options={"dx": 2}), dataset, workplace / "runs")
     fresh = make_plan(find_tracker("drift", options={"dx": 2}), dataset, workplace / "runs", restart=True)
     assert len(fresh.missing) == 3
+
+
+def test_a_disk_that_ignores_case_is_refused_where_two_names_differ_in_nothing_else(
+    workplace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert not ignores_case(workplace)
+    write_sequence(workplace / "data/S1", 5)
+    dataset = open_dataset("data")
+    assert make_plan(find_tracker("static"), dataset, workplace / "runs").missing
+    monkeypatch.setattr("trackbench.engine.plan.ignores_case", lambda folder: folder == workplace / "runs")
+    with pytest.raises(UsageError, match="does not tell 'S1' from 's1', sequences of data; --runs on a disk that does"):
+        make_plan(find_tracker("static"), dataset, workplace / "runs")
+
+
+def test_a_disk_that_ignores_case_is_known_by_what_it_finds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Path, "exists", lambda path: path.parent == tmp_path and path.name.startswith(".cASE"))
+    assert ignores_case(tmp_path / "runs" / "none yet")
+    assert not list(tmp_path.iterdir())
 
 
 def test_changed_data_is_noticed(workplace: Path) -> None:

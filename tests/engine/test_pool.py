@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -83,16 +85,18 @@ def results(folder: RunFolder) -> dict[str, bytes]:
     }
 
 
-def test_the_same_bytes_for_one_worker_and_for_two(wide: Path) -> None:
-    alone, two = plan(wide, runs="alone"), plan(wide, runs="two")
+@pytest.mark.parametrize("workers", [2, pytest.param(4, marks=pytest.mark.slow)])
+def test_the_same_bytes_for_any_number_of_workers_and_any_order(wide: Path, workers: int) -> None:
+    alone, many = plan(wide, runs="alone"), plan(wide, runs="many")
     execute([alone], device="cpu")
-    Pool([two], Rules(batch=2), ["cpu", "cpu"]).run()
+    random.Random(workers).shuffle(many.missing)
+    Pool([many], Rules(batch=2), ["cpu"] * workers).run()
     assert len(alone.folder.sequences()) == 6
-    assert results(alone.folder) == results(two.folder)
-    sessions = (two.folder.manifest() or {})["sessions"]
+    assert results(alone.folder) == results(many.folder)
+    sessions = (many.folder.manifest() or {})["sessions"]
     assert sum(session["sequences"] for session in sessions) == 6
-    assert not (two.folder.path / "claims").exists()
-    assert not (wide / "two/.workers").exists()
+    assert not (many.folder.path / "claims").exists()
+    assert not (wide / "many/.workers").exists()
 
 
 @pytest.mark.parametrize(
@@ -120,6 +124,26 @@ def test_a_device_that_fails_to_start_leaves_the_work_to_the_others(wide: Path) 
     with pytest.raises(TrackerError, match="RuntimeError: CUDA error: out of memory"):
         Pool([broken], Rules(), ["cpu"]).run()
     assert broken.folder.sequences() == set()
+
+
+def test_a_machine_without_the_images_leaves_the_sequences_to_the_others(
+    wide: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = plan(wide)
+    shutil.copytree(wide / "wide", wide / "bare/wide")
+    for image in (wide / "bare/wide").rglob("*.jpg"):
+        image.unlink()
+    with monkeypatch.context() as elsewhere:
+        for module in ("plan", "recorder"):
+            elsewhere.setattr(f"trackbench.engine.{module}.machine", lambda: "another")
+        bare = make_plan(find_tracker("drift"), open_dataset(str(wide / "bare/wide")), wide / "runs")
+        execute([bare], device="cpu")
+        assert len(bare.failed) == 6
+        assert not bare.is_unfinished()
+    assert whole.is_unfinished()
+    execute([whole], device="cpu")
+    assert len(whole.folder.sequences()) == 6
+    assert whole.folder.failures() == {}
 
 
 def test_devices_of_workers() -> None:

@@ -11,7 +11,9 @@ from typing import Any, NamedTuple
 
 from trackbench.datasets.fingerprint import changed_sequences
 from trackbench.datasets.sequence import Dataset, VideoSequence
+from trackbench.engine.claims import machine
 from trackbench.errors import DataError, TrackbenchError, UsageError
+from trackbench.files import ignores_case
 from trackbench.protocols.base import Episode, EpisodeGenerator, Protocol
 from trackbench.protocols.catalogue import find_protocol
 from trackbench.protocols.supervised import same_trajectories
@@ -59,15 +61,26 @@ class Plan:
     """Sequences that could not be run -> reason."""
     known_failures: dict[tuple[str, int], int] = field(default_factory=dict)
     """Failures from before the plan was made, which are tried again: (sequence, repetition) -> time of writing."""
+    _elsewhere: dict[tuple[str, int], int] = field(default_factory=dict)
+    """Failures for want of data on another machine: (sequence, repetition) -> time of writing."""
 
     def has(self, task: Task) -> bool:
         """Whether a task's result is stored."""
         return self.folder.has(task.run.name, task.repetition)
 
     def new_failures(self) -> set[tuple[str, int]]:
-        """Return the sequences and repetitions that have failed since the plan was made, in whatever process."""
+        """Return the sequences and repetitions that have failed since the plan was made, in whatever process.
+
+        What failed on another machine because its copy of the data set lacks something does not count: here it may be
+        whole.
+        """
         stamps = self.folder.failure_stamps()
-        return {key for key, stamp in stamps.items() if self.known_failures.get(key) != stamp}
+        new = {key for key, stamp in stamps.items() if self.known_failures.get(key) != stamp}
+        for key in new - {key for key, stamp in self._elsewhere.items() if stamps.get(key) == stamp}:
+            failure = self.folder.failure(*key) or {}
+            if failure.get("lacks_data") and failure.get("machine") != machine():
+                self._elsewhere[key] = stamps[key]
+        return {key for key in new if self._elsewhere.get(key) != stamps[key]}
 
     def is_unfinished(self) -> bool:
         """Whether something is neither stored nor failed; late repetitions do not count."""
@@ -202,6 +215,7 @@ def make_plan(
     plan.manifest["title"] = spec.title
     plan.known_failures = folder.failure_stamps()
     episodes = [(sequence, run) for sequence in dataset.sequences for run in _episodes(asked, sequence)]
+    _check_case(folder, [run.name for _, run in episodes])
     plan.tasks = [Task(*pair, repetition) for repetition in range(1, plan.repetitions + 1) for pair in episodes]
     converged = set() if fresh else plan.converged_sequences()
     for task in plan.tasks:
@@ -238,6 +252,18 @@ def _episodes(protocol: Protocol, sequence: VideoSequence) -> list[Episode]:
 
 def _refuse(error: TrackbenchError, sequence: VideoSequence) -> EpisodeGenerator:
     raise error
+
+
+def _check_case(folder: RunFolder, names: list[str]) -> None:
+    """Refuse names that the disk cannot tell apart."""
+    first: dict[str, str] = {}
+    for name in names:
+        other = first.setdefault(name.casefold(), name)
+        if other != name and ignores_case(folder.runs):
+            raise UsageError(
+                f"{folder.runs}: this disk does not tell '{other}' from '{name}', sequences of {folder.key.dataset}; "
+                "--runs on a disk that does"
+            )
 
 
 def _check_stored(plan: Plan, task: Task) -> None:

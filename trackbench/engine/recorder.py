@@ -8,6 +8,7 @@ from contextlib import suppress
 from typing import Any
 
 from trackbench.datasets.fingerprint import fingerprint
+from trackbench.engine.claims import machine
 from trackbench.engine.plan import Plan, Task
 from trackbench.engine.scheduler import Outcome
 from trackbench.errors import DataError, UsageError
@@ -73,7 +74,8 @@ class Recorder:
         folder, name = self.plan.folder, task.run.name
         trajectory = outcome.trajectory
         if trajectory is None:
-            self.fail(task, outcome.reason or "no reason given", outcome.trace)
+            lacks_data = outcome.trace is None and not outcome.is_tracker_error
+            self.fail(task, outcome.reason or "no reason given", outcome.trace, lacks_data=lacks_data)
             return
         self._check_identity()
         folder.write(
@@ -92,14 +94,21 @@ class Recorder:
         if time.monotonic() - self._written > INTERVAL:
             self.flush()
 
-    def fail(self, task: Task, reason: str, trace: str | None = None) -> None:
+    def fail(self, task: Task, reason: str, trace: str | None = None, *, lacks_data: bool = False) -> None:
         """Store why a sequence could not be run.
+
+        Args:
+            task: what failed.
+            reason: in one line.
+            trace: the traceback of an error in the tracker.
+            lacks_data: the data set is at fault; on another machine it may be whole.
 
         Raises:
             UsageError: the folder cannot be written.
         """
         self.plan.failed[failure_key(task.run.name, task.repetition)] = reason
-        self.plan.folder.write_failure(task.run.name, {"reason": reason, "traceback": trace}, task.repetition)
+        failure = {"reason": reason, "traceback": trace, "lacks_data": lacks_data, "machine": machine()}
+        self.plan.folder.write_failure(task.run.name, failure, task.repetition)
 
     def _check_identity(self, task: Task | None = None) -> None:
         """Raise UsageError where the folder belongs to other settings by now; takes ``task`` out of it first.

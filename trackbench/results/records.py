@@ -48,6 +48,9 @@ class FailureRecord(_Record):
 
     reason: str
     traceback: str | None = None
+    lacks_data: bool = False
+    """Whether the data set is at fault, as that machine sees it."""
+    machine: str | None = None
 
 
 class ServerRecord(_Record):

@@ -278,6 +278,14 @@ class RunFolder:
                 found[failure_key(path.stem, _repetition(path.parent.name) or 1)] = record
         return found
 
+    def failure(self, sequence: str, repetition: int = 1) -> dict[str, Any] | None:
+        """Return why a sequence could not be run, or None where nothing is known of a failure.
+
+        Raises:
+            DataError: the file is no such record.
+        """
+        return read_record(self._failure(sequence, repetition), FailureRecord)
+
     def write_failure(self, sequence: str, failure: dict[str, Any], repetition: int = 1) -> None:
         """Store why a sequence could not be run: ``reason`` and ``traceback``.
 
