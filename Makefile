@@ -11,6 +11,8 @@ JOBS ?= 2
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -n $(JOBS)
 # COVERAGE=1 measures branches; the floor stands in pyproject.toml.
 COVERAGE ?=
+# Seconds after which no further slow test starts; what is left is named as skipped.
+TIME_LIMIT ?=
 
 .PHONY: demo test test-slow test-exhaustive lint format docs clean
 
@@ -36,7 +38,7 @@ test: lint
 	$(PYTEST) $(if $(COVERAGE),--cov=trackbench --cov-branch --cov-report=term:skip-covered)
 
 test-slow: $(VENV)/.installed
-	$(PYTEST) -m slow
+	$(PYTEST) -m slow -rs $(if $(TIME_LIMIT),--time-limit $(TIME_LIMIT))
 
 docs: $(VENV)/.installed
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[docs]'

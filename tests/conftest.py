@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,20 @@ from samples import write_dataset, write_trackers
 settings.register_profile("steady", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
 settings.register_profile("explore", settings.get_profile("steady"), derandomize=False, max_examples=1000)
 settings.load_profile("steady")
+
+
+_STARTED = time.monotonic()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Bound the time of a run: CI runs the heavy tests that time allows."""
+    parser.addoption("--time-limit", type=float, metavar="SECONDS", help="skip tests that would start after so long")
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    limit = item.config.getoption("--time-limit")
+    if limit is not None and time.monotonic() - _STARTED > limit:
+        pytest.skip(f"no time left: {limit:.0f} s have passed (--time-limit)")
 
 
 @pytest.fixture(scope="session")
