@@ -1,4 +1,4 @@
-"""Errors that are the user's to mend: printed as one line, without a traceback."""
+"""User errors: the command line prints them as one line, without a traceback."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Reading and writing files: text, JSON, TOML, atomic replacement, safe names, and stamps that tell of a change.
 
-Files come from strangers. They are opened in one place, which takes regular files only (a pipe would be waited for) and
-none that is larger than what it should hold ever is.
+Files are untrusted input. They are opened in one place, which accepts regular files only (reading a pipe would block)
+and none that is larger than its kind can be.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ MAX_DOTS = 1000
 
 @contextmanager
 def reading(where: object, error: type[TrackbenchError] = DataError) -> Iterator[None]:
-    """Turn whatever fails while a stranger's file is read into an error that names it.
+    """Turn whatever fails while an untrusted file is read into an error that names it.
 
     Args:
         where: the file.

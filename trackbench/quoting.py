@@ -1,4 +1,4 @@
-"""Text of strangers, made fit to be shown: names, keys, values and titles that come out of files.
+"""Untrusted text, quoted and shortened before it is shown: names, keys, values and titles that come out of files.
 
 Whatever a terminal, a table, a page or LaTeX would act upon instead of showing it (control characters, escape
 sequences, line breaks, bidirectional marks, lone surrogates of names that are not UTF-8) is spelled out, and what is
@@ -65,7 +65,7 @@ def shown(value: object, most: int = NAME) -> str:
         return printable(repr(printable(value, most) if len(value) > most else value), most + 2)
     try:
         return printable(_REPR.repr(value), most)
-    except Exception:  # a stranger's object may refuse to be shown in any way
+    except Exception:  # an untrusted object may fail to be shown in any way
         return f"a value of type {type(value).__name__}"
 
 

@@ -1,4 +1,4 @@
-"""Zip archives of strangers: opened in bounded memory, members read no further than they are believed.
+"""Untrusted zip archives: opened in bounded memory, members read up to a bounded size.
 
 A member that would leave its folder, a link, an encrypted member or two members of one name is refused before anything
 is read, and nothing is ever unpacked to disk.

@@ -93,7 +93,7 @@ def match(official: Mapping[str, Tensor], keys: KeyMap, wanted: Mapping[str, Ten
     try:
         ours, unused = keys.apply(official)
     except (RuntimeError, IndexError, TypeError, ValueError) as error:
-        # Tensors of other shapes than the official ones need not bear what `convert` does with them.
+        # `convert` may fail on tensors whose shapes are not the official ones.
         return Match({}, [], list(official), list(wanted), [f"the tensors cannot be rearranged: {error}"])
     present = {name: tensor for name, tensor in ours.items() if name in wanted}
     misshapen = [

@@ -1,4 +1,4 @@
-"""Pickles from strangers: tensors and plain containers come out, everything else is an inert stand-in.
+"""Untrusted pickles: tensors and plain containers come out, everything else is an inert stand-in.
 
 Unpickling runs code only through the names that a pickle asks for. Here a name gives either one of a handful of
 functions that build tensors, or a class that keeps what it is given and does nothing.

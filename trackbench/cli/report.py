@@ -113,7 +113,7 @@ def report(
         attributes=attributes,
         per_sequence=per_sequence,
         curves=curves,
-        # Who asks for the numbers alone does not wait for pictures.
+        # Plots are left out where only the numbers were asked for.
         plots=not (no_plots or (json and quiet)),
         html=html,
         frames=frames,

@@ -217,9 +217,9 @@ def _open_folder(folder: Path) -> Dataset:
         raise DataError(f"data set '{folder}': {len(missing)} sequences are listed and none is there")
     resolved = folder.resolve()
     name = re.sub(r"[^\w.+-]", "_", resolved.name) or "data"
-    borne = {attribute for sequence in sequences for attribute in sequence.attributes}
-    known = {key: meaning for key, meaning in record.attributes.items() if key in borne}
-    attributes = known | dict.fromkeys(sorted(borne - known.keys()), "")
+    present = {attribute for sequence in sequences for attribute in sequence.attributes}
+    known = {key: meaning for key, meaning in record.attributes.items() if key in present}
+    attributes = known | dict.fromkeys(sorted(present - known.keys()), "")
     own = record.model_copy(update={"title": name, "attributes": attributes})
     return Dataset(name, own, resolved, tuple(sequences), len(sequences) + len(missing), tuple(missing))
 

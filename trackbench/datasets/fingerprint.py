@@ -62,7 +62,7 @@ def changed_sequences(
                 lines.append(f"{sequence.name}: the annotation is another")
             elif frames and index % step == 0 and _frames_hash(sequence.frames) != images:
                 lines.append(f"{sequence.name}: the frames are others")
-        except DataError:  # whoever reads the sequence is told
+        except DataError:  # reported when the sequence is read
             continue
     return lines
 

@@ -164,7 +164,7 @@ class VideoSequence:
     def only_first_annotated(self) -> bool:
         """Whether the annotation ends after the first frame, so that the sequence can be run but not scored.
 
-        Who holds the whole annotation of a test split can put it in place, and score.
+        Scoring works once the whole annotation of the test split is put in its place.
         """
         return self.annotation_withheld and len(self.ground_truth) == 1
 

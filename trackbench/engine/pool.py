@@ -172,7 +172,7 @@ class Pool:
         had_work = self._bury(member, _death(code, member.timed_out, self._timeout))
         if code == 0:
             return
-        if message is not None:  # it has said what is wrong, and would say so again
+        if message is not None:  # it has reported the error and would report it again
             self.errors.append(message if len(self.devices) == 1 else f"{member.device}: {message}")
         elif had_work:
             self._members.append(self._start(member.device))

@@ -82,7 +82,7 @@ class Recorder:
             name, trajectory.regions, trajectory.seconds, trajectory.scores, task.repetition, masks=trajectory.masks
         )
         self._check_identity(task)
-        # Where the episodes could not be told, the failure bears the sequence's name.
+        # A failure to list the episodes is stored under the sequence's name.
         for each in {name, task.sequence.name}:
             folder.remove_failure(each, task.repetition)
         self.record["sequences"] += 1

@@ -104,7 +104,7 @@ class Worker(Progress):
         self.inner.spend(kind, seconds)
 
     def note(self, text: str) -> None:
-        """Keep a line for the record of the run, and for whoever watches."""
+        """Keep a line for the session's record and for `status`."""
         self.notes.append(text)
         self.inner.note(text)
 
@@ -149,5 +149,5 @@ class Worker(Progress):
 
     def _run(self) -> None:
         while not self._stop.wait(self._beat):
-            with suppress(UsageError):  # a full disk is told of by whoever stores a result
+            with suppress(UsageError):  # storing the next result reports a full disk
                 self.write()

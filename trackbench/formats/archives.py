@@ -21,7 +21,7 @@ MAX_FILE = 64 << 20
 
 
 class Files(Protocol):
-    """Files of strangers, read one at a time."""
+    """Untrusted files, read one at a time."""
 
     path: Path
     names: list[str]

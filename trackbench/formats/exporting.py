@@ -32,7 +32,7 @@ class Export:
     missing: list[str]
     """Sequences of the benchmark that are not stored, as far as its definition names them."""
     of: int | None
-    """How many sequences the benchmark has, where its definition says so."""
+    """How many sequences the benchmark has; None where its definition does not state it."""
     warnings: list[str] = field(default_factory=list)
 
     def document(self) -> dict[str, Any]:

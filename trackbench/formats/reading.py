@@ -1,4 +1,4 @@
-"""Reading one file of a stranger's results: trajectories, times, confidences."""
+"""Reading one result file of another tool: trajectories, times, confidences."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from trackbench.regions.text import PixelBudget
 
 #: Most characters of a line of numbers, and of one of them.
 MAX_ROW, MAX_DIGITS = 10_000, 100
-#: Bytes from which on compiled code reads, which does not mind separators of two kinds in a line.
+#: Bytes from which on compiled code reads, which accepts separators of two kinds in a line.
 LARGE = 1 << 20
 
 

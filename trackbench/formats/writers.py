@@ -34,7 +34,7 @@ class SequenceResult:
     sequence: str
     """Our name of it."""
     run: int
-    """From 1."""
+    """The repetition, counted from 1."""
     runs: int
     """How many runs the tracker has."""
     boxes: NDArray[np.float64]

@@ -61,7 +61,7 @@ class OpeScores(NamedTuple):
     precision: float
     """At 20 pixels."""
     norm_precision: float
-    """At 0.20, or the mean of the curve where the convention says so."""
+    """Normalised precision at 0.20, or the mean of its curve, as the convention has it."""
     sr50: float
     """Success rate: the success curve at 0.5."""
     sr75: float

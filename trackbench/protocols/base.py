@@ -102,7 +102,7 @@ class Protocol:
     """The runs over a sequence; may raise DataError where its annotation cannot be read."""
     region_policy: RegionPolicy = BOXES
     repetitions: int = 1
-    """Of a tracker that is not deterministic; one that is runs once."""
+    """How often a tracker runs that is not deterministic; a deterministic one runs once."""
     equal_repetitions: int | None = None
     """A sequence is not repeated any more once so many repetitions are the same."""
     measures_time: bool = False

@@ -16,7 +16,7 @@ _SUBJECTS = re.compile(r"^ *trackbench = \{(.*?)\},?\n", re.MULTILINE)
 
 
 def entries() -> dict[str, str]:
-    """Return what each entry stands for -> the entry, without the field that says so; several may share one."""
+    """Return what each entry stands for -> the entry, without the field that names it; several may share one."""
     text = read_text(content_folder("reports") / "citations.bib")
     found = {}
     for entry in _ENTRY.findall(text):

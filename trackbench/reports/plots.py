@@ -216,7 +216,7 @@ def name(score: Score, before: str = "") -> str:
 
 
 def shortened(text: str, most: int = MOST_CHARACTERS) -> str:
-    """Return a text of at most so many characters: a longer one loses its middle, which tells the fewest apart."""
+    """Return a text of at most so many characters: the middle of a longer one is elided."""
     if len(text) <= most:
         return text
     end = (most - 1) // 3

@@ -209,7 +209,7 @@ def evaluate(run: StoredRun, rules: Convention) -> list[ope.OpeResult]:
     """Return the result of each repetition; sequences that the convention refuses are dropped from ``run``.
 
     Frames that an import has filled up are missing ones to the convention. One that refuses short files is overruled:
-    whoever asked for filling up wants failures.
+    `--pad-missing` asks for failures there.
     """
     if rules.shorter == "error" and run.is_padded:
         rules = replace(rules, shorter="pad")

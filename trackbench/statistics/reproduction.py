@@ -86,7 +86,7 @@ def find_spec(identity: Mapping[str, Any], dataset: Dataset, weights: Path | Non
         name = f"{name}+{refiner['tracker']}"
         options |= {f"{refiner['tracker']}.{key}": value for key, value in _flat(refiner.get("options") or {}).items()}
     seed = identity.get("random_weights")
-    # Only what differs from the definition is an option of the user's: the label says so, as it did then.
+    # Only options that differ from the definition were set by the user; the label was made of them.
     plain = _find(name, dataset, {}, weights, seed, identity)
     here = _flat(plain.identity()["options"])
     if plain.refiner is not None:

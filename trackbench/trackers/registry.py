@@ -161,7 +161,7 @@ class TrackerSpec:
 
     @property
     def title(self) -> str:
-        """The name as tables print it; of random weights it says so."""
+        """The name as tables print it, marked where the weights are random."""
         title = self.definition.value.title
         if self.definition.value.argument:
             title = f"{title} {self.tracker.settings.name.partition(':')[2]}"
@@ -215,7 +215,7 @@ def find_tracker(
         protocol: whose settings count; by default the benchmark's own.
         weights: an official checkpoint to use instead of the kept weights, the tracker's; behind a tracker without a
             network the refiner's.
-        random_weights: use random weights; what has no network does not mind.
+        random_weights: use random weights; ignored by trackers without a network.
         seed: of the random weights.
         trust_checkpoint: let a tracker that loads its checkpoint itself execute what the file asks for.
         label: what stands behind the name in the run's label, instead of what was changed.

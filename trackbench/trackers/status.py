@@ -30,7 +30,7 @@ def list_trackers(names: Iterable[str] | None = None) -> list[dict[str, Any]]:
         elif fault := class_fault(value.model, f"{found.path}: key 'class'", here=not found.builtin):
             rows.append({"name": name, "title": value.title, "ready": False, "why_not": fault})
         elif value.variants and not found.builtin:
-            # To list its variants, the code of whoever made this folder would have to be run.
+            # Listing its variants would run code of the working folder.
             rows.append({"name": name, "title": value.title, "ready": False, "why_not": f"{name}:NAME: name one"})
         elif value.variants:
             for variant, why_not in load_object(value.variants, f"{found.path}: key 'variants'", here=False)():

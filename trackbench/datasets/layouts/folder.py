@@ -7,7 +7,7 @@ separated by blanks, commas or lines. A folder that holds one sequence directly 
 
 A video is a sequence too: ``clip.mp4`` with its ground truth in ``clip.txt`` beside it (and ``clip.attributes.txt``).
 Frames are decoded as they are needed. A ground truth of one line is that of the first frame: such a sequence can be
-run, and not scored. Of folders a definition has to say so (``truth = "initial"``).
+run, and not scored. A definition states it of folders (``truth = "initial"``).
 """
 
 from __future__ import annotations

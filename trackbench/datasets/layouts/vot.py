@@ -57,7 +57,7 @@ class Metadata:
 
 
 def recognise(folder: Path) -> Recognised | None:
-    """Return what ``folder`` holds, if the first sequence in it bears a mark of VOT beside its ``groundtruth.txt``.
+    """Return what ``folder`` holds, if the first sequence in it has a mark of VOT beside its ``groundtruth.txt``.
 
     Marks are a file ``sequence``, a tag file, and a first frame ``00000001.jpg`` in ``color/``, or in the folder itself
     if ``list.txt`` names the sequence. GOT-10k's folders, which have the latter too, are told by ``meta_info.ini``.
@@ -102,7 +102,7 @@ def read(folder: Path, definition: DatasetDefinition, table: Table) -> Listing:
     """Return the sequences in ``folder`` and the names of those that are missing.
 
     The table names them, else ``list.txt``, else every folder with a ``groundtruth.txt`` is one. The attributes of a
-    sequence are the tags that have a file; which frames bear them is read with the truth.
+    sequence are the tags that have a file; the frames that have them are read with the ground truth.
 
     Raises:
         DataError: ``list.txt`` or a file ``sequence`` cannot be understood.

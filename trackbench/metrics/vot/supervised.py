@@ -17,7 +17,7 @@ from trackbench.metrics.vot.packed import PackedRegions
 from trackbench.metrics.vot.tracks import RepeatedTrack, VotSequence, make_tracks
 from trackbench.regions import Code, Region
 
-#: Name of the frames that bear none of the tags.
+#: Name of the frames without any tag.
 EMPTY = "empty"
 
 
@@ -127,7 +127,7 @@ def supervised_scores(
 def _parts(
     tracks: Sequence[RepeatedTrack], tags: Sequence[str], convention: VotConvention
 ) -> tuple[dict[str, SequencePart], dict[str, SequencePart], SequencePart]:
-    """Score each sequence, each tag with the frames that bear it, and everything."""
+    """Score each sequence, each tag with its frames, and everything."""
     means = [track.frame_means(convention) for track in tracks]
     failures = [(track.codes == Code.FAILED).mean(0) for track in tracks]
     by_sequence = {
@@ -151,7 +151,7 @@ def _parts(
 
 
 def _flags(sequence: VotSequence, tags: Sequence[str]) -> NDArray[np.bool_]:
-    """Return which frames bear each tag, the frames without any last: (tags + 1, N)."""
+    """Return which frames have each tag, with the frames without any tag last: (tags + 1, N)."""
     out = np.zeros((len(tags) + 1, len(sequence.ground_truth)), bool)
     for row, tag in enumerate(tags):
         out[row] = sequence.tags.get(tag, False)

@@ -29,7 +29,7 @@ class ViTForm:
     patch_bias: bool
     """Whether the patch embedding has a bias."""
     eps: float
-    """Of every LayerNorm."""
+    """Epsilon of every LayerNorm."""
 
 
 CLIP = ViTForm(quick_gelu=True, pre_norm=True, patch_bias=False, eps=1e-5)

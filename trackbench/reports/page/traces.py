@@ -138,7 +138,7 @@ def _images(entry: TracedSequence, count: int) -> tuple[list[int], list[str], tu
                 ".jpg", cv2.cvtColor(small, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, IMAGE_QUALITY]
             )
             images.append(base64.b64encode(data.tobytes()).decode())
-    except DataError:  # the images are not there, or not all: the page then shows regions alone, and says so
+    except DataError:  # the images are not there, or not all: the page then shows regions alone, with a note
         return [], [], None
     return chosen, images, size
 

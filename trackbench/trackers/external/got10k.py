@@ -119,7 +119,7 @@ class Got10kTarget:
         self._tracker.init(Image.fromarray(frame), region_to_box(region).array())
 
     def track(self, frame: Frame) -> Prediction:
-        """Return the object's box, NaN where it says so.
+        """Return the object's box, NaN where it returns NaN.
 
         Raises:
             TrackerError: the answer is not four numbers, or infinite.

@@ -139,7 +139,7 @@ class OpenCVTarget:
             height, width = frame.shape[:2]
             leaves = x < 0 or y < 0 or x + w > width or y + h > height
             raise self._refused(whole, frame, "it leaves the frame" if leaves else self._blame(error)) from error
-        if accepted is False:  # the trackers of cv2.legacy say so, the others return nothing
+        if accepted is False:  # the trackers of cv2.legacy return it, the others return nothing
             raise self._refused(whole, frame, "OpenCV does not say why")
 
     def track(self, frame: Frame) -> Prediction:

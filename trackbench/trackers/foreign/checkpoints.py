@@ -1,4 +1,4 @@
-"""Checkpoints of strangers: our safe reader looks first, and code in them runs only where the user trusts them."""
+"""Untrusted checkpoints: our safe reader looks first, and code in them runs only where the user trusts them."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from trackbench.trackers.zoo.sparsett.attention import Attention
 
 EPS = 1e-6
-"""Of every LayerNorm of the target focus network."""
+"""Epsilon of every LayerNorm of the target focus network."""
 
 
 @dataclass(frozen=True)
