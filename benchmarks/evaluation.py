@@ -90,11 +90,10 @@ def prepare(dataset: Dataset, tracker: str, source: Path, folder: Path) -> None:
         (folder / "results" / tracker / file.name).write_text(text)
 
 
-def forget(folder: Path, *names: str) -> None:
-    """Delete what earlier evaluations have kept."""
-    for name in names:
-        for path in (folder / "runs").rglob(name):
-            path.unlink()
+def forget(folder: Path, pattern: str = "*") -> None:
+    """Delete what earlier evaluations have kept, or the files of it that match a pattern."""
+    for path in (folder / "runs").rglob(f".cache/{pattern}"):
+        path.unlink()
 
 
 def main() -> None:
@@ -111,8 +110,8 @@ def main() -> None:
             score_runs(fresh, folder / "runs")
 
         ours_first = cpu_seconds(ours, times=1)  # with imports
-        cold = cpu_seconds(ours, lambda: forget(folder, ".parsed", ".scores.json", ".lasot.truth"))
-        warm = cpu_seconds(ours, lambda: forget(folder, ".scores.json"))
+        cold = cpu_seconds(ours, lambda: forget(folder))
+        warm = cpu_seconds(ours, lambda: forget(folder, "scores*"))
         again = cpu_seconds(ours)
         toolkit = cpu_seconds(lambda: Experiment(Annotations(dataset, folder / "truth"), folder).report([*trackers]))
         parse = cpu_seconds(lambda: [read_boxes(f) for path in trackers.values() for f in sorted(path.glob("*.txt"))])

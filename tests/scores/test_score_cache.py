@@ -130,7 +130,7 @@ def test_a_changed_reader_changes_the_number_and_a_restored_one_gives_the_old(
     assert score() == first
 
 
-@pytest.mark.parametrize("room", ["datasets/layouts", "results", "formats", "regions", "metrics", "scores"])
+@pytest.mark.parametrize("room", ["datasets/layouts", "results", "formats", "regions", "metrics", "scoring"])
 def test_the_code_of_every_reader_counts(tmp_path: Path, room: str) -> None:
     from trackbench.cache import code_version
 
@@ -166,3 +166,11 @@ def test_a_folder_that_cannot_be_written_costs_time_only(
     assert score() == score()
     assert evaluations == ["matlab", "matlab"]
     assert not (workplace / "runs/static/data/one-pass/.cache").exists()
+
+
+def test_all_rooms_between_a_file_and_a_number_count() -> None:
+    package = Path(cache.__file__).parent
+    for name in cache.CODE:
+        assert any(package.glob(name)), f"no room {name}"
+    assert (package / "scoring").is_dir()
+    assert "scoring" in cache.CODE

@@ -83,7 +83,8 @@ def recognise(folder: Path) -> Recognised | None:
 
 def _has_marks(folder: Path, name: str, place: _Place, definition: DatasetDefinition) -> bool:
     beside = place.patterns.absent or place.patterns.language
-    return bool(beside) and all((folder / _filled(mark, name, definition)).is_file() for mark in beside)
+    where = _Where(str(folder), name, definition.split or "")
+    return bool(beside) and all(path.is_file() for path in where.paths(beside))
 
 
 def _find_all(folder: Path, definition: DatasetDefinition) -> dict[str, _Place]:
@@ -150,46 +151,48 @@ def _class_of(name: str) -> str:
     return match[1] if match else name
 
 
-def _filled(pattern: str, name: str, definition: DatasetDefinition) -> str:
-    values = {"sequence": name, "class": _class_of(name), "split": definition.split or ""}
-    return _PLACEHOLDER.sub(lambda match: values[match[1]], pattern)
+class _Where(NamedTuple):
+    """What the placeholders of a sequence's patterns stand for; listing makes no path of them."""
+
+    folder: str
+    sequence: str
+    split: str
+
+    def text(self, pattern: str) -> str:
+        """Return the path that a pattern means, as text."""
+        values = {"sequence": self.sequence, "class": _class_of(self.sequence), "split": self.split}
+        return f"{self.folder}/{_PLACEHOLDER.sub(lambda match: values[match[1]], pattern)}"
+
+    def paths(self, patterns: tuple[str, ...]) -> tuple[Path, ...]:
+        """Return the paths that patterns mean."""
+        return tuple(Path(self.text(pattern)) for pattern in patterns)
 
 
 def _sequence(
     folder: Path, name: str, place: _Place, definition: DatasetDefinition, row: dict[str, str]
 ) -> VideoSequence:
-    patterns, flags = place.patterns, _flags(folder, name, place.patterns, definition)
+    patterns, where = place.patterns, _Where(str(folder), name, definition.split or "")
     attributes = tuple(row.get("attributes", "").split())
     if patterns.attributes is not None and not attributes:
-        attributes = _attributes(folder / _filled(patterns.attributes, name, definition), tuple(definition.attributes))
+        attributes = _attributes(Path(where.text(patterns.attributes)), tuple(definition.attributes))
     in_classes = any("{class}" in pattern for pattern in (patterns.truth, *patterns.frames))
-    channels = {
-        channel: (folder / _filled(pattern, name, definition),) for channel, pattern in patterns.channels.items()
-    }
     return VideoSequence(
         name,
-        read_frames=partial(
-            _images, name, tuple(folder / _filled(f, name, definition) for f in patterns.frames), patterns
-        ),
-        read_ground_truth=partial(_truth, Path(place.truth), flags, patterns),
+        read_frames=partial(_images, where, patterns.frames, patterns),
+        read_ground_truth=partial(_truth, place.truth, where, patterns),
         attributes=attributes,
         read_details=partial(Details, None, _class_of(name) if in_classes else None),
         annotation_withheld=definition.truth == "initial",
-        sources=(place.truth, *flags),
-        read_sentence=partial(read_sentence, *(folder / _filled(f, name, definition) for f in patterns.language)),
-        read_channels={channel: partial(_images, name, path, patterns) for channel, path in channels.items()},
-        copies={
-            other.truth: partial(
-                _truth, Path(other.truth), _flags(folder, name, other.patterns, definition), other.patterns
-            )
-            for other in place.others
-        },
+        sources=(place.truth, *map(where.text, patterns.absent)),
+        read_sentence=partial(_sentence, where, patterns.language),
+        read_channels={key: partial(_images, where, (form,), patterns) for key, form in patterns.channels.items()},
+        copies={other.truth: partial(_truth, other.truth, where, other.patterns) for other in place.others},
         cut_surplus_images=patterns.surplus_images == "cut",
     )
 
 
-def _flags(folder: Path, name: str, patterns: FilePatterns, definition: DatasetDefinition) -> tuple[Path, ...]:
-    return tuple(folder / _filled(pattern, name, definition) for pattern in patterns.absent)
+def _sentence(where: _Where, patterns: tuple[str, ...]) -> str | None:
+    return read_sentence(*where.paths(patterns))
 
 
 def _attributes(path: Path, order: tuple[str, ...]) -> tuple[str, ...]:
@@ -198,8 +201,9 @@ def _attributes(path: Path, order: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(a for a, flag in zip(order, read_labels(path, len(order)), strict=True) if flag)
 
 
-def _images(name: str, places: tuple[Path, ...], patterns: FilePatterns) -> list[Path]:
-    """Return the images of a sequence in the first of ``places`` (a folder and a pattern of names) that is there."""
+def _images(where: _Where, forms: tuple[str, ...], patterns: FilePatterns) -> list[Path]:
+    """Return the images of a sequence in the first folder that is there, by its pattern of names."""
+    name, places = where.sequence, where.paths(forms)
     found = frames_folder(name, *(place.parent for place in places))
     form = next(place.name for place in places if place.parent == found)
     if "*" in form:
@@ -212,13 +216,14 @@ def _images(name: str, places: tuple[Path, ...], patterns: FilePatterns) -> list
     return numbered_images(name, found, first=patterns.first, before=before, after=after)
 
 
-def _truth(path: Path, flags: tuple[Path, ...], patterns: FilePatterns) -> GroundTruth:
+def _truth(truth: str, where: _Where, patterns: FilePatterns) -> GroundTruth:
+    path, flags = Path(truth), where.paths(patterns.absent)
     if patterns.boxes == "regions":
         regions = read_regions(path)
         special = np.array([isinstance(region, Special) for region in regions], bool)
-        truth = GroundTruth.of_regions(regions)
-        absent = _flagged(flags, len(truth))
-        return GroundTruth(truth.boxes, truth.regions, special if absent is None else np.logical_or(absent, special))
+        found = GroundTruth.of_regions(regions)
+        absent = _flagged(flags, len(found))
+        return GroundTruth(found.boxes, found.regions, special if absent is None else np.logical_or(absent, special))
     boxes = read_boxes(path, patterns.delimiter)
     if patterns.boxes == "xyxy":
         boxes = np.hstack([boxes[:, :2], boxes[:, 2:] - boxes[:, :2]])
