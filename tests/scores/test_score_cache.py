@@ -4,6 +4,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import trackbench
+from trackbench.cache import CODE
 from trackbench.datasets.catalogue import open_dataset
 from trackbench.engine.execution import execute
 from trackbench.engine.plan import make_plan
@@ -169,8 +171,8 @@ def test_a_folder_that_cannot_be_written_costs_time_only(
 
 
 def test_all_rooms_between_a_file_and_a_number_count() -> None:
-    package = Path(cache.__file__).parent
-    for name in cache.CODE:
+    package = Path(trackbench.__file__).parent
+    for name in CODE:
         assert any(package.glob(name)), f"no room {name}"
     assert (package / "scoring").is_dir()
-    assert "scoring" in cache.CODE
+    assert "scoring" in CODE
