@@ -87,7 +87,7 @@ class Registry(Generic[D]):
     def readable(self) -> Iterator[ResolvedDefinition[D]]:
         """Yield every definition whose file is as it should be, by name."""
         for name in self.names():
-            with contextlib.suppress(UsageError):  # is said when that one is asked for
+            with contextlib.suppress(UsageError):  # reported when that definition is asked for
                 yield self.get(name)
 
     def get(self, name: str) -> ResolvedDefinition[D]:
