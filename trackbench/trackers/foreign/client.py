@@ -249,7 +249,7 @@ class SharedMemory:
 
 
 class _Slot:
-    """One file in memory; its name is gone once both sides have mapped it, so that nothing is left when either side dies."""
+    """One file in memory; its name is gone once both sides have mapped it, so nothing is left when one dies."""
 
     def __init__(self, size: int) -> None:
         memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
