@@ -157,6 +157,6 @@ def test_scores_of_other_answers_are_not_shown(workplace: Path) -> None:
     (row,) = document("report", "-d", "got10k-test", "--no-plots")["rows"]
     assert row["metrics"]["ao"] == 0.5
     folder.write("GOT-10k_Test_000001", [Box(1, 2, 3, 5)], [0.1], [None])
-    (row,) = document("report", "-d", "got10k-test", "--no-plots")["rows"]
+    (row,) = document("report", "-d", "got10k-test", "--no-plots", code=1)["rows"]
     assert row["metrics"]["ao"] is None
     assert "scores are of other answers" in row["problems"][0]
