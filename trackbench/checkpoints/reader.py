@@ -40,9 +40,9 @@ _STREAM = 1001
 
 _WRAPPERS = (
     *("net", "state_dict", "model_state_dict", "model", "network", "params", "module"),
-    *("state_dict_ema", "ema_state_dict", "model_ema", "ema_model", "ema", "teacher"),
+    *("state_dict_ema", "ema_state_dict", "model_ema", "ema_model", "ema", "teacher", "checkpoint"),
 )
-"""Keys under which training programs keep the weights, in the order in which they are looked for; averages last."""
+"""Keys under which programs keep the weights, in the order in which they are looked for; averages come last."""
 
 MAX_HEADER = 16 << 20
 """Most bytes of the header of a safetensors file."""
@@ -124,10 +124,7 @@ def find_state(document: Any, path: Path) -> dict[str, Tensor]:
     Raises:
         DataError: there is none; the message says what the file has instead.
     """
-    candidates = [document]
-    if isinstance(document, Mapping):
-        candidates += [document[key] for key in _WRAPPERS if key in document]
-    for candidate in candidates:
+    for candidate in _candidates(document):
         state = _module_tensors(candidate) if isinstance(candidate, Inert) else candidate
         if _is_state(state):
             _check_names(path, state)
@@ -135,6 +132,15 @@ def find_state(document: Any, path: Path) -> dict[str, Tensor]:
     raise DataError(
         f"{path}: holds {_described(document)}: expected a state dict, alone or under one of {', '.join(_WRAPPERS)}"
     )
+
+
+def _candidates(document: Any) -> list[Any]:
+    """Return what may be a state dict: a checkpoint, and what lies below the keys of programs, two of them at most."""
+    found = level = [document]
+    for _ in range(2):
+        level = [each[key] for each in level if isinstance(each, Mapping) for key in _WRAPPERS if key in each]
+        found = found + level
+    return found
 
 
 def _is_state(value: Any) -> bool:

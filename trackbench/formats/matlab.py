@@ -10,25 +10,22 @@ from __future__ import annotations
 import functools
 import io
 import math
-import multiprocessing
 import struct
-import sys
 import zlib
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from typing import Any, NamedTuple
 
 import numpy as np
 import scipy.io
 from numpy.typing import NDArray
 
-from trackbench.errors import DataError, unforeseen
+from trackbench.errors import DataError
 from trackbench.formats.archives import MAX_FILE
+from trackbench.formats.matlab_process import MatlabError, MatlabProcess
 from trackbench.quoting import listed, shown
 
 _COMPRESSED = 15
-#: Most memory of the process that reads, and most runs of a file.
-MAX_MEMORY, MAX_RUNS = 2 << 30, 1000
+#: Most runs of a file.
+MAX_RUNS = 1000
 
 
 class MatRun(NamedTuple):
@@ -51,14 +48,9 @@ def read_mat(data: bytes, where: str) -> list[MatRun]:
     """
     _check_expansion(data, where)
     try:
-        content = _reader().submit(_load, data).result()
-    except BrokenProcessPool:
-        _reader.cache_clear()
-        raise DataError(f"{where}: is not a readable MATLAB file: it makes the reader crash") from None
-    except NotImplementedError:
-        raise DataError(f"{where}: is a MATLAB 7.3 file; save it again with -v7") from None
-    except Exception as error:  # a damaged file makes scipy fail in any way
-        raise DataError(f"{where}: is not a readable MATLAB file: {unforeseen(error)}") from None
+        content = _reader().load(data)
+    except MatlabError as error:
+        raise DataError(f"{where}: {error}") from None
     if "results" not in content:
         raise DataError(
             f"{where}: holds no variable 'results' (it holds {listed(k for k in content if k[:2] != '__')})"
@@ -116,18 +108,8 @@ def _affine_boxes(parameters: NDArray[np.float64], template: NDArray[np.float64]
 
 
 @functools.cache
-def _reader() -> ProcessPoolExecutor:
-    """Return a process for reading: scipy's compiled reader can crash on a damaged file, and take us with it."""
-    return ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"))
-
-
-def _load(data: bytes) -> dict[str, Any]:
-    if sys.platform == "linux":
-        import resource
-
-        resource.setrlimit(resource.RLIMIT_AS, (MAX_MEMORY, MAX_MEMORY))
-    file: Any = io.BytesIO(data)  # taken by scipy, not by its stubs
-    return scipy.io.loadmat(file, simplify_cells=True, variable_names=["results"])
+def _reader() -> MatlabProcess:
+    return MatlabProcess()
 
 
 def mat_file(boxes: NDArray[np.float64], anno_begin: int, start_frame: int, fps: float | None) -> bytes:

@@ -17,6 +17,10 @@ from trackbench.regions.text import PixelBudget
 
 #: Most characters of a line of numbers, and of one of them.
 MAX_ROW, MAX_DIGITS = 10_000, 100
+#: What the columns of tables are called, by tools that name them.
+_LEFT, _TOP = {"x", "x1", "left", "xmin", "x_min", "bb_left"}, {"y", "y1", "top", "ymin", "y_min", "bb_top"}
+BOX_NAMES = (_LEFT, _TOP, {"w", "width", "bb_width"}, {"h", "height", "bb_height"})
+CORNER_NAMES = (_LEFT, _TOP, {"x2", "right", "xmax", "x_max"}, {"y2", "bottom", "ymax", "y_max"})
 #: Bytes from which on compiled code reads, which accepts separators of two kinds in a line.
 LARGE = 1 << 20
 
@@ -39,8 +43,8 @@ def read_trajectory(data: bytes, where: str) -> ParsedResult:
     """Return the trajectory in a text file with a box a line.
 
     Commas, tabs, semicolons or blanks separate, each line by one of them; CRLF, a byte-order mark, blank lines at the
-    end and scientific notation are fine. Eight columns are a polygon, reduced to its min-max box. Line 1 may be VOT's
-    code ``1`` (initialised here).
+    end and scientific notation are fine. Where line 1 names columns, those of a box or of two corners count. Eight
+    columns are a polygon, reduced to its min-max box. Line 1 may be VOT's code ``1`` (initialised here).
 
     Args:
         data: the file.
@@ -50,6 +54,13 @@ def read_trajectory(data: bytes, where: str) -> ParsedResult:
         DataError: an empty file, other column counts, or a word that is no number; the line is named.
     """
     plain = parse_box_table(data) if len(data) >= LARGE else None
+    columns = _named_columns(data) if plain is None else None
+    if columns:
+        rows = read_rows(data[data.index(b"\n") + 1 :], where, 2)
+        for number, row in enumerate(rows, 2):
+            if len(row) <= max(columns):
+                raise DataError(f"{where}: line {number}: {len(row)} numbers; expected as many as names in line 1")
+        return ParsedResult(np.array([[row[column] for column in columns] for row in rows], np.float64))
     rows = read_rows(data, where) if plain is None else []
     code = len(rows) > 1 and rows[0] == [1.0] and len(rows[1]) != 1
     numbers = _rectangular(rows[1:] if code else rows, where, 2 if code else 1) if plain is None else plain
@@ -150,8 +161,19 @@ def read_confidences(data: bytes, where: str) -> list[float | None]:
     return out
 
 
-def read_rows(data: bytes, where: str) -> list[list[float]]:
-    """Return the numbers of each line; blank lines at the end do not count.
+def _named_columns(data: bytes) -> list[int] | None:
+    """Return which columns line 1 calls those of a box (x, y, w, h), or else of two corners; None where it does not."""
+    line = data[:MAX_ROW].partition(b"\n")[0].decode("utf-8-sig", "replace")
+    names = [word.strip().strip("\"'").lower() for word in _split(line)]
+    for form in (BOX_NAMES, CORNER_NAMES):
+        found = [[index for index, name in enumerate(names) if name in known] for known in form]
+        if all(len(indices) == 1 for indices in found) and b"\n" in data:
+            return [indices[0] for indices in found]
+    return None
+
+
+def read_rows(data: bytes, where: str, first: int = 1) -> list[list[float]]:
+    """Return the numbers of each line, of which the first is called ``first``; blank lines at the end do not count.
 
     Raises:
         DataError: an empty file, a blank line before the end, or a word that is no number; the line is named.
@@ -160,7 +182,7 @@ def read_rows(data: bytes, where: str) -> list[list[float]]:
     if not lines:
         raise DataError(f"{where}: the file is empty; expected a line for each frame")
     rows: list[list[float]] = []
-    for number, line in enumerate(lines, 1):
+    for number, line in enumerate(lines, first):
         if len(line) > MAX_ROW:
             raise DataError(f"{where}: line {number}: {len(line)} characters; expected a few numbers")
         try:
