@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from trackbench.cli.shared import Debug, Json, Quiet, Root, Runs, messages, print_json
+from trackbench.cli.shared import (
+    Debug,
+    Json,
+    Quiet,
+    RandomWeights,
+    Root,
+    Runs,
+    Set,
+    Weights,
+    messages,
+    print_json,
+)
 
 if TYPE_CHECKING:
     from trackbench.datasets.sequence import Dataset, VideoSequence
@@ -35,17 +46,44 @@ def figure(
     width: Annotated[float | None, typer.Option(min=1, help="Of the figure, in inches. Default: the style's.")] = None,
     truth: Annotated[bool, typer.Option("--truth/--no-truth", help="Also the ground truth, dashed.")] = True,
     names: Annotated[bool, typer.Option("--names/--no-names", help="Sequences' names at the left.")] = True,
+    map_: Annotated[
+        list[str] | None,
+        typer.Option("--map", metavar="NAME", help="Run the trackers and draw what they look at. Repeatable."),
+    ] = None,
+    whole: Annotated[bool, typer.Option("--whole", help="Maps on whole frames, not on the search region.")] = False,
+    device: Annotated[str, typer.Option(help="For --map: auto, cpu, cuda or cuda:N.")] = "auto",
+    weights: Weights = None,
+    random_weights: RandomWeights = False,
+    set_: Set = None,
     json: Json = False,
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
     """Draw the papers' qualitative figure: rows of frames with all trackers on them, frame numbers and a legend.
 
-    [bold]Example[/bold]
+    With --map, draw what networks look at instead: the tracker is run up to each frame, and a row has the template, the
+    search region and each map over it. Trackers offer maps by name: confidence, response, attention:6, keys:2 and so
+    on; a name that is not offered is answered with those that are.
+
+    [bold]Examples[/bold]
 
     trackbench figure siamattn dcf -d otb100 -s Basketball:10,300,600 -s Car4:50,150,250 --out qualitative
+
+    trackbench figure simtrack-b16 -d otb100 -s Car4:50,150 --map attention:2 --map attention:6 --map attention:12
     """
     from trackbench.datasets.catalogue import open_dataset
+
+    if map_:
+        options = dict(_settings(set_))
+        files = _draw_maps(
+            trackers or [], dataset, root, sequence, map_, out, width, whole, device, weights, random_weights, options,
+            quiet,
+        )  # fmt: skip
+        if json:
+            print_json({"files": files, "trackers": trackers, "maps": map_})
+        else:
+            messages(quiet).print(", ".join(map(str, files)))
+        return
     from trackbench.reports.qualitative import qualitative_figure
     from trackbench.reports.style import looks, read_style
     from trackbench.video.stored import load_tracks
@@ -69,6 +107,65 @@ def figure(
         print_json({"files": written, "trackers": labels})
     else:
         messages(quiet).print(", ".join(map(str, written)))
+
+
+def _settings(set_: list[str] | None) -> list[tuple[str, Any]]:
+    from trackbench.trackers.settings import parse_setting
+
+    return [parse_setting(text) for text in set_ or []]
+
+
+def _draw_maps(
+    trackers: list[str],
+    dataset: str,
+    root: Path | None,
+    sequences: list[str],
+    maps: list[str],
+    out: Path,
+    width: float | None,
+    whole: bool,
+    device: str,
+    weights: Path | None,
+    random_weights: bool,
+    options: dict[str, Any],
+    quiet: bool,
+) -> list[Path]:
+    """Run trackers on sequences, draw their maps, and return the files."""
+    from trackbench.datasets.catalogue import open_dataset
+    from trackbench.errors import UsageError
+    from trackbench.frames import read_frame
+    from trackbench.regions import region_to_box
+    from trackbench.reports.map_figure import MapRow, map_figure
+    from trackbench.reports.style import Style
+    from trackbench.trackers.registry import find_tracker
+    from trackbench.video.maps import seen_in
+
+    if not trackers:
+        raise UsageError("--map: name the trackers that are to be run")
+    found = open_dataset(dataset, root)
+    wanted = [_parse(text, found) for text in sequences]
+    specs = [
+        find_tracker(name, found.definition, options, weights=weights, random_weights=random_weights)
+        for name in trackers
+    ]
+    titles = [name if len(specs) == 1 else f"{spec.title}: {name}" for spec in specs for name in maps]
+    rows = []
+    with messages(quiet).status("") as status:
+        for one, frames in wanted:
+            seen = []
+            for spec in specs:
+
+                def say(index: int, label: str = spec.label, name: str = one.name) -> None:
+                    status.update(f"{label} on {name}, frame {index + 1}")
+
+                seen.append(seen_in(spec, one, frames, maps, device, say))
+            first, target = read_frame(one.frames[0]), region_to_box(one.region(0))
+            for index, views in zip(frames, zip(*seen, strict=True), strict=True):
+                overlays = [overlay for view in views for overlay in view.maps]
+                own = views[0]
+                name = f"{one.name} #{index + 1}"
+                rows.append(MapRow(name, first, target, own.frame, own.box, own.window, overlays))
+    return _save(map_figure(rows, titles, width=width or Style().two_columns, whole=whole), out)
 
 
 def _parse(text: str, dataset: Dataset) -> tuple[VideoSequence, list[int]]:

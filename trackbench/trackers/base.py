@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Generic, Protocol, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,9 @@ from pydantic import BaseModel, ConfigDict
 
 from trackbench.frames import Frame, read_image
 from trackbench.regions import Box, Mask, Region
+
+if TYPE_CHECKING:
+    from trackbench.trackers.maps import MapReader
 
 __all__ = [
     "Channel",
@@ -182,6 +185,14 @@ class TrackerModel(ABC, Generic[State]):
         finally:
             self.crop_seconds += time.perf_counter() - before
 
+    def maps(self) -> Mapping[str, MapReader]:
+        """Return the maps of its search region that it offers, by name; see :mod:`trackbench.trackers.maps`."""
+        return {}
+
+    def search_window(self, state: State) -> Box:
+        """Return where the search region of a target's next frame will be, in pixels; of a tracker that offers maps."""
+        raise NotImplementedError(f"{type(self).__name__} offers no maps")
+
     def seed(self, seed: int) -> None:
         """Set the seed of the targets started from here on.
 
@@ -220,14 +231,24 @@ class Tracker:
             region = Box.of(region)
         self._states = self.model.start([frame], [Target(region, sentence)])
 
-    def track(self, frame: Frame) -> Prediction:
+    def track(self, frame: Frame, *, maps: Sequence[str] = ()) -> Prediction:
         """Return where the target is in ``frame``, the next one of the sequence.
+
+        Args:
+            frame: uint8 (H, W, 3) RGB.
+            maps: names of ``self.model.maps()``; the prediction's ``extras`` have them as
+                :class:`trackbench.trackers.maps.NetworkMap`.
 
         Raises:
             RuntimeError: ``init`` has not been called.
+            UsageError: the tracker does not offer a map.
         """
         if self._states is None:
             raise RuntimeError("track() was called before init()")
+        if maps:
+            from trackbench.trackers.maps import step_with_maps
+
+            return step_with_maps(self.model, [frame], self._states, maps)[0]
         return self.model.step([frame], self._states)[0]
 
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from trackbench.regions import Box, Polygon, Region, polygon_to_box_vot, region_to_box
 from trackbench.trackers.base import Frame, Prediction, Target, TrackerModel
 from trackbench.trackers.refiner import Refiner
+
+if TYPE_CHECKING:
+    from trackbench.trackers.maps import MapReader
 
 
 @dataclass
@@ -52,6 +56,14 @@ class RefinedModel(TrackerModel[RefinedState]):
     def seed(self, seed: int) -> None:
         """Set the tracker's seed."""
         self.tracker.seed(seed)
+
+    def maps(self) -> Mapping[str, MapReader]:
+        """Return the tracker's maps."""
+        return self.tracker.maps()
+
+    def search_window(self, state: RefinedState) -> Box:
+        """Return where the tracker's search region will be."""
+        return self.tracker.search_window(state.tracker)
 
     def synchronize(self) -> None:
         """Wait until both have finished, which use one device."""

@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from trackbench.nn.crops.resample import resample_squares
-from trackbench.nn.crops.square import SquareCrops, described, next_boxes, square_crop, square_windows
+from trackbench.nn.crops.square import SquareCrops, described, next_boxes, square_around, square_crop, square_windows
 from trackbench.regions import Box, region_to_box
 from trackbench.trackers.base import Frame, Prediction, Target
 from trackbench.trackers.networks import NetworkModel, inference
@@ -148,6 +148,11 @@ class SquareCropTracker(NetworkModel[S]):
             values = [int(value) if integer else value for value, integer in zip(row, whole, strict=True)]
             predictions.append(Prediction(Box.of(box), score, dict(zip(located.extras, values, strict=True))))
         return predictions
+
+    def search_window(self, state: S) -> Box:
+        """Return the square that is cut around the last box."""
+        left, top, side = square_around(state.box.tolist(), self.search_view.factor)
+        return Box(left, top, side, side)
 
     def _crop(self, frames: list[Frame], boxes: NDArray[np.float64], view: View) -> SquareCrops[Any]:
         """Return crops; those of a GPU are resampled there, to the same pixels, unless the windows are far larger."""

@@ -65,16 +65,21 @@ def square_windows(frames: list[Frame], boxes: NDArray[np.float64], factor: floa
     """Cut a square around each box without resampling it; arguments and errors as of :func:`square_crop`."""
     windows = []
     for frame, box in zip(frames, boxes.tolist(), strict=True):
-        x, y, w, h = box
-        area = w * h
-        exact = math.sqrt(area) * factor if math.isfinite(sum(box)) and area > 0 else 0.0
-        if not 0 < exact <= LARGEST_SIDE:
-            why = f"its side would be {exact:g} pixels, more than {LARGEST_SIDE}" if exact else "it has no area"
-            raise TrackerError(f"cannot cut a crop around box x={x:g} y={y:g} w={w:g} h={h:g}: {why}")
-        side = math.ceil(exact)
-        left, top = round(x + 0.5 * w - 0.5 * side), round(y + 0.5 * h - 0.5 * side)
+        left, top, side = square_around(box, factor)
         windows.append(cut_window(frame, left, top, side, side))
     return windows
+
+
+def square_around(box: list[float], factor: float) -> tuple[int, int, int]:
+    """Return left, top and side of the square around a box, x, y, w, h in pixels; errors as of :func:`square_crop`."""
+    x, y, w, h = box
+    area = w * h
+    exact = math.sqrt(area) * factor if math.isfinite(sum(box)) and area > 0 else 0.0
+    if not 0 < exact <= LARGEST_SIDE:
+        why = f"its side would be {exact:g} pixels, more than {LARGEST_SIDE}" if exact else "it has no area"
+        raise TrackerError(f"cannot cut a crop around box x={x:g} y={y:g} w={w:g} h={h:g}: {why}")
+    side = math.ceil(exact)
+    return round(x + 0.5 * w - 0.5 * side), round(y + 0.5 * h - 0.5 * side), side
 
 
 def described(windows: list[Window], images: Images) -> SquareCrops[Images]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
@@ -17,10 +18,12 @@ from trackbench.nn.crops.square import SquareCrops
 from trackbench.nn.layers.corner_head import centre_form
 from trackbench.nn.layers.folding import fold_batch_norms
 from trackbench.trackers.base import Options, Target
+from trackbench.trackers.maps import MapReader
 from trackbench.trackers.networks import NetworkOptions
 from trackbench.trackers.square_crop import Located, SquareCropState, SquareCropTracker, View
 from trackbench.trackers.starting import resnet_keys, start_backbone
 from trackbench.trackers.zoo.aiatrack.checkpoint import KEY_MAP
+from trackbench.trackers.zoo.aiatrack.maps import aiatrack_maps
 from trackbench.trackers.zoo.aiatrack.memory import Entry, Memory, split_counts
 from trackbench.trackers.zoo.aiatrack.network import LONG, SHORT, STRIDE, AiATrackNetwork, Architecture, Encoded
 from trackbench.trackers.zoo.aiatrack.transformer import References
@@ -143,6 +146,10 @@ class AiATrack(SquareCropTracker[AiATrackState]):
         for index, keys_values in zip(sure, projected, strict=True):
             state = states[index]
             state.memory.admit(Entry(state.frame, keys_values.clone(), encoded.positions[index].clone()))
+
+    def maps(self) -> Mapping[str, MapReader]:
+        """Return the maps that AiATrack offers."""
+        return aiatrack_maps(self.network, self.options.search_factor)
 
     def _encode(
         self, images: Tensor, crops: SquareCrops[Any], *geometry: NDArray[np.float32]

@@ -5,6 +5,7 @@ There is no template update, no penalty and no smoothing; a Hann window is blend
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
@@ -18,10 +19,12 @@ from trackbench.nn.crops.square import SquareCrops
 from trackbench.nn.layers.folding import fold_batch_norms
 from trackbench.nn.layers.windows import hann_window
 from trackbench.trackers.base import Options, Target
+from trackbench.trackers.maps import MapReader
 from trackbench.trackers.square_crop import Located, SquareCropState, SquareCropTracker
 from trackbench.trackers.zoo.sbt.backbone import SBTBackbone, TemplateFeatures
 from trackbench.trackers.zoo.sbt.checkpoint import OFFICIAL
 from trackbench.trackers.zoo.sbt.initialisation import initialise_backbone
+from trackbench.trackers.zoo.sbt.maps import sbt_maps
 from trackbench.trackers.zoo.sbt.network import SBTNetwork
 from trackbench.trackers.zoo.sbt.options import SBTOptions
 
@@ -97,6 +100,10 @@ class SBT(SquareCropTracker[SBTState]):
         boxes = responses.boxes.gather(1, best[..., None].expand(-1, -1, 4))[:, 0]
         scores, fused = (numbers.gather(1, best)[:, 0] for numbers in (responses.scores, responses.fused))
         return Located(boxes, scores, {"fused_score": fused, "token": best[:, 0]})
+
+    def maps(self) -> Mapping[str, MapReader]:
+        """Return the maps that SBT offers."""
+        return sbt_maps(self.network, self._window, 1 - self.options.window_weight)
 
     def respond(self, images: Tensor, states: list[SBTState]) -> Responses:
         """Return what the network says about normalised search windows (B, 3, S, S)."""

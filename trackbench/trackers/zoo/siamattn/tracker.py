@@ -25,6 +25,7 @@ from trackbench.nn.layers.packed_conv import pack_convolutions
 from trackbench.nn.layers.windows import hann_window
 from trackbench.regions import Box, Mask, Polygon, Region, polygon_to_box_vot
 from trackbench.trackers.base import Frame, Options, Prediction, Target
+from trackbench.trackers.maps import MapReader
 from trackbench.trackers.networks import NetworkModel, NetworkOptions, inference
 from trackbench.trackers.starting import resnet_keys, start_backbone
 from trackbench.trackers.targets import start_box
@@ -32,6 +33,7 @@ from trackbench.trackers.zoo.siamattn.anchors import anchor_boxes, apply_deltas,
 from trackbench.trackers.zoo.siamattn.attention import BranchFeatures
 from trackbench.trackers.zoo.siamattn.checkpoint import official_keys
 from trackbench.trackers.zoo.siamattn.configuration import options_from_yaml
+from trackbench.trackers.zoo.siamattn.maps import siamattn_maps
 from trackbench.trackers.zoo.siamattn.masks import paste_mask
 from trackbench.trackers.zoo.siamattn.network import MIDDLE, Parts, Proposals, SiamAttn, map_sizes, stack_sides
 
@@ -259,6 +261,18 @@ class SiamAttnTracker(NetworkModel[SiamAttnState]):
             self._advance(frame, state, view, numbers)
             for frame, state, view, numbers in zip(frames, states, views, answers, strict=True)
         ]
+
+    def maps(self) -> Mapping[str, MapReader]:
+        """Return the maps that SiamAttn offers."""
+        options = self.options
+        return siamattn_maps(self.network, options.instance_size, options.response, options.anchor_stride)
+
+    def search_window(self, state: SiamAttnState) -> Box:
+        """Return the square around the last centre."""
+        options = self.options
+        exact = context_side(state.w, state.h, options.context_amount)
+        side = max(round(exact * (options.instance_size / options.exemplar_size)), 1)
+        return Box(state.x - side / 2, state.y - side / 2, side, side)
 
     def _locate(self, proposals: Proposals, geometry: Tensor) -> Tensor:
         """Return box, score and anchor, and the mask where there is a mask head, float64 (B, 6 + 64 * 64).

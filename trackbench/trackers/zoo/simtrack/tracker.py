@@ -5,6 +5,7 @@ There is no window, no penalty, no template update and no confidence: the last b
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -18,9 +19,11 @@ from trackbench.nn.crops.square import SquareCrops
 from trackbench.nn.layers.folding import fold_batch_norms
 from trackbench.nn.layers.packed_conv import pack_convolutions
 from trackbench.trackers.base import Options, Target
+from trackbench.trackers.maps import MapReader
 from trackbench.trackers.square_crop import Located, SquareCropState, SquareCropTracker
 from trackbench.trackers.zoo.simtrack.checkpoint import checkpoint_keys
 from trackbench.trackers.zoo.simtrack.initialisation import initialise_backbone
+from trackbench.trackers.zoo.simtrack.maps import simtrack_maps
 from trackbench.trackers.zoo.simtrack.network import SimTrack
 from trackbench.trackers.zoo.simtrack.options import SimTrackOptions
 from trackbench.trackers.zoo.simtrack.vit_backbone import Memory
@@ -72,6 +75,10 @@ class SimTrackTracker(SquareCropTracker[SimTrackState]):
         inside = torch.from_numpy(exemplar_boxes(boxes, crops.factors, self.options.template_size))
         memory = self.network.exemplar(images, inside.to(self.device))
         return [SimTrackState(box, tuple(part[index].clone() for part in memory)) for index, box in enumerate(boxes)]
+
+    def maps(self) -> Mapping[str, MapReader]:
+        """Return the maps that SimTrack offers."""
+        return simtrack_maps(self.network)
 
     def locate(self, images: Tensor, crops: SquareCrops[Any], states: list[SimTrackState]) -> Located:
         """Read the box from the two corners."""

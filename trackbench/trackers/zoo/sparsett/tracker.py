@@ -6,6 +6,7 @@ together. Boxes follow the official convention: the centre of a box is ``x + (w 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -24,11 +25,13 @@ from trackbench.nn.layers.siamrpn import change_penalty
 from trackbench.nn.layers.windows import hann_window
 from trackbench.regions import Box
 from trackbench.trackers.base import Frame, Options, Prediction, Target
+from trackbench.trackers.maps import MapReader
 from trackbench.trackers.networks import NetworkModel, NetworkOptions, inference
 from trackbench.trackers.targets import start_box
 from trackbench.trackers.zoo.sparsett.checkpoint import official_keys, start_from_imagenet
 from trackbench.trackers.zoo.sparsett.focus import FocusSize
 from trackbench.trackers.zoo.sparsett.head import Heads
+from trackbench.trackers.zoo.sparsett.maps import sparsett_maps
 from trackbench.trackers.zoo.sparsett.network import FocusNetwork, NetworkSize, SparseTTNetwork
 
 TEMPLATE, SEARCH = 127, 289
@@ -153,6 +156,15 @@ class SparseTT(NetworkModel[SparseTTState]):
             extras = {"cell": int(cell), "fused_score": score}
             predictions.append(Prediction(Box(x - (w - 1) / 2, y - (h - 1) / 2, w, h), rank, extras))
         return predictions
+
+    def maps(self) -> Mapping[str, MapReader]:
+        """Return the maps that SparseTT offers."""
+        return sparsett_maps(self.network)
+
+    def search_window(self, state: SparseTTState) -> Box:
+        """Return the square around the last centre."""
+        side = float(_side(SEARCH, self._scale(np.array([(state.w, state.h)])))[0])
+        return Box(state.x + 0.5 - side / 2, state.y + 0.5 - side / 2, side, side)
 
     def _choose(self, scores: Tensor, boxes: Tensor, geometry: Tensor) -> Tensor:
         """Choose a cell for each target and move its box there; the size follows slowly.
