@@ -41,7 +41,8 @@ def import_results(
     protocol: Annotated[
         str | None,
         typer.Option(
-            help="Of vot-toolkit's results: supervised, multistart, unsupervised or realtime. Default: the data set's."
+            help="Of vot-toolkit's results: supervised, multistart, unsupervised or realtime; of OTB's: tre or sre. "
+            "Default: the data set's."
         ),
     ] = None,
     boxes: Annotated[

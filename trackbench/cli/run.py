@@ -58,7 +58,7 @@ def run(
     limit: Annotated[int | None, typer.Option(min=1, help="Only the first N sequences.")] = None,
     protocol: Annotated[
         str | None,
-        typer.Option(help="one-pass, supervised, multistart, unsupervised or realtime. Default: the data set's."),
+        typer.Option(help="one-pass, tre, sre, supervised, multistart, unsupervised, realtime. Default: the set's."),
     ] = None,
     repetitions: Annotated[
         int | None,

@@ -10,6 +10,7 @@ from trackbench.errors import UsageError
 from trackbench.formats.alignment import ImportOptions
 from trackbench.formats.evidence import Form
 from trackbench.formats.importing import ImportPlan, plan_import, store_import
+from trackbench.formats.robustness import EVALUATIONS, plan_robustness_import
 from trackbench.formats.vot import plan_vot_import
 
 
@@ -47,7 +48,11 @@ def import_run(
     """
     how = ImportOptions(boxes, offset, pad_missing, first_missing, fractions)
     plan: ImportPlan
-    if tool == "vot" or protocol is not None or (tool is None and dataset.protocol != "one-pass"):
+    if protocol in EVALUATIONS:
+        if tool not in (None, "otb-mat") or how.converts or first_missing or pad_missing:
+            raise UsageError(f"--protocol {protocol} reads .mat files of OTB's toolkit as they are, without options")
+        plan = plan_robustness_import(path, name, dataset, protocol, only=only)
+    elif tool == "vot" or protocol is not None or (tool is None and dataset.protocol != "one-pass"):
         if tool not in (None, "vot"):
             raise UsageError(f"--protocol is for results of vot-toolkit, not for --from {tool}")
         if how.converts or first_missing:

@@ -37,11 +37,16 @@ class MatRun(NamedTuple):
     """Frames per second, where the file has it."""
 
 
-def read_mat(data: bytes, where: str) -> list[MatRun]:
+def read_mat(data: bytes, where: str, *, whole: bool = False) -> list[MatRun]:
     """Return the runs of a one-pass result. Nothing in the file is executed.
 
     Several runs over all frames are repetitions. Of the runs of the temporal robustness evaluation, which start on
     different frames, the first is the one-pass run.
+
+    Args:
+        data: the file.
+        where: what messages call it.
+        whole: return all runs of a robustness evaluation.
 
     Raises:
         DataError: it is not a file of this kind, or holds other than runs of boxes.
@@ -59,8 +64,10 @@ def read_mat(data: bytes, where: str) -> list[MatRun]:
     found = [results] if isinstance(results, dict) else list(np.ravel(results)[:MAX_RUNS])
     if not found or not all(isinstance(result, dict) and "res" in result for result in found):
         raise DataError(f"{where}: 'results' is no struct with 'res'")
+    if whole:
+        return [_run(result, where) for result in found]
     if len(found) > 1 and any("shiftType" in result or "shiftTypeSet" in result for result in found):
-        raise DataError(f"{where}: holds {len(found)} runs of a spatial robustness evaluation; expected one-pass runs")
+        raise DataError(f"{where}: holds {len(found)} runs of a spatial robustness evaluation: --protocol sre")
     starts = {shown(result.get("startFrame")) for result in found}
     return [_run(result, where) for result in found[: 1 if len(starts) > 1 else None]]
 

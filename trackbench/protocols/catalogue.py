@@ -15,6 +15,7 @@ from trackbench.protocols.multi_start import anchored_runs, from_anchor
 from trackbench.protocols.one_pass import one_pass
 from trackbench.protocols.real_time import FPS, GRACE, real_time
 from trackbench.protocols.region_policy import RegionPolicy
+from trackbench.protocols.robustness import SEGMENTS, SHIFTS, spatial_runs, temporal_runs
 from trackbench.protocols.supervised import FailureRule, supervised
 from trackbench.registry import Registry
 
@@ -30,8 +31,8 @@ def find_protocol(
     """Return the protocol called ``name`` for ``dataset``.
 
     Args:
-        name: ``one-pass``, ``supervised``, ``multistart``, ``unsupervised``, or ``realtime``, which is the data set's
-            own protocol with frames missed by a slow tracker.
+        name: ``one-pass``, ``supervised``, ``multistart``, ``unsupervised``, OTB's ``tre`` and ``sre``, or
+            ``realtime``, which is the data set's own protocol with frames missed by a slow tracker.
         dataset: what is run on.
         convention: whose overlap decides on failures of ``supervised``: ``pysot``, ``matlab`` or ``vot``. Default: the
             data set's; ``vot`` where the annotations are masks, which the others cannot compare.
@@ -87,6 +88,16 @@ def _unsupervised(dataset: Dataset, convention: str | None) -> Protocol:
     return Protocol("unsupervised", _single(from_anchor), RegionPolicy(kind), offline=True, rules=rules)
 
 
+def _temporal(dataset: Dataset, convention: str | None) -> Protocol:
+    runs = partial(temporal_runs, dataset.definition.origin)
+    return Protocol("tre", runs, rules={"segments": SEGMENTS})
+
+
+def _spatial(dataset: Dataset, convention: str | None) -> Protocol:
+    runs = partial(spatial_runs, dataset.definition.origin)
+    return Protocol("sre", runs, rules={"shifts": list(SHIFTS)})
+
+
 # Protocols travel to other processes, so their parts are functions of modules and partial calls of them.
 def _single(script: Script) -> Callable[[VideoSequence], list[Episode]]:
     return partial(_one_episode, script)
@@ -134,5 +145,7 @@ PROTOCOLS: Registry[ProtocolDefinition] = Registry(
         "multistart": ProtocolDefinition(_multi_start, "multistart"),
         "unsupervised": ProtocolDefinition(_unsupervised, "unsupervised"),
         REAL_TIME: ProtocolDefinition(_real_time, None),
+        "tre": ProtocolDefinition(_temporal, "tre"),
+        "sre": ProtocolDefinition(_spatial, "sre"),
     },
 )

@@ -16,6 +16,8 @@ from trackbench.results.store import RunFolder
 
 _PROTOCOLS = {
     "one-pass": "in one pass from the first frame, without resets",
+    "tre": "in 20 runs from frames spread over the sequence (TRE)",
+    "sre": "in 12 runs from shifted and scaled first boxes (SRE)",
     "supervised": "with resets after failures",
     "multistart": "from each anchor, without resets",
     "unsupervised": "from the first frame, without resets",

@@ -353,6 +353,8 @@ class RunFolder:
 def sequences_of(run: RunFolder) -> set[str]:
     """Return the sequences of which results are stored; of runs from anchors, those that the anchors lie in."""
     names = run.sequences()
+    if run.key.protocol in ("tre", "sre"):
+        return {name.rpartition("_")[0] for name in names}
     if run.key.protocol not in ("multistart", "realtime"):
         return names
     return {re.sub(r"_\d{8}$", "", name) for name in names}

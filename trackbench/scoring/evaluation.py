@@ -84,7 +84,7 @@ def resolve_evaluation(
     Raises:
         UsageError: there is no such protocol or convention, or an option is not for this evaluation.
     """
-    from trackbench.scoring import one_pass, vot
+    from trackbench.scoring import one_pass, robustness, vot
 
     name = protocol or dataset.protocol
     definition = PROTOCOLS.get(name)
@@ -92,7 +92,12 @@ def resolve_evaluation(
     scorer = definition.scorer
     if scorer is None:
         scorer = PROTOCOLS.get(dataset.protocol).scorer
-    makers: dict[str, MakeScorer] = {"one-pass": one_pass.make_scorer, **vot.SCORERS}
+    makers: dict[str, MakeScorer] = {
+        "one-pass": one_pass.make_scorer,
+        "tre": robustness.make_temporal,
+        "sre": robustness.make_spatial,
+        **vot.SCORERS,
+    }
     make: MakeScorer = makers[scorer] if isinstance(scorer, str) else scorer
     made = make(dataset, convention)
     if lengths is not None:

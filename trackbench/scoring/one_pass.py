@@ -65,7 +65,7 @@ class OnePass:
 
     def score(self, run: StoredRun, dataset: Dataset) -> dict[str, Any]:
         """Return the parts of a Score; sequences that the convention refuses are dropped from ``run``."""
-        results = evaluate(run, self.rules)
+        results = self.results(run)
         names = [*ope.OpeScores._fields, *(metric.key for metric in self.further)]
         if not results:
             return {"metrics": {**dict.fromkeys(names), "fps": None}}
@@ -81,7 +81,7 @@ class OnePass:
         columns = np.column_stack([contributions(merged), *further])
         extra = {m.key: _mean(values) for m, values in zip(self.further, further, strict=True)}
         return {
-            "metrics": {**merged.mean()._asdict(), **extra, "fps": run.fps()},
+            "metrics": {**merged.mean()._asdict(), **extra, "fps": self.fps(run)},
             "spread": spread([dict(result.mean()._asdict()) for result in results]),
             "intervals": intervals(names, bootstrap_intervals(columns)),
             "attributes": {
@@ -107,6 +107,14 @@ class OnePass:
             "bad_answers": bad_answers(run),
             "unannotated": unannotated(run),
         }
+
+    def results(self, run: StoredRun) -> list[ope.OpeResult]:
+        """Return the result of each repetition; sequences that the convention refuses are dropped from ``run``."""
+        return evaluate(run, self.rules)
+
+    def fps(self, run: StoredRun) -> float | None:
+        """Return frames per second of tracking."""
+        return run.fps()
 
     def trace(self, sequence: VideoSequence, folders: Sequence[RunFolder]) -> Iterator[TracedSequence]:
         """Yield the boxes of the first repetition."""

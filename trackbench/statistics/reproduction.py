@@ -190,9 +190,9 @@ def _lowest(a: np.ndarray, b: np.ndarray) -> float:
 
 
 def _sequences(folder: RunFolder, dataset: Dataset) -> set[str]:
-    """Return the sequences that are stored; of multi-start each result is one of an anchor."""
+    """Return the sequences that are stored; of multi-start, TRE and SRE each result is one of several runs."""
     names = folder.sequences()
-    if folder.key.protocol != "multistart":
+    if folder.key.protocol not in ("multistart", "tre", "sre"):
         return names
     return {name.rpartition("_")[0] for name in names}
 

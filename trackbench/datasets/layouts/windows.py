@@ -4,10 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from trackbench.datasets.layouts.images import frames_folder, numbered_images
 from trackbench.datasets.sequence import GroundTruth
 from trackbench.errors import DataError
+from trackbench.files import read_text
 from trackbench.regions.files import read_boxes
+
+#: Beside an annotation: lines of two numbers, the first and the last frame of a range where OTB's TRE starts no run.
+INIT_OMIT = "init_omit.txt"
 
 
 def evaluated_frames(row: dict[str, str]) -> range:
@@ -38,4 +45,23 @@ def window_truth(path: Path, row: dict[str, str]) -> GroundTruth:
         boxes = boxes[omitted:]
     if len(boxes) != evaluated:
         raise DataError(f"{path}: {len(boxes)} annotations; expected {evaluated} (frames {row['first']}-{row['last']})")
-    return GroundTruth(boxes)
+    omit = path.with_name(INIT_OMIT)
+    return GroundTruth(boxes, values={"init_omit": omitted_frames(omit, row)} if omit.is_file() else {})
+
+
+def omitted_frames(path: Path, row: dict[str, str]) -> NDArray[np.float64]:
+    """Return 1 for each evaluated frame in one of the file's ranges, else 0, float64 (N,).
+
+    Raises:
+        DataError: a line is not two numbers of frames.
+    """
+    numbers = np.array(evaluated_frames(row))
+    omitted = np.zeros(len(numbers))
+    for line, text in enumerate(read_text(path).splitlines(), 1):
+        parts = text.replace(",", " ").split()
+        if not parts:
+            continue
+        if len(parts) != 2 or not all(part.isdecimal() for part in parts):
+            raise DataError(f"{path}: line {line}: '{text[:40]}'; expected the first and the last frame of a range")
+        omitted[(numbers >= int(parts[0])) & (numbers <= int(parts[1]))] = 1
+    return omitted
