@@ -71,6 +71,33 @@ def test_document_holds_the_scores() -> None:
     assert data["rows"][0]["of"] == 100
 
 
+def test_the_page_says_how_sure_the_ranking_is() -> None:
+    """The numbers of `trackbench statistics`."""
+    from trackbench.reports.statistics import ROPE, measure
+    from trackbench.statistics.matrix import score_matrix
+
+    names = [f"s{k}" for k in range(30)]
+    generator = np.random.default_rng(1)
+    rows = {label: generator.uniform(0.2, 0.9, 30) for label in ("a", "b", "c")}
+    scores = [
+        replace(
+            SCORES[0],
+            tracker=label,
+            title=label,
+            per_sequence={name: {"success_auc": float(v)} for name, v in zip(names, values, strict=True)},
+        )
+        for label, values in rows.items()
+    ]
+    data = dataset(*names)
+    found = document_of(page_text(scores, data))["datasets"][0]["sureness"]
+    expected = measure("x", score_matrix(data, scores), {}, ROPE)
+    assert [row["rank_1"] for row in found["trackers"]] == pytest.approx(expected.ranks[:, 0], rel=1e-5)
+    assert [row["p_better"] for row in found["pairs"]] == pytest.approx(
+        [pair.better for pair in expected.pairs], rel=1e-5
+    )
+    assert document_of(page_text(scores[:1], data))["datasets"][0]["sureness"] is None
+
+
 def test_nothing_leaves_the_page() -> None:
     text = page_text(SCORES)
     assert "default-src 'none'" in text

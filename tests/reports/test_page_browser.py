@@ -92,8 +92,8 @@ def column(page: Any, section: str, number: int) -> list[str]:
 def test_sections(watched: Watched) -> None:
     page = watched.page
     assert page.locator("main section h2").filter(visible=True).all_inner_texts() == [
-        "Overview", "Leaderboard", "Plots", "Sequences", "Frames", "Significance", "Speed against accuracy",
-        "How the results were made",
+        "Overview", "Leaderboard", "Plots", "Sequences", "Frames", "Significance", "How sure the ranking is",
+        "Speed against accuracy", "How the results were made",
     ]  # fmt: skip
     assert column(page, "board", 1) == ["Drift <i>&", "Static", "Dice"]
     assert "95.2" in column(page, "board", 2)[0]
@@ -261,6 +261,16 @@ def test_significance(watched: Watched) -> None:
     cells.nth(1).focus()
     assert "p, signed rank" in page.locator("#tip").inner_text()
     assert "sequences" in page.locator("#tip").inner_text()
+
+
+def test_ranks_over_resamples(watched: Watched) -> None:
+    page = watched.page
+    first, pairs = page.locator("#sureness table.data").all()
+    assert first.locator("tbody tr").count() == 3
+    shares = first.locator("tbody tr td:nth-child(4)").all_inner_texts()
+    assert sum(float(share.removesuffix(" %").removeprefix("< ")) for share in shares) == pytest.approx(100, abs=0.3)
+    assert pairs.locator("tbody tr").count() == 3
+    assert "Bayesian signed-rank test" in page.locator("#sureness .note").inner_text()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -21,6 +21,9 @@ from trackbench.statistics.pairs import Pair, compare_pairs
 from trackbench.statistics.ranks import CriticalDifference, critical_difference
 from trackbench.statistics.resampling import Floats, clustered_intervals, rank_distribution
 
+#: Half-width of the region of practical equivalence where nobody says, in the unit in which people read a metric.
+ROPE = 0.5
+
 
 @dataclass(frozen=True)
 class Statistics:

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from trackbench.datasets.sequence import Dataset
+from trackbench.errors import UsageError
 from trackbench.metrics.statistics import CONFIDENCE, RESAMPLES
 from trackbench.metrics.table import CurveAxes, Metric, ordered
 from trackbench.reports import plots, tables
 from trackbench.reports.significance import comparisons
+from trackbench.reports.statistics import ROPE, measure
 from trackbench.scoring import Score
+from trackbench.statistics.matrix import score_matrix
+
+#: Trackers whose ranks and pairs are on the page; `trackbench statistics` has them all.
+MOST = 12
 
 
 def dataset_document(dataset: Dataset, scores: Sequence[Score], metrics: Sequence[str] | None = None) -> dict[str, Any]:
@@ -49,6 +56,7 @@ def dataset_document(dataset: Dataset, scores: Sequence[Score], metrics: Sequenc
         "sequence_columns": [_column(column) for column in by_sequence],
         "per_sequence": per_sequence,
         "tests": {key: [rounded(list(pair)) for pair in pairs] for key, pairs in comparisons(scores).items()},
+        "sureness": _sureness(dataset, scores),
         "confidence": CONFIDENCE,
         "resamples": RESAMPLES,
     }
@@ -67,6 +75,23 @@ def verdict(scores: Sequence[Score]) -> str:
         return f"{main.title.replace('_', ' ')}: {first}.{rest}"
     second = f"{ranked[1].title} {tables.number(ranked[1], main)}"
     return f"Best by {main.title.replace('_', ' ')}: {first}, before {second}.{rest}"
+
+
+def _sureness(dataset: Dataset, scores: Sequence[Score]) -> dict[str, Any] | None:
+    """Return how sure the ranking is, of the first trackers; None where there is nothing to compare."""
+    ranked = [score for score in scores if score.per_sequence][:MOST]
+    if len(ranked) < 2:
+        return None
+    try:
+        matrix = score_matrix(dataset, ranked)
+    except UsageError:  # nothing that tells better from worse is known by sequence
+        return None
+    if not matrix.common.any():
+        return None
+    document = measure(dataset.title, replace(matrix, attributes={}), {}, ROPE).document()
+    kept = ("metric", "rope", "sequences", "common_sequences", "clusters", "trackers", "pairs")
+    found: dict[str, Any] = rounded({key: document[key] for key in kept})
+    return found
 
 
 def rounded(value: Any) -> Any:

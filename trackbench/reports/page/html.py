@@ -34,6 +34,7 @@ SCRIPTS = (
     "traces",
     "player",
     "significance",
+    "sureness",
     "main",
 )
 
