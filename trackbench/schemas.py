@@ -183,6 +183,8 @@ class DatasetDefinition(_Strict):
     """How many frames are evaluated in all, where the table does not say it of each sequence."""
     split: str | None = None
     """The part of the download that this is, as the layout names it (``val``, ``TEST``, ``30``)."""
+    purpose: Literal["test", "validation", "training"] = "test"
+    """What its numbers are for: settings that were searched on a test set are marked in every table."""
     truth: Literal["whole", "initial"] = "whole"
     """``initial``: the annotation of all frames but the first is withheld, and a server scores."""
     revisions: str | None = None

@@ -123,7 +123,9 @@ def prepare(
         DataError: a data set or a stored result cannot be read.
     """
     names = list(dict.fromkeys(choice.names))
-    specs, opened = _find_all(choice, names, list(dict.fromkeys(datasets)), root)
+    # An open data set cannot be hashed.
+    wanted = [one for place, one in enumerate(datasets) if not isinstance(one, str) or one not in datasets[:place]]
+    specs, opened = _find_all(choice, names, wanted, root)
     if choice.random_weights:
         drawn = [spec.name for spec in specs if spec.has_network]
         if not drawn:

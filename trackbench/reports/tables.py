@@ -108,6 +108,7 @@ def csv_table(scores: Sequence[Score]) -> str:
             "sequences": score.sequences,
             "of": score.of,
             "complete": score.is_complete,
+            "tuned_on_test_set": score.is_tuned,
             "repetitions": score.repetitions,
             **score.metrics,
             **{f"bad_{kind}": count.frames for kind, count in score.bad_answers.items()},
@@ -287,6 +288,9 @@ def caption(scores: Sequence[Score], metrics: Sequence[str] | None = None) -> st
         parts.append(f"Not ranked, because incomplete: {listed(incomplete)}.")
     if without := max((score.unannotated for score in scores), default=0):
         parts.append(f"Annotated frames only: {without} have no annotation.")
+    if tuned := [score for score in scores if score.is_tuned]:
+        places = listed(dict.fromkeys(str(score.manifest["search"].get("dataset")) for score in tuned))
+        parts.append(f"† Settings searched on the test set {places}.")
     if scores and scores[0].common is not None:
         parts.append(f"Over the {scores[0].of} of {scores[0].common} sequences that all have.")
     return " ".join(parts)

@@ -72,9 +72,15 @@ class Score:
         return self.sequences >= self.of
 
     @property
+    def is_tuned(self) -> bool:
+        """Whether the settings were searched on a test set (``trackbench search``)."""
+        return bool(self.manifest.get("search", {}).get("test_set"))
+
+    @property
     def heading(self) -> str:
-        """The tracker as tables and plots print it: of an incomplete run with n/N behind it."""
-        return self.title if self.is_complete else f"{self.title} ({self.sequences}/{self.of})"
+        """The tracker as tables and plots print it: of an incomplete run with n/N behind it, marked where tuned."""
+        title = f"{self.title} †" if self.is_tuned else self.title
+        return title if self.is_complete else f"{title} ({self.sequences}/{self.of})"
 
     def document(self) -> dict[str, Any]:
         """Return the score as a row of ``report --json``; what is not defined is None."""
@@ -86,6 +92,7 @@ class Score:
             "sequences": self.sequences,
             "of": self.of,
             "complete": self.is_complete,
+            "tuned_on_test_set": self.is_tuned,
             "common": self.common,
             "unannotated": self.unannotated,
             "repetitions": self.repetitions,

@@ -1,0 +1,1 @@
+"""Search for a tracker's settings on a data set."""
