@@ -21,9 +21,11 @@ from trackbench.cli.merge import merge
 from trackbench.cli.methods import methods
 from trackbench.cli.pack import pack
 from trackbench.cli.profile import profile
+from trackbench.cli.publish import publish
 from trackbench.cli.report import report
 from trackbench.cli.reproduce import reproduce
 from trackbench.cli.run import run
+from trackbench.cli.search import search
 from trackbench.cli.shared import guarded
 from trackbench.cli.show import show
 from trackbench.cli.statistics import statistics
@@ -85,6 +87,8 @@ app.command("track")(guarded(track))
 app.command("video")(guarded(video))
 app.command("figure")(guarded(figure))
 app.command("train")(guarded(train))
+app.command("publish")(guarded(publish))
+app.command("search")(guarded(search))
 app.command("synthesize")(guarded(synthesize))
 app.command("show")(guarded(show))
 app.add_typer(list_app, name="list")
