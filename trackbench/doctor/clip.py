@@ -48,7 +48,7 @@ def _texture(height: int, width: int, seed: int) -> Ints:
     """Return noise of three scales, another in each channel, 0 to 255, int64 (height, width, 3)."""
     rows, columns = np.arange(height)[:, None, None], np.arange(width)[None, :, None]
     channels = np.arange(3)[None, None] + 16 * seed
-    total = np.zeros((height, width, 3), np.int64)
+    total: Ints = np.zeros((height, width, 3), np.int64)
     for cell, weight in LAYERS:
         # Channels are stretched differently, so that exchanging them shows.
         x = columns * (4 + channels % 16) // 4
@@ -57,7 +57,7 @@ def _texture(height: int, width: int, seed: int) -> Ints:
         corners = [_noise(row + i, column + j, channels * 8 + cell) for i in (0, 1) for j in (0, 1)]
         upper = corners[0] * (cell - right) + corners[1] * right
         lower = corners[2] * (cell - right) + corners[3] * right
-        total = total + weight * (upper * (cell - down) + lower * down) // (cell * cell)
+        total = total + np.asarray(weight * (upper * (cell - down) + lower * down) // (cell * cell), np.int64)
     return total // 256
 
 
