@@ -1,6 +1,6 @@
 // Puts the sections together, switches data sets and trackers, remembers in the address what is looked at.
 
-const ORDER = ["overview", "board", "plots", "attributes", "sequences", "player", "tests", "speed", "provenance"];
+const ORDER = ["overview", "board", "plots", "attributes", "sequences", "player", "tests", "sureness", "speed", "provenance"];
 
 function drawSection({ id, title, draw }) {
   const holder = document.getElementById(id);
