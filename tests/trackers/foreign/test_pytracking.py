@@ -12,15 +12,17 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import torch.utils.model_zoo
 from foreign_samples import target
 
 from trackbench.errors import TrackerError, UsageError
 from trackbench.regions import Box, Mask
 from trackbench.trackers.foreign.model import ForeignModel
 from trackbench.trackers.foreign.worker.process import DoorError
-from trackbench.trackers.foreign.worker.pytracking import SCORES
+from trackbench.trackers.foreign.worker.pytracking import SCORES, _path_in
 from trackbench.trackers.foreign.worker.shared import filled, four, numbers, one
 from trackbench.trackers.foreign.worker.stand_ins import StandIns
+from trackbench.trackers.foreign.worker.torch_patches import Pretraining
 from trackbench.trackers.registry import find_tracker
 
 ENVIRONMENT = """
@@ -399,3 +401,26 @@ def test_some_packages_are_never_made_up() -> None:
     for name in ("clip", "fvcore", "mamba_ssm", "causal_conv1d", "skimage", "lib"):
         assert finder.find_spec(name, None) is None
     assert finder.find_spec("wandb.sdk.lib", None) is not None
+
+
+def test_downloads_of_pretraining_are_skipped_under_every_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_network(url: str) -> None:
+        raise OSError("no route")
+
+    monkeypatch.setattr(torch.hub, "load_state_dict_from_url", no_network)
+    monkeypatch.setattr(torch.utils.model_zoo, "load_url", no_network)
+    net = torch.nn.Linear(1, 1)
+    with Pretraining("lib.") as pretraining:
+        net.load_state_dict(torch.utils.model_zoo.load_url("https://example.org/resnet.pth"))
+        net.load_state_dict({"weight": torch.ones(1, 1), "bias": torch.ones(1)})
+    assert pretraining.skipped == ["https://example.org/resnet.pth"]
+    pretraining.check("it")
+    with pytest.raises(OSError, match="no route"):
+        torch.utils.model_zoo.load_url("https://example.org/resnet.pth")
+
+
+def test_paths_of_authors_are_found_in_what_libraries_say(tmp_path: Path) -> None:
+    assert _path_in(FileNotFoundError(2, "No such file", "/home/author/weights.pth")) == "/home/author/weights.pth"
+    assert _path_in(OSError("Repo id must be in the form 'a/b': '/home/author/bert'.")) == "/home/author/bert"
+    assert _path_in(OSError(f"cannot map '{tmp_path}'")) is None
+    assert _path_in(OSError("disk full")) is None

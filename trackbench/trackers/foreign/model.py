@@ -16,9 +16,10 @@ from pydantic import AfterValidator, Field, FilePath
 
 from trackbench.errors import LostStateError, TrackerError
 from trackbench.regions import Box, Mask, Polygon, Region, region_to_box
-from trackbench.trackers.base import Frame, Options, Prediction, Target, TrackerModel
+from trackbench.trackers.base import Channel, Frame, Options, Prediction, Target, TrackerModel
 from trackbench.trackers.foreign.checkpoints import harmless_copy
 from trackbench.trackers.foreign.client import InProcess, Peer, Worker
+from trackbench.trackers.foreign.sensors import Form, six_channels
 from trackbench.trackers.foreign.worker.process import pack_mask, unpack_mask
 
 UserFolder = Annotated[Path, AfterValidator(lambda path: path.expanduser().resolve())]
@@ -56,12 +57,25 @@ class CheckpointOptions(ForeignOptions):
     """Whether the checkpoint may execute code when it is loaded."""
 
 
+class SensorOptions(CheckpointOptions):
+    """The same of a tracker that may want frames of six channels."""
+
+    sensor: str | None = None
+    """The data set's images of a second sensor that go beside the colours: ``infrared``, ``depth``; default: none."""
+    sensor_form: Form = "rgb"
+    """As what; see :func:`~trackbench.trackers.foreign.sensors.six_channels`."""
+    sensor_clip: bool = False
+    """Whether values far above the median are cut first, as RGB-D scripts do on CDTB and DepthTrack."""
+
+
 @dataclass(eq=False)
 class ForeignState:
     """A target, whose state the tracker's process holds under a number."""
 
     number: int
     peer: Peer
+    channels: Mapping[str, Channel]
+    """Images of further sensors, for the trackers that read them."""
 
 
 class ForeignModel(TrackerModel[ForeignState]):
@@ -99,14 +113,14 @@ class ForeignModel(TrackerModel[ForeignState]):
             TrackerError: the tracker fails, or its process dies or gives no answer in time.
         """
         peer = self._alive()
-        states = [ForeignState(next(self._numbers), peer) for _ in targets]
+        states = [ForeignState(next(self._numbers), peer, target.channels) for target in targets]
         blobs: list[Any] = []
         described = [
             {"id": state.number, **self.describe(target, frame, blobs)}
             for state, target, frame in zip(states, targets, frames, strict=True)
         ]
         request = {"kind": "start", "seed": self._seed, "forget": self._take_forgotten()}
-        reply = self._ask(peer, request, frames, described, blobs)[0]
+        reply = self._ask(peer, request, self._seen(frames, states), described, blobs)[0]
         self._record = reply["record"]
         for state in states:
             weakref.finalize(state, self._forgotten.append, state.number)
@@ -123,13 +137,30 @@ class ForeignModel(TrackerModel[ForeignState]):
         if any(state.peer.closed or state.peer is not peer for state in states):
             raise LostStateError(f"{self.name}: its process died while it followed another target")
         request = {"kind": "step", "forget": self._take_forgotten()}
-        reply, out = self._ask(peer, request, frames, [{"id": state.number} for state in states], [])
+        asked = [{"id": state.number} for state in states]
+        reply, out = self._ask(peer, request, self._seen(frames, states), asked, [])
         return [_prediction(answer, out) for answer in reply["answers"]]
 
     @property
     def name(self) -> str:
         """What messages call it."""
         return self.door
+
+    def _seen(self, frames: list[Frame], states: list[ForeignState]) -> list[Frame]:
+        """Return what the tracker sees of each frame: itself, or with the image of a second sensor beside it."""
+        sensor = getattr(self.options, "sensor", None)
+        if sensor is None:
+            return frames
+        seen = []
+        for frame, state in zip(frames, states, strict=True):
+            channel = state.channels.get(sensor)
+            if channel is None:
+                there = ", ".join(state.channels) or "none"
+                raise TrackerError(
+                    f"{self.name}: --set sensor={sensor}: the sequence has no such images (there: {there})"
+                )
+            seen.append(six_channels(frame, channel.image(), self.options.sensor_form, self.options.sensor_clip))
+        return seen
 
     def describe(self, target: Target, frame: Frame, blobs: list[Any]) -> dict[str, Any]:
         """Return what the door is told of a target; a mask goes into ``blobs``."""

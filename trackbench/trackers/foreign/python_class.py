@@ -8,11 +8,11 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field, computed_field
 
 from trackbench.trackers.base import Options
-from trackbench.trackers.foreign.model import CheckpointOptions, ForeignModel, UserFolder
+from trackbench.trackers.foreign.model import ForeignModel, SensorOptions, UserFolder
 from trackbench.trackers.foreign.repository import module_fingerprint
 
 
-class PythonOptions(CheckpointOptions):
+class PythonOptions(SensorOptions):
     """The class, what its constructor gets, and its shape; a preset fills in what is not said."""
 
     tracker: Annotated[str, Field(pattern=r"^[\w.]+:\w+$")]
@@ -21,7 +21,7 @@ class PythonOptions(CheckpointOptions):
     """The folder in which the module lies; default: the working folder."""
     args: Annotated[dict[str, Any], Field(default_factory=dict)]
     """Arguments of the constructor."""
-    preset: Literal["got10k", "pysot", "video_analyst", "vot-python", "dam4sam"] | None = None
+    preset: Literal["got10k", "pysot", "video_analyst", "vot-python", "dam4sam", "cutie"] | None = None
     """A shape of the field."""
     init: str | None = None
     """The method that starts on the first frame."""

@@ -9,11 +9,11 @@ from typing import Annotated, Any, ClassVar
 from pydantic import Field, computed_field
 
 from trackbench.trackers.base import Options
-from trackbench.trackers.foreign.model import CheckpointOptions, ForeignModel, UserFolder
+from trackbench.trackers.foreign.model import ForeignModel, SensorOptions, UserFolder
 from trackbench.trackers.foreign.repository import fingerprint
 
 
-class PytrackingOptions(CheckpointOptions):
+class PytrackingOptions(SensorOptions):
     """Which tracker of which repository, and what its functions are given."""
 
     tracker: Annotated[str, Field(pattern=r"^\w+(:[^:]+)?$")]
@@ -28,6 +28,8 @@ class PytrackingOptions(CheckpointOptions):
     """The epoch that its parameters want; default: the number in the checkpoint's name."""
     args: Annotated[dict[str, Any], Field(default_factory=dict)]
     """Further arguments of its ``parameters`` function and of its class."""
+    params: Annotated[dict[str, Any], Field(default_factory=dict)]
+    """Attributes of its parameters that are set over its own, as ``--params__NAME`` of some repositories."""
 
     @computed_field  # type: ignore[prop-decorator]
     @cached_property

@@ -33,6 +33,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "answer": "pred_mask",
         "form": "mask",
     },
+    "cutie": {"init": "start", "track": "track", "init_arguments": ["image", "mask"], "form": "mask"},
 }
 
 _BASE: dict[str, Any] = {
@@ -73,6 +74,10 @@ class Door(LoopedDoor):
             here = [key for key in vars(module) if not key.startswith("_")]
             raise DoorError("module '{}' has no '{}' (it has: {})".format(module_name, name, ", ".join(here[:12])))
         self._make = getattr(module, name)
+        if options.get("preset") == "cutie":
+            from .cutie import maker
+
+            self._make = maker(self._make, options, device)
         self.prepare()
 
     def build(self) -> Any:

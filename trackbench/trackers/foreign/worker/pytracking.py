@@ -125,6 +125,7 @@ class Door(LoopedDoor):
         if not self.device.startswith("cuda"):
             pretend_cuda()
         self._stand_ins.aliases()
+        self._stand_ins.torchvision()
         # Trackers of the original line optimise while they track.
         torch.set_grad_enabled(self._dialect is ORIGINAL)
         name = self.options["name"]
@@ -149,6 +150,7 @@ class Door(LoopedDoor):
         known: dict[str, Any] = dict.fromkeys(WEIGHTS, weights)
         known.update(dict.fromkeys(EPOCHS, epoch))
         known["dataset_name"] = self._dataset
+        known["parameter_name"] = self.options["config"]
         return known
 
     def build(self) -> Any:
@@ -182,9 +184,11 @@ class Door(LoopedDoor):
             raise DoorError(f"needs --weights FILE; the repository itself would look for {looked_for}")
         parameters.debug = 0
         parameters.tracker_name, parameters.param_name = name, config
-        for key, value in (("save_all_boxes", False), ("visualization", False)):
+        for key, value in (("save_all_boxes", False), ("visualization", False), ("vis_attn", 0)):
             if not _has(parameters, key):
                 setattr(parameters, key, value)
+        for key, value in self.options["params"].items():
+            setattr(parameters, key, value)
         with Pretraining(self._dialect.package) as pretraining:
             tracker = filled(self._class, [parameters], self._known(), for_class, self._class.__name__)
         pretraining.check(str(parameters.checkpoint) if _has(parameters, "checkpoint") else "the checkpoint")
@@ -207,7 +211,7 @@ class Door(LoopedDoor):
             "previous": OrderedDict(answer) if isinstance(answer, dict) else OrderedDict(),
             "frame": 0,
             "sequence": info["seq_name"],
-            "takes_info": "info" in inspect.signature(tracker.track).parameters,
+            "takes": set(inspect.signature(tracker.track).parameters),
             "sentence": target["sentence"],
         }
 
@@ -218,7 +222,8 @@ class Door(LoopedDoor):
         info["init_nlp"] = memory["sentence"]
         self._stand_ins.tracking = True
         try:
-            arguments = {"info": info} if memory["takes_info"] else {}
+            known = {"info": info, "dataset_name": self._dataset, "seq_name": memory["sequence"]}
+            arguments = {name: value for name, value in known.items() if name in memory["takes"]}
             answer = self._guarded(tracker.track, image, **arguments)
         finally:
             self._stand_ins.tracking = False
@@ -239,8 +244,10 @@ class Door(LoopedDoor):
             return function(*args, **kwargs)
         except ModuleNotFoundError as error:
             raise self._missing(error) from error
-        except FileNotFoundError as error:
-            path = str(error.filename or error)
+        except OSError as error:
+            path = _path_in(error)
+            if path is None:
+                raise
             if path.startswith(self._repo) or not os.path.isabs(path):
                 raise DoorError(f"{path} is not there; put it there, or name what replaces it") from error
             raise DoorError(
@@ -259,6 +266,14 @@ class Door(LoopedDoor):
             "the repository needs the package '{}': {} -m pip install {} (or --set python= of an environment with it)"
         )
         return DoorError(message.format(top, os.path.basename(sys.executable), known.get(top, top)))
+
+
+def _path_in(error: OSError) -> str | None:
+    """Return the file that an error misses: where it names one, or of transformers' text a path that is not there."""
+    if isinstance(error, FileNotFoundError):
+        return str(error.filename or error)
+    quoted = re.search(r"'(/[^']+)'", str(error))
+    return quoted.group(1) if quoted and not os.path.exists(quoted.group(1)) else None
 
 
 def _has(parameters: Any, name: str) -> bool:

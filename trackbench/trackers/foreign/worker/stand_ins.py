@@ -9,6 +9,7 @@ import collections
 import collections.abc
 import importlib.abc
 import importlib.machinery
+import importlib.util
 import sys
 import types
 from collections.abc import Sequence
@@ -33,6 +34,10 @@ INERT = {
 
 #: The same of trackit: logging, communication between machines, decoders of images that come decoded.
 TRACKIT_INERT = {"wandb": "wandb", "zmq": "pyzmq", "exifread": "exifread", "turbojpeg": "PyTurboJPEG"}
+
+#: Functions that torchvision 0.7 removed; repositories after DETR import them where the version's first three letters
+#: read as a number below 0.7, which those of 0.28 do. Nothing calls them while it tracks.
+TORCHVISION = {"torchvision.ops": "_new_empty_tensor", "torchvision.ops.misc": "_output_size"}
 
 #: Names that numpy 1.24 removed -> what they were.
 ALIASES = {"int": int, "float": float, "bool": bool, "object": object}
@@ -83,6 +88,16 @@ class StandIns(importlib.abc.MetaPathFinder, importlib.abc.Loader):
             if name not in vars(np):
                 setattr(np, name, value)
                 self._note("numpy." + name)
+
+    def torchvision(self) -> None:
+        """Give torchvision, where it is there, the functions back that it removed; to call one is an error."""
+        if importlib.util.find_spec("torchvision") is None:
+            return
+        for module, name in TORCHVISION.items():
+            place = importlib.import_module(module)
+            if not hasattr(place, name):
+                setattr(place, name, Inert(module + "." + name, self, "torchvision==0.6"))
+                self._note(module + "." + name)
 
     def _note(self, name: str) -> None:
         if name not in self.used:

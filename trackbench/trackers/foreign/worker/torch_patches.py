@@ -101,6 +101,7 @@ class Pretraining:
         self.skipped: list[str] = []
         """Files that were not there."""
         self._last_missing: list[str] | None = None
+        self._bound: list[tuple[Any, str]] = []
 
     def __enter__(self) -> Pretraining:
         import torch
@@ -130,7 +131,15 @@ class Pretraining:
             return result
 
         torch.load, torch.nn.Module.load_state_dict = load, load_state  # type: ignore[assignment,method-assign]
-        torch.hub.load_state_dict_from_url = load_url
+        # Modules hold the function under names of their own: torchvision, timm, torch.utils.model_zoo.
+        self._bound = [
+            (module, name)
+            for module in list(sys.modules.values())
+            for name in ("load_state_dict_from_url", "load_url")
+            if getattr(module, "__dict__", {}).get(name) is self._load_url
+        ]
+        for module, name in self._bound:
+            setattr(module, name, load_url)
         for name, module in list(sys.modules.items()):
             own = vars(module).get("load_pretrained") if name.startswith(self._package) else None
             if callable(own):
@@ -141,7 +150,8 @@ class Pretraining:
         import torch
 
         torch.load, torch.nn.Module.load_state_dict = self._load, self._load_state  # type: ignore[method-assign]
-        torch.hub.load_state_dict_from_url = self._load_url
+        for module, name in self._bound:
+            setattr(module, name, self._load_url)
 
     def check(self, checkpoint: str) -> None:
         """Raise DoorError where a file was skipped and the checkpoint does not hold every weight.
