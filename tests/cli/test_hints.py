@@ -65,6 +65,15 @@ def test_hints(workplace: Path, arguments: list[str], message: str) -> None:
     assert result.stderr.count("\n") == 1
 
 
+def test_hints_on_stored_runs(workplace: Path) -> None:
+    trackbench("run", "drift", "static", "-d", "data", "-s", "s1")
+    report = ["-d", "data", "--no-plots"]
+    assert "without names, all that are stored" in trackbench("report", "all", *report, code=2).stderr
+    assert "did you mean drift static?" in trackbench("report", "drift,static", *report, code=2).stderr
+    assert "did you mean 'drift'?" in trackbench("report", "drfit", *report, code=2).stderr
+    assert "did you mean" not in trackbench("report", "ostrack", *report, code=2).stderr
+
+
 def test_a_root_one_level_too_high_or_low_is_recognised(workplace: Path) -> None:
     write_dataset(workplace / "outer/inner")
     (workplace / "datasets").mkdir()

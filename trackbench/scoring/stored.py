@@ -91,7 +91,15 @@ def find_runs(dataset: Dataset, runs: Runs, trackers: Sequence[str] | None, prot
         meant = labels_of(wanted, labels)
         hits = [folder for folder in stored if folder.key.tracker in meant]
         if not hits:
-            hint = suggestion(wanted, labels)
+            parts = [part.strip() for part in wanted.split(",")]
+            if wanted.lower() in {"all", "*"}:
+                hint = "; without names, all that are stored are taken"
+            elif len(parts) > 1 and set(parts) <= {
+                name for label in labels for name in (label, label.partition("@")[0])
+            }:
+                hint = f"; did you mean {' '.join(parts)}?"
+            else:
+                hint = suggestion(wanted, labels)
             raise UsageError(f"no run of '{wanted}' on {dataset.name} in {places}{hint} (stored: {', '.join(labels)})")
         chosen.update({folder.path: folder for folder in hits})
     return list(chosen.values())
