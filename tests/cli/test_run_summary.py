@@ -156,6 +156,16 @@ def test_a_run_stops_when_its_first_sequences_fail_alike(workplace: Path) -> Non
     assert "5 sequences failed alike" in result.stderr
 
 
+def test_a_tracker_that_fails_alike_does_not_stop_the_others(workplace: Path) -> None:
+    from samples import write_dataset
+
+    write_dataset(workplace / "many", 5, 3)
+    arguments = ["run", "drift", "static", "-d", "many/", "--set", "drift.fail_on=start"]
+    result = trackbench(*arguments, code=1)
+    assert "drift@fail_on=start: the first 3 sequences failed alike" in result.stderr
+    assert len(list(Path("runs/static/many/one-pass").glob("s?.txt"))) == 5
+
+
 def test_without_a_terminal_each_sequence_has_a_line(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(progress, "SHORTEST", -1.0)
     lines = trackbench("run", "drift", "-d", "data").stderr.splitlines()

@@ -90,8 +90,12 @@ class Queue:
     _alone: bool = False
     _looked: float = float("-inf")
     _others: set[str] = field(default_factory=set)
-    _stored: int = 0
-    _reasons: list[str] = field(default_factory=list)
+    _stored: set[int] = field(default_factory=set)
+    """Plans of which this worker has stored something."""
+    _reasons: dict[int, list[str]] = field(default_factory=dict)
+    """Plan -> why its first sequences failed."""
+    _given_up: list[str] = field(default_factory=list)
+    """What is to be said of plans that are not tried any further."""
 
     def __post_init__(self) -> None:
         runs = self.plans[0].folder.runs
@@ -152,6 +156,8 @@ class Queue:
             if any(self._is_free(unit) for unit in self._units):
                 return True
             if not self.rules.patient or all(unit.state == "done" for unit in self._units):
+                if self._given_up:
+                    raise TrackerError("; ".join(self._given_up))
                 return False
             self.worker.report["state"] = "waiting"
             if not self._bury():
@@ -297,15 +303,24 @@ class Queue:
         return freed
 
     def _judge(self, outcome: Outcome) -> None:
-        """End the run where its first sequences have all failed alike in the tracker."""
+        """Give up a tracker whose first sequences have all failed alike; where no other is left, end the run."""
+        index: int = outcome.job.key[0]  # type: ignore[index]
+        reasons = self._reasons.setdefault(index, [])
         if outcome.trajectory is not None:
-            self._stored += 1
+            self._stored.add(index)
         elif outcome.trace is not None or outcome.is_tracker_error:
-            self._reasons.append(re.sub(r"\d+", "0", outcome.reason or ""))
-        if self._stored or self.rules.keep_going or len(self._reasons) < ALIKE or len(set(self._reasons)) > 1:
+            reasons.append(re.sub(r"\d+", "0", outcome.reason or ""))
+        if index in self._stored or self.rules.keep_going or len(reasons) != ALIKE or len(set(reasons)) > 1:
             return
-        if any(unit.state != "done" for unit in self._units):
-            raise TrackerError(
-                f"the first {len(self._reasons)} sequences failed alike, the others are not tried; --keep-going tries "
-                f"them: {outcome.reason}"
-            )
+        left = [unit for unit in self._units if unit.plan == index and unit.state in ("open", "taken")]
+        if not left:
+            return
+        for unit in left:
+            unit.state = "done"
+        who = f"{self.plans[index].spec.label}: " if len(self.plans) > 1 else ""
+        self._given_up.append(
+            f"{who}the first {len(reasons)} sequences failed alike, the others are not tried; --keep-going tries them: "
+            f"{outcome.reason}"
+        )
+        if all(unit.state == "done" for unit in self._units):
+            raise TrackerError("; ".join(self._given_up))
