@@ -163,7 +163,7 @@ def test_zip_without_weights_and_missing_file(tmp_path: Path) -> None:
         read_checkpoint(tmp_path / "x.zip")
     with pytest.raises(DataError, match="cannot be read: No such file"):
         read_checkpoint(tmp_path / "none.pth")
-    with pytest.raises(DataError, match="cannot be read: Is a directory"):
+    with pytest.raises(DataError, match="is a folder; expected a file"):
         read_checkpoint(tmp_path)
 
 

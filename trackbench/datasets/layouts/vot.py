@@ -143,6 +143,7 @@ def read_metadata(path: Path) -> Metadata:
             if fps is None:
                 raise DataError(f"{path}: line {line}: fps is {shown(value, 40)}; expected a number above 0")
         elif key == "channels.color":
+            value = value.removeprefix("./")
             if _FOLDER.fullmatch(value):  # vot-toolkit takes a folder's name for its usual pattern there
                 value = f"{value.rstrip('/')}/%08d.jpg"
             if not _PATTERN.fullmatch(value):
