@@ -46,6 +46,7 @@ def regions(lines: list[str]) -> list[Region]:
     return [parse_region(line) for line in lines]
 
 
+@pytest.mark.slow
 def test_masks_where_the_benchmark_has_masks(place: Path) -> None:
     synthesize(place / "masks", 2, FRAMES, 0, "vot", (100, 80), "mask")
     asked = ["-d", "./masks", "--protocol", "multistart"]
@@ -72,6 +73,7 @@ def test_masks_where_the_benchmark_has_masks(place: Path) -> None:
     assert manifest["title"].endswith("random-weights")
 
 
+@pytest.mark.slow
 def test_rotated_boxes_where_the_benchmark_has_rotated_boxes(place: Path) -> None:
     synthesize(place / "rotated", 2, FRAMES, 0, "vot", (100, 80), "polygon")
     row = run("dcf+alpharefine", "-d", "./rotated", "--protocol", "supervised", *SMALL)
@@ -94,6 +96,7 @@ def test_the_trackers_own_boxes_where_the_benchmark_has_boxes(place: Path) -> No
     assert all(isinstance(region, Box) for lines in alone.values() for region in regions(lines))
 
 
+@pytest.mark.slow
 def test_an_official_file_is_kept_and_used(place: Path) -> None:
     """In the form of the official trainer: the state dict under ``net``, beside pickled objects of its own classes."""
     synthesize(place / "masks", 1, 2, 0, "vot", (100, 80), "mask")
@@ -116,7 +119,7 @@ def test_an_official_file_is_kept_and_used(place: Path) -> None:
     assert row["tracker"] == "static+alpharefine"
     manifest = json.loads((Path(row["folder"]) / "manifest.json").read_text())
     assert manifest["identity"]["refiner"]["weights_sha256"] == added["sha256"]
-    (score,) = document("report", "-d", "./masks", "--protocol", "unsupervised")["rows"]
+    (score,) = document("report", "-d", "./masks", "--protocol", "unsupervised", "--no-plots")["rows"]
     assert score["run"]["refiner_weights_sha256"] == added["sha256"]
     # The same file, named for a tracker without a network, is the refiner's: nothing is left to do.
     assert document("run", *asked, "--weights", str(file), "--dry-run")["runs"][0]["to_run"] == []

@@ -23,7 +23,7 @@ def test_files_and_table(runs: Path) -> None:
 
 
 def test_json_is_the_contract(runs: Path) -> None:
-    document = json.loads(trackbench("report", "-d", "data", "--json").stdout)
+    document = json.loads(trackbench("report", "-d", "data", "--json", "--no-plots").stdout)
     assert document["schema"] == 1
     first, second = document["rows"]
     assert (first["tracker"], second["tracker"]) == ("drift", "static")
@@ -47,7 +47,7 @@ def test_json_is_the_contract(runs: Path) -> None:
 
 def test_more_tables(runs: Path) -> None:
     result = trackbench(
-        "report", "static", "-d", "data", "--per-sequence", "--attributes", "--curves", "--out", "paper"
+        "report", "static", "-d", "data", "--per-sequence", "--attributes", "--curves", "--out", "paper", "--no-plots"
     )
     assert "s2" in result.stdout
     assert {"per_sequence.csv", "attributes.csv", "curves.csv"} <= {p.name for p in Path("paper/data").iterdir()}
@@ -56,19 +56,19 @@ def test_more_tables(runs: Path) -> None:
 def test_no_image_is_opened(runs: Path, workplace: Path) -> None:
     for path in workplace.glob("data/*/img/*"):
         path.unlink()
-    assert "95.2" in trackbench("report", "-d", "data").stdout
+    assert "95.2" in trackbench("report", "-d", "data", "--no-plots").stdout
 
 
 def test_strict(runs: Path) -> None:
     (runs / "static/data/one-pass/s2.txt").unlink()
-    assert "2 of 3" in trackbench("report", "-d", "data").stdout
-    result = trackbench("report", "-d", "data", "--strict", code=1)
+    assert "2 of 3" in trackbench("report", "-d", "data", "--no-plots").stdout
+    result = trackbench("report", "-d", "data", "--strict", "--no-plots", code=1)
     assert "--strict: incomplete on data: static (2 of 3)" in result.stderr
 
 
 def test_problems_are_said_and_the_others_reported(runs: Path) -> None:
     (runs / "static/data/one-pass/s2.txt").write_text("what\n")
-    result = trackbench("report", "-d", "data")
+    result = trackbench("report", "-d", "data", "--no-plots")
     assert "95.2" in result.stdout
     assert "static: runs/static/data/one-pass/s2.txt: line 1: 'what' is not a number" in result.stderr
 
@@ -94,7 +94,7 @@ def test_the_main_job_on_a_real_sequence(workplace: Path, crossing: Path) -> Non
     result = trackbench("run", "dcf", "opencv:mil", *arguments)
     assert "otb100: 1 of 100 sequences are in" in result.stderr
     assert result.stdout.count("1 of 100") == 4  # in the table, and where each lies
-    rows = json.loads(trackbench("report", *arguments, "--json").stdout)["rows"]
+    rows = json.loads(trackbench("report", *arguments, "--json", "--no-plots").stdout)["rows"]
     assert [(row["tracker"], row["sequences"], row["of"]) for row in rows] == [("dcf", 1, 100), ("opencv:mil", 1, 100)]
     dcf, mil = (row["metrics"]["success_auc"] for row in rows)
     assert dcf >= 0.65
@@ -102,7 +102,7 @@ def test_the_main_job_on_a_real_sequence(workplace: Path, crossing: Path) -> Non
 
 
 def test_one_data_set_in_several_spellings(runs: Path) -> None:
-    assert len(document("report", "-d", "data", "-d", "./data", "-d", "data/")["rows"]) == 2
+    assert len(document("report", "-d", "data", "-d", "./data", "-d", "data/", "--no-plots")["rows"]) == 2
 
 
 def test_two_data_sets_of_one_name(runs: Path) -> None:
@@ -113,7 +113,7 @@ def test_two_data_sets_of_one_name(runs: Path) -> None:
 
 
 def test_a_page_without_a_limit(runs: Path) -> None:
-    trackbench("report", "static", "-d", "data", "--html", "--page-limit", "inf")
+    trackbench("report", "static", "-d", "data", "--html", "--page-limit", "inf", "--no-plots")
     assert (runs / "report/report.html").is_file()
 
 

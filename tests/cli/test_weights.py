@@ -50,7 +50,7 @@ def test_add_list_check_and_run(official: Path) -> None:
 
     kept = run()
     assert kept["tracker"] == "dcfnet"
-    scores = document("report", "dcfnet", "-d", "data")["rows"]
+    scores = document("report", "dcfnet", "-d", "data", "--no-plots")["rows"]
     assert scores[0]["run"]["weights_sha256"] == added["sha256"]
     # The same file named is the same run; nothing is left to do.
     assert run("--weights", str(official))["folder"] == kept["folder"]
@@ -87,9 +87,9 @@ def test_random_weights_are_named_everywhere(official: Path) -> None:
     result = trackbench("run", "dcfnet", "static", "-d", "data", "--random-weights")
     assert "dcfnet: random weights; the numbers say nothing about the tracker" in result.stderr
     assert "dcfnet@random-weights" in result.stdout
-    report = trackbench("report", "-d", "data").stdout
+    report = trackbench("report", "-d", "data", "--no-plots").stdout
     assert "random-weights" in report
-    rows = document("report", "-d", "data")["rows"]
+    rows = document("report", "-d", "data", "--no-plots")["rows"]
     assert {row["tracker"] for row in rows} == {"dcfnet@random-weights", "static"}
     assert all(row["run"]["weights_sha256"] is None for row in rows)
     again = run("--random-weights")

@@ -29,7 +29,10 @@ def videos(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_videos(tmp_path_factory.mktemp("train") / "videos")
 
 
-@pytest.mark.parametrize("name", OPTIONS)
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=pytest.mark.slow) if name in ("aiatrack", "siamattn") else name for name in OPTIONS],
+)
 def test_a_network_over_fits_one_batch(videos: Path, name: str) -> None:
     # With the official rule an inverted box among two would leave out the GIoU of both.
     session = small_session(name, videos, **{"loss.inverted": "box"})

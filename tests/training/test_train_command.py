@@ -94,6 +94,7 @@ def test_a_training_leaves_weights_that_the_tracker_takes_and_that_know_their_re
     assert set(torch.load("official.pth", weights_only=True)["net"]) == set(load_file(weights))
 
 
+@pytest.mark.slow
 def test_a_training_that_was_killed_gives_the_weights_of_an_undisturbed_one(place: Path) -> None:
     changes = ["--set", "data.samples=30", "--log-every", "1", "--save-every", "0"]
     trackbench("train", "tiny", "--out", "whole", "--workers", "1", *changes)
