@@ -10,6 +10,7 @@ import time
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -83,7 +84,7 @@ def image(ending: str) -> bytes:
 
 
 def matlab() -> bytes:
-    stream = io.BytesIO()
+    stream: Any = io.BytesIO()  # the stubs of scipy know paths alone
     scipy.io.savemat(stream, {"results": {"type": "rect", "res": np.ones((3, 4)), "len": 3.0, "fps": 20.0}})
     return stream.getvalue()
 

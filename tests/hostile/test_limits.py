@@ -18,6 +18,7 @@ import zipfile
 import zlib
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -124,7 +125,7 @@ def stored_masks() -> bytes:
 
 
 def matlab(**variables: object) -> bytes:
-    stream = io.BytesIO()
+    stream: Any = io.BytesIO()  # the stubs of scipy know paths alone
     scipy.io.savemat(stream, variables, do_compression=True)
     return stream.getvalue()
 

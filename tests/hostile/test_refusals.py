@@ -8,6 +8,7 @@ import socket
 import tempfile
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -179,7 +180,7 @@ def test_recipes_that_stand_for_each_other_are_refused(workplace: Path) -> None:
 
 
 def matlab(res: object) -> bytes:
-    stream = io.BytesIO()
+    stream: Any = io.BytesIO()  # the stubs of scipy know paths alone
     scipy.io.savemat(stream, {"results": {"type": "rect", "res": res, "len": 3.0}})
     return stream.getvalue()
 

@@ -22,7 +22,9 @@ def scores() -> list[Score]:
     made = []
     for index, label in enumerate("ab"):
         curves = {key: {"success": Curve([0.0, 1.0], [1.0, values[index]])} for key, values in VALUES.items()}
-        attributes = {key: {"sequences": 4, "success_auc": values[index]} for key, values in VALUES.items()}
+        attributes: dict[str, dict[str, float | None]] = {
+            key: {"sequences": 4, "success_auc": values[index]} for key, values in VALUES.items()
+        }
         made.append(
             Score(
                 label, label.upper(), "x", "one-pass", "matlab", 4, 4, 1, {}, {"success_auc": 0.55},

@@ -160,11 +160,14 @@ def count_parameters(spec: TrackerSpec) -> int | None:
     """Return the number of parameters of the networks as they are trained, nothing folded; None without a network."""
     import torch
 
+    from trackbench.trackers.networks import Networked
+
     counts = []
     for part in spec.parts:
-        if part.weights is not None:
+        model = load_class(part.definition)
+        if part.weights is not None and issubclass(model, Networked):
             with torch.device("meta"):
-                network = load_class(part.definition).build_network(part.options)
+                network = model.build_network(part.options)
             counts.append(sum(parameter.numel() for parameter in network.parameters()))
     return sum(counts) if counts else None
 

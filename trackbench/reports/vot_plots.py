@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
+from matplotlib.font_manager import FontProperties
 from matplotlib.ticker import MaxNLocator
 
 from trackbench.metrics.table import EXPECTED_OVERLAP
@@ -69,10 +70,10 @@ def label_points(axes: Axes, points: Sequence[tuple[str, float, float]]) -> None
         axes: with its limits set.
         points: name, x and y of each.
     """
-    size = mpl.rcParams["legend.fontsize"]
+    size = FontProperties(size=mpl.rcParams["legend.fontsize"]).get_size_in_points()
     pixels = axes.figure.dpi / 72
     places = axes.transData.transform([(x, y) for _, x, y in points]) / pixels
-    inside = axes.get_window_extent().extents / pixels
+    inside = [edge / pixels for edge in axes.get_window_extent().extents]
     taken = [(x - 3, y - 3, x + 3, y + 3) for x, y in places]
     for (text, x, y), (left, bottom) in zip(points, places, strict=True):
         shown = shortened(text, 18)
