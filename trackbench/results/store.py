@@ -39,10 +39,11 @@ from numpy.typing import NDArray
 
 from trackbench.cache import remove_caches
 from trackbench.errors import DataError, fold_name
-from trackbench.files import MAX_DOCUMENT, TEMPORARY, folder_name, lines_of, read_bytes, read_text, write_text
-from trackbench.regions import Mask, Region, format_region, parse_region, region_to_box
-from trackbench.regions.files import parse_box_table, read_boxes, read_regions
+from trackbench.files import TEMPORARY, folder_name, read_text, write_text
+from trackbench.regions import Mask, Region, format_region, parse_region
+from trackbench.regions.files import read_regions
 from trackbench.results.cache import TIMES, read_all
+from trackbench.results.parsing import parse_boxes, parse_seconds
 from trackbench.results.records import (
     AnyRecord,
     FailureRecord,
@@ -180,18 +181,18 @@ class RunFolder:
         Raises:
             DataError: the file is not there or holds something else; file and line are named.
         """
-        return _boxes(self.file(sequence, ".txt", repetition))
+        return parse_boxes(self.file(sequence, ".txt", repetition))
 
     def all_boxes(self, sequences: Iterable[str], repetition: int = 1) -> dict[str, NDArray[np.float64] | DataError]:
         """Return what :meth:`boxes` gives for each sequence, or the error that it raises; fast when asked again."""
         files = {f"{name}.txt": name for name in sequences}
-        found = read_all(self.file("x", "", repetition).parent, files, _boxes)
+        found = read_all(self.file("x", "", repetition).parent, files, parse_boxes)
         return {files[file]: boxes for file, boxes in found.items()}
 
     def seconds(self, sequence: str, repetition: int = 1) -> NDArray[np.float64] | None:
         """Return the seconds of each frame, float64 (N,), or None where no times are stored."""
         path = self.file(sequence, ".time", repetition)
-        return _seconds(path)[:, 0] if path.is_file() else None
+        return parse_seconds(path)[:, 0] if path.is_file() else None
 
     def all_seconds(self, sequences: Iterable[str]) -> dict[str, NDArray[np.float64]]:
         """Return what :meth:`seconds` gives for each sequence that has times; fast when asked again.
@@ -202,7 +203,7 @@ class RunFolder:
         timed = self.sequences(suffix=".time")
         files = {f"{name}.time": name for name in sequences if name in timed}
         times = {}
-        for file, found in read_all(self.path, files, _seconds, TIMES, 1).items():
+        for file, found in read_all(self.path, files, parse_seconds, TIMES, 1).items():
             if isinstance(found, DataError):
                 raise found
             times[files[file]] = found[:, 0]
@@ -375,25 +376,6 @@ def _repetition(folder: str) -> int | None:
     """Return the number in the name of a repetition's folder, None for any other name."""
     number = folder.removeprefix("repetition-")
     return int(number) if number != folder and number.isdecimal() and len(number) <= DIGITS else None
-
-
-def _boxes(path: Path) -> NDArray[np.float64]:
-    data = read_bytes(path)
-    boxes = parse_box_table(data)
-    if boxes is not None:
-        return boxes
-    first, second, *_ = (*data.split(b"\n", 2), b"", b"")
-    # The first line may be a code ("1") where the others are boxes.
-    if all(line.count(b",") == 3 and not line.startswith(b"m") for line in (first, second) if line.strip()):
-        return read_boxes(path)
-    return np.array([region_to_box(region).numbers() for region in read_regions(path)], np.float64).reshape(-1, 4)
-
-
-def _seconds(path: Path) -> NDArray[np.float64]:
-    try:
-        return np.array([float(line) for line in lines_of(path, read_text(path, MAX_DOCUMENT))], np.float64)[:, None]
-    except ValueError as error:
-        raise DataError(f"{path}: {error}; expected seconds, a number a line") from None
 
 
 def stored_runs(runs: Path, dataset: str | None = None) -> list[RunFolder]:
