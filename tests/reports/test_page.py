@@ -3,6 +3,7 @@
 import base64
 import json
 import re
+import sys
 import zlib
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -19,6 +20,7 @@ from test_reports import DATASET, SCORES, score
 from trackbench.datasets.sequence import Dataset, GroundTruth, VideoSequence
 from trackbench.errors import UsageError
 from trackbench.quoting import printable
+from trackbench.reports.build import _made
 from trackbench.reports.page import Page
 from trackbench.reports.page.document import verdict
 from trackbench.reports.page.html import script_text
@@ -264,3 +266,16 @@ def test_the_verdict_names_the_best_complete_runs() -> None:
     assert "lucky" not in verdict([lucky, alone])
     assert verdict([lucky, alone]).endswith("1 incomplete run is not ranked.")
     assert verdict([lucky]) == "No run is complete. 1 incomplete run is not ranked."
+
+
+@pytest.mark.parametrize(
+    ("program", "command"),
+    [
+        ("/x/bin/trackbench", ["trackbench report -d 'a b'"]),
+        ("/x/trackbench/__main__.py", ["trackbench report -d 'a b'"]),
+        ("/x/pytest/__main__.py", []),
+    ],
+)
+def test_the_command_stands_in_the_header(monkeypatch: pytest.MonkeyPatch, program: str, command: list[str]) -> None:
+    monkeypatch.setattr(sys, "argv", [program, "report", "-d", "a b"])
+    assert _made()[1:] == command

@@ -300,11 +300,10 @@ def _made() -> list[str]:
     """Return when and by which command a page is made."""
     from datetime import datetime
 
-    command = shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]) if sys.argv else ""
-    return [
-        f"{datetime.now().astimezone():%Y-%m-%d %H:%M %Z}",
-        *([command] if command.startswith("trackbench") else []),
-    ]
+    program = Path(sys.argv[0] if sys.argv else "")
+    ours = program.stem == "trackbench" or (program.stem, program.parent.name) == ("__main__", "trackbench")
+    command = [shlex.join(["trackbench", *sys.argv[1:]])] if ours else []
+    return [f"{datetime.now().astimezone():%Y-%m-%d %H:%M %Z}", *command]
 
 
 def _paper(
