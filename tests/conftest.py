@@ -32,6 +32,18 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         pytest.skip(f"no time left: {limit:.0f} s have passed (--time-limit)")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip what needs a CUDA device where there is none; torch is imported only if some test needs it."""
+    marked = [item for item in items if item.get_closest_marker("cuda")]
+    if not marked:
+        return
+    import torch
+
+    if not torch.cuda.is_available():
+        for item in marked:
+            item.add_marker(pytest.mark.skip(reason="there is no CUDA device"))
+
+
 @pytest.fixture(scope="session")
 def reference() -> Path:
     """The folder of reference material; tests that need it skip where it is absent."""

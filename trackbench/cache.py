@@ -36,14 +36,15 @@ CODE = ("*.py", "regions", "datasets", "results", "formats", "metrics", "protoco
 
 
 @cache
-def code_version(package: Path = Path(__file__).parent) -> str:
+def code_version(package: Path = Path(__file__).parent, parts: tuple[str, ...] = CODE) -> str:
     """Return a hash of the code that turns files into numbers: a version number would not notice every change of it.
 
     Args:
         package: the folder of the package.
+        parts: patterns of modules, and names of rooms.
     """
     digest = hashlib.blake2b(digest_size=16)
-    for name in CODE:
+    for name in parts:
         found = package.glob(name) if "*" in name else (package / name).rglob("*.py")
         for path in sorted(found):
             digest.update(path.relative_to(package).as_posix().encode() + b"\0" + path.read_bytes())

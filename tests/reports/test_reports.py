@@ -136,7 +136,8 @@ def test_folder(tmp_path: Path, more: bool) -> None:
     expected = {"scores.csv", "scores.md", "scores.tex", "scores.json"}
     expected |= {f"{stem}.{kind}" for stem in ("success", "precision", "plots") for kind in ("png", "pdf", "svg")}
     expected |= {"attributes.csv", "per_sequence.csv", "significance.csv", "curves.csv"} if more else set()
-    assert {path.name for path in written} == {path.name for path in tmp_path.iterdir()} == expected
+    shown = {path.name for path in tmp_path.iterdir() if not path.name.startswith(".")}
+    assert {path.name for path in written} == shown == expected
 
 
 def test_radar(tmp_path: Path) -> None:

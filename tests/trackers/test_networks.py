@@ -17,7 +17,7 @@ from trackbench.datasets.synthetic import make_scene
 from trackbench.regions import region_to_box
 from trackbench.trackers.classes import load_class
 from trackbench.trackers.matching import trackers_with_weights
-from trackbench.trackers.networks import Networked
+from trackbench.trackers.networks import Networked, cannot_compute
 from trackbench.trackers.settings import resolve_settings
 
 OWNERS = {
@@ -102,6 +102,20 @@ def test_the_whole_way_with_random_weights(workplace: Path, name: str, monkeypat
     assert 0 <= score["metrics"]["success_auc"] <= 1
 
 
+@pytest.mark.parametrize("has", [True, False])
+def test_bfloat16_on_a_cpu_needs_its_instructions(has: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: has)
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
+    assert (cannot_compute("bfloat16", "cpu") is None) == has
+    assert cannot_compute("float32", "cpu") is None
+    assert cannot_compute("float16", "cpu") == "computed on CUDA devices only, not on 'cpu'"
+
+
+def test_graphs_need_cuda(workplace: Path) -> None:
+    arguments = ("run", "dcfnet", "-d", "data", "--random-weights", "--device", "cpu", "--set", "execution=graph")
+    assert "execution=graph: CUDA graphs need a CUDA device, not 'cpu'" in trackbench(*arguments, code=2).stderr
+
+
 def test_half_precision_needs_cuda(workplace: Path) -> None:
     arguments = ("run", "dcfnet", "-d", "data", "--random-weights", "--device", "cpu")
     refused = trackbench(*arguments, "--set", "precision=float16", code=2).stderr
@@ -109,7 +123,7 @@ def test_half_precision_needs_cuda(workplace: Path) -> None:
     assert "'float32', 'float16' or 'bfloat16'" in trackbench(*arguments, "--set", "precision=int8", code=2).stderr
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+@pytest.mark.cuda
 @pytest.mark.parametrize("name", ["dcfnet", *FAMILIES])
 def test_cuda_gives_the_boxes_of_the_cpu(name: str) -> None:
     scene = make_scene(0, 30)

@@ -98,6 +98,7 @@ def report(
 
     trackbench report --paper siamattn:1
     """
+    from trackbench.cli.scoring_progress import ScoringProgress
     from trackbench.reports import ReportOptions
     from trackbench.reports import report as make_report
 
@@ -124,7 +125,10 @@ def report(
         style=style,
         referee=referee,
     )
-    made = make_report(dataset or (), trackers, runs=runs or [Path("runs")], options=options, say=messages(quiet).print)
+    with ScoringProgress(messages(quiet)) as shown:
+        made = make_report(
+            dataset or (), trackers, runs=runs or [Path("runs")], options=options, say=shown.say, watch=shown.watch
+        )
     if json:
         print_json(made.document())
     for verdict in made.verdicts:

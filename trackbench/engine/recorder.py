@@ -44,6 +44,7 @@ class Recorder:
             "root": str(plan.dataset.root),
             "of": sum(task.repetition == 1 for task in plan.tasks),
             "exact": exact,
+            "execution": getattr(plan.spec.options, "execution", "eager"),
             "batches": {},
             DATA: {},
         }

@@ -11,7 +11,6 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import special, stats
 
 Floats = NDArray[np.float64]
 
@@ -172,6 +171,8 @@ def _bca(whole: float, drawn: Floats, without: Floats, confidence: float) -> tup
     off = without.mean() - without
     spread = (off**2).sum()
     acceleration = (off**3).sum() / (6 * spread**1.5) if spread > 0 else 0.0
+    from scipy import special  # here: reports of what is cached need none of it, and it loads slowly
+
     bias = special.ndtri(below)
     edges = bias + special.ndtri([(1 - confidence) / 2, (1 + confidence) / 2])
     low, high = np.quantile(drawn, special.ndtr(bias + edges / (1 - acceleration * edges)))
@@ -183,6 +184,8 @@ def _wilcoxon(differences: Floats) -> float:
         return float("nan")
     if not differences.any():
         return 1.0
+    from scipy import stats
+
     return float(stats.wilcoxon(differences, zero_method="pratt").pvalue)
 
 

@@ -13,7 +13,6 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.integrate import trapezoid
 
 from trackbench.errors import DataError
 from trackbench.metrics.curves import count_above, count_within
@@ -89,6 +88,8 @@ def evaluate(
         count_within(np.linalg.norm(offsets, axis=1), _STEPS * 50, lengths),
         count_within(np.linalg.norm(norm_offsets, axis=1), _STEPS * 0.5, lengths),
     )
+    from scipy.integrate import trapezoid  # here: it loads slowly
+
     areas = [trapezoid(curve, _STEPS, axis=1) for curve in curves]
     per_sequence = np.column_stack([*areas, covered]) / lengths[:, None]
     success, precision, norm_precision, _ = per_sequence.mean(axis=0).tolist()

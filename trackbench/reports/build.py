@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -21,6 +21,8 @@ from trackbench.scoring import Evaluation, Score, evaluate_runs, resolve_evaluat
 from trackbench.scoring.scoring import common_sequences, read_traces
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
     from trackbench.referee import Verdict
     from trackbench.reports.comparison import Comparison
     from trackbench.reports.style import Look, Style
@@ -127,6 +129,7 @@ def report(
     runs: Path | Sequence[Path] = Path("runs"),
     options: ReportOptions | None = None,
     say: Callable[[str], object] = lambda _: None,
+    watch: Callable[[str, int, int], object] = lambda name, done, of: None,
 ) -> Report:
     """Score stored runs and write what the options ask for.
 
@@ -136,6 +139,7 @@ def report(
         runs: the folder of all runs, or several of them, whose runs are reported together.
         options: what is wanted.
         say: takes a line of what else there is to know: problems, places of files.
+        watch: is told which run is scored, how many are done, and how many there are.
 
     Raises:
         UsageError: something asked for is not there, or options do not go together.
@@ -153,7 +157,7 @@ def report(
     paper = None
     if options.paper is not None:
         paper = _paper(options.paper, trackers or None, roots, folder, options, written, say)
-    parts = [_evaluate(dataset, trackers or None, roots, folder, options, style, say) for dataset in opened]
+    parts = [_evaluate(dataset, trackers or None, roots, folder, options, style, say, watch) for dataset in opened]
     labels = list(dict.fromkeys(score.tracker for part in parts for score in part.scores))
     for line in check_labels(style, labels):
         say(line)
@@ -202,6 +206,7 @@ def _evaluate(
     options: ReportOptions,
     style: Style,
     say: Callable[[str], object],
+    watch: Callable[[str, int, int], object],
 ) -> DatasetReport:
     from trackbench.reports.comparison import against_papers
     from trackbench.reports.style import styled
@@ -216,7 +221,9 @@ def _evaluate(
             names = ", ".join(sequence.name for sequence in shared.sequences)
             say(f"{dataset.name}: over the {shared.of} of {dataset.of} sequences that all have: {names}")
         evaluation = replace(evaluation, dataset=shared)
-    scores = evaluate_runs(evaluation, roots, trackers)
+    scores = evaluate_runs(
+        evaluation, roots, trackers, lambda name, done, of: watch(f"{dataset.name}: {name}", done, of)
+    )
     if options.common:
         scores = [replace(score, common=dataset.of) for score in scores]
     for score in scores:
@@ -257,17 +264,26 @@ def _write(
     say: Callable[[str], object],
 ) -> list[Path]:
     from trackbench.reports.folder import write_overview, write_report
-    from trackbench.reports.frame_plot import frame_figures
-    from trackbench.reports.page import Page
-    from trackbench.reports.plots import undrawable
 
-    if options.plots:
-        for title in dict.fromkeys(score.title for part in parts for score in part.scores):
+    titles = dict.fromkeys(score.title for part in parts for score in part.scores)
+    strange = [title for title in titles if not title.isascii()]
+    if options.plots and strange:
+        from trackbench.reports.plots import undrawable
+
+        for title in strange:
             if lacking := undrawable(title):
                 say(f"{title}: the plots' font lacks {lacking}; a name in a --style file replaces it there")
-    page = Page(options.page_limit * 1_000_000, options.frames, _made()) if options.html else None
+    page = None
+    if options.html:
+        from trackbench.reports.page import Page
+
+        page = Page(options.page_limit * 1_000_000, options.frames, _made())
     for part in parts:
-        more = frame_figures(options.frame, part.dataset, roots, part.scores, look, style.two_columns)
+        more: Iterable[tuple[str, Figure]] = ()
+        if options.frame:
+            from trackbench.reports.frame_plot import frame_figures
+
+            more = frame_figures(options.frame, part.dataset, roots, part.scores, look, style.two_columns)
         part.written.extend(
             write_report(
                 part.scores,

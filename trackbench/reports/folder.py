@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain
 from pathlib import Path
-
-from matplotlib.figure import Figure
+from typing import TYPE_CHECKING
 
 from trackbench.datasets.sequence import Dataset
 from trackbench.errors import DataError, UsageError
 from trackbench.files import read_json, write_text
 from trackbench.metrics.table import EXPECTED_OVERLAP
-from trackbench.reports import overview, plots, tables, vot_plots
-from trackbench.reports.attribute_plots import attribute_curves, attribute_figure
+from trackbench.reports import overview, tables
+from trackbench.reports.drawn import digest_of, save_changed
 from trackbench.reports.significance import significance_csv
 from trackbench.reports.style import Look, Style, looks
 from trackbench.scoring import Score
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 #: Holds all numbers, and the names of the other files of the report.
 DOCUMENT = "scores.json"
@@ -74,10 +75,15 @@ def write_report(
     for name, text in texts.items():
         write_text(folder / name, text)
         written.append(folder / name)
-    drawn = _figures(scores, dataset, look, style, attributes=attributes) if plot else ()
     try:
-        with plots.drawing_in(style):
-            for stem, figure in chain(drawn, more):
+        if plot:
+            digest = digest_of([scores, dataset.title, attributes], look, style)
+            drawn = _figures(scores, dataset, look, style, attributes=attributes)
+            written += save_changed(drawn, folder, digest, style)
+        for stem, figure in more:
+            from trackbench.reports import plots  # here: what has not changed is not drawn, and needs no such library
+
+            with plots.drawing_in(style):
                 written += plots.save(figure, folder / stem)
     except OSError as error:
         raise UsageError(f"{folder}: cannot be written: {error.strerror}") from None
@@ -126,6 +132,9 @@ def _figures(
     scores: Sequence[Score], dataset: Dataset, look: dict[str, Look], style: Style, *, attributes: bool
 ) -> Iterator[tuple[str, Figure]]:
     """Yield file names and figures: each plot as wide as a column, all curves side by side as wide as two."""
+    from trackbench.reports import plots, vot_plots
+    from trackbench.reports.attribute_plots import attribute_curves, attribute_figure
+
     panels: list[tuple[str, plots.Draw, plots.Place]] = [
         (curve.key, plots.curve_panel(scores, curve, look), curve.legend)
         for curve in plots.curves_of(scores)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -50,13 +50,29 @@ def score_runs(
     return evaluate_runs(resolve_evaluation(dataset, protocol, rules), runs, trackers)
 
 
-def evaluate_runs(evaluation: Evaluation, runs: Runs, trackers: Sequence[str] | None = None) -> list[Score]:
-    """Score the stored runs of an evaluation; see `score_runs`."""
+def evaluate_runs(
+    evaluation: Evaluation,
+    runs: Runs,
+    trackers: Sequence[str] | None = None,
+    watch: Callable[[str, int, int], object] = lambda name, done, of: None,
+) -> list[Score]:
+    """Score the stored runs of an evaluation; see `score_runs`.
+
+    Args:
+        evaluation: what they are judged by.
+        runs: the folder of all runs, or several of them.
+        trackers: labels or names; None means all.
+        watch: is told, before each run, its tracker's label, how many are done, and how many there are.
+    """
     folders = evaluation.find(runs, trackers)
     key = evaluation.scorer.cache_key()
     stamps = cache.ground_truth_stamps(evaluation.dataset.sequences) if key is not None else {}
     common = None if key is None else cache.rules_hash(evaluation.dataset, key, stamps)
-    return [_score(folder, evaluation, stamps, common) for folder in folders]
+    scores = []
+    for done, folder in enumerate(folders):
+        watch(folder.key.tracker, done, len(folders))
+        scores.append(_score(folder, evaluation, stamps, common))
+    return scores
 
 
 def common_sequences(evaluation: Evaluation, runs: Runs, trackers: Sequence[str] | None = None) -> Dataset:

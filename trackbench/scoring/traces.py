@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -122,6 +121,8 @@ def _outline(region: Region) -> Floats:
 
 def _rings(mask: Mask) -> Floats:
     """Return the outer contours of a mask's parts, through the centres of their pixels."""
+    import cv2
+
     contours, _ = cv2.findContours(mask.array.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
     parts: list[Floats] = []
     for contour in contours:

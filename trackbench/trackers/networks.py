@@ -5,14 +5,16 @@ from __future__ import annotations
 import functools
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from typing import Any, Concatenate, Literal, ParamSpec, TypeVar
+from typing import Annotated, Any, Concatenate, Literal, ParamSpec, TypeVar
 
 import torch
+from pydantic import Field
 from torch import Tensor, nn
 
 from trackbench.checkpoints.key_map import KeyMap
 from trackbench.errors import UsageError
 from trackbench.nn.crops.normalise import Normaliser
+from trackbench.nn.graphs import DeviceCalls, Execution, can_record
 from trackbench.trackers.base import Options, State, TrackerModel
 
 P = ParamSpec("P")
@@ -24,8 +26,22 @@ class NetworkOptions(Options):
     """Options that every tracker with a network has."""
 
     precision: Literal["float32", "float16", "bfloat16"] = "float32"
-    """In what the network's products are computed (autocast); all but float32 need a CUDA device, and move the boxes:
-    ``benchmarks/trackers.py`` says by how much."""
+    """In what the network's products are computed (autocast). float16 needs a CUDA device, bfloat16 one or a CPU that
+    has its arithmetic. Both move the boxes: ``benchmarks/trackers.py`` says by how much."""
+    execution: Annotated[Execution, Field(exclude=True)] = "eager"
+    """How the network is called. ``graph``: as a CUDA graph, recorded once a shape, with the numbers of ``eager``;
+    ``compile``: by torch.compile, which moves their last digits. Sessions record it; it makes no other run."""
+
+
+def cannot_compute(precision: str, device: str) -> str | None:
+    """Return why a device does not compute in a precision, None where it does."""
+    if precision == "float32" or device.startswith("cuda"):
+        return None
+    if precision == "bfloat16" and device == "cpu":
+        # Elsewhere a CPU would convert each number there and back, and be slower for it.
+        has = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+        return None if has else "this CPU has no instructions for it (AVX512_BF16 or AMX)"
+    return f"computed on CUDA devices only, not on '{device}'"
 
 
 def inference(method: Callable[Concatenate[N, P], R]) -> Callable[Concatenate[N, P], R]:
@@ -36,7 +52,13 @@ def inference(method: Callable[Concatenate[N, P], R]) -> Callable[Concatenate[N,
         dtype = getattr(torch, self.options.precision)
         with (
             torch.inference_mode(),
-            torch.autocast(torch.device(self.device).type, dtype, enabled=dtype != torch.float32),
+            # What autocast keeps of converted weights would not be there when a recorded graph is replayed.
+            torch.autocast(
+                torch.device(self.device).type,
+                dtype,
+                enabled=dtype != torch.float32,
+                cache_enabled=self.options.execution != "graph",
+            ),
         ):
             return method(self, *args, **kwargs)
 
@@ -61,8 +83,12 @@ class Networked(ABC):
     ) -> None:
         self.options = options
         self.device = device
-        if options.precision != "float32" and not device.startswith("cuda"):
-            raise UsageError(f"precision={options.precision}: computed on CUDA devices only, not on '{device}'")
+        if reason := cannot_compute(options.precision, device):
+            raise UsageError(f"precision={options.precision}: {reason}")
+        if options.execution == "graph" and not can_record(device):
+            raise UsageError(f"execution=graph: CUDA graphs need a CUDA device, not '{device}'")
+        self.on_device = DeviceCalls(options.execution, device)
+        """Calls functions of tensors as the option ``execution`` says."""
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             network = self.build_network(options)
@@ -75,6 +101,11 @@ class Networked(ABC):
             torch.backends.cudnn.allow_tf32 = False
         self.network = self.prepare(network.eval().requires_grad_(False)).to(device)
         self.normalise = self.normaliser().to(device)
+
+    @property
+    def packs(self) -> bool:
+        """Whether weights are laid out for a CPU's float32 arithmetic."""
+        return self.device == "cpu" and self.options.precision == "float32"
 
     @classmethod
     @abstractmethod

@@ -19,7 +19,7 @@ single read from the device are here::
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeVar
 
@@ -30,6 +30,7 @@ from torch import Tensor
 
 from trackbench.nn.crops.resample import resample_squares
 from trackbench.nn.crops.square import SquareCrops, described, next_boxes, square_around, square_crop, square_windows
+from trackbench.nn.staging import Download
 from trackbench.regions import Box, region_to_box
 from trackbench.trackers.base import Frame, Prediction, Target
 from trackbench.trackers.networks import NetworkModel, inference
@@ -127,15 +128,32 @@ class SquareCropTracker(NetworkModel[S]):
         crops = self._crop(frames, boxes, self.template_view)
         return self.encode_template(self.normalise(crops.images), crops, boxes, targets)
 
-    @inference
     def step(self, frames: list[Frame], states: list[S]) -> list[Prediction]:
         """Find each target in its next frame."""
+        return self.launch(frames, states)()
+
+    @inference
+    def launch(self, frames: list[Frame], states: list[S]) -> Callable[[], list[Prediction]]:
+        """Cut the crops and let the device begin; what is returned waits for it."""
         boxes = np.stack([state.box for state in states])
         crops = self._crop(frames, boxes, self.search_view)
         located = self.locate(self.normalise(crops.images), crops, states)
         columns = [located.boxes, *(column[:, None] for column in self._columns(located))]
         # The only read of a step: the host waits for the device once.
-        numbers = torch.cat([column.double() for column in columns], 1).cpu().numpy()
+        answers = Download(torch.cat([column.double() for column in columns], 1))
+        return lambda: self._finish(frames, states, boxes, crops, located, answers)
+
+    @inference
+    def _finish(
+        self,
+        frames: list[Frame],
+        states: list[S],
+        boxes: NDArray[np.float64],
+        crops: SquareCrops[Any],
+        located: Located,
+        answers: Download,
+    ) -> list[Prediction]:
+        numbers = answers.array()
         boxes = next_boxes(numbers[:, :4].astype(np.float32), boxes, crops.factors, self.search_view.size, frames)
         for state, box in zip(states, boxes, strict=True):
             state.box = box
@@ -156,13 +174,14 @@ class SquareCropTracker(NetworkModel[S]):
 
     def _crop(self, frames: list[Frame], boxes: NDArray[np.float64], view: View) -> SquareCrops[Any]:
         """Return crops; those of a GPU are resampled there, to the same pixels, unless the windows are far larger."""
-        if self.device == "cpu":
-            return square_crop(frames, boxes, *view)
-        windows = square_windows(frames, boxes, view.factor)
-        images = [window.image for window in windows]
-        if sum(image.size for image in images) > UPLOADED * len(images) * 3 * view.size**2:
-            return square_crop(frames, boxes, *view)
-        return described(windows, resample_squares(images, view.size, self.device))
+        with self.cropping():
+            if self.device == "cpu":
+                return square_crop(frames, boxes, *view)
+            windows = square_windows(frames, boxes, view.factor)
+            images = [window.image for window in windows]
+            if sum(image.size for image in images) > UPLOADED * len(images) * 3 * view.size**2:
+                return square_crop(frames, boxes, *view)
+            return described(windows, resample_squares(images, view.size, self.device))
 
     @staticmethod
     def _columns(located: Located) -> list[Tensor]:

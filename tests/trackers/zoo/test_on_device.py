@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -10,8 +11,11 @@ import torch
 from small_trackers import SMALL_TRACKERS, scene
 from strict_device import Traffic, recorded, strict_device
 
+from trackbench.nn.graphs import DeviceCalls
 from trackbench.regions import region_to_box
 from trackbench.trackers.base import Prediction, Target, TrackerModel
+from trackbench.trackers.networks import Networked
+from trackbench.trackers.refined import RefinedModel
 
 STEPS = 3
 MASK_BYTES = {"siamattn": 64 * 64 * 8, "static+alpharefine": 64 * 64 * 4}
@@ -52,6 +56,58 @@ def test_a_step_on_a_device_gives_the_boxes_of_the_cpu_and_waits_once(
         assert len(traffic.downloads) == (0 if name == "static" else 1)
         assert sum(traffic.downloads) <= batch * (64 + MASK_BYTES.get(name, 0))
         assert len(traffic.uploads) <= 2
+
+
+NETWORKS = ["dcfnet", "siamattn", "sbt", "sparsett", "simtrack", "aiatrack", "static+alpharefine"]
+"""Their networks are called as the option ``execution`` says."""
+
+
+def recording(model: TrackerModel[Any], patch: pytest.MonkeyPatch) -> DeviceCalls:
+    """Let a tracker record its calls; a recording is replaced by calls that fill the same memory.
+
+    What uploads, reads or waits within such a call could not be recorded on a GPU.
+    """
+
+    def record(call: Callable[[], list[Any]], device: str) -> tuple[Callable[[], None], list[Any]]:
+        outputs = [leaf.clone() if isinstance(leaf, torch.Tensor) else leaf for leaf in call()]
+
+        def replay() -> None:
+            with recorded() as traffic:
+                fresh = call()
+            assert traffic == Traffic()
+            for old, new in zip(outputs, fresh, strict=True):
+                if isinstance(old, torch.Tensor):
+                    old.copy_(new)
+
+        return replay, outputs
+
+    patch.setattr("trackbench.nn.graphs.record", record)
+    part = model.refiner if isinstance(model, RefinedModel) else model
+    assert isinstance(part, Networked)
+    part.on_device = DeviceCalls("graph", part.device)
+    return part.on_device
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_recorded_calls_give_the_numbers_of_eager_ones(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = SMALL_TRACKERS[name]("cpu")
+    calls = recording(model, monkeypatch)
+    expected, _ = follow(SMALL_TRACKERS[name]("cpu"), 2)
+    answers, _ = follow(model, 2)
+    for ours, theirs in zip(answers, expected, strict=True):
+        for one, other in zip(ours, theirs, strict=True):
+            assert one.region == other.region
+            assert one.score == other.score
+    assert calls.recorded >= 1
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_recorded_calls_neither_upload_nor_wait(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with strict_device(monkeypatch) as device:
+        model = SMALL_TRACKERS[name](device)
+        calls = recording(model, monkeypatch)
+        follow(model, 1)
+    assert calls.recorded >= 1
 
 
 def test_the_device_refuses_what_a_gpu_refuses(monkeypatch: pytest.MonkeyPatch) -> None:

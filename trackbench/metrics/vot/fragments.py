@@ -5,14 +5,12 @@ A run falls into fragments, each from an initialisation to a failure or to the e
 
 from __future__ import annotations
 
-import math
 from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from trackbench.jit import jit
 from trackbench.metrics.vot.conventions import VotConvention
 from trackbench.regions import Code
 
@@ -47,29 +45,6 @@ def cut(codes: NDArray[np.int64], convention: VotConvention) -> list[Fragment]:
     return [*closed, open_end] if open_end.length else closed
 
 
-@jit()
-def _accumulate(
-    overlaps: NDArray[np.float64],
-    starts: NDArray[np.int64],
-    lengths: NDArray[np.int64],
-    failed: NDArray[np.bool_],
-    weights: NDArray[np.float64],
-    sums: NDArray[np.float64],
-    totals: NDArray[np.float64],
-) -> None:
-    sets, longest = sums.shape
-    for k in range(len(starts)):
-        run = 0.0
-        for j in range(1, longest if failed[k] else min(lengths[k], longest)):
-            value = overlaps[starts[k] + j] if j < lengths[k] else 0.0
-            run += value
-            if math.isnan(value):
-                continue
-            for t in range(sets):
-                sums[t, j] += weights[t, k] * (run / j)
-                totals[t, j] += weights[t, k]
-
-
 def mean_of_interval(curve: NDArray[np.float64], interval: tuple[int, int], shift: int) -> float:
     """Return the mean of a curve from the first to the last length, without NaN; 0 where the curve ends before."""
     low, high = interval
@@ -100,7 +75,9 @@ def expected_overlaps(
         longest: points of the curves.
     """
     sums, totals = np.zeros((len(weights), longest)), np.zeros((len(weights), longest))
-    _accumulate(overlaps, starts, lengths, failed, weights, sums, totals)
+    from trackbench.metrics.vot.fragment_kernel import accumulate  # loads a compiler
+
+    accumulate(overlaps, starts, lengths, failed, weights, sums, totals)
     return np.divide(sums, totals, out=np.zeros_like(sums), where=totals > 0)
 
 
@@ -120,7 +97,9 @@ def sequence_sums(
     ``owners``.
     """
     sums, totals = np.zeros((sequences, longest)), np.zeros((sequences, longest))
+    from trackbench.metrics.vot.fragment_kernel import accumulate
+
     for owner in range(sequences):
         own, one = owners == owner, slice(owner, owner + 1)
-        _accumulate(overlaps, starts[own], lengths[own], failed[own], weights[None, own], sums[one], totals[one])
+        accumulate(overlaps, starts[own], lengths[own], failed[own], weights[None, own], sums[one], totals[one])
     return sums, totals

@@ -11,7 +11,6 @@ from numpy.typing import ArrayLike, NDArray
 
 from trackbench.errors import DataError
 from trackbench.metrics.vot.packed import BOX, MASK, SPECIAL, PackedRegions, Shapes
-from trackbench.metrics.vot.scanline import library_overlaps, toolkit_overlaps
 from trackbench.regions import Region
 
 OverlapRule = Literal["pysot", "matlab", "vot", "analytic"]
@@ -55,6 +54,8 @@ def raster_overlaps(
     edges = None if bounds is None else np.broadcast_to(np.asarray(bounds), (len(a), 2))
     if rule == "analytic":
         return _analytic(a, b, edges)
+    from trackbench.metrics.vot.scanline import library_overlaps, toolkit_overlaps  # loads a compiler
+
     out = np.empty(len(a))
     limits = np.zeros((len(a), 2)) if edges is None else edges
     if rule == "vot":

@@ -7,6 +7,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from trackbench.nn.staging import upload
+
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
@@ -39,7 +41,7 @@ class Normaliser(nn.Module):
 
         The tensor lies in memory as the images do, channels last.
         """
-        raw = images if isinstance(images, Tensor) else torch.from_numpy(images).to(self.mean.device)
+        raw = images if isinstance(images, Tensor) else upload(images, self.mean.device)
         tensor = raw.permute(0, 3, 1, 2).float()
         if self.levels != 1:
             tensor.div_(self.levels)

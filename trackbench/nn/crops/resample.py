@@ -14,6 +14,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from trackbench.nn.staging import upload
+
 
 def resample_squares(windows: list[NDArray[np.uint8]], size: int, device: str | torch.device) -> Tensor:
     """Return square windows resampled to one size, bit for bit as ``cv2.resize`` with ``INTER_LINEAR`` does.
@@ -36,7 +38,7 @@ def resample_squares(windows: list[NDArray[np.uint8]], size: int, device: str | 
     pixels = np.concatenate([window.reshape(-1) for window in windows])
     spare = np.zeros(-len(pixels) % 4, np.uint8)
     together = np.concatenate([pixels, spare, taps.reshape(-1).view(np.uint8)])
-    uploaded = torch.from_numpy(together).to(device)
+    uploaded = upload(together, device)
     table = uploaded[: len(pixels)].view(-1, 3)
     x0, x1, a0, a1, y0, y1, b0, b1 = uploaded[len(pixels) + len(spare) :].view(torch.int32).view(taps.shape).unbind(1)
 

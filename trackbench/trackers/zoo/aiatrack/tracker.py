@@ -17,6 +17,7 @@ from trackbench.checkpoints.key_map import KeyMap
 from trackbench.nn.crops.square import SquareCrops
 from trackbench.nn.layers.corner_head import centre_form
 from trackbench.nn.layers.folding import fold_batch_norms
+from trackbench.nn.staging import upload
 from trackbench.trackers.base import Options, Target
 from trackbench.trackers.maps import MapReader
 from trackbench.trackers.networks import NetworkOptions
@@ -124,12 +125,16 @@ class AiATrack(SquareCropTracker[AiATrackState]):
         counts = [branch.log_counts for branch in sampled if branch.log_counts is not None]
         encoded, log_counts = self._encode(images, crops, *counts)
         references = [branch.stacked(log_counts) for branch in sampled]
+        boxes, scores, cells = self.on_device(self._decode, encoded, references)
+        return Located(boxes, scores, context=(encoded, cells))
+
+    def _decode(self, encoded: Encoded, references: list[References]) -> tuple[Tensor, Tensor, Tensor]:
+        """Return boxes, their scores and the cells that they cover."""
         decoded = self.network.decode(encoded, references)
         corners = self.network.box_head(decoded).boxes
         scores = self.network.iou_head(decoded, corners[:, None])
         boxes = centre_form(corners)
-        cells = self._region_cells(torch.cat([corners[:, :2], boxes[:, 2:]], 1).float())
-        return Located(boxes, scores[:, 0], context=(encoded, cells))
+        return boxes, scores[:, 0], self._region_cells(torch.cat([corners[:, :2], boxes[:, 2:]], 1).float())
 
     def update(self, states: list[AiATrackState], context: Any, scores: list[float | None]) -> None:
         """Add the frames with scores above the threshold to their memories."""
@@ -156,10 +161,11 @@ class AiATrack(SquareCropTracker[AiATrackState]):
     ) -> tuple[Encoded, Tensor]:
         """Return encoded crops, and the arrays (B, N) of ``geometry`` side by side, on the device; one upload."""
         padded = [lines[:, ::STRIDE].astype(np.float32) for lines in (crops.padded_rows, crops.padded_columns)]
-        uploaded = torch.from_numpy(np.concatenate([*padded, *geometry], 1)).to(self.device)
+        uploaded = upload(np.concatenate([*padded, *geometry], 1), self.device)
         cells = self.options.network.cells
         rows, columns = uploaded[:, :cells].bool(), uploaded[:, cells : 2 * cells].bool()
-        return self.network.encode(images, rows[:, :, None] | columns[:, None]), uploaded[:, 2 * cells :]
+        encoded = self.on_device(self.network.encode, images, rows[:, :, None] | columns[:, None])
+        return encoded, uploaded[:, 2 * cells :]
 
     def _region_cells(self, boxes: Tensor) -> Tensor:
         """Return the cells of boxes, float32 (N, 4), x, y, w, h over the side of the crop: bool (N, L).

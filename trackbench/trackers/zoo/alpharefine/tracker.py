@@ -21,6 +21,7 @@ from torch import Tensor
 
 from trackbench.checkpoints.key_map import KeyMap
 from trackbench.errors import TrackerError
+from trackbench.nn.staging import upload
 from trackbench.regions import Box, Mask
 from trackbench.trackers.base import Frame, Options
 from trackbench.trackers.networks import Networked, NetworkOptions, inference
@@ -68,7 +69,7 @@ class AlphaRefine(Networked, Refiner[Reference]):
 
     def prepare(self, network: AlphaRefineNetwork) -> AlphaRefineNetwork:
         """Fold the batch norms and lay the weights out as the device wants them."""
-        return network.for_inference(cpu=self.device == "cpu")
+        return network.for_inference(cpu=self.packs)
 
     @inference
     def start(self, frames: list[Frame], boxes: list[Box]) -> list[Reference]:
@@ -89,7 +90,7 @@ class AlphaRefine(Networked, Refiner[Reference]):
                 )
             rectangles.append(rectangle)
         targets = np.stack([r.box_within(box, size) for r, box in zip(rectangles, boxes, strict=True)])
-        kernels = self.network.reference(self._crops(frames, rectangles), torch.from_numpy(targets).to(self.device))
+        kernels = self.network.reference(self._crops(frames, rectangles), upload(targets, self.device))
         return [Reference(kernel.clone()) for kernel in kernels]
 
     @inference
@@ -104,7 +105,8 @@ class AlphaRefine(Networked, Refiner[Reference]):
             return masks
         kernels = torch.stack([states[index].kernel for index in seen])
         crops = self._crops([frames[index] for index in seen], list(seen.values()))
-        probabilities = self.network.logits(kernels, crops)[:, 0].float().sigmoid().cpu().numpy()
+        logits = self.on_device(self.network.logits, kernels, crops)
+        probabilities = logits[:, 0].float().sigmoid().cpu().numpy()
         for (index, rectangle), probability in zip(seen.items(), probabilities, strict=True):
             rows, columns = frames[index].shape[:2]
             masks[index] = rectangle.paste(probability, self.options.threshold, (columns, rows))

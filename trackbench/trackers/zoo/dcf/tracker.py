@@ -23,6 +23,7 @@ from trackbench.nn.crops.window import crop
 from trackbench.nn.layers.correlation_filter import Filter, blend, correlate, gaussian_label
 from trackbench.nn.layers.response import find_peak
 from trackbench.nn.layers.windows import hann_window
+from trackbench.nn.staging import upload
 from trackbench.regions import Box
 from trackbench.trackers.base import Frame, Options, Prediction, Target, TrackerModel
 from trackbench.trackers.targets import start_box
@@ -254,12 +255,13 @@ class DCF(TrackerModel[DCFState]):
         """Return the search windows and a pixel around them, (B, pixels + 2, pixels + 2, 3)."""
         pixels = self._pixels + 2
         side = _side(sizes, self.options.search_factor) * pixels / self._pixels
-        return crop(frames, centres, np.repeat(side, 2, axis=1), (pixels, pixels), self.options.border)
+        with self.cropping():
+            return crop(frames, centres, np.repeat(side, 2, axis=1), (pixels, pixels), self.options.border)
 
     def _upload(self, windows: NDArray[np.uint8], *geometry: NDArray[np.float32]) -> tuple[Tensor, Tensor]:
         """Return windows and, side by side, float32 arrays (B, N), on the device: two uploads."""
         together = np.concatenate(geometry, 1, dtype=np.float32)
-        return torch.from_numpy(windows).to(self.device), torch.from_numpy(together).to(self.device)
+        return upload(windows, self.device), upload(together, self.device)
 
     def _features(self, images: Tensor) -> Tensor:
         """Return the spectra of the windowed features of search windows, complex (B, C, n, n // 2 + 1)."""

@@ -24,6 +24,7 @@ from trackbench.checkpoints.key_map import KeyMap
 from trackbench.nn.crops.warp import warp_affine
 from trackbench.nn.layers.correlation_filter import blend, correlate, energy, gaussian_label
 from trackbench.nn.layers.windows import hann_window
+from trackbench.nn.staging import upload
 from trackbench.regions import Box
 from trackbench.trackers.base import Frame, Options, Prediction, Target
 from trackbench.trackers.networks import NetworkModel, NetworkOptions, inference
@@ -143,11 +144,7 @@ class DCFNet(NetworkModel[DCFNetState]):
         if taught:
             self._learn(taught, images[count * scales :])
         alphas, templates = (torch.stack([getattr(state, key) for state in states]) for key in ("alpha", "template"))
-        matched = correlate(self._spectra(images[: count * scales]), templates.repeat_interleave(scales, 0))
-        responses = torch.fft.irfft2(alphas.repeat_interleave(scales, 0) * matched, s=(n, n)).view(count, scales, -1)
-        peaks, places = responses.max(2)
-        best = (peaks * self._penalties).argmax(1, keepdim=True)
-        answers = torch.cat([best, places.gather(1, best), peaks.gather(1, best)], 1).double().cpu().numpy()
+        answers = self.on_device(self._match, images[: count * scales], alphas, templates).cpu().numpy()
 
         chosen, cell = answers[:, 0].astype(np.int64), answers[:, 1].astype(np.int64)
         shift = np.stack([cell % n, cell // n], 1)
@@ -165,6 +162,21 @@ class DCFNet(NetworkModel[DCFNetState]):
             Prediction(Box(*corner, *size), score)
             for corner, size, score in zip(corners, sizes.tolist(), answers[:, 2].tolist(), strict=True)
         ]
+
+    def _match(self, images: Tensor, alphas: Tensor, templates: Tensor) -> Tensor:
+        """Return the best scale, the cell of its peak and the peak's height, float64 (B, 3).
+
+        Args:
+            images: windows of all scales, uint8 (B * scales, n, n, 3).
+            alphas: the targets' filters (B, ...).
+            templates: their templates (B, ...).
+        """
+        n, scales = self.options.cells, self.options.scales
+        matched = correlate(self._spectra(images), templates.repeat_interleave(scales, 0))
+        responses = torch.fft.irfft2(alphas.repeat_interleave(scales, 0) * matched, s=(n, n))
+        peaks, places = responses.view(len(alphas), scales, -1).max(2)
+        best = (peaks * self._penalties).argmax(1, keepdim=True)
+        return torch.cat([best, places.gather(1, best), peaks.gather(1, best)], 1).double()
 
     def learn(self, states: list[DCFNetState]) -> None:
         """Let targets learn from the latest frame at once, not when the next one comes."""
@@ -192,7 +204,7 @@ class DCFNet(NetworkModel[DCFNetState]):
 
     def _upload(self, crops: NDArray[np.uint8]) -> Tensor:
         """Return windows on the device."""
-        return torch.from_numpy(crops).to(self.device)
+        return upload(crops, self.device)
 
     def _crop(
         self, frames: list[Frame], centres: NDArray[np.float64], windows: NDArray[np.float64]
@@ -200,11 +212,12 @@ class DCFNet(NetworkModel[DCFNetState]):
         """Return windows, squashed to squares with black outside of the frame, (N, n, n, 3), RGB."""
         n = self.options.cells
         crops = np.empty((len(frames), n, n, 3), np.uint8)
-        for frame, centre, window, target in zip(frames, centres, windows, crops, strict=True):
-            low, high = centre - window / 2, centre + window / 2
-            scale = (n - 1) / (high - low)
-            offset = -scale * low
-            target[:] = warp_affine(frame, [[scale[0], 0, offset[0]], [0, scale[1], offset[1]]], (n, n))
+        with self.cropping():
+            for frame, centre, window, target in zip(frames, centres, windows, crops, strict=True):
+                low, high = centre - window / 2, centre + window / 2
+                scale = (n - 1) / (high - low)
+                offset = -scale * low
+                target[:] = warp_affine(frame, [[scale[0], 0, offset[0]], [0, scale[1], offset[1]]], (n, n))
         return crops
 
     def _spectra(self, crops: Tensor) -> Tensor:

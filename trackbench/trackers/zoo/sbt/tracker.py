@@ -82,7 +82,7 @@ class SBT(SquareCropTracker[SBTState]):
         """Lay weights out as the device wants them; fold the norms, which only the networks of Table 7 have."""
         fold_batch_norms(network)
         backbone = network.backbone
-        if self.device == "cpu" and isinstance(backbone, SBTBackbone):
+        if self.packs and isinstance(backbone, SBTBackbone):
             backbone.pack(self.options.search_size)
         return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
 
@@ -95,11 +95,17 @@ class SBT(SquareCropTracker[SBTState]):
 
     def locate(self, images: Tensor, crops: SquareCrops[Any], states: list[SBTState]) -> Located:
         """Choose the token with the best blended score."""
-        responses = self.respond(images, states)
+        template = TemplateFeatures.stacked([state.template for state in states])
+        boxes, scores, fused, best = self.on_device(self._choose, images, template)
+        return Located(boxes, scores, {"fused_score": fused, "token": best})
+
+    def _choose(self, images: Tensor, template: TemplateFeatures) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Return box, score, blended score and index of the best tokens."""
+        responses = self._respond(images, template)
         best = responses.fused.argmax(1, keepdim=True)
         boxes = responses.boxes.gather(1, best[..., None].expand(-1, -1, 4))[:, 0]
         scores, fused = (numbers.gather(1, best)[:, 0] for numbers in (responses.scores, responses.fused))
-        return Located(boxes, scores, {"fused_score": fused, "token": best[:, 0]})
+        return boxes, scores, fused, best[:, 0]
 
     def maps(self) -> Mapping[str, MapReader]:
         """Return the maps that SBT offers."""
@@ -107,7 +113,10 @@ class SBT(SquareCropTracker[SBTState]):
 
     def respond(self, images: Tensor, states: list[SBTState]) -> Responses:
         """Return what the network says about normalised search windows (B, 3, S, S)."""
-        output = self.network(images, TemplateFeatures.stacked([state.template for state in states]))
+        return self._respond(images, TemplateFeatures.stacked([state.template for state in states]))
+
+    def _respond(self, images: Tensor, template: TemplateFeatures) -> Responses:
+        output = self.network(images, template)
         scores = output.logits.softmax(2)[..., 0].float()
         # The published numbers come from a product in float32 and a sum in float64.
         fused = (scores * float(np.float32(1 - self.options.window_weight))).double() + self._window

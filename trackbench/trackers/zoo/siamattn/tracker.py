@@ -6,7 +6,7 @@ read the mask of the smoothed box. State is float64; the network sees BGR values
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal, NamedTuple
@@ -23,6 +23,7 @@ from trackbench.nn.crops.context import context_crop, context_side
 from trackbench.nn.layers.folding import fold_batch_norms
 from trackbench.nn.layers.packed_conv import pack_convolutions
 from trackbench.nn.layers.windows import hann_window
+from trackbench.nn.staging import Download, upload
 from trackbench.regions import Box, Mask, Polygon, Region, polygon_to_box_vot
 from trackbench.trackers.base import Frame, Options, Prediction, Target
 from trackbench.trackers.maps import MapReader
@@ -212,7 +213,7 @@ class SiamAttnTracker(NetworkModel[SiamAttnState]):
     def prepare(self, network: SiamAttn) -> SiamAttn:
         """Fold the batch norms; channels last suits the deformable operators and most convolutions."""
         fold_batch_norms(network)
-        if self.device == "cpu":
+        if self.packs:
             pack_convolutions(network, map_sizes(self.options.instance_size)[0])
         network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         return network
@@ -237,16 +238,21 @@ class SiamAttnTracker(NetworkModel[SiamAttnState]):
             state.template = [BranchFeatures(*(part[index].clone() for part in side)) for side in sides]
         return states
 
-    @inference
     def step(self, frames: list[Frame], states: list[SiamAttnState]) -> list[Prediction]:
         """Follow each target into its next frame. The score is the proposal's, without penalty and window."""
+        return self.launch(frames, states)()
+
+    @inference
+    def launch(self, frames: list[Frame], states: list[SiamAttnState]) -> Callable[[], list[Prediction]]:
+        """Cut the crops and let the device begin; what is returned waits for it."""
         options = self.options
         views, crops = [], []
-        for frame, state in zip(frames, states, strict=True):
-            exact = context_side(state.w, state.h, options.context_amount)
-            side = max(round(exact * (options.instance_size / options.exemplar_size)), 1)
-            views.append(_View(options.exemplar_size / exact, side))
-            crops.append(context_crop(frame, (state.x, state.y), side, options.instance_size, state.colour))
+        with self.cropping():
+            for frame, state in zip(frames, states, strict=True):
+                exact = context_side(state.w, state.h, options.context_amount)
+                side = max(round(exact * (options.instance_size / options.exemplar_size)), 1)
+                views.append(_View(options.exemplar_size / exact, side))
+                crops.append(context_crop(frame, (state.x, state.y), side, options.instance_size, state.colour))
         geometry = np.array(
             [
                 (state.x, state.y, state.w, state.h, view.scale, view.side, frame.shape[1], frame.shape[0])
@@ -255,12 +261,15 @@ class SiamAttnTracker(NetworkModel[SiamAttnState]):
         )
         levels = zip(*(state.template for state in states), strict=True)
         templates = [stack_sides(list(sides)) for sides in levels]
-        proposals = self.network(templates, self._images(crops))
-        answers = self._locate(proposals, torch.from_numpy(geometry).to(self.device)).cpu().numpy()
-        return [
+        located = self.on_device(self._track, templates, self._images(crops), upload(geometry, self.device))
+        answers = Download(located)
+        return lambda: [
             self._advance(frame, state, view, numbers)
-            for frame, state, view, numbers in zip(frames, states, views, answers, strict=True)
+            for frame, state, view, numbers in zip(frames, states, views, answers.array(), strict=True)
         ]
+
+    def _track(self, templates: Any, images: Tensor, geometry: Tensor) -> Tensor:
+        return self._locate(self.network(templates, images), geometry)
 
     def maps(self) -> Mapping[str, MapReader]:
         """Return the maps that SiamAttn offers."""
@@ -354,7 +363,7 @@ class SiamAttnTracker(NetworkModel[SiamAttnState]):
 
     def _images(self, crops: list[NDArray[np.uint8]]) -> Tensor:
         """Return crops (n, n, 3) RGB as float32 (B, 3, n, n) BGR, channels last, on the device."""
-        batch = torch.from_numpy(np.stack(crops)[..., ::-1].copy()).to(self.device)
+        batch = upload(np.stack(crops)[..., ::-1].copy(), self.device)
         return batch.permute(0, 3, 1, 2).float()
 
 

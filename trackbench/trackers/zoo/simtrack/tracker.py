@@ -18,6 +18,7 @@ from trackbench.checkpoints.key_map import KeyMap
 from trackbench.nn.crops.square import SquareCrops
 from trackbench.nn.layers.folding import fold_batch_norms
 from trackbench.nn.layers.packed_conv import pack_convolutions
+from trackbench.nn.staging import upload
 from trackbench.trackers.base import Options, Target
 from trackbench.trackers.maps import MapReader
 from trackbench.trackers.square_crop import Located, SquareCropState, SquareCropTracker
@@ -63,7 +64,7 @@ class SimTrackTracker(SquareCropTracker[SimTrackState]):
     def prepare(self, network: SimTrack) -> nn.Module:
         """Fold the predictor's norms; on a CPU bring its and the backbone's weights into their layout."""
         fold_batch_norms(network.box_head)
-        if self.device == "cpu":
+        if self.packs:
             network.backbone.for_inference()
             pack_convolutions(network.box_head, network.grid)
         return network
@@ -72,8 +73,8 @@ class SimTrackTracker(SquareCropTracker[SimTrackState]):
         self, images: Tensor, crops: SquareCrops[Any], boxes: NDArray[np.float64], targets: list[Target]
     ) -> list[SimTrackState]:
         """Return the exemplars' tokens that no later frame changes."""
-        inside = torch.from_numpy(exemplar_boxes(boxes, crops.factors, self.options.template_size))
-        memory = self.network.exemplar(images, inside.to(self.device))
+        inside = exemplar_boxes(boxes, crops.factors, self.options.template_size)
+        memory = self.network.exemplar(images, upload(inside, self.device))
         return [SimTrackState(box, tuple(part[index].clone() for part in memory)) for index, box in enumerate(boxes)]
 
     def maps(self) -> Mapping[str, MapReader]:
@@ -83,7 +84,7 @@ class SimTrackTracker(SquareCropTracker[SimTrackState]):
     def locate(self, images: Tensor, crops: SquareCrops[Any], states: list[SimTrackState]) -> Located:
         """Read the box from the two corners."""
         memory = tuple(torch.stack(parts) for parts in zip(*(state.memory for state in states), strict=True))
-        return Located(self.network.locate(images, memory).boxes)
+        return Located(self.on_device(self.network.locate, images, memory).boxes)
 
 
 def exemplar_boxes(boxes: NDArray[np.float64], factors: NDArray[np.float64], size: int) -> NDArray[np.float32]:

@@ -6,7 +6,7 @@ together. Boxes follow the official convention: the centre of a box is ``x + (w 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -23,6 +23,7 @@ from trackbench.nn.crops.context import context_side
 from trackbench.nn.crops.normalise import Normaliser
 from trackbench.nn.layers.siamrpn import change_penalty
 from trackbench.nn.layers.windows import hann_window
+from trackbench.nn.staging import Download, upload
 from trackbench.regions import Box
 from trackbench.trackers.base import Frame, Options, Prediction, Target
 from trackbench.trackers.maps import MapReader
@@ -113,7 +114,7 @@ class SparseTT(NetworkModel[SparseTTState]):
 
     def prepare(self, network: FocusNetwork) -> FocusNetwork:
         """Fold batch norms, drop what tracking never computes."""
-        return network.for_inference(cpu=self.device == "cpu")
+        return network.for_inference(cpu=self.packs)
 
     @inference
     def start(self, frames: list[Frame], targets: list[Target]) -> list[SparseTTState]:
@@ -135,23 +136,34 @@ class SparseTT(NetworkModel[SparseTTState]):
             for i, ((x, y), (w, h), border) in enumerate(zip(centres.tolist(), sizes.tolist(), borders, strict=True))
         ]
 
-    @inference
     def step(self, frames: list[Frame], states: list[SparseTTState]) -> list[Prediction]:
         """Follow each target into its next frame. The score is the chosen cell's, penalised and windowed.
 
         ``extras`` has the chosen ``cell``, row by row, and its ``fused_score`` before penalty and window.
         """
+        return self.launch(frames, states)()
+
+    @inference
+    def launch(self, frames: list[Frame], states: list[SparseTTState]) -> Callable[[], list[Prediction]]:
+        """Cut the crops and let the device begin; what is returned waits for it."""
         centres = np.array([(state.x, state.y) for state in states])
         sizes = np.array([(state.w, state.h) for state in states])
         scales = self._scale(sizes)
-        crops = aligned_crop(frames, centres, _side(SEARCH, scales), SEARCH, [state.border for state in states])
+        with self.cropping():
+            crops = aligned_crop(frames, centres, _side(SEARCH, scales), SEARCH, [state.border for state in states])
         limits = np.array([frame.shape[1::-1] for frame in frames])
         geometry = np.concatenate([centres, sizes, limits, scales[:, None]], 1)
         images, memory = self.normalise(crops), torch.stack([state.memory for state in states])
+        answers = Download(self.on_device(self._track, images, memory, upload(geometry, self.device)))
+        return lambda: self._finish(states, answers)
+
+    def _track(self, images: Tensor, memory: Tensor, geometry: Tensor) -> Tensor:
         scores, boxes = self.network.track(images, memory)
-        chosen = self._choose(scores.double(), boxes.double(), torch.from_numpy(geometry).to(self.device))
+        return self._choose(scores.double(), boxes.double(), geometry)
+
+    def _finish(self, states: list[SparseTTState], answers: Download) -> list[Prediction]:
         predictions = []
-        for state, (x, y, w, h, rank, score, cell) in zip(states, chosen.cpu().tolist(), strict=True):
+        for state, (x, y, w, h, rank, score, cell) in zip(states, answers.array().tolist(), strict=True):
             state.x, state.y, state.w, state.h = x, y, w, h
             extras = {"cell": int(cell), "fused_score": score}
             predictions.append(Prediction(Box(x - (w - 1) / 2, y - (h - 1) / 2, w, h), rank, extras))
