@@ -29,7 +29,7 @@ def test_a_report_that_takes_long_says_what_it_is_at(workplace: Path, monkeypatc
 
 def test_on_a_terminal_one_line_changes_and_goes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(scoring_progress, "PATIENCE", 0.0)
-    console = Console(file=io.StringIO(), force_terminal=True, width=80)
+    console = Console(file=io.StringIO(), force_terminal=True, width=80, highlight=False)
     with ScoringProgress(console) as progress:
         progress.watch("lasot: a", 0, 2)
         progress.watch("lasot: b", 1, 2)
