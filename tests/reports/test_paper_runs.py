@@ -77,7 +77,7 @@ def test_a_dry_run_says_what_runs_and_why_the_rest_does_not(table: Path) -> None
 def test_what_ran_fills_the_table(table: Path) -> None:
     root = str(table / "small")
     result = trackbench("run", "--paper", "mine:1", "--root", root, "--limit", "1")
-    assert "report --paper mine:1" in result.stderr
+    assert "report --paper mine:1" in result.stdout
     assert "not run: Foreign" in result.stderr
     told = document("report", "--paper", "mine:1", "--root", root)["paper"]
     numbers = {row["tracker"]: row for row in told}
