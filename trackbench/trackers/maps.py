@@ -83,6 +83,8 @@ def step_with_maps(
     with torch.no_grad():
         for name in names:
             reader = offered[name]
+            if reader.module not in calls:  # a recorded or compiled network does not call its modules
+                raise UsageError(f"--map {name}: needs a network that is called as it is, --set execution=eager")
             values = reader.read(calls[reader.module]).float().cpu().numpy()
             for extras, window, own in zip(found, windows, values, strict=True):
                 extras[name] = NetworkMap(np.ascontiguousarray(own), _middle(window, reader.share))
