@@ -30,6 +30,7 @@ from trackbench.formats.archives import open_files
 from trackbench.formats.matlab import read_mat
 from trackbench.formats.reading import read_columns, read_confidences, read_json_result, read_own, read_trajectory
 from trackbench.frames import read_frame, read_image
+from trackbench.quoting import MESSAGE
 from trackbench.regions import parse_region
 from trackbench.regions.binary import format_trajectory, parse_trajectory
 from trackbench.regions.files import read_boxes, read_regions
@@ -209,7 +210,7 @@ def judge(name: str, content: bytes, read: Reader) -> None:
     except Exception as error:
         raise AssertionError(f"{name}: {type(error).__name__}: {error} from {content!r}") from error
     assert said.isprintable(), (name, content, said)
-    assert len(said) <= 500, (name, content, said)
+    assert len(said) <= MESSAGE, (name, content, said)
     assert time.monotonic() - before < 10, (name, content)
 
 

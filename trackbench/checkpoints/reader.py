@@ -98,8 +98,11 @@ def _read(where: str, path: Path | None, file: IO[bytes], size: int, wanted: Seq
         with reading(f"{where}: damaged safetensors file"):
             return load_file(path)
     for begin, what in _OTHERS:
-        if start.lstrip().lower().startswith(begin.lower()):
+        if start.removeprefix(b"\xef\xbb\xbf").lstrip().lower().startswith(begin.lower()):
             raise DataError(f"{where}: {what}")
+    if not start or (start.isascii() and start.decode().replace("\n", " ").replace("\r", " ").isprintable()):
+        kind = f"is a text ({shown(start.decode())})" if start else "is empty"
+        raise DataError(f"{where}: {kind}, not a file of weights: the download failed; download it again")
     raise DataError(
         f"{where}: not a file of weights (begins with {shown(start[:8])}): expected one of torch.save, TorchScript or "
         "safetensors"
