@@ -408,15 +408,16 @@ def test_downloads_of_pretraining_are_skipped_under_every_name(monkeypatch: pyte
         raise OSError("no route")
 
     monkeypatch.setattr(torch.hub, "load_state_dict_from_url", no_network)
-    monkeypatch.setattr(torch.utils.model_zoo, "load_url", no_network)
+    model_zoo: Any = torch.utils.model_zoo
+    monkeypatch.setattr(model_zoo, "load_url", no_network)
     net = torch.nn.Linear(1, 1)
     with Pretraining("lib.") as pretraining:
-        net.load_state_dict(torch.utils.model_zoo.load_url("https://example.org/resnet.pth"))
+        net.load_state_dict(model_zoo.load_url("https://example.org/resnet.pth"))
         net.load_state_dict({"weight": torch.ones(1, 1), "bias": torch.ones(1)})
     assert pretraining.skipped == ["https://example.org/resnet.pth"]
     pretraining.check("it")
     with pytest.raises(OSError, match="no route"):
-        torch.utils.model_zoo.load_url("https://example.org/resnet.pth")
+        model_zoo.load_url("https://example.org/resnet.pth")
 
 
 def test_paths_of_authors_are_found_in_what_libraries_say(tmp_path: Path) -> None:

@@ -63,7 +63,7 @@ np.save("masks.npy", masks)
 def video(count: int) -> list[Frame]:
     """A patch that moves over a background and back."""
     rng = np.random.default_rng(0)
-    background = cv2.resize(rng.integers(0, 255, (12, 16, 3), np.uint8), (WIDTH, HEIGHT))
+    background = np.asarray(cv2.resize(rng.integers(0, 255, (12, 16, 3), np.uint8), (WIDTH, HEIGHT)), np.uint8)
     patch = cv2.resize(rng.integers(0, 255, (6, 8, 3), np.uint8), (32, 24))
     frames = []
     for i in range(count):
