@@ -30,6 +30,10 @@ class AnswerCounts(NamedTuple):
     """All frames where the tracker gave one box throughout although the target moved, else 0."""
 
 
+#: Of a sequence whose answers are all as they should be.
+NONE = AnswerCounts(0, 0, 0, 0, 0)
+
+
 def count_bad_answers(
     boxes: NDArray[np.float64], ground_truth: NDArray[np.float64], size: tuple[int, int] | None = None
 ) -> AnswerCounts:
@@ -47,7 +51,7 @@ def count_bad_answers(
     """
     answers = boxes[1:]
     if _all_usual(answers, size) and (boxes[:2] != boxes[0]).any():
-        return AnswerCounts(0, 0, 0, 0, 0)
+        return NONE
     nan = np.isnan(answers).any(axis=1)
     infinite = np.isinf(answers).any(axis=1) & ~nan
     finite = ~nan & ~infinite
@@ -69,20 +73,11 @@ def count_bad_answers(
 
 
 def _all_usual(answers: NDArray[np.float64], size: tuple[int, int] | None) -> bool:
-    """Whether all boxes (M, 4) can be seen at once to be finite, with an area and not far outside of the image.
+    """Whether all boxes (M, 4) are finite, have an area, and begin not far outside of the image."""
+    from trackbench.metrics.ope_kernels import are_usual
 
-    Columns lie one after the other in memory, so that their extremes are found many times faster than masks are made.
-    """
-    if not len(answers) or not np.isfinite(answers.sum()):
-        return False
-    x, y, w, h = answers.T
-    if min(w.min(), h.min()) <= 0:
-        return False
-    if size is None:
-        return True
-    far = FAR * np.array(size, float)
-    low, high = (x.min(), y.min()), (x.max(), y.max())
-    return bool((low >= -far).all() and (high <= np.array(size) + far).all())
+    width, height = (np.inf, np.inf) if size is None else size
+    return bool(are_usual(answers, (1 + FAR) * width, (1 + FAR) * height, FAR * width, FAR * height))
 
 
 def _moves(ground_truth: NDArray[np.float64]) -> bool:

@@ -116,3 +116,24 @@ def judge_frames(
         kept = (norm_x > 0) & (norm_y > 0) if rules.norm_set_by_centre else valid[i]
         norm_errors[i] = np.sqrt(off_x * off_x + off_y * off_y) if kept else rules.norm_set_to
     return overlaps, errors, norm_errors
+
+
+@jit()
+def are_usual(boxes: Floats, right: float, bottom: float, left: float, top: float) -> bool:
+    """Whether all boxes are finite, have an area, and have their corner between -left and right, -top and bottom.
+
+    Args:
+        boxes: (F, 4), x, y, w, h in pixels.
+        right: largest x.
+        bottom: largest y.
+        left: smallest x, its sign turned.
+        top: smallest y, its sign turned.
+    """
+    for i in range(len(boxes)):
+        x, y, w, h = boxes[i, 0], boxes[i, 1], boxes[i, 2], boxes[i, 3]
+        # Whatever is compared with NaN is false.
+        if not ((0 < w < np.inf) & (0 < h < np.inf) & (-left <= x <= right) & (-top <= y <= bottom)):
+            return False
+        if np.isinf(x) | np.isinf(y):
+            return False
+    return True

@@ -14,7 +14,7 @@ from trackbench.cache import foreign_code
 from trackbench.datasets.sequence import Dataset, VideoSequence
 from trackbench.errors import DataError, UsageError
 from trackbench.metrics import ope
-from trackbench.metrics.answers import KINDS, count_bad_answers
+from trackbench.metrics.answers import KINDS, NONE, count_bad_answers
 from trackbench.metrics.conventions import Convention, convention, resolve_name
 from trackbench.metrics.statistics import bootstrap_intervals
 from trackbench.metrics.table import Metric, measured_metrics
@@ -179,10 +179,14 @@ def bad_answers(run: StoredRun) -> dict[str, BadAnswers]:
     totals: dict[str, BadAnswers] = {}
     for name, repetitions in run.boxes.items():
         sequence = run.sequences[name]
-        counts = np.zeros(len(KINDS), int)
-        for boxes, given in zip(repetitions, run.given[name], strict=True):
-            counts += count_bad_answers(boxes[:given], sequence.ground_truth.boxes, sequence.size)
-        for kind, count in zip(KINDS, counts.tolist(), strict=True):
+        truth, size = sequence.ground_truth.boxes, sequence.size
+        counted = [
+            count_bad_answers(boxes[:given], truth, size)
+            for boxes, given in zip(repetitions, run.given[name], strict=True)
+        ]
+        if all(counts is NONE for counts in counted):
+            continue
+        for kind, count in zip(KINDS, map(sum, zip(*counted, strict=True)), strict=True):
             if count:
                 before = totals.get(kind, BadAnswers(0, 0))
                 totals[kind] = BadAnswers(before.frames + count, before.sequences + 1)

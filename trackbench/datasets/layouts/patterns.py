@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -114,13 +114,8 @@ def _find(folder: str, parts: list[str], name: str | None, kind: str | None) -> 
     if _PLACEHOLDER.search(part) is None:
         candidates = [(existing_child(folder, part), name, kind)]
     else:
-        form = re.compile(_PLACEHOLDER.sub("\0", re.escape(part).replace(r"\{", "{").replace(r"\}", "}")))
-        words = [match[1] for match in _PLACEHOLDER.finditer(part)]
-        expression = form.pattern
-        for word in words:
-            group = f"(?P={word})" if f"(?P<{word}>" in expression else f"(?P<{word}>.+)"
-            expression = expression.replace("\0", group, 1)
-        matched = [(entry, re.fullmatch(expression, entry)) for entry in sorted(os.listdir(folder)) if entry[0] != "."]
+        expression = _expression(part)
+        matched = [(entry, expression.fullmatch(entry)) for entry in sorted(os.listdir(folder)) if entry[0] != "."]
         candidates = [
             (entry, match.groupdict().get("sequence", name), match.groupdict().get("class", kind))
             for entry, match in matched
@@ -137,6 +132,15 @@ def _find(folder: str, parts: list[str], name: str | None, kind: str | None) -> 
             yield found, path
 
 
+@lru_cache
+def _expression(part: str) -> re.Pattern[str]:
+    """Return what matches the names that a part of a pattern can stand for."""
+    form = _PLACEHOLDER.sub("\0", re.escape(part).replace(r"\{", "{").replace(r"\}", "}"))
+    for word in _PLACEHOLDER.findall(part):
+        form = form.replace("\0", f"(?P={word})" if f"(?P<{word}>" in form else f"(?P<{word}>.+)", 1)
+    return re.compile(form)
+
+
 def _names_of_list(folder: Path, definition: DatasetDefinition) -> list[str]:
     for patterns in definition.files:
         if patterns.sequences is not None:
@@ -146,6 +150,7 @@ def _names_of_list(folder: Path, definition: DatasetDefinition) -> list[str]:
     return []
 
 
+@lru_cache(maxsize=8192)
 def _class_of(name: str) -> str:
     match = _CLASS.fullmatch(name)
     return match[1] if match else name
