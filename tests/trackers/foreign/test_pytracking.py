@@ -90,7 +90,8 @@ class Tiny:
         self.window = torch.ones(1, device="cuda").to("cuda:0")
         self.dataset_name = dataset_name
 
-    def initialize(self, image, info):
+    def initialize(self, {signature}):
+        {begin}
         assert set(info) == {{"init_bbox", "seq_name", "init_nlp", "init_mask"}}
         self.state, self.first = list(info["init_bbox"]), info
         self.kind = np.int(3), str(torch.tensor(info["init_bbox"]).dtype)
@@ -121,7 +122,7 @@ def repo(write: Callable[[str, str], Path], here: Path) -> Callable[..., Path]:
         write("repo/lib/test/evaluation/environment.py", ENVIRONMENT)
         write("repo/lib/test/parameter/tiny.py", code.pop("parameters", PARAMETERS))
         write("repo/experiments/tiny/base.yaml", "size: 1")
-        code = {"imports": "", "build": "pass", "track": "pass"} | code
+        code = {"imports": "", "build": "pass", "track": "pass", "signature": "image, info", "begin": "pass"} | code
         write("repo/lib/test/tracker/tiny.py", TRACKER.format(answer=answer, **code))
         torch.save({"net": {"dx": torch.tensor([1.5])}, "stats": Statistics()}, here / "TINY_ep0120.pth.tar")
         return here / "repo"
@@ -161,6 +162,12 @@ def test_a_repository_runs_without_an_edit(repo, here: Path) -> None:
     assert "torch" in record["versions"]
     assert not list(here.rglob("local.py"))
     assert not list(here.rglob("lib/train"))
+
+
+def test_the_name_of_the_video_is_passed_where_initialize_asks_for_it(repo) -> None:
+    """HIPTrack's does."""
+    repo(signature="image, info, videoName", begin='assert videoName == info["seq_name"]')
+    track_once()
 
 
 def test_targets_of_one_tracker_do_not_mix(repo) -> None:

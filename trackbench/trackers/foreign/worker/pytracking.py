@@ -206,7 +206,9 @@ class Door(LoopedDoor):
         info = {"init_bbox": list(np.array(target["box"], np.float64)), "seq_name": target.get("sequence", "")}
         info["init_nlp"] = target["sentence"]
         info["init_mask"] = None if target.get("mask") is None else target["mask"].astype(np.uint8)
-        answer = self._guarded(tracker.initialize, image, info)
+        # HIPTrack's initialize takes the name as a third argument.
+        known = dict.fromkeys(("videoName", "video_name", "seq_name"), info["seq_name"])
+        answer = self._guarded(filled, tracker.initialize, [image, info], known, {}, "initialize")
         return {
             "previous": OrderedDict(answer) if isinstance(answer, dict) else OrderedDict(),
             "frame": 0,
