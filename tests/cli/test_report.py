@@ -16,7 +16,7 @@ def test_files_and_table(runs: Path) -> None:
     result = trackbench("report", "-d", "data")
     assert "95.2" in result.stdout
     assert "3 of 3" in result.stdout
-    names = {path.name for path in (runs / "report/data").iterdir()}
+    names = {path.name for path in (runs / "report/data").iterdir() if path.name != ".cache"}
     stems = ("success", "precision", "norm_precision", "plots")
     plots = {f"{stem}.{kind}" for stem in stems for kind in ("png", "pdf", "svg")}
     assert names == {"scores.csv", "scores.md", "scores.tex", "scores.json", *plots}

@@ -414,9 +414,9 @@ def test_resumes_what_is_missing(votplace: Path) -> None:
 def test_runs_of_one_sequence_look_at_the_same_frames(votplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     read: list[Path] = []
 
-    def spy(path: Path) -> Any:
+    def spy(path: Path, **how: Any) -> Any:
         read.append(path)
-        return read_frame(path)
+        return read_frame(path, **how)
 
     monkeypatch.setattr("trackbench.frames.read_frame", spy)
     dataset = select(open_dataset("vot"), ["v1"]).under("multistart")

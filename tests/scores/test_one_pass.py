@@ -42,6 +42,7 @@ def test_perfect_and_still(workplace: Path) -> None:
         assert still.per_sequence[name]["success_auc"] == pytest.approx(auc)
     assert still.metrics["mean_overlap"] == pytest.approx(np.mean([np.mean(v) for v in overlaps.values()]))
     assert len(still.curves["success"].values) == 21
+    assert still.run.pop("hardware")
     assert still.run == {"weights_sha256": None, "device": "cpu", "precision": "float32", "imported": False}
 
 

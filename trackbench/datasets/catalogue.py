@@ -85,7 +85,7 @@ def find_definition(name: str) -> ResolvedDefinition[DatasetDefinition] | None:
     Raises:
         UsageError: it means neither, or its definition is wrong.
     """
-    if _is_path(name):
+    if is_path(name):
         return None
     try:
         return DATASETS.get(name)
@@ -257,5 +257,6 @@ def readiness(name: str) -> Readiness:
     return Readiness(found.name, found.value.title, True, why, dataset.root, count, dataset.of, *where)
 
 
-def _is_path(name: str) -> bool:
+def is_path(name: str) -> bool:
+    """Whether a data set is given by its folder, not by its name."""
     return "/" in name or "\\" in name or name in {".", ".."}

@@ -30,6 +30,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from trackbench.datasets.catalogue import is_path
 from trackbench.definitions import describe_invalid
 from trackbench.engine.campaign import TrackerChoice, prepare
 from trackbench.engine.plan import Plan
@@ -188,5 +189,4 @@ def _dotted(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 def _place(dataset: str, folder: Path) -> str:
     """Return a data set as the file means it: a path is relative to the file."""
-    is_path = "/" in dataset or dataset in {".", ".."}
-    return f"{folder / Path(dataset).expanduser()}/" if is_path else dataset
+    return f"{folder / Path(dataset).expanduser()}/" if is_path(dataset) else dataset

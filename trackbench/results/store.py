@@ -403,10 +403,10 @@ def labels_of(wanted: str, labels: Iterable[str]) -> list[str]:
         (['dcf'], ['dcf@cell=4'])
     """
     labels = list(labels)
-    spelled, folder = fold_name(wanted), fold_name(folder_name(wanted))
+    folder = fold_name(folder_name(wanted))
     return (
         [label for label in labels if label == wanted]
-        or [label for label in labels if fold_name(folder_name(label)) == folder]
+        or [label for label in labels if "@" in wanted and fold_name(folder_name(label)) == folder]
         or [label for label in labels if label.partition("@")[0] == wanted]
-        or [label for label in labels if fold_name(label.partition("@")[0]) == spelled]
+        or [label for label in labels if fold_name(folder_name(label.partition("@")[0])) == folder]
     )

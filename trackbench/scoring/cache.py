@@ -44,7 +44,8 @@ def rules_hash(dataset: Dataset, rules: str, stamps: Mapping[str, str]) -> bytes
     """
     digest = hashlib.blake2b(digest_size=16)
     readers = foreign_code(*(sequence.read_ground_truth for sequence in dataset.sequences))
-    digest.update(repr((rules, readers, dataset.of, dataset.attributes)).encode())
+    # Copies of a data set may have the same sizes and times.
+    digest.update(repr((rules, readers, os.path.abspath(dataset.root), dataset.of, dataset.attributes)).encode())
     try:
         for sequence in dataset.sequences:
             digest.update(repr((sequence.name, sequence.attributes)).encode())

@@ -174,9 +174,10 @@ def _score(folder: RunFolder, evaluation: Evaluation, stamps: Mapping[str, str],
         return _of_server(folder, evaluation.dataset, given)
     key = cache.fingerprint(folder, common) if common else None
     kept = cache.load(folder, key) if key else None
-    if kept is not None:
-        return kept
     dataset = evaluation.dataset
+    if kept is not None:
+        _check_data(folder, dataset, kept.per_sequence, annotations=False)  # the key holds as long as they do
+        return kept
     run = evaluation.scorer.read(folder, dataset)
     path = folder.runs / FOLDER / f"{folder_name(dataset.name)}.annotations"
     read_ground_truths(run.sequences.values(), stamps, path)
@@ -202,9 +203,9 @@ def _of_server(folder: RunFolder, dataset: Dataset, parts: dict[str, Any]) -> Sc
     )
 
 
-def _check_data(folder: RunFolder, dataset: Dataset, names: Iterable[str]) -> None:
+def _check_data(folder: RunFolder, dataset: Dataset, names: Iterable[str], *, annotations: bool = True) -> None:
     """Refuse results that were made on other data than those that judge them, as ``run`` refuses to go on with them."""
-    changed = changed_sequences(folder.fingerprints(), dataset, names)
+    changed = changed_sequences(folder.fingerprints(), dataset, names, annotations=annotations)
     if changed:
         raise DataError(
             f"{folder.path}: holds results made on other data than {dataset.root} ({listed(changed, 3)}); "
