@@ -14,6 +14,7 @@ from command import document, trackbench
 from trackbench import load
 from trackbench.checkpoints.key_map import KeyMap, match
 from trackbench.datasets.synthetic import make_scene
+from trackbench.definitions import TRACKERS
 from trackbench.regions import region_to_box
 from trackbench.trackers.classes import load_class
 from trackbench.trackers.matching import trackers_with_weights
@@ -25,17 +26,17 @@ OWNERS = {
     ("aiatrack", "baseline_got"): {"aiatrack", "aiatrack-got10k"},
     ("aiatrack", "no_aia"): {"aiatrack-no-aia"},
     ("alpharefine", "only_mask_384"): {"alpharefine"},
-    ("sbt", "light"): {"sbt-light"},
-    ("sbt", "small"): {"sbt-small"},
+    ("sbt", "light"): {"sbt-light", "sbt-light-got10k"},
+    ("sbt", "small"): {"sbt-small", "sbt-small-got10k"},
     ("sbt", "base"): {"sbt-base", "sbt-got10k"},
-    ("sbt", "large"): {"sbt-large"},
+    ("sbt", "large"): {"sbt-large", "sbt-large-got10k"},
     ("sbt", "huge"): {"sbt-huge"},
     ("siamattn", "siamattn"): {"siamattn", "siamattn-box", "siamattn-otb100"},
     ("siamattn", "baseline_siamrpnpp"): set(),  # an ablation, for --set
     ("simtrack", "b32"): {"simtrack-b32"},
-    ("simtrack", "b16"): {"simtrack-b16"},
+    ("simtrack", "b16"): {"simtrack-b16", "simtrack-got10k"},
     ("simtrack", "b16star"): {"simtrack-b16star"},
-    ("simtrack", "l14"): {"simtrack-l14"},
+    ("simtrack", "l14"): {"simtrack-l14", "simtrack-l14-got10k"},
     ("sparsett", "sparsett_fulldata"): {"sparsett", "sparsett-got10k"},
     ("sparsett", "sparsett_got10k"): {"sparsett", "sparsett-got10k"},
     **{
@@ -46,6 +47,15 @@ OWNERS = {
 
 FAMILIES = ("aiatrack", "simtrack-b32", "sbt-light", "sparsett", "siamattn-box")
 QUICK = ("dcfnet", "aiatrack", "simtrack-b32", "sbt-light", "sparsett")
+
+
+def networks() -> list[str]:
+    """The trackers with a network, of those that differ in nothing but their weights one."""
+    first: dict[str, str] = {}
+    for name in trackers_with_weights():
+        value = TRACKERS.get(name).value
+        first.setdefault(repr((value.model, value.options)), name)
+    return [*first.values()]
 
 
 def shapes(entries: dict[str, Any]) -> dict[str, torch.Tensor]:
@@ -74,7 +84,7 @@ def test_whose_checkpoint_is_whose(reference: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", [*QUICK, *[pytest.param(n, marks=pytest.mark.slow) for n in trackers_with_weights() if n not in QUICK]]
+    "name", [*QUICK, *[pytest.param(n, marks=pytest.mark.slow) for n in networks() if n not in QUICK]]
 )
 def test_the_whole_way_with_random_weights(workplace: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Run in batches, stop, continue, score; without weights it is refused in one line."""

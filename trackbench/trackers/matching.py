@@ -55,7 +55,7 @@ def read_weights(
         return found
     owners = [other for other in trackers_with_weights() if other != name and _fits(state, other)]
     if owners:
-        raise DataError(f"{path}: is a checkpoint of '{' or '.join(owners)}', not of '{name}'")
+        raise DataError(f"{path}: is a checkpoint of {' or '.join(map(repr, owners))}, not of '{name}'")
     if len(found.weights) - len(found.misshapen) < _RELATED * len(state):
         whole = f"is a whole module ({printable(document.path, NAME)}); " if isinstance(document, Inert) else ""
         names = listed(state, _SHOWN)

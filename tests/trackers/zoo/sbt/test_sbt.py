@@ -200,7 +200,7 @@ def test_an_official_file_is_read_and_every_name_in_it_used(
     ours, _ = OFFICIAL.apply(state)
     assert found.weights.keys() == ours.keys()
     assert all(torch.equal(found.weights[name], tensor) for name, tensor in ours.items())
-    with pytest.raises(DataError, match="is a checkpoint of 'sbt-light', not of 'sbt-base'"):
+    with pytest.raises(DataError, match="is a checkpoint of 'sbt-light' or 'sbt-light-got10k', not of 'sbt-base'"):
         read_weights(path, "sbt-base", SBT, resolve_settings("sbt-base").options)
     del state["box_head.class_head.layers_channle.1.bias"]
     official_file(path, state, monkeypatch)

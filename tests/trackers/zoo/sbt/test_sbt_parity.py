@@ -170,8 +170,8 @@ def test_boxes_and_scores_of_every_frame(run: Run, forced: bool, monkeypatch: py
     recorded = {name.removeprefix(prefix): run.recorded[name] for name in run.recorded if name.startswith(prefix)}
     state = run.start()
     answers: list[Responses] = []
-    respond = run.model.respond
-    monkeypatch.setattr(run.model, "respond", lambda *pair: noted(answers, respond(*pair)))
+    respond = run.model._respond
+    monkeypatch.setattr(run.model, "_respond", lambda *pair: noted(answers, respond(*pair)))
     np.testing.assert_array_equal(recorded["boxes"][0], run.ground_truth[0])
     for frame in range(1, len(run.frames)):
         if forced:
