@@ -176,6 +176,7 @@ def test_damaged_keep(official: Path) -> None:
     assert "damaged" in row["why_not"]
 
 
+@pytest.mark.slow
 def test_crossing_with_the_published_weights(official: Path, reference: Path, crossing: Path) -> None:
     """The whole way: keep the published file, run, and find the official boxes in the store, all 120 of them."""
     trackbench("weights", "add", "dcfnet", str(reference / "models" / "dcfnet.pth"))

@@ -46,7 +46,7 @@ OWNERS = {
 """Official network -> the definitions that take its checkpoints."""
 
 FAMILIES = ("aiatrack", "simtrack-b32", "sbt-light", "sparsett", "siamattn-box")
-QUICK = ("dcfnet", "aiatrack", "simtrack-b32", "sbt-light", "sparsett")
+QUICK = ("dcfnet", "sbt-light")
 
 
 def networks() -> list[str]:

@@ -118,6 +118,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ground_truth", ["polygon", "mask"])
 def test_toolkit_and_engine_agree(place: Path, ground_truth: str) -> None:
     trackers = ("static", "colours")

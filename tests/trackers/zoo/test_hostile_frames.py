@@ -69,7 +69,15 @@ def boxes(predictions: list[Prediction]) -> NDArray[np.float64]:
     return np.array([region_to_box(prediction.region).numbers() for prediction in predictions])
 
 
-@pytest.fixture(scope="module", params=[name for name in SMALL_TRACKERS if name != "static"])
+#: The trackers; those that take long here are slow.
+HOSTILE = [
+    pytest.param(name, marks=pytest.mark.slow) if "siamattn" in name or "alpharefine" in name else name
+    for name in SMALL_TRACKERS
+    if name != "static"
+]
+
+
+@pytest.fixture(scope="module", params=HOSTILE)
 def model(request: pytest.FixtureRequest) -> TrackerModel[Any]:
     return SMALL_TRACKERS[request.param]("cpu")
 

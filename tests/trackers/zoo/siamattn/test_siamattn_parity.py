@@ -267,6 +267,7 @@ def test_mask_of_the_first_frame(scaled: Case, activations: Activations) -> None
     assert (ours != (scaled.recorded["mask_binary"] > 0)).mean() < 0.002
 
 
+@pytest.mark.slow
 def test_free_run(scaled: Case) -> None:
     check_run(follow(scaled.tracker, scaled.frames, [scaled.start()]), scaled.recorded, "", 0.2)
 
