@@ -123,7 +123,7 @@ def test_a_changed_reader_changes_the_number_and_a_restored_one_gives_the_old(
     first = score()
     read, versions = read_boxes, cache.code_version
     monkeypatch.setattr(layout, "read_boxes", lambda path: np.add(read(path), [50, 0, 0, 0]))
-    monkeypatch.setattr("trackbench.scoring.scoring.changed_sequences", lambda *_: [])
+    monkeypatch.setattr("trackbench.scoring.scoring.changed_sequences", lambda *_, **__: [])
     monkeypatch.setattr(cache, "code_version", lambda: "another")
     other = score()
     assert other.metrics["success_auc"] != first.metrics["success_auc"]
