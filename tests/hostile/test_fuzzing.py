@@ -247,8 +247,8 @@ def test_mutated_files_end_in_one_line(readers: dict[str, tuple[bytes, Reader]])
 
 
 @pytest.mark.slow
-def test_a_hundred_thousand_mutated_files_end_in_one_line(readers: dict[str, tuple[bytes, Reader]]) -> None:
-    assert fuzz(readers, 100_000, seconds=1200, seed=17) >= 10_000
+def test_many_more_mutated_files_end_in_one_line(readers: dict[str, tuple[bytes, Reader]]) -> None:
+    assert fuzz(readers, 100_000, seconds=120, seed=17) >= 1_000
 
 
 @pytest.mark.exhaustive
