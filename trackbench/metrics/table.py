@@ -91,6 +91,9 @@ _OWN = (
     Metric("sr50", "SR_0.5"),
     Metric("sr75", "SR_0.75"),
     Metric("mao", "mAO"),
+    Metric("msr50", "mSR_0.5"),
+    Metric("msr75", "mSR_0.75"),
+    Metric("sequence_ao", "sequence AO"),
     Metric("fps", "fps", 1, higher_is_better=None, is_fraction=False),
 )
 
@@ -110,7 +113,7 @@ DELTA = "_minus_paper"
 #: Stands in tables after the others.
 _LAST = "fps"
 #: In scores and in JSON, but no column of tables unless ``--metrics`` names it.
-_NO_COLUMN = frozenset({"reliability"})
+_NO_COLUMN = frozenset({"reliability", "msr50", "msr75", "sequence_ao"})
 
 
 def metric(key: str) -> Metric:
@@ -145,7 +148,7 @@ def ordered(keys: Iterable[str]) -> list[Metric]:
 
 def shown(keys: Iterable[str]) -> list[Metric]:
     """Return the columns of a table of scores that have these metrics."""
-    whole = set(keys)
+    whole = dict.fromkeys(keys)
     hidden = set(_NO_COLUMN)
     if "failures_per_100" in whole:  # where failures are counted, the papers' R is their rate
         hidden.add("robustness")
