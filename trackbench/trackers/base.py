@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
+from trackbench.errors import TrackerError
 from trackbench.frames import Frame, read_image
 from trackbench.regions import Box, Mask, Region
 
@@ -190,8 +191,12 @@ class TrackerModel(ABC, Generic[State]):
         return {}
 
     def search_window(self, state: State) -> Box:
-        """Return where the search region of a target's next frame will be, in pixels; of a tracker that offers maps."""
-        raise NotImplementedError(f"{type(self).__name__} offers no maps")
+        """Return where the search region of a target's next frame will be, in pixels.
+
+        Raises:
+            TrackerError: the tracker offers maps and does not say where they lie.
+        """
+        raise TrackerError(f"{type(self).__name__} offers maps: expected a method search_window(state) beside maps()")
 
     def seed(self, seed: int) -> None:
         """Set the seed of the targets started from here on.

@@ -39,7 +39,7 @@ def serve(spec: TrackerSpec, kind: RegionKind | None = None, *, device: str = "a
             if seed is None and not spec.definition.value.deterministic:
                 seed = secrets.randbelow(1 << 31)
             Conversation(model, spec.title, kind, seed or 0).run()
-        except Exception:
+        except Exception:  # of the tracker's own code too: the client is told, not left waiting
             traceback.print_exc()
             return 1
     return 0

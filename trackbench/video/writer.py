@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from fractions import Fraction
 from pathlib import Path
@@ -65,7 +66,7 @@ def open_writer(path: Path, fps: float) -> Writer:
     return _Animation(path, fps) if suffix in ANIMATIONS else _Video(path, fps)
 
 
-class _Base:
+class _Base(ABC):
     def __enter__(self) -> Any:
         return self
 
@@ -74,8 +75,9 @@ class _Base:
     ) -> None:
         self.close()
 
+    @abstractmethod
     def close(self) -> None:
-        raise NotImplementedError
+        """Write the end of the file and put it in its place."""
 
 
 class _Video(_Base):
