@@ -16,7 +16,7 @@ if [ -n "${DRY:-}" ]; then
 else
     tests=(tests -m cuda) dry=()
 fi
-timeout 180 "$python" -m pytest -q -p no:cacheprovider "${tests[@]}" 2>&1 | tee "$out/tests.txt" | tail -n 15
+timeout 180 "$python" -m pytest -p no:cacheprovider "${tests[@]}" 2>&1 | tee "$out/tests.txt" | tail -n 15
 tested=${PIPESTATUS[0]}
 timeout 290 "$python" -m benchmarks.on_cuda --out "$out" --seconds 270 ${dry[@]+"${dry[@]}"}
 measured=$?

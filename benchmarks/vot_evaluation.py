@@ -37,7 +37,7 @@ PYSOT_RECORDED, VOT_RECORDED = 51 + 81, 108 + 107
 
 
 def load(data: Path, results: Path) -> tuple[list[VotSequence], list[list[PackedRegions]]]:
-    """Read all files: truth, size and answers of each sequence."""
+    """Read all files: ground truth, size and answers of each sequence."""
     sequences, runs = [], []
     for folder in (data / name for name in (data / "list.txt").read_text().split()):
         size = read_metadata(folder / METADATA).size

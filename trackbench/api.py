@@ -172,8 +172,8 @@ def scores(
     from trackbench.scoring import score_runs
     from trackbench.scoring.frame import ScoreTable
 
-    found = score_runs(_open(dataset, root), _folders(runs), trackers, protocol=protocol, rules=convention)
-    return ScoreTable.of(found)
+    table = score_runs(_open(dataset, root), _folders(runs), trackers, protocol=protocol, rules=convention)
+    return ScoreTable.of(table)
 
 
 def report(
@@ -232,13 +232,13 @@ def explain(
     from trackbench.scoring.explain import explain as compare
     from trackbench.scoring.stored import read_run
 
-    found = _open(dataset, root)
-    conventions = [curves_convention(found, name) for name in (first, second)]
-    folders = resolve_evaluation(found, "one-pass").find(Path(runs), [tracker])
+    opened = _open(dataset, root)
+    conventions = [curves_convention(opened, name) for name in (first, second)]
+    folders = resolve_evaluation(opened, "one-pass").find(Path(runs), [tracker])
     if len(folders) > 1:
         labels = ", ".join(folder.key.tracker for folder in folders)
-        raise UsageError(f"'{tracker}' means several runs on {found.name}: {labels}; name one of them")
-    return compare(read_run(folders[0], found), *conventions)
+        raise UsageError(f"'{tracker}' means several runs on {opened.name}: {labels}; name one of them")
+    return compare(read_run(folders[0], opened), *conventions)
 
 
 def import_results(
@@ -344,8 +344,8 @@ def export(
     if to == "vot":
         if whole_numbers or repeat_last:
             raise UsageError("--to vot writes results as they are, without --round and --repeat-last")
-        found = find_run(Path(runs), tracker, dataset, list(EXPERIMENTS) if protocol is None else [protocol])
-        return export_vot(found, Path(out), experiment=experiment, binary=binary)
+        stored = find_run(Path(runs), tracker, dataset, list(EXPERIMENTS) if protocol is None else [protocol])
+        return export_vot(stored, Path(out), experiment=experiment, binary=binary)
     if protocol is not None or experiment is not None or binary:
         raise UsageError(f"--protocol, --experiment and --binary are for --to vot, not for '{to}'")
     stored = find_run(Path(runs), tracker, dataset)

@@ -45,8 +45,8 @@ def code_version(package: Path = Path(__file__).parent, parts: tuple[str, ...] =
     """
     digest = hashlib.blake2b(digest_size=16)
     for name in parts:
-        found = package.glob(name) if "*" in name else (package / name).rglob("*.py")
-        for path in sorted(found):
+        sources = package.glob(name) if "*" in name else (package / name).rglob("*.py")
+        for path in sorted(sources):
             digest.update(path.relative_to(package).as_posix().encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()
 
@@ -86,7 +86,7 @@ def load_rows(path: Path, columns: int) -> dict[str, tuple[str, Rows]]:
                 return {}
             index = head["rows"]
             numbers = np.fromfile(file, np.float64).reshape(columns, -1)
-        if max((end for _, _, end in index.values()), default=0) == numbers.shape[1]:
+        if head["sum"] == _checksum(numbers) and max((e for _, _, e in index.values()), default=0) == numbers.shape[1]:
             return {name: (stamp, numbers[:, start:end].T) for name, (stamp, start, end) in index.items()}
     return {}
 
@@ -104,9 +104,17 @@ def store_rows(path: Path, entries: Mapping[str, tuple[str, Rows]]) -> None:
     for name, (stamps, rows) in entries.items():
         index[name] = (stamps, start, start + len(rows))
         start += len(rows)
-    head = json.dumps({"code": code_version(), "rows": index}).encode() + b"\n"
-    body = np.concatenate([rows for _, rows in entries.values()]).T.tobytes() if entries else b""
-    _store(path, head + body)
+    columns = max((rows.shape[1] for _, rows in entries.values()), default=0)
+    numbers: Rows = np.empty((columns, start))
+    if entries:
+        np.concatenate([rows for _, rows in entries.values()], out=numbers.T)
+    head = json.dumps({"code": code_version(), "sum": _checksum(numbers), "rows": index}).encode() + b"\n"
+    _store(path, head, numbers.reshape(-1).data)
+
+
+def _checksum(numbers: Rows) -> int:
+    """Return a sum of all bits by which zeros or old blocks that a power cut left in a file are noticed."""
+    return int(numbers.reshape(-1).view(np.uint64).sum(dtype=np.uint64))
 
 
 def load_documents(path: Path) -> dict[str, Any]:
@@ -123,11 +131,12 @@ def store_documents(path: Path, entries: Mapping[str, Any]) -> None:
     _store(path, json.dumps({"code": code_version(), "entries": entries}).encode())
 
 
-def _store(path: Path, content: bytes) -> None:
+def _store(path: Path, *contents: bytes | memoryview) -> None:
     # Where nobody can write, numbers are computed every time.
     with contextlib.suppress(OSError):
-        with replacing(path) as file:
-            file.write(content)
+        with replacing(path, durable=False) as file:
+            for content in contents:
+                file.write(content)
         if path.parent.name == FOLDER:
             remove_old(path.parent.parent)
 

@@ -68,7 +68,7 @@ class Registry(Generic[D]):
         self._installed: Installed[object] = Installed(
             noun,
             f"trackbench.{kind}",
-            lambda found: isinstance(found, type | schema | dict),
+            lambda value: isinstance(value, type | schema | dict),
             f"a class, a {schema.__name__}, or its keys as a dict",
         )
 
@@ -109,11 +109,11 @@ class Registry(Generic[D]):
 
     def _of_package(self, name: str) -> ResolvedDefinition[D]:
         """Return what another package has registered by an entry point: a definition, or the class of a tracker."""
-        found, point = self._installed.get(name), self._installed.entry_point(name)
+        installed, point = self._installed.get(name), self._installed.entry_point(name)
         path = Path(f"entry point {name}")
-        if isinstance(found, type):
-            found = {"title": getattr(found, "title", name), "class": point.value}
-        value = found if isinstance(found, self.schema) else self._validated(dict(found), path)  # type: ignore[call-overload]
+        if isinstance(installed, type):
+            installed = {"title": getattr(installed, "title", name), "class": point.value}
+        value = installed if isinstance(installed, self.schema) else self._validated(dict(installed), path)  # type: ignore[call-overload]
         if isinstance(value, DatasetDefinition):
             value = value.called(name)
         return ResolvedDefinition(name, path, value, False, name)
@@ -192,7 +192,7 @@ def _over(under: Any, own: Any) -> Any:
 def content_folder(kind: str) -> Path:
     """Return the built-in folder ``trackers``, ``datasets`` or ``reports``.
 
-    It lies inside an installed package, and at the top level of a source tree.
+    It is inside an installed package, and at the top level of a source tree.
     """
     package = Path(__file__).resolve().parent
     installed = package / "content" / kind

@@ -93,8 +93,8 @@ def suggestion(name: str, known: Iterable[str]) -> str:
     if len(name) > NAME or "," in name:  # nobody's slip of the keys
         return ""
     folded = {fold_name(other): other for other in known}
-    found = [f"'{folded[near]}'" for near in _nearest(name, list(folded))]
-    return f"; did you mean {' or '.join(found)}?" if found else ""
+    names = [f"'{folded[near]}'" for near in _nearest(name, list(folded))]
+    return f"; did you mean {' or '.join(names)}?" if names else ""
 
 
 def _nearest(name: str, known: list[str]) -> list[str]:

@@ -211,8 +211,12 @@ def read_yaml(path: Path) -> Any:
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[IO[bytes]]:
+def replacing(path: Path, *, durable: bool = True) -> Iterator[IO[bytes]]:
     """Give a file to write; ``path`` becomes it when all is written, and stays as it was after an error.
+
+    Args:
+        path: the file.
+        durable: wait until the disk has it, so that it outlives a power cut; who reads it otherwise must notice damage.
 
     Raises:
         OSError: it cannot be written.
@@ -229,7 +233,8 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
         with temporary.open("wb") as file:
             yield file
             file.flush()
-            os.fsync(file.fileno())
+            if durable:
+                os.fsync(file.fileno())
         temporary.replace(path)
     except BaseException:
         temporary.unlink(missing_ok=True)

@@ -131,15 +131,15 @@ class Registry(Generic[T]):
         if spelled not in self._loaded:
             point = next((point for point in _points(self.group) if point.name == spelled), None)
             source = f"{self.noun} '{spelled}'" + (f" of {_package(point)}" if point else "")
-            found = load_object(spelled, source) if point is None else _load(point, source)
-            self._loaded[spelled] = self._checked(found, source)
+            value = load_object(spelled, source) if point is None else _load(point, source)
+            self._loaded[spelled] = self._checked(value, source)
         return self._loaded[spelled]
 
-    def _checked(self, found: object, source: str) -> T:
-        fits = isinstance(found, self._kind) if isinstance(self._kind, type) else self._kind(found)
+    def _checked(self, value: object, source: str) -> T:
+        fits = isinstance(value, self._kind) if isinstance(self._kind, type) else self._kind(value)
         if not fits:
-            raise UsageError(f"{source} is {type(found).__name__} {str(found)[:60]!r}; expected {self._expected}")
-        return cast(T, found)
+            raise UsageError(f"{source} is {type(value).__name__} {str(value)[:60]!r}; expected {self._expected}")
+        return cast(T, value)
 
 
 def load_object(path: str, where: str, *, here: bool = True) -> Any:
@@ -159,17 +159,17 @@ def load_object(path: str, where: str, *, here: bool = True) -> Any:
     if here and str(Path.cwd()) not in sys.path:
         sys.path.insert(0, str(Path.cwd()))
     try:
-        found: Any = importlib.import_module(module_name)
+        value: Any = importlib.import_module(module_name)
     except ModuleNotFoundError as error:
         if error.name and not (module_name == error.name or module_name.startswith(f"{error.name}.")):
             raise UsageError(f"{where}: module '{module_name}' imports '{error.name}', which is not there") from error
         raise UsageError(f"{where} is '{path}': there is no module '{error.name}'") from None
     for part in name.split("."):
-        if not hasattr(found, part):
-            hint = suggestion(part, dir(found))
+        if not hasattr(value, part):
+            hint = suggestion(part, dir(value))
             raise UsageError(f"{where} is '{path}': module '{module_name}' has no '{name}'{hint}")
-        found = getattr(found, part)
-    return found
+        value = getattr(value, part)
+    return value
 
 
 def class_fault(path: str, where: str, *, here: bool) -> str | None:

@@ -83,7 +83,7 @@ class WeightsDefinition(_Strict):
     size: Annotated[int, Field(ge=1)] | None = None
     """Bytes of the published file, where known."""
     sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = None
-    """Of the published file, where known."""
+    """SHA-256 of the published file, where known."""
     configuration: str = ""
     """How the training program called it: the last part of the ``project_path`` that the file's settings name."""
     note: str = ""
@@ -94,7 +94,7 @@ class NamedDataset(_Strict):
 
     option: str
     tool: str
-    """Whose name of the data set it gets; trackbench's where none is known."""
+    """Tool whose name of the data set it gets; trackbench's name where the tool has none."""
 
 
 class TrackerDefinition(_Strict):
@@ -162,14 +162,14 @@ class DatasetDefinition(_Strict):
 
     title: Printable
     family: str = "generic"
-    """Whose rules score it, and which of a tracker's settings count: one of `FAMILIES`."""
+    """Family whose rules score it and whose settings of a tracker apply: one of `FAMILIES`."""
     origin: Literal[0, 1] = 0
     """The coordinate of the first pixel in its annotation, as stored."""
     layout: str
-    """How it lies on disk: the name of a layout, unless ``files`` says it."""
+    """How it is laid out on disk: the name of a layout, unless ``files`` says it."""
     files: tuple[FilePatterns, ...] = ()
-    """How it lies on disk (``[files]``), or the several ways of it (``[[files]]``): a sequence is read in the first one
-    in which its annotation is there."""
+    """How it is laid out on disk (``[files]``), or the several ways of it (``[[files]]``): a sequence is read in the
+    first one in which its annotation is there."""
     table: str | None = None
     """CSV file beside the definition with a line a sequence."""
     subset: str | None = None
@@ -191,7 +191,7 @@ class DatasetDefinition(_Strict):
     """Folder beside the sequences with annotations that replace the original ones (the table's column ``revised``)."""
     version: str = "1"
     protocol: str = "one-pass"
-    """By which it is run and scored by default; a name of `trackbench.protocols.catalogue.PROTOCOLS`."""
+    """Default protocol; a name of `trackbench.protocols.catalogue.PROTOCOLS`."""
     convention: str = "official"
     eao_lengths: tuple[int, int] | None = None
     """First and last length, in frames, over which EAO averages; None: all lengths."""
@@ -208,7 +208,7 @@ class DatasetDefinition(_Strict):
     attributes: dict[str, str] = {}
     """Abbreviation -> meaning, in the benchmark's order."""
     folders: tuple[str, ...] = ()
-    """Names that the benchmark's folder goes by below a data root."""
+    """Alternative names of its folder under a data root."""
     home: str = ""
     """The official page, by name."""
     url: str = ""

@@ -79,9 +79,9 @@ def test_a_root_one_level_too_high_or_low_is_recognised(workplace: Path) -> None
     (workplace / "datasets").mkdir()
     (workplace / "datasets/mine.toml").write_text('title = "M"\nlayout = "folder"\n')
     high = trackbench("run", "drift", "-d", "mine", "--root", "outer", code=2)
-    assert "it lies one level lower: --root outer/inner" in high.stderr
+    assert "it is one level lower: --root outer/inner" in high.stderr
     low = trackbench("run", "drift", "-d", "mine", "--root", "outer/inner/s1/img", code=2)
-    assert "it lies one level higher: --root" in low.stderr
+    assert "it is one level higher: --root" in low.stderr
     assert "they lie one level lower: -d outer/inner" in trackbench("run", "drift", "-d", "./outer", code=2).stderr
     (workplace / "far/off/empty").mkdir(parents=True)
     assert "expected <sequence>/groundtruth.txt" in trackbench("run", "drift", "-d", "far/off/empty", code=2).stderr

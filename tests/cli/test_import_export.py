@@ -46,7 +46,7 @@ def test_import_refuses_what_does_not_fit(foreign: Path) -> None:
     (foreign / "s9.txt").write_text("1,2,3,4\n")
     command = ("import", "foreign", "--as", "theirs", "-d", "data")
     result = trackbench(*command, code=1)
-    assert "foreign/s2.txt: s2: 1 lines, the truth has 7; --pad-missing" in result.stderr
+    assert "foreign/s2.txt: s2: 1 lines, the ground truth has 7; --pad-missing" in result.stderr
     assert "foreign/s9.txt: 's9' is no sequence of data" in result.stderr
     assert "2 files do not fit, nothing is stored; --skip-faulty stores the rest" in result.stderr
     run = document(*command, code=1)["run"]

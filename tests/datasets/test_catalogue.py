@@ -73,7 +73,7 @@ def test_faulty_truth(tmp_path: Path, lines: str, message: str) -> None:
 def test_unusable_initial_box(tmp_path: Path, line: str) -> None:
     folder = write_sequence(tmp_path / "seq", frames=2)
     (folder / "groundtruth.txt").write_text(f"{line}\n1,2,3,4\n")
-    with pytest.raises(DataError, match=r"seq: the truth of frame 1 is .*expected finite numbers and a positive area"):
+    with pytest.raises(DataError, match=r"seq: the ground truth of frame 1 is .*finite numbers and a positive area"):
         open_dataset(str(tmp_path))["seq"].initial_region()
 
 

@@ -332,7 +332,7 @@ def test_withheld_truth(tmp_path: Path) -> None:
     assert len(sequence) == len(sequence.frames) == 5
     assert box_of(sequence.initial_region()).numbers() == (10, 20, 30, 40)
     assert sequence.ground_truth.absent is None
-    with pytest.raises(DataError, match=r"GOT-10k_Test_000001: frame 3 has no truth"):
+    with pytest.raises(DataError, match=r"GOT-10k_Test_000001: frame 3 has no ground truth"):
         sequence.region(2)
     # Who has the annotation can use it.
     (path / "groundtruth.txt").write_text("1,2,3,4\n" * 5)

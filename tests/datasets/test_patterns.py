@@ -31,7 +31,7 @@ def images(folder: Path, form: str, count: int = 3, first: int = 1) -> None:
     touch(*(folder / form.format(number) for number in range(first, first + count)))
 
 
-#: Benchmark -> a sequence of it, then truth, first image and other files as downloaded.
+#: Benchmark -> a sequence of it, then ground truth, first image and other files as downloaded.
 TREES = {
     "vasttrack": (
         "Air Hockey-1",

@@ -61,7 +61,7 @@ def test_the_target_is_whole_at_the_start(seed: int) -> None:
         assert not first.tags & {"occlusion", "outofview"}
 
 
-# --- truth and pixels ----------------------------------------------------------------------------------------------
+# --- ground truth and pixels -----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

@@ -256,7 +256,7 @@ def test_one_pixel_off(data: Dataset, tmp_path: Path) -> None:
     files = {"a.txt": "9,19,30,40\n" * 4, "b.txt": "9,19,30,40\n" * 4, "car_1.txt": lines(5)}
     plan = plan_import(write(tmp_path / "T", files), "mine", data)  # type: ignore[arg-type]
     assert plan.warnings == [
-        "2 of 3 first boxes miss the truth by -1 pixel in x and y (another origin? then --offset 1)"
+        "2 of 3 first boxes miss the ground truth by -1 pixel in x and y (another origin? then --offset 1)"
     ]
     assert not plan_import(tmp_path / "T", "mine", data, how=ImportOptions(offset=1)).warnings
 
@@ -266,12 +266,13 @@ def test_lengths(data: Dataset, tmp_path: Path) -> None:
     source = write(tmp_path / "T", files)  # type: ignore[arg-type]
     plan = plan_import(source, "mine", data)
     assert [fault.reason for fault in plan.faults] == [
-        "a: 3 lines, the truth has 4; line 1 fits the second frame better than the first: --first-missing puts the "
+        "a: 3 lines, the ground truth has 4; "
+        "line 1 fits the second frame better than the first: --first-missing puts the "
         "given box before it, --pad-missing fills up the end"
     ]
-    assert plan.warnings == ["longer than the truth and cut: b (6 lines for 4 frames)"]
+    assert plan.warnings == ["longer than the ground truth and cut: b (6 lines for 4 frames)"]
     plan = plan_import(source, "mine", data, how=ImportOptions(pad_missing=True))
-    assert "shorter than the truth, the rest is without an answer: a (3 lines for 4 frames)" in plan.warnings
+    assert "shorter than the ground truth, the rest is without an answer: a (3 lines for 4 frames)" in plan.warnings
     run = stored(plan, tmp_path / "runs")
     assert np.isnan(run.boxes("a")[3]).all()
     assert [len(run.boxes(name)) for name in "ab"] == [4, 4]
@@ -289,7 +290,7 @@ def test_lengths_where_the_truth_is_withheld(tmp_path: Path) -> None:
     assert len(plan.results[name, 1].boxes) == 4
     write(folder, {f"{number:08d}.jpg": b"" for number in range(1, 6)})
     plan = plan_import(source, "mine", open_dataset("got10k-test", tmp_path / "data"))
-    assert plan.faults[0].reason.startswith(f"{name}: 4 lines, the truth has 5;")
+    assert plan.faults[0].reason.startswith(f"{name}: 4 lines, the ground truth has 5;")
 
 
 def test_times_and_scores_that_do_not_fit_are_left_out(data: Dataset, tmp_path: Path) -> None:
@@ -643,8 +644,8 @@ def test_published_short_files(ground_truths: Callable[[str], Path], reference: 
     path = reference / "evaluation/ope/otb100_results.zip"
     plan = plan_import(path, "mdnet", data, only="MDNet")
     assert [fault.reason.partition(";")[0] for fault in plan.faults] == [
-        "Board: 697 lines, the truth has 698",
-        "Twinnings: 471 lines, the truth has 472",
+        "Board: 697 lines, the ground truth has 698",
+        "Twinnings: 471 lines, the ground truth has 472",
     ]
     assert plan.missing == ["Board", "Twinnings"]
     plan = plan_import(path, "mdnet", data, only="MDNet", how=ImportOptions(pad_missing=True))
@@ -665,7 +666,7 @@ def test_tiger1_with_the_frames_that_otb_omits(ground_truths: Callable[[str], Pa
     assert plan.warnings == ["the first 5 lines, which the benchmark omits, were dropped: Tiger1"]
     assert stored(plan, tmp_path / "runs").boxes("Tiger1")[[0, -1], 0].tolist() == [16, 364]
     plan = plan_import(write(tmp_path / "U", {"tiger1.txt": lines(355)}), "mine", data)
-    assert plan.warnings == ["longer than the truth and cut: Tiger1 (355 lines for 349 frames)"]
+    assert plan.warnings == ["longer than the ground truth and cut: Tiger1 (355 lines for 349 frames)"]
 
 
 @pytest.mark.parametrize("tracker", ["ATOM", "DiMP50", "SiamRPNpp"])
@@ -713,7 +714,7 @@ def test_published_got10k(reference: Path, tmp_path: Path) -> None:
 
 
 def test_published_submission_without_truth(reference: Path, tmp_path: Path) -> None:
-    """The layout of a submission: 180 folders, one run, times. Only the lengths of the truth are made up here."""
+    """The layout of a submission: 180 folders, one run, times. Only the ground truth's lengths are made up here."""
     path = reference / "evaluation/ope/got10k_val_results_NanoTrackV3_no_gt.zip"
     with zipfile.ZipFile(path) as source:
         members = [name for name in source.namelist() if name.endswith("_001.txt")]
@@ -732,7 +733,8 @@ def test_published_trackingnet(reference: Path, tmp_path: Path) -> None:
     plan = plan_import(ope / "trackingnet_dummy_subm.zip", "dummy", data)
     assert plan.source["tool"] == "trackingnet"
     assert [fault.reason for fault in plan.faults] == [
-        "a8v0k4Bz_QA_0: 432 lines, the truth has 480; --pad-missing fills up the file with frames without an answer"
+        "a8v0k4Bz_QA_0: 432 lines, the ground truth has 480; "
+        "--pad-missing fills up the file with frames without an answer"
     ]
     assert len(plan.sequences) == 7
     assert "-3TIfnTSM6c_2" in plan.sequences

@@ -243,7 +243,7 @@ def read_got10k(folder: Path) -> tuple[list[Got10kTruth], Callable[[str], tuple[
 
 
 def read_trackingnet(folder: Path) -> tuple[list[TrackingNetGroundTruth], list[Floats | None]]:
-    """Return the devkit's dummy truth and submission, None for the file that it lacks."""
+    """Return the devkit's dummy ground truth and submission, None for the file that it lacks."""
     ground_truth, submission = (Archive(folder / f"trackingnet_dummy_{which}.zip") for which in ("GT", "subm"))
     found = {PurePosixPath(m[0]).stem: boxes(text) for m, text in submission.matching(r".+\.txt")}
     ground_truths = [TrackingNetGroundTruth(name, boxes(text)) for name, text in _named(ground_truth, r"(.+)\.txt")]

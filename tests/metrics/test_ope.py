@@ -43,7 +43,7 @@ def test_recorded_sequences(path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "success", "precision", "norm"),
     [
-        # Four frames on target with the truth of the second at x = 0, and a prediction far off there.
+        # Four frames on target with the ground truth of the second at x = 0, and a prediction far off there.
         ("matlab", 0.75, 1.0, 1.0),
         ("got10k", 0.75, 0.75, 0.75),
         ("pysot", 0.75, 0.75, 0.75),
@@ -63,7 +63,7 @@ def test_truth_at_the_border(name: str, success: float, precision: float, norm: 
 @pytest.mark.parametrize(
     ("name", "success", "precision", "norm"),
     [
-        # One of four frames has no truth (NaN); the tracker is right elsewhere.
+        # One of four frames has no ground truth (NaN); the tracker is right elsewhere.
         ("matlab", 0.75, 1.0, 1.0),
         ("got10k", 1.0, 1.0, 1.0),
         ("pysot", 0.75, 1.0, 1.0),
@@ -82,11 +82,11 @@ def test_truth_without_numbers_on_uav(name: str, success: float, precision: floa
 @pytest.mark.parametrize(
     ("name", "family", "success", "precision", "norm"),
     [
-        # The target is absent in one of four frames, where the stored box is met; another truth has no area.
+        # The target is absent in one of four frames, where the stored box is met; another ground truth has no area.
         ("matlab", "lasot", 0.5, 0.75, 0.75),
         # The mean of the curve: a quarter of its frames begins at the second of 51 thresholds.
         ("got10k", "lasot", 0.75, 1.0, 1 - 1 / 204),
-        # A divisor of 1e-16 makes the centre of the empty truth positive and the error huge.
+        # A divisor of 1e-16 makes the centre of the empty ground truth positive and the error huge.
         ("pysot", "lasot", 0.5, 0.75, 0.5),
         ("pytracking", "lasot", 0.5, 0.5, 0.75),
         ("stark", "lasot", 0.5, 0.5, 0.75),
@@ -194,16 +194,20 @@ def test_attributes() -> None:
     ground_truths = [SequenceGroundTruth(name, np.array([BOX, BOX])) for name in "abc"]
     predictions = [np.array([BOX, BOX]), np.array([BOX, FAR]), np.array([BOX, FAR])]
     members = {"OCC": ["a", "b"], "LR": ["c"], "SV": ["a", "not evaluated"]}
-    found = evaluate(ground_truths, predictions, convention("pysot")).attributes(members)
-    assert {name: scores.sr50 for name, scores in found.items()} == {"OCC": 0.75, "LR": 0.5, "SV": 1}
-    assert list(evaluate(ground_truths, predictions, convention("matlab")).attributes(members)) == ["OCC"]
+    results = evaluate(ground_truths, predictions, convention("pysot")).attributes(members)
+    sr50 = {name: result.scores.sr50 for name, result in results.items() if result.scores}
+    assert sr50 == {"OCC": 0.75, "LR": 0.5, "SV": 1}
+    assert [result.indices for result in results.values()] == [[0, 1], [2], [0]]
+    strict = evaluate(ground_truths, predictions, convention("matlab")).attributes(members)
+    assert [name for name, result in strict.items() if result.scores] == ["OCC"]
+    assert list(strict) == list(members)  # all have curves
 
 
 def test_normalised_precision() -> None:
     # 4 of 20 pixels: 0.20 exactly, by either order of the operations.
     near = [14.0, 10, 20, 20]
     assert judge(convention("got10k"), [BOX] * 2, [BOX, near]).curves.norm_precision[0, 20] == 1
-    # (x + 9.5) / 20 - 19.5 / 20 rounds above 0.2 where the truth lies further out.
+    # (x + 9.5) / 20 - 19.5 / 20 rounds above 0.2 where the ground truth lies further out.
     ground_truth, prediction = [1000.0, 10, 3, 20], [1000.6, 10, 3, 20]
     by_order = {
         name: judge(convention(name), [BOX, ground_truth], [BOX, prediction]).curves.norm_precision[0, 20]

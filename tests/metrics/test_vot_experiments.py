@@ -134,7 +134,7 @@ def test_interval_beyond_the_curve() -> None:
 
 
 def test_lengths() -> None:
-    with pytest.raises(DataError, match=r"^car: repetition 2 has 28 answers; the truth has 30 frames$"):
+    with pytest.raises(DataError, match=r"^car: repetition 2 has 28 answers; the ground truth has 30 frames$"):
         supervised_scores([sequence(30)], [[run(30), run(28)]], VOT, (2, 20))
     cut_short = supervised_scores([sequence(30, dark=[1])], [[run(30), run(28)]], VOT, (2, 20), truncate=True)
     assert cut_short.frames == 28
@@ -142,11 +142,11 @@ def test_lengths() -> None:
         supervised_scores([sequence(30)], [[]], VOT, (2, 20))
     with pytest.raises(DataError, match=r"^runs of 0 sequences; expected 1"):
         supervised_scores([sequence(30)], [], VOT, (2, 20))
-    with pytest.raises(DataError, match=r"^car: repetition 1 has 0 answers; the truth has 30 frames$"):
+    with pytest.raises(DataError, match=r"^car: repetition 1 has 0 answers; the ground truth has 30 frames$"):
         supervised_scores([sequence(30)], [[[]]], VOT, (2, 20))
     with pytest.raises(DataError, match=r"^car: a repetition has no answers"):
         supervised_scores([sequence(30)], [[[]]], VOT, (2, 20), truncate=True)
-    with pytest.raises(DataError, match=r"^car: tag 'dark' has 3 frames; expected 30, as the truth$"):
+    with pytest.raises(DataError, match=r"^car: tag 'dark' has 3 frames; expected 30, as the ground truth$"):
         VotSequence.of("car", [HIT] * 30, SIZE, {"dark": np.zeros(3, bool)})
 
 
@@ -246,7 +246,7 @@ def test_multistart_faults() -> None:
     for runs, message in faults:
         with pytest.raises(DataError, match=f"^{message}"):
             score(runs)
-    with pytest.raises(DataError, match=r"^car: 3 values of anchors; the truth has 20 frames"):
+    with pytest.raises(DataError, match=r"^car: 3 values of anchors; the ground truth has 20 frames"):
         score(good, np.ones(3))
     with pytest.raises(DataError, match=r"^car: no anchors"):
         score(good, np.zeros(20))
@@ -256,5 +256,5 @@ def test_average_accuracy() -> None:
     answers: list[Region] = [Special(1), *[HIT] * 10, *[Special(0)] * 4, *[HALF] * 5]
     mean, by_sequence = average_accuracy([sequence(20)], [answers])
     assert mean == by_sequence["car"] == pytest.approx(12.5 / 15)
-    with pytest.raises(DataError, match=r"^car: 5 answers; the truth has 20 frames"):
+    with pytest.raises(DataError, match=r"^car: 5 answers; the ground truth has 20 frames"):
         average_accuracy([sequence(20)], [answers[:5]])

@@ -373,7 +373,7 @@ def test_batches_change_nothing(votplace: Path, protocol: str) -> None:
 
 
 def test_failures_and_restarts_are_stored(votplace: Path) -> None:
-    """The tracker runs away by 4 pixels a frame, is lost, and starts again on the truth of that frame."""
+    """The tracker runs away by 4 pixels a frame, is lost, and starts again on the ground truth of that frame."""
     plan = do(open_dataset("vot"), votplace / "runs", settings={"dx": 4.0}, protocol="supervised")
     regions = plan.folder.regions("v1")
     text = "".join(str(r.code) if isinstance(r, Special) else "." for r in regions)

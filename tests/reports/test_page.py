@@ -195,7 +195,7 @@ def test_regions_come_back() -> None:
     expected = entry.traces["a"].overlaps
     assert np.where(overlaps == 65535, np.nan, overlaps / 10_000) == pytest.approx(expected, abs=1e-4, nan_ok=True)
     assert np.flatnonzero(np.frombuffer(rest[100:], np.uint8)).tolist() == [30]
-    assert packed.index[0]["size"] == (130, 25)  # from the truth, where nothing says how large the frames are
+    assert packed.index[0]["size"] == (130, 25)  # from the ground truth, where nothing says how large the frames are
 
 
 def test_size_is_bounded() -> None:

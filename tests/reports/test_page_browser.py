@@ -167,7 +167,7 @@ def test_frames(watched: Watched) -> None:
     rows = page.locator("#player .player table tbody tr").all_inner_texts()
     assert rows[0].split("\t")[1:] == ["1.000", "0.0"]
     assert rows[1].split("\t")[1:] == ["0.000", "20.0"]
-    assert page.locator("#player .region").count() == 5  # three trackers, the truth and its rim
+    assert page.locator("#player .region").count() == 5  # three trackers, the ground truth and its rim
 
 
 def test_scrubbing_and_failures(watched: Watched) -> None:

@@ -84,7 +84,7 @@ def test_frames_that_an_import_fills_up_are_missing_to_conventions(
     if rules in ("pytracking", "stark", "ostrack", "aiatrack", "vasttrack"):
         assert "takes no NaN" in other.problems[0]
     else:
-        repeats = rules in ("official", "matlab")  # the third box has 5 of 11 parts in common with the sixth truth
+        repeats = rules in ("official", "matlab")  # the third box overlaps with the sixth ground truth by 5/11
         assert other.per_sequence["s1"]["sr50"] == (5 / 6 if repeats else 0.5)
 
 

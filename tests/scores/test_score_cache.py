@@ -161,7 +161,7 @@ def test_old_caches_go_when_a_new_one_is_written(evaluations: list[str], workpla
 def test_a_folder_that_cannot_be_written_costs_time_only(
     evaluations: list[str], workplace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(path: Path) -> None:
+    def refuse(path: Path, *, durable: bool) -> None:
         raise PermissionError(13, "Permission denied", str(path))
 
     monkeypatch.setattr("trackbench.cache.replacing", refuse)

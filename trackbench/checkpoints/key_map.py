@@ -1,4 +1,4 @@
-"""From the names of an official checkpoint to those of our networks, strictly: every key is accounted for."""
+"""Map the names of an official checkpoint to those of our networks, strictly: every key is accounted for."""
 
 from __future__ import annotations
 
@@ -155,5 +155,5 @@ def renamed(state: Mapping[str, Tensor], pairs: Sequence[tuple[str, str]]) -> di
         inner, wanted = re.escape(old.strip(".")), new.strip(".")
         pattern = re.compile(rf"(^|(?<=\.)){inner}(\.|$)")
         for name, written in names.items():
-            names[name] = pattern.sub(lambda found, to=wanted: f"{to}{found[2]}" if to else "", written)  # type: ignore[misc]
+            names[name] = pattern.sub(lambda written_key, to=wanted: f"{to}{written_key[2]}" if to else "", written)  # type: ignore[misc]
     return {names[name]: tensor for name, tensor in state.items()}

@@ -121,7 +121,7 @@ def read_state(path: Path, wanted: Sequence[str] = ()) -> dict[str, Tensor]:
 def find_state(document: Any, path: Path) -> dict[str, Tensor]:
     """Return the state dict in a checkpoint, without the names that wrappers of networks put into it.
 
-    It is the checkpoint itself, or lies under a key that training programs use (``net``, ``state_dict``, …), or is what
+    It is the checkpoint itself, or is under a key that training programs use (``net``, ``state_dict``, …), or is what
     a module holds that was saved as a whole, by torch.save or as TorchScript.
 
     Raises:
@@ -138,12 +138,12 @@ def find_state(document: Any, path: Path) -> dict[str, Tensor]:
 
 
 def _candidates(document: Any) -> list[Any]:
-    """Return what may be a state dict: a checkpoint, and what lies below the keys of programs, two of them at most."""
-    found = level = [document]
+    """Return what may be a state dict: a checkpoint, and what is below the keys of programs, two of them at most."""
+    candidates = level = [document]
     for _ in range(2):
         level = [each[key] for each in level if isinstance(each, Mapping) for key in _WRAPPERS if key in each]
-        found = found + level
-    return found
+        candidates = candidates + level
+    return candidates
 
 
 def _is_state(value: Any) -> bool:
@@ -181,19 +181,19 @@ def _described(document: Any) -> str:
 
 def _module_tensors(module: Inert) -> dict[str, Tensor]:
     """Return the parameters and buffers of a module that was saved as a whole; each module is looked at once."""
-    found: dict[str, Tensor] = {}
+    tensors: dict[str, Tensor] = {}
     waiting, seen = [("", module)], {id(module)}
-    while waiting and len(found) <= MAX_TENSORS:
+    while waiting and len(tensors) <= MAX_TENSORS:
         prefix, inner = waiting.pop()
         if len(prefix) > MAX_NAME:
             continue
         for name, value in _members(attributes(inner)):
             if isinstance(value, Tensor):
-                found[f"{prefix}{name}"] = value
+                tensors[f"{prefix}{name}"] = value
             elif isinstance(value, Inert) and id(value) not in seen:
                 seen.add(id(value))
                 waiting.append((f"{prefix}{name}.", value))
-    return found
+    return tensors
 
 
 def _members(values: Mapping[Any, Any]) -> Iterator[tuple[Any, Any]]:
@@ -241,13 +241,13 @@ def _read_zip(where: str, path: Path | None, file: IO[bytes], size: int, wanted:
 def _read_published(archive: Archive, where: str, wanted: Sequence[str]) -> Any:
     """Return what the file of weights in an archive holds, which projects publish."""
     endings = (".pth", ".pt", ".tar", ".ckpt", ".bin", ".pkl")
-    found = [name for name in archive.members if name.lower().endswith(endings) and "__MACOSX" not in name]
-    named = [name for name in found if name.rpartition("/")[2] in wanted]
-    chosen = named if len(named) == 1 else found
-    if not found:
+    members = [name for name in archive.members if name.lower().endswith(endings) and "__MACOSX" not in name]
+    named = [name for name in members if name.rpartition("/")[2] in wanted]
+    chosen = named if len(named) == 1 else members
+    if not members:
         raise DataError(f"{where}: a zip file without the 'data.pkl' of a file of weights, and without such files")
     if len(chosen) != 1:
-        names = listed(named or found, 10)
+        names = listed(named or members, 10)
         raise DataError(f"{where}: holds several files of weights ({names}): unpack it, and give one of them")
     data = archive.read(chosen[0], MAX_WEIGHTS)
     inside = f"{where}: {printable(chosen[0])}"

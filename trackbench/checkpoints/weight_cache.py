@@ -38,11 +38,11 @@ class Origin:
     source: str
     """Name of the official file."""
     sha256: str
-    """Of the official file."""
+    """SHA-256 of the official file."""
     added: str
     """Day on which it was added."""
     tensors_sha256: str
-    """Of the kept tensors and their names; shows damage."""
+    """SHA-256 of the cached tensors and their names; shows damage."""
 
 
 def cached_path(tracker: str) -> Path:

@@ -51,8 +51,8 @@ def _check(name: str, root: Root, deep: bool, quiet: bool) -> dict[str, Any]:
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task(f"checking {name}", total=None)
         faults = check_dataset(name, root, deep, lambda done, of: progress.update(task, completed=done, total=of))
-    found = find_definition(name)
-    row: dict[str, Any] = {"name": found.name if found else name, "root": None, "sequences": 0, "of": None}
+    resolved = find_definition(name)
+    row: dict[str, Any] = {"name": resolved.name if resolved else name, "root": None, "sequences": 0, "of": None}
     try:
         dataset = open_dataset(name, root)
     except NotFoundError:  # is a fault already
@@ -63,8 +63,8 @@ def _check(name: str, root: Root, deep: bool, quiet: bool) -> dict[str, Any]:
         "deep": deep,
         "ok": not faults,
         "faults": [vars(fault) for fault in faults],
-        "home": found.value.home if found else "",
-        "tree": found.value.tree.strip("\n") if found else "",
+        "home": resolved.value.home if resolved else "",
+        "tree": resolved.value.tree.strip("\n") if resolved else "",
     }
 
 

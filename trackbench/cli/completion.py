@@ -52,6 +52,8 @@ def _paths(incomplete: str) -> list[str]:
         return [path.name for path in Path().glob(f"{incomplete}*.toml")] if incomplete else []
     folder, _, start = incomplete.rpartition("/")
     with suppress(OSError):
-        found = sorted(Path(folder or ("/" if incomplete.startswith("/") else ".")).iterdir())
-        return [f"{folder}/{path.name}{'/' if path.is_dir() else ''}" for path in found if path.name.startswith(start)]
+        entries = sorted(Path(folder or ("/" if incomplete.startswith("/") else ".")).iterdir())
+        return [
+            f"{folder}/{path.name}{'/' if path.is_dir() else ''}" for path in entries if path.name.startswith(start)
+        ]
     return []

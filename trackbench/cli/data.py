@@ -23,7 +23,7 @@ def add(
     json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Write into the user's configuration that DATASET lies in FOLDER.
+    """Write into the user's configuration that DATASET is in FOLDER.
 
     [bold]Example[/bold]
 
@@ -34,12 +34,14 @@ def add(
     from trackbench.definitions import DATASETS
 
     name = DATASETS.get(dataset).name
-    found = open_dataset(name, folder)
-    path = remember(name, found.root)
+    opened = open_dataset(name, folder)
+    path = remember(name, opened.root)
     if json:
-        print_json({"dataset": name, "root": str(found.root.resolve()), "sequences": len(found.sequences)})
+        print_json({"dataset": name, "root": str(opened.root.resolve()), "sequences": len(opened.sequences)})
         return
-    print_line(f"{name}: {len(found.sequences)} of {found.of} sequences in {found.root.resolve()}, written to {path}")
+    print_line(
+        f"{name}: {len(opened.sequences)} of {opened.of} sequences in {opened.root.resolve()}, written to {path}"
+    )
 
 
 @data_app.command("list")
@@ -53,15 +55,15 @@ def list_data(json: Json = False, debug: Debug = False) -> None:
     rows = []
     for name, folder in sorted(remembered().items()):
         known = name in DATASETS
-        found = readiness(name) if known else None
-        why_not = f"unknown data set '{name}'" if found is None else found.why_not
+        state = readiness(name) if known else None
+        why_not = f"unknown data set '{name}'" if state is None else state.why_not
         rows.append(
             {
                 "name": name,
                 "folder": str(folder),
-                "sequences": found.sequences if found else 0,
-                "of": found.of if found else None,
-                "ready": bool(found and found.ready),
+                "sequences": state.sequences if state else 0,
+                "of": state.of if state else None,
+                "ready": bool(state and state.ready),
                 "why_not": why_not,
             }
         )
@@ -113,20 +115,20 @@ def download(
             folder,
             lambda name, there, of: progress.update(task, description=name[-24:], completed=there, total=of),
         )
-    found = open_dataset(definition.name, folder)
-    path = remember(definition.name, found.root)
+    opened = open_dataset(definition.name, folder)
+    path = remember(definition.name, opened.root)
     if json:
         print_json(
             {
                 "dataset": definition.name,
-                "root": str(found.root.resolve()),
-                "sequences": len(found.sequences),
-                "of": found.of,
+                "root": str(opened.root.resolve()),
+                "sequences": len(opened.sequences),
+                "of": opened.of,
                 "fetched": fetched,
             }
         )
         return
     print_line(
-        f"{definition.name}: {len(found.sequences)} of {found.of} sequences in {found.root.resolve()} "
+        f"{definition.name}: {len(opened.sequences)} of {opened.of} sequences in {opened.root.resolve()} "
         f"({fetched} archives fetched), written to {path}"
     )

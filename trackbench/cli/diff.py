@@ -51,11 +51,11 @@ def diff(
     from trackbench.statistics.matrix import score_matrix
     from trackbench.statistics.pairs import compare_pairs
 
-    found = open_dataset(dataset, root)
+    opened = open_dataset(dataset, root)
     other = against or runs
     places = ((first, runs), (second, other))
-    (a, one), (b, two) = (_run(label, found, place, protocol, convention) for label, place in places)
-    matrix = score_matrix(found, [a, b], metric)
+    (a, one), (b, two) = (_run(label, opened, place, protocol, convention) for label, place in places)
+    matrix = score_matrix(opened, [a, b], metric)
     (pair,) = compare_pairs(matrix, rope)
     names = sorted(one.sequences() | two.sequences())
     parted = compare_trajectories(one, two, names)
@@ -64,11 +64,11 @@ def diff(
         values = [score.per_sequence.get(name, {}).get(matrix.metric.key) for score in (a, b)]
         rows.append(SequenceDifference(name, values[0], values[1], *parted.get(name, (None, None))))
     if html:
-        _page(html, found, (a, b), (runs, other))
+        _page(html, opened, (a, b), (runs, other))
     if json:
-        print_json(_document(found, (a, b), matrix.metric, pair, rows, set(parted)))
+        print_json(_document(opened, (a, b), matrix.metric, pair, rows, set(parted)))
     else:
-        _show(found, (a, b), matrix.metric, pair, rows, set(parted), rope, top)
+        _show(opened, (a, b), matrix.metric, pair, rows, set(parted), rope, top)
 
 
 def _run(

@@ -35,14 +35,14 @@ def explain(
 
     if len(convention) != 2:
         raise UsageError(f"--convention was given {len(convention)} times; expected two, to compare them")
-    found = open_dataset(dataset, root)
-    explanation = trackbench.explain(tracker, found, *convention, runs=runs)
+    opened = open_dataset(dataset, root)
+    explanation = trackbench.explain(tracker, opened, *convention, runs=runs)
     for line in explanation.problems:
         messages().print(line)
     if json:
-        print_json({"tracker": explanation.tracker, "dataset": found.name, **_document(explanation, convention)})
+        print_json({"tracker": explanation.tracker, "dataset": opened.name, **_document(explanation, convention)})
     else:
-        _show(explanation, convention, f"{explanation.tracker} on {found.title}", top)
+        _show(explanation, convention, f"{explanation.tracker} on {opened.title}", top)
 
 
 def _document(explanation: Explanation, names: list[str]) -> dict[str, Any]:

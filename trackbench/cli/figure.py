@@ -89,9 +89,9 @@ def figure(
     from trackbench.video.stored import load_tracks
 
     look_file = read_style(style)
-    found = open_dataset(dataset, root)
-    wanted = [_parse(text, found) for text in sequence]
-    tracks = [load_tracks(found, one, runs, trackers or None, protocol=protocol) for one, _ in wanted]
+    opened = open_dataset(dataset, root)
+    wanted = [_parse(text, opened) for text in sequence]
+    tracks = [load_tracks(opened, one, runs, trackers or None, protocol=protocol) for one, _ in wanted]
     titles = {track.label: track.title for group in tracks for track in group}
     place = {label: index for index, label in enumerate(look_file.order)}
     labels = sorted(titles, key=lambda label: place.get(label, len(place)))
@@ -142,10 +142,10 @@ def _draw_maps(
 
     if not trackers:
         raise UsageError("--map: name the trackers that are to be run")
-    found = open_dataset(dataset, root)
-    wanted = [_parse(text, found) for text in sequences]
+    opened = open_dataset(dataset, root)
+    wanted = [_parse(text, opened) for text in sequences]
     specs = [
-        find_tracker(name, found.definition, options, weights=weights, random_weights=random_weights)
+        find_tracker(name, opened.definition, options, weights=weights, random_weights=random_weights)
         for name in trackers
     ]
     titles = [name if len(specs) == 1 else f"{spec.title}: {name}" for spec in specs for name in maps]

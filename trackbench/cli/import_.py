@@ -96,12 +96,12 @@ def import_results(
     from trackbench.errors import UsageError
     from trackbench.formats.importing import trackers_in
 
-    found = open_dataset(dataset, root)
+    opened = open_dataset(dataset, root)
     if every:
         if only is not None or protocol is not None or tool == "vot":
             raise UsageError("--all takes every tracker with one-pass results, without --only, --protocol, --from vot")
         wanted: list[tuple[str, str | None]] = [
-            ((name or "") + label.rpartition("/")[2], label) for label in trackers_in(path, found, tool)
+            ((name or "") + label.rpartition("/")[2], label) for label in trackers_in(path, opened, tool)
         ]
     elif name is None:
         raise UsageError("import: --as says what the tracker is called here, or --all imports each under its own name")
@@ -115,7 +115,7 @@ def import_results(
         plan, folder = trackbench.import_results(
             path,
             called,
-            found,
+            opened,
             tool=tool,
             only=which,
             protocol=protocol,

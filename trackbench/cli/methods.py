@@ -81,7 +81,7 @@ def _find(wanted: list[str], datasets: list[str], runs: Path) -> list[RunFolder]
         raise UsageError(f"{runs}: holds no runs{on}; `trackbench run TRACKER -d ...` makes one")
     if not wanted:
         return stored
-    found: dict[Path, RunFolder] = {}
+    folders: dict[Path, RunFolder] = {}
     for text in wanted:
         place = Path(text).resolve()
         hits = [folder for folder in stored if folder.path.resolve() == place]
@@ -90,5 +90,5 @@ def _find(wanted: list[str], datasets: list[str], runs: Path) -> list[RunFolder]
         if not hits:
             labels = list(dict.fromkeys(folder.key.tracker for folder in stored))
             raise UsageError(f"no run of '{text}' in {runs}{suggestion(text, labels)} (stored: {', '.join(labels)})")
-        found.update({folder.path: folder for folder in hits})
-    return list(found.values())
+        folders.update({folder.path: folder for folder in hits})
+    return list(folders.values())

@@ -76,8 +76,8 @@ def pack(
     for problem in package.problems:
         print_error(f"{problem.where}: {problem.reason}")
     if written is None:
-        found = "1 problem" if len(package.problems) == 1 else f"{len(package.problems)} problems"
-        print_error(f"{found}, nothing is written")
+        problems = "1 problem" if len(package.problems) == 1 else f"{len(package.problems)} problems"
+        print_error(f"{problems}, nothing is written")
         raise typer.Exit(1)
     say = messages(quiet).print
     repetitions = ", ".join(f"{count} of {what}" for what, count in package.runs.items())

@@ -66,29 +66,29 @@ def paper_groups(
     from trackbench.reports.paper_runs import plan_table
 
     say = messages(quiet).print
-    found = plan_table(
+    planned = plan_table(
         spec, runs, root=root, sequences=sequences, limit=limit, seed=seed, restart=restart, dry=dry, say=say
     )
     if dry and json:
-        print_json(_document(spec, found))
-    elif dry and found.groups:
-        _show(found)
+        print_json(_document(spec, planned))
+    elif dry and planned.groups:
+        _show(planned)
     if not json or not dry:
-        for row, dataset, label in found.stored:
+        for row, dataset, label in planned.stored:
             say(f"{row} on {dataset}: stored ({label})")
-        for reason, parts in _by_reason(found).items():
+        for reason, parts in _by_reason(planned).items():
             say(f"not run: {parts}: {reason}")
-    if not dry and not found.groups and not found.stored:
+    if not dry and not planned.groups and not planned.stored:
         raise UsageError(f"--paper {spec}: nothing of it can be run, for the reasons above")
-    return found.groups
+    return planned.groups
 
 
-def _by_reason(found: PaperRuns) -> dict[str, str]:
+def _by_reason(planned: PaperRuns) -> dict[str, str]:
     """Return reason -> what is not run for it: one line a reason."""
     from trackbench.quoting import listed
 
     groups: dict[str, tuple[dict[str, None], dict[str, None]]] = {}
-    for part in found.not_run:
+    for part in planned.not_run:
         rows, datasets = groups.setdefault(part.reason, ({}, {}))
         rows[part.row] = None
         datasets[part.dataset] = None
@@ -98,10 +98,10 @@ def _by_reason(found: PaperRuns) -> dict[str, str]:
     }
 
 
-def _rows(found: PaperRuns) -> list[dict[str, Any]]:
+def _rows(planned: PaperRuns) -> list[dict[str, Any]]:
     return [
         {
-            "rows": found.rows[str(plan.folder.path)],
+            "rows": planned.rows[str(plan.folder.path)],
             "tracker": plan.spec.label,
             "dataset": plan.dataset.name,
             "protocol": plan.folder.key.protocol,
@@ -109,28 +109,28 @@ def _rows(found: PaperRuns) -> list[dict[str, Any]]:
             "stored": len(plan.tasks) - len(plan.missing),
             "to_run": [task.run.name for task in plan.missing],
         }
-        for plans in found.groups
+        for plans in planned.groups
         for plan in plans
     ]
 
 
-def _document(spec: str, found: PaperRuns) -> dict[str, Any]:
+def _document(spec: str, planned: PaperRuns) -> dict[str, Any]:
     from dataclasses import asdict
 
     return {
         "paper": spec,
-        "runs": _rows(found),
-        "stored": [{"row": row, "dataset": dataset, "tracker": label} for row, dataset, label in found.stored],
-        "not_run": [asdict(part) for part in found.not_run],
+        "runs": _rows(planned),
+        "stored": [{"row": row, "dataset": dataset, "tracker": label} for row, dataset, label in planned.stored],
+        "not_run": [asdict(part) for part in planned.not_run],
     }
 
 
-def _show(found: PaperRuns) -> None:
+def _show(planned: PaperRuns) -> None:
     from rich.table import Table
     from rich.text import Text
 
     table = Table("row", "tracker", "data set", "stored", "to run")
-    for row in _rows(found):
+    for row in _rows(planned):
         names = "\n".join(dict.fromkeys(row["rows"]))
         table.add_row(Text(names), Text(row["tracker"]), row["dataset"], str(row["stored"]), str(len(row["to_run"])))
     output().print(table)

@@ -70,11 +70,11 @@ def profile(
     say = messages(quiet).print
     with tempfile.TemporaryDirectory() as folder:
         if dataset is None:
-            found = _synthetic(Path(folder) / "synthetic", min(frames + warm_up + 1, 120))
+            opened = _synthetic(Path(folder) / "synthetic", min(frames + warm_up + 1, 120))
         else:
-            found = select(open_dataset(dataset, root), [sequence] if sequence else None, 1)
-        say(f"{spec.name}: measuring {frames} frames on {found.sequences[0].name}")
-        document = measure(spec, found, device=device, threads=threads, frames=frames, warm_up=warm_up)
+            opened = select(open_dataset(dataset, root), [sequence] if sequence else None, 1)
+        say(f"{spec.name}: measuring {frames} frames on {opened.sequences[0].name}")
+        document = measure(spec, opened, device=device, threads=threads, frames=frames, warm_up=warm_up)
     path = write_profile(runs, document["tracker"], document)
     if json:
         print_json(document)

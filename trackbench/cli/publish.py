@@ -61,16 +61,16 @@ def publish(
         raise UsageError("--source-name and --user describe a page: give its address, --source URL")
     parts: list[tuple[Dataset, list[Score]]] = []
     for name in dict.fromkeys(dataset):
-        found = open_dataset(name, root)
-        scores = styled(score_runs(found, runs, trackers or None, protocol=protocol, rules=convention), Style())
-        parts.append((found, ranked(scores)))
+        opened = open_dataset(name, root)
+        scores = styled(score_runs(opened, runs, trackers or None, protocol=protocol, rules=convention), Style())
+        parts.append((opened, ranked(scores)))
     if unknown := [name for name in given if name not in {one.name for one, _ in parts}]:
         raise UsageError(f"--hub {unknown[0]}: is no data set of this command (-d)")
     where = None if source is None else _source(source, source_name, user)
     say = messages(quiet).print
     written = []
-    for found, scores in parts:
-        written += _models(found, scores, given, where, out, say)
+    for opened, scores in parts:
+        written += _models(opened, scores, given, where, out, say)
     written += _leaderboard(parts, out / "leaderboard")
     if json:
         print_json({"files": written})
@@ -129,15 +129,15 @@ def _leaderboard(parts: list[tuple[Dataset, list[Score]]], folder: Path) -> list
     from trackbench.reports.tables import csv_table
 
     page = Page(0)
-    for found, scores in parts:
-        page.add(found, scores, ())
+    for opened, scores in parts:
+        page.add(opened, scores, ())
     labels = dict.fromkeys(score.tracker for _, scores in parts for score in scores)
     texts = {
         "index.html": page.text(looks(labels)),
         "leaderboard.json": json.dumps(leaderboard_document(parts), indent=1) + "\n",
         "README.md": leaderboard_markdown(parts),
         ".nojekyll": "",
-        **{f"{found.name}.csv": csv_table(scores) for found, scores in parts},
+        **{f"{opened.name}.csv": csv_table(scores) for opened, scores in parts},
     }
     for name, text in texts.items():
         write_text(folder / name, text)

@@ -62,7 +62,7 @@ def report(
     ] = 50,
     frame: Annotated[
         list[str] | None,
-        typer.Option(metavar="SEQUENCE[:NUMBER]", help="Also a picture of a frame: answers, masks, truth. Repeatable."),
+        typer.Option(metavar="SEQUENCE[:NUMBER]", help="Also a picture of a frame: predictions, masks, ground truth."),
     ] = None,
     paper: Annotated[
         str | None,

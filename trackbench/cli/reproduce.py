@@ -56,9 +56,9 @@ def reproduce(
     say = messages(quiet).print
     folder = _folder(run, dataset, runs)
     manifest = folder.manifest() or {}
-    found = open_dataset(dataset or folder.key.dataset, root)
-    spec = find_spec(manifest.get("identity", {}), found, weights)
-    result = Reproduction(require(folder, found, spec))
+    opened = open_dataset(dataset or folder.key.dataset, root)
+    spec = find_spec(manifest.get("identity", {}), opened, weights)
+    result = Reproduction(require(folder, opened, spec))
     for requirement in result.requirements:
         say(
             f"{'✗' if requirement.problem else '✓'} {requirement.what}"
@@ -70,7 +70,7 @@ def reproduce(
         else:
             say("not run; --anyway runs it all the same")
         raise typer.Exit(1)
-    chosen = select(found, stored_sequences(folder, found))
+    chosen = select(opened, stored_sequences(folder, opened))
     if sequence:
         chosen = select(chosen, sequence)
     plan = run_anew(folder, chosen, spec, out, device=device)

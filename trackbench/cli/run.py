@@ -73,7 +73,8 @@ def run(
     runs: Runs = Path("runs"),
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
     batch: Annotated[
-        str, typer.Option(help="Sequences at once: a number, 1 for honest latency, or auto for as many as fit.")
+        str,
+        typer.Option(help="Sequences at once, or auto for as many as fit. Times are per-frame latencies only at 1."),
     ] = "1",
     threads: Annotated[int, typer.Option(min=1, help="Threads that decode images.")] = min(4, os.cpu_count() or 1),
     decoder: Annotated[

@@ -1,4 +1,4 @@
-"""What ``run`` says at its end: what was run and what it scores, where it lies, what failed, and how to go on."""
+"""What ``run`` says at its end: what was run and what it scores, where it is, what failed, and how to go on."""
 
 from __future__ import annotations
 
@@ -38,10 +38,10 @@ class RunSummary:
 
     def groups(self) -> Iterator[list[Plan]]:
         """Yield the plans over one data set by one protocol."""
-        found: dict[tuple[str, str], list[Plan]] = {}
+        groups: dict[tuple[str, str], list[Plan]] = {}
         for plan in self.plans:
-            found.setdefault((str(plan.dataset.root), plan.folder.key.protocol), []).append(plan)
-        yield from found.values()
+            groups.setdefault((str(plan.dataset.root), plan.folder.key.protocol), []).append(plan)
+        yield from groups.values()
 
     def show(self, console: Console, say: Callable[[str], object]) -> None:
         """Print scores, speed, places and the command that goes on.
@@ -101,13 +101,13 @@ class RunSummary:
 
 
 def _typed(folder: Path) -> str:
-    """Return a folder as one types it: from the working folder where it lies below, and never like a name."""
+    """Return a folder as one types it: from the working folder where it is below, and never like a name."""
     here = Path.cwd().resolve()
     return f"./{folder.relative_to(here)}" if folder.is_relative_to(here) and folder != here else str(folder)
 
 
 def _line(plan: Plan) -> str:
-    """Return what was done for one plan, how fast, and where it lies."""
+    """Return what was done for one plan, how fast, and where it is."""
     row = plan.summary()
     parts = [f"{row['run']} run" if row["run"] else "", f"{row['stored_before']} stored before"]
     if not row["stored_before"]:

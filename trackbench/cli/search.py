@@ -24,7 +24,7 @@ from trackbench.cli.shared import (
 
 if TYPE_CHECKING:
     from trackbench.engine.plan import Plan
-    from trackbench.search.study import Found, Outcome, Task
+    from trackbench.search.study import Outcome, SearchResult, Task
 
 
 def search(
@@ -86,14 +86,14 @@ def search(
 
     say = messages(quiet).print
     space = parse_space(set_)
-    found = select(open_dataset(dataset, root), sequence or None, limit)
+    opened = select(open_dataset(dataset, root), sequence or None, limit)
     choice = TrackerChoice([tracker], space.fixed, weights, random_weights, seed=seed)
-    choice.find(tracker, found.definition, protocol)
-    folder = out or Path("searches") / folder_name(f"{tracker}-{found.name}")
-    task = Task(choice, space, found, metric_of(found, metric), folder, sampler, protocol)
-    if is_test_set(found):
+    choice.find(tracker, opened.definition, protocol)
+    folder = out or Path("searches") / folder_name(f"{tracker}-{opened.name}")
+    task = Task(choice, space, opened, metric_of(opened, metric), folder, sampler, protocol)
+    if is_test_set(opened):
         messages().print(
-            f"{found.name} is a test set: what is searched on it is no measure of the tracker on it. Tables will mark "
+            f"{opened.name} is a test set: what is searched on it is no measure of the tracker on it. Tables will mark "
             "the run with †; search on a validation set (got10k-val, or a folder of your own) for numbers to publish"
         )
     end_on_sigterm()
@@ -116,25 +116,25 @@ def search(
         raise typer.Exit(1)
 
 
-def _document(found: Found, task: Task) -> dict[str, object]:
+def _document(outcome: SearchResult, task: Task) -> dict[str, object]:
     trials = [
         {"number": one.number + 1, "value": one.value, "settings": dict(one.settings), "tracker": one.label}
-        for one in found.trials
+        for one in outcome.trials
     ]
-    return {"metric": task.metric, "folder": task.folder, "kept": found.kept, "trials": trials}
+    return {"metric": task.metric, "folder": task.folder, "kept": outcome.kept, "trials": trials}
 
 
-def _show(found: Found, task: Task) -> None:
+def _show(outcome: SearchResult, task: Task) -> None:
     from rich.table import Table
 
     keys = [*task.space.varied]
-    table = Table("trial", task.metric, *keys, title=f"{len(found.trials)} trials in {task.folder}")
-    for one in found.trials[:10]:
+    table = Table("trial", task.metric, *keys, title=f"{len(outcome.trials)} trials in {task.folder}")
+    for one in outcome.trials[:10]:
         table.add_row(str(one.number + 1), f"{one.value:.4f}", *(_short(one.settings[key]) for key in keys))
     output().print(table)
-    if found.kept is not None:
-        settings = " ".join(f"--set {key}={value}" for key, value in found.trials[0].settings.items())
-        output().print(f"best run: {found.kept}\nagain: trackbench run {task.tracker.names[0]} -d DATASET {settings}")
+    if outcome.kept is not None:
+        settings = " ".join(f"--set {key}={value}" for key, value in outcome.trials[0].settings.items())
+        output().print(f"best run: {outcome.kept}\nagain: trackbench run {task.tracker.names[0]} -d DATASET {settings}")
 
 
 def _short(value: object) -> str:

@@ -41,15 +41,15 @@ def _tracker(name: str) -> dict[str, Any]:
     from trackbench.trackers.settings import find_definition
     from trackbench.trackers.status import list_trackers
 
-    found = find_definition(name.partition(":")[0])
-    rows = list_trackers([found.name])
-    value = found.value
+    resolved = find_definition(name.partition(":")[0])
+    rows = list_trackers([resolved.name])
+    value = resolved.value
     ready = any(row["ready"] for row in rows)
     document: dict[str, Any] = {
-        "name": found.name,
+        "name": resolved.name,
         "kind": "refiner" if value.refiner else "tracker",
         "title": value.title,
-        "file": str(found.path),
+        "file": str(resolved.path),
         "class": value.model,
         "version": value.version,
         "deterministic": value.deterministic,
@@ -68,7 +68,7 @@ def _tracker(name: str) -> dict[str, Any]:
             "kept": next((row.get("weights") for row in rows), None)
         }
     if value.runs:
-        document["runs"] = {known: f"{found.name}:{command}" for known, command in value.runs.items()}
+        document["runs"] = {known: f"{resolved.name}:{command}" for known, command in value.runs.items()}
     return document | {"card": {key: text for key, text in value.card.model_dump().items() if text}}
 
 
@@ -76,13 +76,13 @@ def _dataset(name: str) -> dict[str, Any]:
     from trackbench.datasets.catalogue import how_to_get_dataset, readiness
     from trackbench.definitions import DATASETS
 
-    found = DATASETS.get(name)
-    value, state = found.value, readiness(name)
+    resolved = DATASETS.get(name)
+    value, state = resolved.value, readiness(name)
     return {
-        "name": found.name,
+        "name": resolved.name,
         "kind": "data set",
         "title": value.title,
-        "file": str(found.path),
+        "file": str(resolved.path),
         "ready": state.ready,
         "why_not": state.why_not,
         "root": None if state.root is None else str(state.root),

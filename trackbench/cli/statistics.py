@@ -58,16 +58,16 @@ def statistics(
     say = messages(quiet).print
     documents = []
     for name in dict.fromkeys(dataset):
-        found = open_dataset(name, root)
-        scores = styled(score_runs(found, runs, trackers or None, protocol=protocol, rules=convention), Style())
+        opened = open_dataset(name, root)
+        scores = styled(score_runs(opened, runs, trackers or None, protocol=protocol, rules=convention), Style())
         for score in scores:
             for line in score.problems:
                 say(f"{score.tracker}: {line}")
-        matrix = score_matrix(found, scores, metric, cluster)
+        matrix = score_matrix(opened, scores, metric, cluster)
         if lacking := int((~matrix.common).sum()):
-            say(f"{found.name}: {lacking} of {len(matrix.sequences)} sequences lack a run and do not count for ranks")
-        result = measure(found.title, matrix, _failures(found, runs, scores, patience), rope)
-        folder = (out or runs / "report") / found.name
+            say(f"{opened.name}: {lacking} of {len(matrix.sequences)} sequences lack a run and do not count for ranks")
+        result = measure(opened.title, matrix, _failures(opened, runs, scores, patience), rope)
+        folder = (out or runs / "report") / opened.name
         written = _write(result, folder)
         documents.append(result.document())
         if not (json or quiet):
@@ -85,10 +85,10 @@ def _failures(dataset: Dataset, runs: Path, scores: list[Score], patience: int) 
     for traced in read_traces(dataset, runs, scores):
         for label, trace in traced.traces.items():
             overlaps[label].append(trace.overlaps)
-    return {label: summarise_failures(found, patience) for label, found in overlaps.items() if found}
+    return {label: summarise_failures(curves, patience) for label, curves in overlaps.items() if curves}
 
 
-def _write(found: Statistics, folder: Path) -> int:
+def _write(result: Statistics, folder: Path) -> int:
     """Write tables and figures; returns how many files."""
     import json
 
@@ -99,20 +99,20 @@ def _write(found: Statistics, folder: Path) -> int:
     from trackbench.reports.statistics_plots import critical_difference_figure, forest_figure
     from trackbench.reports.style import looks
 
-    texts = {**csv_files(found), "statistics.tex": latex_tables(found)}
-    texts["statistics.json"] = json.dumps(_defined({"schema": 1, **found.document()}), indent=1) + "\n"
+    texts = {**csv_files(result), "statistics.tex": latex_tables(result)}
+    texts["statistics.json"] = json.dumps(_defined({"schema": 1, **result.document()}), indent=1) + "\n"
     for name, text in texts.items():
         write_text(folder / name, text)
-    labels = found.matrix.labels
+    labels = result.matrix.labels
     written = len(texts)
     try:
-        if len(labels) > 1 and found.matrix.common.any():
-            figure = critical_difference_figure(found.critical, found.matrix, looks(labels))
+        if len(labels) > 1 and result.matrix.common.any():
+            figure = critical_difference_figure(result.critical, result.matrix, looks(labels))
             written += len(save(figure, folder / "critical_difference"))
-        for (first, second), rows in found.attributes.items():
+        for (first, second), rows in result.attributes.items():
             # Only the two best, else there would be a figure for every pair.
             if len(rows) > 1 and {first, second} == {0, 1}:
-                figure = forest_figure(rows, found.matrix, first, second, found.rope)
+                figure = forest_figure(rows, result.matrix, first, second, result.rope)
                 written += len(save(figure, folder / "attribute_differences"))
     except OSError as error:
         raise UsageError(f"{folder}: cannot be written: {error.strerror}") from None

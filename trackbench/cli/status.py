@@ -51,7 +51,7 @@ def status(
             live.update(_view(read_status(runs, patience=0)))
 
 
-def _view(found: dict[str, Any]) -> Group:
+def _view(state: dict[str, Any]) -> Group:
     from rich.console import Group
     from rich.table import Table
     from rich.text import Text
@@ -59,25 +59,25 @@ def _view(found: dict[str, Any]) -> Group:
     from trackbench.cli.progress import duration, share_list
 
     workers = Table("host", "device", "process", "state", "sequence", "done", "frames/s", title="Workers")
-    for worker in found["workers"]:
+    for worker in state["workers"]:
         names = worker["sequences"]
         shown = ", ".join(names[:2]) + (f" and {len(names) - 2} more" if len(names) > 2 else "")
         row = (worker["host"], worker["device"], worker["process"], worker["state"], shown, worker["done"])
         workers.add_row(*map(str, row), f"{worker['fps']:.1f}")
     runs = Table("tracker", "data set", "protocol", "stored", "left", "failed", title="Runs")
-    for run in found["runs"]:
+    for run in state["runs"]:
         left = "-" if run["left"] is None else str(run["left"])
         names = (run["tracker"], run["dataset"], run["protocol"])
         runs.add_row(*names, str(run["stored"]), left, str(run["failed"]))
     jobs = Table("job", "state", "logs", title="Jobs of SLURM")
-    for job in found["jobs"]:
+    for job in state["jobs"]:
         jobs.add_row(job["job"], job["state"] or "ended", job["logs"])
-    parts: list[Any] = [workers if found["workers"] else Text("nobody is working"), runs]
-    if found["jobs"]:
+    parts: list[Any] = [workers if state["workers"] else Text("nobody is working"), runs]
+    if state["jobs"]:
         parts.append(jobs)
-    if found["seconds_left"] is not None:
-        left = duration(found["seconds_left"])
+    if state["seconds_left"] is not None:
+        left = duration(state["seconds_left"])
         parts.append(
-            Text(f"{found['fps']:.1f} frames/s, {left} left; the time goes into {share_list(found['limits'])}")
+            Text(f"{state['fps']:.1f} frames/s, {left} left; the time goes into {share_list(state['limits'])}")
         )
     return Group(*parts)

@@ -43,7 +43,7 @@ def synthesize(
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
-    """Write a synthetic benchmark with known truth into DIR.
+    """Write a synthetic benchmark with known ground truth into DIR.
 
     Textured targets over textured grounds. Each sequence shows two of: fast motion, scale, rotation, deformation,
     illumination, motion blur, occlusion, out of view, similar objects, camera motion. Each of these is an attribute.

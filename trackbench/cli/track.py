@@ -103,12 +103,12 @@ def _target(source: Source, box: str | None, mask: Path | None, first: int) -> R
 
     if box is not None:
         try:
-            found = Box.of([float(part) for part in box.replace(",", " ").split()])
+            region = Box.of([float(part) for part in box.replace(",", " ").split()])
         except ValueError:
             raise UsageError(f"--box '{box}': expected four numbers X,Y,W,H in pixels") from None
-        if not found.is_valid:
+        if not region.is_valid:
             raise UsageError(f"--box '{box}': expected finite numbers and a positive width and height")
-        return found
+        return region
     if mask is not None:
         image = read_image(mask)
         pixels = image if image.ndim == 2 else image.max(axis=2)

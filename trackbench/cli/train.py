@@ -57,11 +57,11 @@ def train(
     from trackbench.training.recipe import load_recipe
     from trackbench.training.session import open_session
 
-    found = load_recipe(recipe, dict(parse_setting(text) for text in set_ or []))
+    loaded = load_recipe(recipe, dict(parse_setting(text) for text in set_ or []))
     if export is not None:
-        _export(found, out, export, json)
+        _export(loaded, out, export, json)
         return
-    session = open_session(recipe, found)
+    session = open_session(recipe, loaded)
     accelerator = _accelerator(device, devices)
     if dry_run:
         _show_plan(session, accelerator, workers, json)

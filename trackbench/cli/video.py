@@ -45,7 +45,7 @@ def video(
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
-    """Write a video of stored runs over their sequence: boxes, truth, scores, overlaps; failures are marked.
+    """Write a video of stored runs over their sequence: boxes, ground truth, scores, overlaps; failures are marked.
 
     [bold]Examples[/bold]
 
@@ -58,10 +58,10 @@ def video(
     from trackbench.video.stored import find_sequence, load_tracks
     from trackbench.video.writer import write_video
 
-    found = open_dataset(dataset, root)
-    shown = find_sequence(found, sequence)
+    opened = open_dataset(dataset, root)
+    shown = find_sequence(opened, sequence)
     tracks = load_tracks(
-        found,
+        opened,
         shown,
         runs,
         trackers or None,

@@ -57,8 +57,8 @@ def add(
         raise UsageError(f"{settings.name} takes no checkpoint")
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always", UserWarning)
-        found = read_weights(file, settings.name, model, settings.options, _pairs(rename or []))
-    made = cache_weights(settings.definition.same_as, found.weights, file)
+        match = read_weights(file, settings.name, model, settings.options, _pairs(rename or []))
+    made = cache_weights(settings.definition.same_as, match.weights, file)
     path = cached_path(made.tracker)
     notes = [str(warning.message) for warning in said if issubclass(warning.category, UserWarning)]
     if json:
@@ -68,16 +68,16 @@ def add(
                 "file": path,
                 "source": made.source,
                 "sha256": made.sha256,
-                "tensors": len(found.weights),
-                "unused": found.unused,
+                "tensors": len(match.weights),
+                "unused": match.unused,
                 "warnings": notes,
             }
         )
         return
     for line in notes:
         messages().print(line)
-    unused = f", {len(found.unused)} known and not needed" if found.unused else ""
-    print_line(f"{made.tracker}: {len(found.weights)} tensors{unused}; kept in {path}")
+    unused = f", {len(match.unused)} known and not needed" if match.unused else ""
+    print_line(f"{made.tracker}: {len(match.weights)} tensors{unused}; kept in {path}")
     print_line(f"sha256 of {file}: {made.sha256}")
     published = settings.definition.value.weights.sha256
     if published is not None:

@@ -1,1 +1,1 @@
-"""Data sets: sequences of frames with their truth, read from the layouts in which they are published."""
+"""Data sets: sequences of frames with their ground truth, read from the layouts in which they are published."""

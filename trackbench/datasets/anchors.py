@@ -44,10 +44,10 @@ def anchor_at(sequence: VideoSequence, frame: int) -> Anchor:
     Raises:
         DataError: there is none.
     """
-    found = find_anchors(sequence).get(frame)
-    if found is None:
+    anchor = find_anchors(sequence).get(frame)
+    if anchor is None:
         raise DataError(f"{sequence.name} has no anchor on frame {frame} (counted from 0)")
-    return found
+    return anchor
 
 
 def anchored_name(sequence: str, frame: int) -> str:

@@ -1,4 +1,4 @@
-"""From the name or path of a data set to its sequences on disk."""
+"""Open a data set by its name or path."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ NEIGHBOURS = 100
 
 
 class NotFoundError(UsageError):
-    """A data set that is defined, but lies in none of the places where it may.
+    """A data set that is defined, but is in none of the places where it may.
 
     Args:
         definition: the data set.
         places: where it was looked for.
-        hint: where it lies instead.
+        hint: where it is instead.
     """
 
     def __init__(self, definition: DatasetDefinition, places: list[Path], hint: str = "") -> None:
@@ -59,8 +59,8 @@ def open_dataset(name: str, root: Path | None = None) -> Dataset:
         NotFoundError: nothing of the data set is there.
         DataError: a folder or a list of sequences cannot be read.
     """
-    found = find_definition(name)
-    return _open_folder(Path(name)) if found is None else _open_definition(found, root)
+    resolved = find_definition(name)
+    return _open_folder(Path(name)) if resolved is None else _open_definition(resolved, root)
 
 
 def open_for_reports(name: str, root: Path | None = None) -> Dataset:
@@ -73,10 +73,10 @@ def open_for_reports(name: str, root: Path | None = None) -> Dataset:
     try:
         return open_dataset(name, root)
     except NotFoundError:
-        found = DATASETS.get(name)
-        if found.value.truth != "initial" or found.value.count is None:
+        resolved = DATASETS.get(name)
+        if resolved.value.truth != "initial" or resolved.value.count is None:
             raise
-        return Dataset(found.name, found.value, Path(), (), found.value.count)
+        return Dataset(resolved.name, resolved.value, Path(), (), resolved.value.count)
 
 
 def find_definition(name: str) -> ResolvedDefinition[DatasetDefinition] | None:
@@ -121,13 +121,13 @@ def _unified(name: str) -> str:
     return name.lower().replace("-", "_")
 
 
-def read_table(found: ResolvedDefinition[DatasetDefinition]) -> Table:
+def read_table(resolved: ResolvedDefinition[DatasetDefinition]) -> Table:
     """Return the rows of a definition's table that belong to its subset; empty where it has no table.
 
     Raises:
         UsageError: there is no such layout, or the table is not there or not as it should be.
     """
-    return tables.read_table(found, _layout_of(found).COLUMNS)
+    return tables.read_table(resolved, _layout_of(resolved).COLUMNS)
 
 
 def find_record(name: str) -> DatasetDefinition:
@@ -137,18 +137,20 @@ def find_record(name: str) -> DatasetDefinition:
         UsageError: it is neither, or its definition is wrong.
         DataError: a file that lists sequences cannot be read.
     """
-    found = find_definition(name)
-    return _open_folder(Path(name)).definition if found is None else found.value
+    resolved = find_definition(name)
+    return _open_folder(Path(name)).definition if resolved is None else resolved.value
 
 
-def _layout_of(found: ResolvedDefinition[DatasetDefinition]) -> Layout:
-    return find_layout(found.value.layout, f"{found.path}: key 'layout'", None if found.builtin else found.path.parent)
+def _layout_of(resolved: ResolvedDefinition[DatasetDefinition]) -> Layout:
+    return find_layout(
+        resolved.value.layout, f"{resolved.path}: key 'layout'", None if resolved.builtin else resolved.path.parent
+    )
 
 
-def _open_definition(found: ResolvedDefinition[DatasetDefinition], root: Path | None) -> Dataset:
-    definition, table = found.value, read_table(found)
-    layout = _layout_of(found)
-    places = candidate_roots(found.name, definition.folders, root)
+def _open_definition(resolved: ResolvedDefinition[DatasetDefinition], root: Path | None) -> Dataset:
+    definition, table = resolved.value, read_table(resolved)
+    layout = _layout_of(resolved)
+    places = candidate_roots(resolved.name, definition.folders, root)
     best: tuple[Path, Listing] | None = None
     for place in places:
         if not place.is_dir():
@@ -163,7 +165,7 @@ def _open_definition(found: ResolvedDefinition[DatasetDefinition], root: Path | 
         raise NotFoundError(definition, places, _nearby(layout, definition, table, root))
     place, (sequences, missing) = best
     of = definition.count or len(sequences) + len(missing)
-    return Dataset(found.name, definition, place, tuple(sequences), of, tuple(missing))
+    return Dataset(resolved.name, definition, place, tuple(sequences), of, tuple(missing))
 
 
 def _nearby(layout: Layout, definition: DatasetDefinition, table: Table, root: Path | None) -> str:
@@ -173,7 +175,7 @@ def _nearby(layout: Layout, definition: DatasetDefinition, table: Table, root: P
     for place in _neighbours(root):
         with suppress(OSError, TrackbenchError):
             if layout.read(place, definition, table).sequences:
-                return f"it lies one level {'lower' if place.parent == root else 'higher'}: --root {place}"
+                return f"it is one level {'lower' if place.parent == root else 'higher'}: --root {place}"
     return ""
 
 
@@ -186,8 +188,8 @@ def _neighbours(folder: Path) -> list[Path]:
 
 def _holds_sequences(folder: Path) -> bool:
     with suppress(OSError, TrackbenchError):
-        found = recognise(folder)
-        return found is not None and bool(found[1].sequences)
+        recognised = recognise(folder)
+        return recognised is not None and bool(recognised[1].sequences)
     return False
 
 
@@ -195,10 +197,10 @@ def _open_folder(folder: Path) -> Dataset:
     if not folder.is_dir():
         raise UsageError(f"data set '{folder}': there is no such folder")
     try:
-        found = recognise(folder)
+        recognised = recognise(folder)
     except OSError as error:
         raise UsageError(f"data set '{folder}': cannot be listed: {error.strerror}") from None
-    if found is None:
+    if recognised is None:
         if any(folder.glob("*/groundtruth_[0-9]*.txt")):
             raise UsageError(
                 f"data set '{folder}': its sequences have several objects (groundtruth_1.txt ..., as VOTS has); "
@@ -212,7 +214,7 @@ def _open_folder(folder: Path) -> Dataset:
             f"data set '{folder}': no sequences; expected <sequence>/groundtruth.txt (or groundtruth_rect.txt) "
             "with frames in <sequence>/, <sequence>/img/ or <sequence>/color/"
         )
-    record, (sequences, missing) = found
+    record, (sequences, missing) = recognised
     if not sequences:
         raise DataError(f"data set '{folder}': {len(missing)} sequences are listed and none is there")
     resolved = folder.resolve()
@@ -243,18 +245,18 @@ class Readiness:
 def readiness(name: str) -> Readiness:
     """Look for the data set called ``name`` and say what was found."""
     try:
-        found = DATASETS.get(name)
+        resolved = DATASETS.get(name)
     except UsageError as error:
         return Readiness(name, name, False, str(error), None, 0, 0)
-    of = found.value.count or len(read_table(found))
-    where = found.value.home, found.value.tree.strip("\n"), how_to_get_dataset(found.value)
+    of = resolved.value.count or len(read_table(resolved))
+    where = resolved.value.home, resolved.value.tree.strip("\n"), how_to_get_dataset(resolved.value)
     try:
-        dataset = _open_definition(found, None)
+        dataset = _open_definition(resolved, None)
     except (UsageError, DataError) as error:
-        return Readiness(found.name, found.value.title, False, str(error), None, 0, of, *where)
+        return Readiness(resolved.name, resolved.value.title, False, str(error), None, 0, of, *where)
     count = len(dataset.sequences)
     why = None if count == dataset.of else f"{count} of {dataset.of} sequences in {dataset.root}"
-    return Readiness(found.name, found.value.title, True, why, dataset.root, count, dataset.of, *where)
+    return Readiness(resolved.name, resolved.value.title, True, why, dataset.root, count, dataset.of, *where)
 
 
 def is_path(name: str) -> bool:

@@ -39,19 +39,19 @@ def check_dataset(
 
     Args:
         name: the data set.
-        root: where it lies; by default where it is known to lie.
+        root: where it is; by default where it is known to lie.
         deep: also decode every image.
         progress: is told after each sequence how many of how many are done.
 
     Raises:
         UsageError: there is no such data set or folder, or its definition is wrong.
     """
-    found = find_definition(name)
-    table = [] if found is None else read_table(found)
+    resolved = find_definition(name)
+    table = [] if resolved is None else read_table(resolved)
     try:
         dataset = open_dataset(name, root)
     except NotFoundError as error:
-        of = (found.value.count if found else None) or len(table)
+        of = (resolved.value.count if resolved else None) or len(table)
         return [Discrepancy(None, "data set", f"nothing ({error.where})", f"{of} sequences")]
     faults = [
         Discrepancy(missing, "sequence", "no annotation", f"its annotation in {dataset.root}")
@@ -68,8 +68,8 @@ def check_dataset(
                 faults += _check_images(sequence, pool)
             if progress is not None:
                 progress(done, len(dataset.sequences))
-    if found is not None and not faults:
-        faults += _check_total(found.value, list(dataset.sequences))
+    if resolved is not None and not faults:
+        faults += _check_total(resolved.value, list(dataset.sequences))
     return faults
 
 
@@ -148,5 +148,5 @@ def _check_total(definition: DatasetDefinition, sequences: list[VideoSequence]) 
 
 def _fault(sequence: VideoSequence, what: str, error: DataError, expected: str) -> Discrepancy:
     """Make a fault of an error, whose message mostly ends with what was expected."""
-    found, separator, named = str(error).partition("; expected ")
-    return Discrepancy(sequence.name, what, found, named if separator else expected)
+    actual, separator, named = str(error).partition("; expected ")
+    return Discrepancy(sequence.name, what, actual, named if separator else expected)

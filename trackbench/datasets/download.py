@@ -201,10 +201,10 @@ def _check(download: Download, part: Path) -> None:
     if download.checksum is not None:
         kind = KINDS[len(download.checksum)]
         with part.open("rb") as file:
-            found = hashlib.file_digest(file, kind).hexdigest()
-        if found != download.checksum:
+            digest = hashlib.file_digest(file, kind).hexdigest()
+        if digest != download.checksum:
             part.unlink()
-            raise DataError(f"{download.url}: has {kind} {found}; expected {download.checksum}")
+            raise DataError(f"{download.url}: has {kind} {digest}; expected {download.checksum}")
 
 
 def unpack(archive: Path, folder: Path) -> None:

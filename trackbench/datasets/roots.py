@@ -31,7 +31,7 @@ def remembered() -> dict[str, Path]:
 
 
 def remember(name: str, folder: Path) -> Path:
-    """Write into the configuration that data set ``name`` lies in ``folder``; returns the configuration file.
+    """Write into the configuration that data set ``name`` is in ``folder``; returns the configuration file.
 
     Raises:
         UsageError: the file cannot be understood or written.
@@ -50,7 +50,7 @@ def candidate_roots(name: str, folders: tuple[str, ...], root: Path | None) -> l
 
     Args:
         name: the data set.
-        folders: names that its folder goes by below a data root.
+        folders: alternative names of its folder under a data root.
         root: the user's ``--root``, which then is the only place.
 
     Raises:

@@ -1,4 +1,4 @@
-"""One sequence of a benchmark: its frames, its truth, its attributes, all read when first asked for."""
+"""One sequence of a benchmark: its frames, its ground truth, its attributes, all read when first asked for."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class GroundTruth:
 
     @classmethod
     def of_regions(cls, regions: list[Region], **flags: object) -> GroundTruth:
-        """Make a truth of N regions of any kind."""
+        """Make a ground truth of N regions of any kind."""
         boxes = np.array([region_to_box(region).numbers() for region in regions], np.float64).reshape(-1, 4)
         plain = all(isinstance(region, Box) for region in regions)
         return cls(boxes, None if plain else tuple(regions), **flags)  # type: ignore[arg-type]
@@ -73,7 +73,7 @@ class VideoSequence:
         read_details: gives the metadata; raises DataError where they are there and cannot be read.
         annotation_withheld: the benchmark publishes the box of the first frame only (a test split with a server).
         sources: the files that the annotation and the metadata are read from, where listing knows them all; while they
-            are unchanged, so is the truth.
+            are unchanged, so is the ground truth.
         read_sentence: gives the sentence that describes the target, or None.
         read_channels: give the images of further sensors (infrared, depth), name -> one image beside each frame; each
             raises DataError where they are not there.
@@ -100,7 +100,7 @@ class VideoSequence:
 
     @cached_property
     def frames(self) -> list[Path]:
-        """The paths of the frames, one for each line of the truth if that is whole.
+        """The paths of the frames, one for each line of the ground truth if that is whole.
 
         Raises:
             DataError: images are missing, or their number differs from that of the annotations.
@@ -141,14 +141,14 @@ class VideoSequence:
             DataError: images are missing, or their number differs from that of the frames.
         """
         with reading(self.name):
-            found = {name: read() for name, read in self.read_channels.items()}
-        for name, paths in found.items():
+            channels = {name: read() for name, read in self.read_channels.items()}
+        for name, paths in channels.items():
             if len(paths) != len(self.frames):
                 raise DataError(
                     f"{self.name}: {len(paths)} images of channel '{name}' but {len(self.frames)} frames; "
                     "expected as many"
                 )
-        return found
+        return channels
 
     @property
     def size(self) -> tuple[int, int] | None:
@@ -179,13 +179,13 @@ class VideoSequence:
         """
         if index and self.only_first_annotated:
             raise DataError(
-                f"{self.name}: frame {index + 1} has no truth; the benchmark publishes the first frame's only"
+                f"{self.name}: frame {index + 1} has no ground truth; the benchmark publishes the first frame's only"
             )
         regions = self.ground_truth.regions
         return Box.of(self.ground_truth.boxes[index]) if regions is None else regions[index]
 
     def can_start(self, index: int) -> bool:
-        """Whether the truth of frame ``index`` is a region that a tracker can start on."""
+        """Whether the ground truth of frame ``index`` is a region that a tracker can start on."""
         region = self.region(index)
         if isinstance(region, Special) or not region_to_box(region).is_valid:
             return False
@@ -200,7 +200,7 @@ class VideoSequence:
         if not self.can_start(index):
             box = self.ground_truth.boxes[index].tolist()
             raise DataError(
-                f"{self.name}: the truth of frame {index + 1} is {box} (x, y, w, h); "
+                f"{self.name}: the ground truth of frame {index + 1} is {box} (x, y, w, h); "
                 "expected finite numbers and a positive area to start a tracker on"
             )
         return self.region(index)
@@ -229,12 +229,12 @@ class Dataset:
 
     @property
     def protocol(self) -> str:
-        """By which protocol it is run and scored where nobody asks for another."""
+        """The protocol by which it is run and scored by default."""
         return self.definition.protocol
 
     @property
     def convention(self) -> str:
-        """By whose rules it is scored where nobody asks for others'."""
+        """The convention by which it is scored by default."""
         return self.definition.convention
 
     @property
@@ -269,7 +269,7 @@ class Dataset:
         """
         if self.regions is not None:
             return self.regions
-        found: RegionKind = "box"
+        kind: RegionKind = "box"
         for sequence in self.sequences:
             try:
                 regions = sequence.ground_truth.regions or ()
@@ -278,5 +278,5 @@ class Dataset:
             if any(isinstance(region, Mask) for region in regions):
                 return "mask"
             if any(isinstance(region, Polygon) for region in regions):
-                found = "polygon"
-        return found
+                kind = "polygon"
+        return kind

@@ -30,16 +30,16 @@ def roots(variable: str) -> Iterator[Finding]:
 
 def datasets() -> Iterator[Finding]:
     """Say which data sets are there, whole or in part."""
-    found = [readiness(name) for name in DATASETS.names()]
-    whole = [row.name for row in found if row.ready and not row.why_not]
-    for row in found:
+    states = [readiness(name) for name in DATASETS.names()]
+    whole = [row.name for row in states if row.ready and not row.why_not]
+    for row in states:
         if row.ready and row.why_not:
             yield note(row.name, row.why_not, f"trackbench check {row.name}")
-    absent = len(found) - sum(row.ready for row in found)
+    absent = len(states) - sum(row.ready for row in states)
     if whole:
         yield good("data sets", f"{', '.join(whole)}; {absent} others are not there")
     else:
-        yield note("data sets", f"none of {len(found)} is whole", "trackbench data add NAME DIR")
+        yield note("data sets", f"none of {len(states)} is whole", "trackbench data add NAME DIR")
 
 
 def trackers() -> Iterator[Finding]:

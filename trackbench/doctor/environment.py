@@ -78,8 +78,8 @@ def packages(requirements: list[str] | None = None) -> Iterator[Finding]:
             continue
         if not needed.specifier.contains(version, prereleases=True):
             faults += 1
-            found = f"{version} is installed; needed is {needed.specifier}"
-            yield bad(needed.name, found, f"pip install '{needed.name}{needed.specifier}'")
+            fault = f"{version} is installed; needed is {needed.specifier}"
+            yield bad(needed.name, fault, f"pip install '{needed.name}{needed.specifier}'")
     if not faults:
         yield good("packages", f"all {count} that are needed, in versions that are taken")
 
@@ -108,8 +108,8 @@ def torch_device() -> Finding:
     if torch.version.cuda is None:
         mend = "pip install --force-reinstall torch --index-url https://download.pytorch.org/whl/cu128"
         return bad("PyTorch", f"{version} is built for the CPU, and there is a GPU (driver {driver})", mend)
-    found = f"{version} for CUDA {torch.version.cuda} finds no GPU with driver {driver}"
-    return bad("PyTorch", found, "update the NVIDIA driver, or install a PyTorch for an older CUDA")
+    fault = f"{version} for CUDA {torch.version.cuda} finds no GPU with driver {driver}"
+    return bad("PyTorch", fault, "update the NVIDIA driver, or install a PyTorch for an older CUDA")
 
 
 def precision() -> Iterator[Finding]:

@@ -1,4 +1,4 @@
-"""From readings that are not those of the record to the name of what is wrong.
+"""Name the fault behind readings that differ from the record.
 
 A fault in how the network's input is made is named by what undoes it: the clip, or the library that cuts it, is changed
 in one way after the other until the input is that of the record. Faults behind the input show in the size and the form
@@ -74,35 +74,35 @@ class Fault:
 Take = Callable[[Clip], Readings]
 
 
-def find_faults(found: Readings, record: Readings, clip: Clip, take: Take) -> list[Fault]:
+def find_faults(readings: Readings, record: Readings, clip: Clip, take: Take) -> list[Fault]:
     """Return what is wrong with a tracker; nothing where its readings are those of the record.
 
     Args:
-        found: its readings.
+        readings: its readings.
         record: those of the record; inputs are sampled.
         clip: on which they were taken.
         take: takes those of the inputs again on another clip.
     """
-    faults = list(_weights(found))
-    faults += _inputs(found, record, clip, take)
+    faults = list(_weights(readings))
+    faults += _inputs(readings, record, clip, take)
     if not faults:
-        faults += _behind(found, record)
-    if _apart(found.again, found.boxes[: len(found.again)]) > SAME_AGAIN:
+        faults += _behind(readings, record)
+    if _apart(readings.again, readings.boxes[: len(readings.again)]) > SAME_AGAIN:
         faults.append(Fault("stale state", _EXPLAINS["stale state"]))
-    if not faults and (apart := _apart(found.boxes, record.boxes)) > SAME_BOX:
-        faults.append(_boxes(found.boxes, record.boxes, apart))
+    if not faults and (apart := _apart(readings.boxes, record.boxes)) > SAME_BOX:
+        faults.append(_boxes(readings.boxes, record.boxes, apart))
     return faults
 
 
-def _weights(found: Readings) -> Iterator[Fault]:
-    if found.unlike:
-        named = ", ".join(found.unlike[:3]) + (" …" if len(found.unlike) > 3 else "")
-        yield Fault("dropped keys", f"{len(found.unlike)} parameters are not those of the weights: {named}")
+def _weights(readings: Readings) -> Iterator[Fault]:
+    if readings.unlike:
+        named = ", ".join(readings.unlike[:3]) + (" …" if len(readings.unlike) > 3 else "")
+        yield Fault("dropped keys", f"{len(readings.unlike)} parameters are not those of the weights: {named}")
 
 
-def _inputs(found: Readings, record: Readings, clip: Clip, take: Take) -> Iterator[Fault]:
+def _inputs(readings: Readings, record: Readings, clip: Clip, take: Take) -> Iterator[Fault]:
     """Compare what enters the network; name the first change that makes it the record's."""
-    wrong = [phase for phase in record.inputs if not _same(found, record, phase)]
+    wrong = [phase for phase in record.inputs if not _same(readings, record, phase)]
     if not wrong:
         return
     if wrong == [CORNER]:
@@ -110,10 +110,10 @@ def _inputs(found: Readings, record: Readings, clip: Clip, take: Take) -> Iterat
         return
     # The search region follows from the template's box; where only it is wrong, it alone has to be mended.
     phases = [phase for phase in (START, STEP) if phase in wrong] or wrong
-    if (why := _normalised(found, record, phases)) is not None:
+    if (why := _normalised(readings, record, phases)) is not None:
         yield Fault("mean or standard deviation", why)
         return
-    if all(_misread(found.inputs[phase], record.inputs[phase]) for phase in phases):
+    if all(_misread(readings.inputs[phase], record.inputs[phase]) for phase in phases):
         yield Fault("channels-last mistake", _EXPLAINS["channels-last mistake"])
         return
     for name, changed, patch in _cures(clip):
@@ -123,14 +123,14 @@ def _inputs(found: Readings, record: Readings, clip: Clip, take: Take) -> Iterat
             explained = _EXPLAINS.get(name) or "boxes are counted from another first pixel, or centred otherwise"
             yield Fault(name, explained)
             return
-    if any(_halved(found.inputs[phase]) for phase in phases):
+    if any(_halved(readings.inputs[phase]) for phase in phases):
         yield Fault("half precision", "the network's input is rounded to half precision")
         return
     phase = phases[0]
-    if _sampled(found, phase).shape != record.inputs[phase].shape or found.inputs.get(phase) is None:
+    if _sampled(readings, phase).shape != record.inputs[phase].shape or readings.inputs.get(phase) is None:
         yield Fault("crop", f"the network sees no {phase}")
         return
-    apart = _distance(_sampled(found, phase), record.inputs[phase])
+    apart = _distance(_sampled(readings, phase), record.inputs[phase])
     yield Fault("crop", f"the {phase} differs from the record by {apart:.1%}, by no change that is known here")
 
 
@@ -155,21 +155,21 @@ def _cures(clip: Clip) -> Iterator[tuple[Name, Clip, AbstractContextManager[Any]
     yield "OpenCV 5's warp", clip, mock.patch.object(cv2, "warpAffine", exact)
 
 
-def _same(found: Readings, record: Readings, phase: str) -> bool:
-    ours = _sampled(found, phase)
+def _same(readings: Readings, record: Readings, phase: str) -> bool:
+    ours = _sampled(readings, phase)
     return ours.shape == record.inputs[phase].shape and _distance(ours, record.inputs[phase]) < SAME_INPUT
 
 
-def _sampled(found: Readings, phase: str) -> Floats:
-    image = found.inputs.get(phase)
+def _sampled(readings: Readings, phase: str) -> Floats:
+    image = readings.inputs.get(phase)
     return np.empty(0, np.float32) if image is None else sampled(image)
 
 
-def _normalised(found: Readings, record: Readings, phases: list[str]) -> str | None:
+def _normalised(readings: Readings, record: Readings, phases: list[str]) -> str | None:
     """Return the factors and shifts that make each channel that of the record, or None where there are none."""
     parts = []
     for phase in phases:
-        ours, theirs = _sampled(found, phase), record.inputs[phase]
+        ours, theirs = _sampled(readings, phase), record.inputs[phase]
         if ours.shape != theirs.shape:
             return None
         for x, y in zip(ours.reshape(3, -1).astype(float), theirs.reshape(3, -1).astype(float), strict=True):
@@ -201,10 +201,12 @@ def _alike(ours: Floats, record: Floats, parts: int) -> bool:
     return True
 
 
-def _behind(found: Readings, record: Readings) -> Iterator[Fault]:
+def _behind(readings: Readings, record: Readings) -> Iterator[Fault]:
     """Compare activations of a network whose inputs are right."""
     known = {(each.phase, each.module): each for each in record.activations}
-    pairs = [(each, known[each.phase, each.module]) for each in found.activations if (each.phase, each.module) in known]
+    pairs = [
+        (each, known[each.phase, each.module]) for each in readings.activations if (each.phase, each.module) in known
+    ]
     far = [(ours, _distance(ours.values, theirs.values)) for ours, theirs in pairs]
     wrong = [(ours, apart) for ours, apart in far if not apart < SAME_ACTIVATION]
     if not wrong:
@@ -221,10 +223,10 @@ def _behind(found: Readings, record: Readings) -> Iterator[Fault]:
         yield Fault("activations", f"inputs and weights are right, activations differ from {where}")
 
 
-def _boxes(found: NDArray[np.float64], record: NDArray[np.float64], apart: float) -> Fault:
-    shifts = (found - record)[:, :2].ravel()
+def _boxes(boxes: NDArray[np.float64], record: NDArray[np.float64], apart: float) -> Fault:
+    shifts = (boxes - record)[:, :2].ravel()
     for shift in (-1.0, 1.0, -0.5, 0.5):
-        if np.abs(shifts - shift).max() < 0.01 and _apart(found[:, 2:], record[:, 2:]) < 0.01:
+        if np.abs(shifts - shift).max() < 0.01 and _apart(boxes[:, 2:], record[:, 2:]) < 0.01:
             return Fault("origin off by a pixel", f"all boxes are off by {shift:+g} pixels in x and y")
     return Fault("boxes", f"activations are right, boxes differ by up to {apart:.3g} pixels")
 

@@ -48,7 +48,7 @@ class Activation(NamedTuple):
     values: Floats
     """(PLACES,), evenly spaced over the output."""
     dtype: str
-    """Of the output."""
+    """Data type of the output."""
 
 
 @dataclass
@@ -82,8 +82,8 @@ def build_network(loaded: type[Networked], options: Options, device: str) -> Bui
     unlike: list[str] = []
 
     def prepare(self: Any, network: nn.Module) -> Any:
-        found = network.state_dict()
-        unlike.extend(name for name, value in weights.items() if not torch.equal(found[name].cpu(), value))
+        state = network.state_dict()
+        unlike.extend(name for name, value in weights.items() if not torch.equal(state[name].cpu(), value))
         return loaded.prepare(self, network)
 
     made = type(loaded.__name__, (loaded,), {"prepare": prepare})(options, device, weights=weights)
@@ -136,7 +136,7 @@ def _reading(network: nn.Module | None, phase: str, readings: Readings) -> Itera
     if network is None:
         yield
         return
-    found: dict[str, Activation] = {}
+    activations: dict[str, Activation] = {}
 
     def before(_: nn.Module, arguments: tuple[Any, ...]) -> None:
         for value in arguments:
@@ -145,11 +145,11 @@ def _reading(network: nn.Module | None, phase: str, readings: Readings) -> Itera
 
     def after(name: str) -> Callable[[nn.Module, Any, Any], None]:
         def hook(_: nn.Module, __: Any, output: Any) -> None:
-            if name not in found and isinstance(output, Tensor) and output.is_floating_point():
+            if name not in activations and isinstance(output, Tensor) and output.is_floating_point():
                 flat = output.detach().reshape(-1)
                 places = torch.linspace(0, len(flat) - 1, PLACES, dtype=torch.float64).long().to(flat.device)
                 values = flat[places].float().cpu().numpy()
-                found[name] = Activation(phase, name, values, str(output.dtype).removeprefix("torch."))
+                activations[name] = Activation(phase, name, values, str(output.dtype).removeprefix("torch."))
 
         return hook
 
@@ -164,5 +164,5 @@ def _reading(network: nn.Module | None, phase: str, readings: Readings) -> Itera
         for handle in handles:
             handle.remove()
     if phase != CORNER:
-        places = sorted({int(place) for place in np.linspace(0, len(found) - 1, MODULES)} if found else ())
-        readings.activations += [list(found.values())[place] for place in places]
+        places = sorted({int(place) for place in np.linspace(0, len(activations) - 1, MODULES)} if activations else ())
+        readings.activations += [list(activations.values())[place] for place in places]

@@ -84,11 +84,11 @@ def read_record(path: Path) -> tuple[Readings, str]:
 def settings_everywhere(name: str, datasets: Iterable[str]) -> dict[str, dict[str, Any]]:
     """Return a tracker's options without a data set (under the empty name), and what differs on each data set."""
     plain = _options(resolve_settings(name))
-    found = {"": plain}
+    settings = {"": plain}
     for dataset in datasets:
         own = _options(resolve_settings(name, dataset))
-        found[dataset] = {key: value for key, value in own.items() if value != plain.get(key)}
-    return found
+        settings[dataset] = {key: value for key, value in own.items() if value != plain.get(key)}
+    return settings
 
 
 @lru_cache(maxsize=1)
@@ -105,8 +105,10 @@ def _options(settings: Settings) -> dict[str, Any]:
 
 def trackers_with_records() -> list[str]:
     """Return the built-in trackers and refiners that answer the same everywhere: those without an argument."""
-    found = (TRACKERS.get(name) for name in TRACKERS.names())
-    return [each.name for each in found if each.builtin and each.value.argument is None and each.same_as == each.name]
+    resolved = (TRACKERS.get(name) for name in TRACKERS.names())
+    return [
+        each.name for each in resolved if each.builtin and each.value.argument is None and each.same_as == each.name
+    ]
 
 
 def _numbers_of(name: str) -> str:
@@ -128,8 +130,8 @@ def main(names: list[str]) -> None:
         write_record(FOLDER / f"{name}.npz", take(build(settings, "cpu"), clip), clip)
         print(name, flush=True)
     datasets = [name for name in DATASETS.names() if DATASETS.get(name).builtin]
-    found = {name: settings_everywhere(name, datasets) for name in everything}
-    SETTINGS.write_text(json.dumps(found, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    by_tracker = {name: settings_everywhere(name, datasets) for name in everything}
+    SETTINGS.write_text(json.dumps(by_tracker, indent=1, sort_keys=True) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -69,10 +69,10 @@ def self_test(name: str, device: str) -> Iterator[Finding]:
 def setting_faults(name: str) -> Iterator[Fault]:
     """Compare a tracker's options on every benchmark with the recorded ones."""
     record = recorded_settings()[name]
-    found = settings_everywhere(name, [dataset for dataset in record if dataset])
-    plain, was_plain = found[""], record[""]
+    settings = settings_everywhere(name, [dataset for dataset in record if dataset])
+    plain, was_plain = settings[""], record[""]
     for dataset in record:
-        own, theirs = plain | found[dataset], was_plain | record[dataset]
+        own, theirs = plain | settings[dataset], was_plain | record[dataset]
         changed = [f"{key} is {own.get(key)}, not {theirs[key]}" for key in theirs if own.get(key) != theirs[key]]
         if changed:
             where = dataset or "no data set"

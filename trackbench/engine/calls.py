@@ -69,7 +69,7 @@ class ActiveJob:
     batch: int = 1
     """How many targets have shared a call with it at most."""
     step: int = 1
-    """By how much the frame index changed last: the direction in which frames are decoded ahead."""
+    """Last change of the frame index: the direction in which frames are decoded ahead."""
 
     @property
     def path(self) -> Path:
@@ -105,7 +105,7 @@ class Call:
     frames: list[Frame]
     turns: int = 1
     seconds: float = 0.0
-    """Of the host, so far."""
+    """Time of the host so far."""
     crop_seconds: float = 0.0
     """Those of them that went into cutting crops."""
     _began: float = 0.0
@@ -155,8 +155,8 @@ class Call:
         seconds = self._each()
         return [Answer(None, seconds, _size(frame)) for frame in self.frames]
 
-    def _stepped(self, found: Any) -> list[Answer]:
-        predictions: list[Prediction] = _checked(self.model, "step", found, len(self.items), Prediction)
+    def _stepped(self, returned: Any) -> list[Answer]:
+        predictions: list[Prediction] = _checked(self.model, "step", returned, len(self.items), Prediction)
         seconds = self._each()
         return [
             Answer(item.job.region_policy.answer(prediction, _size(frame)), seconds, _size(frame))
@@ -212,21 +212,21 @@ def failure(job: Job, error: Exception) -> Outcome:
     return Outcome(job, None, reason, "".join(traceback.format_exception(error)))
 
 
-def _checked(model: TrackerModel[Any], method: str, found: Any, count: int, kind: type) -> list[Any]:
+def _checked(model: TrackerModel[Any], method: str, answers: Any, count: int, kind: type) -> list[Any]:
     """Return what a tracker gave back, or raise TrackerError where it is not a list of as many as it was asked for."""
     expected = f"expected a list of {count} {'state' if kind is object else kind.__name__}{'s' if count > 1 else ''}"
     where = f"{type(model).__name__}.{method}() returned"
-    if not isinstance(found, list | tuple):
-        raise TrackerError(f"{where} {_described(found)}; {expected}")
-    if len(found) != count:
-        raise TrackerError(f"{where} {len(found)} for {count} targets; {expected}")
-    for each in found:
+    if not isinstance(answers, list | tuple):
+        raise TrackerError(f"{where} {_described(answers)}; {expected}")
+    if len(answers) != count:
+        raise TrackerError(f"{where} {len(answers)} for {count} targets; {expected}")
+    for each in answers:
         if not isinstance(each, kind):
             raise TrackerError(f"{where} a list with {_described(each)}; {expected}")
         if isinstance(each, Prediction) and not isinstance(each.region, Region):
             found_region = _described(each.region)
             raise TrackerError(f"{where} a Prediction whose region is {found_region}; expected a Box, Polygon or Mask")
-    return list(found)
+    return list(answers)
 
 
 def _described(value: Any) -> str:

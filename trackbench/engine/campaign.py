@@ -132,16 +132,16 @@ def prepare(
             raise UsageError(f"--random-weights: {', '.join(names)} takes no checkpoint")
         say(f"{', '.join(drawn)}: random weights; the numbers say nothing about the tracker")
     groups = []
-    for found in opened:
-        chosen = select(found, list(sequences) if sequences else None, limit)
+    for dataset in opened:
+        chosen = select(dataset, list(sequences) if sequences else None, limit)
         if shard is not None:
             chosen = take_shard(chosen, *parse_shard(shard))
-        if len(found.sequences) < found.of:
-            say(f"{found.name}: {len(found.sequences)} of {found.of} sequences are in {found.root}")
+        if len(dataset.sequences) < dataset.of:
+            say(f"{dataset.name}: {len(dataset.sequences)} of {dataset.of} sequences are in {dataset.root}")
         groups.append(
             [
                 make_plan(
-                    choice.find(name, found.definition, protocol),
+                    choice.find(name, dataset.definition, protocol),
                     chosen,
                     runs,
                     protocol=protocol,

@@ -181,10 +181,10 @@ def _plans(work: Sequence[tuple[TrackerChoice, list[str]]], runs: Path, how: Map
 
 def _dotted(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     """Return a table with dotted keys, as after ``--set``."""
-    found: dict[str, Any] = {}
+    flat: dict[str, Any] = {}
     for key, value in table.items():
-        found |= _dotted(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
-    return found
+        flat |= _dotted(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
+    return flat
 
 
 def _place(dataset: str, folder: Path) -> str:

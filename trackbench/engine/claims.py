@@ -57,9 +57,9 @@ def process_started() -> float:
 def is_running(process: int, started: float) -> bool:
     """Whether the process of that number and start runs on this machine."""
     try:
-        found = psutil.Process(process)
+        running = psutil.Process(process)
         # The time of the boot, from which the start is counted, moves when the clock is set.
-        return bool(abs(found.create_time() - started) < 5 and found.status() != psutil.STATUS_ZOMBIE)
+        return bool(abs(running.create_time() - started) < 5 and running.status() != psutil.STATUS_ZOMBIE)
     except psutil.Error:
         return False
 
@@ -98,14 +98,14 @@ def live_workers(runs: Path) -> list[dict[str, Any]]:
 
     Of workers on other machines only a second look can tell whether they live: their ``beat`` goes up.
     """
-    found = []
+    workers = []
     for path in _files(runs / WORKERS, ".json", deep=False):
         worker = _read(path)
         if worker.get("machine") == machine() and not is_running(worker["process"], worker["process_started"]):
             path.unlink(missing_ok=True)
         elif worker:
-            found.append(worker)
-    return found
+            workers.append(worker)
+    return workers
 
 
 class Claims:
@@ -213,8 +213,8 @@ class Claims:
 
 def _files(folder: Path, suffix: str, deep: bool = True) -> list[Path]:
     try:
-        found = folder.rglob(f"*{suffix}") if deep else folder.glob(f"*{suffix}")
-        return sorted(path for path in found if path.is_file())
+        paths = folder.rglob(f"*{suffix}") if deep else folder.glob(f"*{suffix}")
+        return sorted(path for path in paths if path.is_file())
     except OSError:  # removed meanwhile
         return []
 
@@ -227,6 +227,6 @@ def _repetition(path: Path) -> int:
 def _read(path: Path) -> dict[str, Any]:
     """Return what a claim says; nothing where it is gone or being written."""
     with suppress(DataError):
-        found = read_json(path)
-        return found if isinstance(found, dict) else {}
+        document = read_json(path)
+        return document if isinstance(document, dict) else {}
     return {}

@@ -136,17 +136,17 @@ def submit(
 
 def slurm_jobs(runs: Path) -> list[dict[str, Any]]:
     """Return the jobs submitted for a folder of runs: ``job``, ``logs`` and, where SLURM still knows it, ``state``."""
-    found: list[dict[str, Any]] = []
+    jobs: list[dict[str, Any]] = []
     for path in sorted((runs / LOGS).glob("*.json")):
         for job in (read_json(path) or {}).get("jobs", []):
-            found.append({"job": job, "logs": str(runs / LOGS / job.partition("_")[0]), "state": None})
-    if found and shutil.which("squeue"):
-        command = ["squeue", "--noheader", "--array", "--format=%i %T", "--jobs", ",".join(job["job"] for job in found)]
+            jobs.append({"job": job, "logs": str(runs / LOGS / job.partition("_")[0]), "state": None})
+    if jobs and shutil.which("squeue"):
+        command = ["squeue", "--noheader", "--array", "--format=%i %T", "--jobs", ",".join(job["job"] for job in jobs)]
         printed = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30).stdout
         states = dict(line.split(maxsplit=1) for line in printed.splitlines() if " " in line.strip())
-        for job in found:
+        for job in jobs:
             job["state"] = states.get(job["job"])
-    return found
+    return jobs
 
 
 def run_on_ray(
@@ -185,7 +185,7 @@ def run_on_ray(
         except (ConnectionError, ValueError) as error:
             raise UsageError(f"--ray {address}: {str(error).splitlines()[0]}") from None
     try:
-        _with_actors(ray, plans, rules, workers, together, watch or (lambda found: None))
+        _with_actors(ray, plans, rules, workers, together, watch or (lambda state: None))
     finally:
         if started:
             ray.shutdown()

@@ -95,8 +95,8 @@ class Plan:
     def collect_failures(self) -> None:
         """Take the failures of all processes since the plan was made into ``failed``."""
         new = {failure_key(*key) for key in self.new_failures()}
-        found = self.folder.failures()
-        self.failed |= {key: str(found[key].get("reason")) for key in found if key in new}
+        failures = self.folder.failures()
+        self.failed |= {key: str(failures[key].get("reason")) for key in failures if key in new}
 
     def is_optional_repetition(self, task: Task) -> bool:
         """Whether a task is left out where the repetitions before it turn out the same."""

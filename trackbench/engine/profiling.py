@@ -78,10 +78,10 @@ class TimedNetwork:
     def __getattr__(self, name: str) -> Any:
         from torch import nn
 
-        found = getattr(self._network, name)
-        if isinstance(found, nn.Module):
-            return TimedNetwork(found, self._clock)
-        return self._clock.timed(found) if callable(found) else found
+        value = getattr(self._network, name)
+        if isinstance(value, nn.Module):
+            return TimedNetwork(value, self._clock)
+        return self._clock.timed(value) if callable(value) else value
 
 
 @dataclass
@@ -203,8 +203,8 @@ def _plain_model(spec: TrackerSpec) -> TrackerModel[Any]:
     """Return the model on the CPU with its network as defined, neither folded nor packed, and random weights."""
     models = [_plain_part(part) for part in spec.parts]
     if spec.refiner is None:
-        found: TrackerModel[Any] = models[0]
-        return found
+        model: TrackerModel[Any] = models[0]
+        return model
     from trackbench.trackers.refined import RefinedModel
 
     return RefinedModel(*models)
@@ -296,15 +296,15 @@ def speed_of(seconds: Sequence[float]) -> dict[str, float]:
 
 def _search_size(options: dict[str, Any]) -> int | None:
     """Return the side of the search region in pixels, where an option says it."""
-    found = options.get("search_size", options.get("instance_size"))
-    if found is None and isinstance(options.get("network"), dict):
-        found = options["network"].get("search_size")
-    return found if isinstance(found, int) else None
+    size = options.get("search_size", options.get("instance_size"))
+    if size is None and isinstance(options.get("network"), dict):
+        size = options["network"].get("search_size")
+    return size if isinstance(size, int) else None
 
 
 def _without_weights(identity: dict[str, Any]) -> dict[str, Any]:
     """Return an identity without its weights, of which no measurement here depends."""
-    found = {key: value for key, value in identity.items() if key not in ("weights_sha256", "random_weights")}
-    if isinstance(found.get("refiner"), dict):
-        found["refiner"] = _without_weights(found["refiner"])
-    return found
+    kept = {key: value for key, value in identity.items() if key not in ("weights_sha256", "random_weights")}
+    if isinstance(kept.get("refiner"), dict):
+        kept["refiner"] = _without_weights(kept["refiner"])
+    return kept

@@ -229,12 +229,12 @@ class Queue:
 
     def jobs(self) -> dict[int, list[Job]]:
         """Return all jobs that are left by the ``id`` of their model, the longest first; claims none."""
-        found: dict[int, list[Job]] = {id(model): [] for model in self.models}
+        jobs: dict[int, list[Job]] = {id(model): [] for model in self.models}
         for unit in sorted(self._units, key=lambda unit: -unit.frames):
             for task in unit.tasks:
                 job = self._job(unit, task)
-                found[id(job.model)].append(job)
-        return found
+                jobs[id(job.model)].append(job)
+        return jobs
 
     def _job(self, unit: _Unit, task: Task) -> Job:
         plan, model, run = self.plans[unit.plan], self.models[unit.plan], task.run

@@ -178,9 +178,9 @@ class _Engine:
     progress: Progress
     exact: bool
     alone: list[Job] = field(default_factory=list)
-    """To be run again, each alone."""
+    """Jobs to be run again, each alone."""
     smaller: deque[Job] = field(default_factory=deque)
-    """To be run again in smaller calls."""
+    """Jobs to be run again in smaller calls."""
 
     def run(self, work: Work, capacity: Capacity, turns: int) -> Iterator[Outcome]:
         """Run until nothing is under way and there is no more work now."""

@@ -5,8 +5,6 @@ What is unusual but can be used is noted; what cannot be used raises.
 
 from __future__ import annotations
 
-import hashlib
-from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -17,12 +15,12 @@ from numpy.typing import NDArray
 from trackbench.datasets.sequence import VideoSequence
 from trackbench.errors import DataError
 from trackbench.formats import discovery, reading
-from trackbench.formats.archives import Files
 from trackbench.formats.evidence import Form, Judge, frame_size, lacks_first, to_boxes
 from trackbench.formats.matlab import MatRun, read_mat
+from trackbench.formats.result_reader import ResultReader
 from trackbench.regions import Box, Region
 
-#: Sequences of which some tools write more leading frames than the truth has: OTB's toolkit starts Tiger1 at frame 6.
+#: Sequences with leading frames that the ground truth lacks in some tools' results: OTB's starts Tiger1 at frame 6.
 LEADING = {"Tiger1": 5}
 
 
@@ -67,7 +65,7 @@ class SequenceAligner:
     """Reads the files of one tracker.
 
     Args:
-        files: where they are.
+        reader: reads them by name.
         shape: how they are kept.
         how: how the numbers are to be read.
         read: reads a trajectory file; None: a box a line, or as the shape has it.
@@ -75,25 +73,21 @@ class SequenceAligner:
 
     def __init__(
         self,
-        files: Files,
+        reader: ResultReader,
         shape: discovery.Shape,
         how: ImportOptions,
         read: Callable[[bytes, str], reading.ParsedResult] | None = None,
     ) -> None:
-        self.files, self.shape, self.how, self.read = files, shape, how, read
-        self.hashes: dict[str, str] = {}
-        """File -> SHA-256 of all that was read."""
-        self.notes: dict[str, list[str]] = defaultdict(list)
-        """What happened -> the sequences or files to which it happened."""
+        self.reader, self.shape, self.how, self.read = reader, shape, how, read
+        self.notes = reader.notes
         self.tabs = False
         """Tabs separate the numbers."""
         self._shifts: list[tuple[float, float]] = []
-        self._present = set(files.names)
         self._judge = Judge(how.boxes)
         self._mat: tuple[str, list[MatRun]] | None = None
 
     def fit(self, entry: discovery.DiscoveredResult, sequence: VideoSequence, runs: int) -> Result:
-        """Return the trajectory of ``entry``, as long as the truth of ``sequence``.
+        """Return the trajectory of ``entry``, as long as the ground truth of ``sequence``.
 
         Args:
             entry: one of the tracker's files.
@@ -112,30 +106,30 @@ class SequenceAligner:
         if self.how.first_missing and expected is not None and len(boxes) == expected - 1:
             boxes, regions = np.vstack([given[:1], boxes]), None
             self.notes["without the first frame, filled with the given box"].append(name)
-        found = len(boxes)
+        lines = len(boxes)
         if expected is None:
             self.notes["the number of frames is not known here, lengths are not checked"].append(name)
-            expected = found
+            expected = lines
         skip = LEADING.get(name, 0)
-        if found != expected + skip:
+        if lines != expected + skip:
             skip = 0
-        late = found == expected - 1 and lacks_first(boxes, given)
+        late = lines == expected - 1 and lacks_first(boxes, given)
         hint = "line 1 fits the second frame better than the first: --first-missing puts the given box before it, "
         hint += "--pad-missing fills up the end"
-        if found < expected and not self.how.pad_missing:
+        if lines < expected and not self.how.pad_missing:
             way = hint if late else "--pad-missing fills up the file with frames without an answer"
-            raise DataError(f"{name}: {found} lines, the truth has {expected}; {way}")
+            raise DataError(f"{name}: {lines} lines, the ground truth has {expected}; {way}")
         if late:
             self.notes[f"one line short, and {hint}"].append(name)
-        seconds = [1 / trajectory.fps] * found if trajectory.fps else self._seconds(entry, found, runs)
-        scores = self._scores(entry, found)
+        seconds = [1 / trajectory.fps] * lines if trajectory.fps else self._seconds(entry, lines, runs)
+        scores = self._scores(entry, lines)
         if skip:
             self.notes[f"the first {skip} lines, which the benchmark omits, were dropped"].append(name)
-        elif found > expected:
-            self.notes["longer than the truth and cut"].append(f"{name} ({found} lines for {expected} frames)")
-        elif found < expected:
-            self.notes["shorter than the truth, the rest is without an answer"].append(
-                f"{name} ({found} lines for {expected} frames)"
+        elif lines > expected:
+            self.notes["longer than the ground truth and cut"].append(f"{name} ({lines} lines for {expected} frames)")
+        elif lines < expected:
+            self.notes["shorter than the ground truth, the rest is without an answer"].append(
+                f"{name} ({lines} lines for {expected} frames)"
             )
         kept = slice(skip, skip + expected)
         boxes, regions = boxes[kept].copy(), None if regions is None else regions[kept]
@@ -146,14 +140,14 @@ class SequenceAligner:
             regions = None if regions is None else (*regions, *[Box(*[np.nan] * 4)] * lacking)
         if trajectory.polygons:
             self.notes["polygons, reduced to their min-max boxes"].append(name)
-        self._look_at(boxes[: found - skip], name)
+        self._look_at(boxes[: lines - skip], name)
         self._shifts.append(tuple((boxes[0, :2] - sequence.ground_truth.boxes[0, :2]).tolist()))
         return Result(
             boxes,
             regions,
             [*seconds[kept], *[float("nan")] * lacking] if seconds else [],
             [*scores[kept], *[None] * lacking] if scores else [None] * expected,
-            found if lacking else None,
+            lines if lacking else None,
         )
 
     def _converted(self, trajectory: reading.ParsedResult, sequence: VideoSequence) -> NDArray[np.float64]:
@@ -183,7 +177,7 @@ class SequenceAligner:
         Raises:
             DataError: it is no trajectory.
         """
-        where, data = self.files.where(entry.file), self._read(entry.file)
+        where, data = self.reader.files.where(entry.file), self.reader.read(entry.file)
         if self.read is not None:
             return self.read(data, where)
         if self.shape == "own":
@@ -204,7 +198,7 @@ class SequenceAligner:
         """
         if self.shape != "mat":
             return [entry]
-        count = len(self._mat_runs(self._read(entry.file), self.files.where(entry.file)))
+        count = len(self._mat_runs(self.reader.read(entry.file), self.reader.files.where(entry.file)))
         return [replace(entry, run=number) for number in range(1, count + 1)]
 
     def _mat_runs(self, data: bytes, where: str) -> list[MatRun]:
@@ -213,73 +207,41 @@ class SequenceAligner:
         return self._mat[1]
 
     def _seconds(self, entry: discovery.DiscoveredResult, frames: int, runs: int) -> list[float]:
+        # GOT-10k's files have a column a run.
+        repetitions = runs if self.shape == "nested" else None
         for file in discovery.time_files(entry, self.shape):
-            if file not in self._present:
-                continue
-            where = self.files.where(file)
-            try:
-                times = reading.read_columns(self._read(file), where)
-            except DataError as error:
-                self.notes["times that cannot be read, left out"].append(str(error))
-                return []
-            # GOT-10k's files have a column a run; a single one beside several runs does not say whose it is.
-            column = 0 if times.shape[1] == runs == 1 or self.shape != "nested" else entry.run - 1
-            if len(times) == frames and self.shape == "nested" and 1 <= times.shape[1] <= column:
-                what = "times of fewer runs than there are, left out for the others"
-                said = f"{where} ({times.shape[1]} columns for {runs} runs)"
-                if said not in self.notes[what]:
-                    self.notes[what].append(said)
-                return []
-            if len(times) != frames or column >= times.shape[1] or (self.shape != "nested" and times.shape[1] > 1):
-                shape = f"{len(times)} lines of {times.shape[1]} for {frames} frames, run {entry.run}"
-                self.notes["times that do not fit, left out"].append(f"{where} ({shape})")
-                return []
-            values: list[float] = times[:, column].tolist()
-            return values
+            seconds = self.reader.seconds(file, frames, repetition=entry.run, repetitions=repetitions)
+            if seconds is not None:
+                return seconds
         return []
 
     def _scores(self, entry: discovery.DiscoveredResult, frames: int) -> list[float | None]:
         for file in discovery.score_files(entry, self.shape):
-            if file not in self._present:
-                continue
-            where = self.files.where(file)
-            try:
-                scores = reading.read_confidences(self._read(file), where)
-            except DataError as error:
-                self.notes["confidences that cannot be read, left out"].append(str(error))
-                return []
-            if len(scores) == frames - 1:  # without the frame on which the tracker was started
-                scores = [None, *scores]
-            if len(scores) != frames:
-                self.notes["confidences that do not fit, left out"].append(f"{where} ({len(scores)} for {frames})")
-                return []
-            return scores
+            scores = self.reader.values(file, frames, may_lack="first")
+            if scores is not None:
+                return scores
         return []
 
-    def _read(self, file: str) -> bytes:
-        data = self.files.read(file)
-        self.hashes[file] = hashlib.sha256(data).hexdigest()
-        return data
-
     def look_for_shift(self) -> None:
-        """Note if the numbers mean something else, or most first boxes miss the truth by exactly one pixel."""
+        """Note if the numbers mean something else, or most first boxes miss the ground truth by exactly one pixel."""
         if verdict := self._judge.verdict():
             self.notes[verdict] = []
             return
         for shift in (1.0, -1.0):
-            count = sum(np.allclose(found, shift, rtol=0, atol=1e-6) for found in self._shifts)
+            count = sum(np.allclose(first, shift, rtol=0, atol=1e-6) for first in self._shifts)
             if 2 * count > len(self._shifts):
-                what = f"{count} of {len(self._shifts)} first boxes miss the truth by {shift:+g} pixel in x and y"
+                share = f"{count} of {len(self._shifts)} first boxes"
+                what = f"{share} miss the ground truth by {shift:+g} pixel in x and y"
                 self.notes[f"{what} (another origin? then --offset {-shift:g})"] = []
 
 
 def expected_length(sequence: VideoSequence) -> int | None:
-    """Return how many frames a result of ``sequence`` has; None where neither truth nor images tell.
+    """Return how many frames a result of ``sequence`` has; None where neither ground truth nor images tell.
 
     Benchmarks that are scored by a server publish the first box only; there the images are counted.
 
     Raises:
-        DataError: the truth cannot be read.
+        DataError: the ground truth cannot be read.
     """
     if not sequence.only_first_annotated:
         return len(sequence)

@@ -93,10 +93,10 @@ def find_groups(files: Iterable[str], names: Names, suffix: str | None = None) -
         elif ending.lower() in endings and (names.is_name(stem) or not SIDE.fullmatch(stem)):
             label, shape, entry = _place(file, folder, stem, own)
             groups[label, shape].append(entry)
-    found = _join_runs([Group(label, shape, entries) for (label, shape), entries in groups.items()])
+    joined = _join_runs([Group(label, shape, entries) for (label, shape), entries in groups.items()])
     for folder, members in mats.items():
-        found += _split_mats(folder, members, names)
-    return sorted(found, key=lambda group: group.label)
+        joined += _split_mats(folder, members, names)
+    return sorted(joined, key=lambda group: group.label)
 
 
 def _is_below(folder: str, places: set[str]) -> bool:
@@ -117,8 +117,8 @@ def choose(
         groups = [group for group in groups if group.shape in FORMATS.get(tool).shapes]
     if not groups:
         kind = f" of the kind that {tool} writes" if tool else ""
-        found = f" (it holds {listed(seen, 3)}; results end in {', '.join(ENDINGS)})" if seen else ""
-        raise UsageError(f"{where}: holds no result files{kind}{found}")
+        contents = f" (it holds {listed(seen, 3)}; results end in {', '.join(ENDINGS)})" if seen else ""
+        raise UsageError(f"{where}: holds no result files{kind}{contents}")
     if only is not None:
         chosen = [group for group in groups if f"/{group.label}".endswith(f"/{only}")]
         if not chosen:

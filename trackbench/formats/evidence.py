@@ -107,7 +107,7 @@ class Judge:
             return None
         return (
             f"{count - self._near[self._form]} of {count} first boxes are not the given ones; read as {NAMES[best]} "
-            f"{self._near[best]} are, and the overlap with the truth is {mean[best]:.2f} instead of "
+            f"{self._near[best]} are, and the overlap with the ground truth is {mean[best]:.2f} instead of "
             f"{mean[self._form]:.2f}: --boxes {best} reads them so"
         )
 

@@ -1,4 +1,4 @@
-"""From a run of our store to the files that another tool reads."""
+"""Export a run of our store as the files that another tool reads."""
 
 from __future__ import annotations
 
@@ -70,17 +70,17 @@ def find_run(runs: Path, tracker: str, dataset: str, protocols: Sequence[str] = 
         if not Path(dataset).is_dir():
             raise
         name = re.sub(r"[^\w.+-]", "_", Path(dataset).resolve().name)
-    found = [run for run in stored_runs(runs, name) if run.key.protocol in protocols]
-    meant = labels_of(tracker, dict.fromkeys(run.key.tracker for run in found))
+    candidates = [run for run in stored_runs(runs, name) if run.key.protocol in protocols]
+    meant = labels_of(tracker, dict.fromkeys(run.key.tracker for run in candidates))
     if len(meant) > 1:
         raise UsageError(f"{runs}: '{tracker}' means several runs on {name}: {', '.join(meant)}; name one of them")
-    chosen = [run for run in found if run.key.tracker in meant]
+    chosen = [run for run in candidates if run.key.tracker in meant]
     if len(chosen) > 1:
         stored = ", ".join(run.key.protocol for run in chosen)
         raise UsageError(f"{runs}: holds results of '{tracker}' on {name} of {stored}; --protocol takes one")
     if chosen:
         return chosen[0]
-    hint = suggestion(tracker, [run.key.tracker for run in found])
+    hint = suggestion(tracker, [run.key.tracker for run in candidates])
     wanted = " or ".join(protocols)
     raise UsageError(f"{runs}: holds no {wanted} results of '{tracker}' on {name}{hint} (`trackbench list runs`)")
 
@@ -156,9 +156,9 @@ def benchmark_rows(dataset: str) -> tuple[dict[str, dict[str, str]], int | None]
     """Return the rows of the benchmark's table by sequence, and its number of sequences; a folder has neither."""
     if dataset not in DATASETS.names():
         return {}, None
-    found = DATASETS.get(dataset)
-    rows = {row["name"]: row for row in read_table(found)}
-    return rows, found.value.count or len(rows) or None
+    resolved = DATASETS.get(dataset)
+    rows = {row["name"]: row for row in read_table(resolved)}
+    return rows, resolved.value.count or len(rows) or None
 
 
 def _record(dataset: str) -> DatasetDefinition:

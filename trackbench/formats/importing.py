@@ -1,12 +1,11 @@
-"""From another tool's files to a run of our store.
+"""Import another tool's files as a run of our store.
 
-A plan is made first: it reads everything, matches names and lengths with the truth, and lists what does not fit. It is
-stored as a whole, or not at all unless the user asks for what fits. No image is opened.
+A plan is made first: it reads everything, matches names and lengths with the ground truth, and lists what does not fit.
+It is stored as a whole, or not at all unless the user asks for what fits. No image is opened.
 """
 
 from __future__ import annotations
 
-import hashlib
 import math
 import re
 import sys
@@ -15,17 +14,17 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from trackbench.datasets.sequence import Dataset
-from trackbench.errors import DataError, UsageError, reason
+from trackbench.errors import DataError, UsageError
 from trackbench.formats import discovery
 from trackbench.formats.alignment import ImportOptions, Result, SequenceAligner
 from trackbench.formats.archives import Files, open_files
 from trackbench.formats.names import Names
 from trackbench.formats.reading import ParsedResult
+from trackbench.formats.result_reader import ImportProblem, ResultReader
 from trackbench.formats.writers import FORMATS
-from trackbench.quoting import listed
 from trackbench.regions import Box, Region
 from trackbench.results.manifest import open_or_create_manifest, session_name
 from trackbench.results.store import RunFolder, RunKey
@@ -33,13 +32,6 @@ from trackbench.version import VERSION
 
 #: Bytes of the longest name that file systems take.
 MAX_NAME = 255
-
-
-class ImportProblem(NamedTuple):
-    """A file that does not fit, and why."""
-
-    file: str
-    reason: str
 
 
 @dataclass
@@ -223,9 +215,9 @@ class _Importer:
     ) -> None:
         self.files, self.group, self.names, self.dataset, self.how = files, group, names, dataset, how
         self._sequences = {sequence.name: sequence for sequence in dataset.sequences}
-        self._fitter = SequenceAligner(files, group.shape, how, read)
-        self._notes = self._fitter.notes
-        self._faults: list[ImportProblem] = []
+        self._reader = ResultReader(files)
+        self._aligner = SequenceAligner(self._reader, group.shape, how, read)
+        self._notes, self._faults = self._reader.notes, self._reader.problems
         self._unneeded: list[str] = []
         """Results of sequences that the data set does not have."""
 
@@ -235,42 +227,32 @@ class _Importer:
             repetition = 0
             for entry in self._runs(entries):
                 try:
-                    result = self._fitter.fit(entry, self._sequences[sequence], len(entries))
+                    result = self._aligner.fit(entry, self._sequences[sequence], len(entries))
                 except DataError as error:
-                    where = self.files.where(entry.file)
-                    self._faults.append(ImportProblem(where, reason(error, where)))
+                    self._reader.reject(entry.file, error)
                     continue
                 repetition += 1
                 results[sequence, repetition] = result
         self._compare_runs(results)
-        self._fitter.look_for_shift()
+        self._aligner.look_for_shift()
         tool = tool or discovery.guess_tool(
-            self.group, self.files.names, self.dataset.definition.family, self._fitter.tabs
+            self.group, self.files.names, self.dataset.definition.family, self._aligner.tabs
         )
-        listing = "".join(f"{digest}  {file}\n" for file, digest in sorted(self._fitter.hashes.items()))
-        source = {
-            "tool": tool,
-            "path": str(self.files.path),
-            "group": self.group.label,
-            "files": len(self._fitter.hashes),
-            "sha256": hashlib.sha256(listing.encode("utf-8", "surrogateescape")).hexdigest(),
-            "options": self.how.document(),
-        }
-        warnings = [": ".join(filter(None, (what, listed(where)))) for what, where in self._notes.items()]
-        return ImportPlan(name, self.dataset, source, results, sorted(self._faults), warnings)
+        source = self._reader.source(tool, self.group.label, self.how.document())
+        return ImportPlan(name, self.dataset, source, results, sorted(self._faults), self._reader.warnings())
 
     def _runs(self, entries: list[discovery.DiscoveredResult]) -> list[discovery.DiscoveredResult]:
         runs: list[discovery.DiscoveredResult] = []
         for entry in entries:
             try:
-                runs += self._fitter.runs_of(entry)
+                runs += self._aligner.runs_of(entry)
             except DataError:  # fitting it says why
                 runs.append(entry)
         return runs
 
     def _matched(self) -> dict[str, list[discovery.DiscoveredResult]]:
         """Return the entries of each sequence, by run; what names none, or the same twice, is a fault."""
-        found: dict[str, dict[int, discovery.DiscoveredResult]] = defaultdict(dict)
+        matched: dict[str, dict[int, discovery.DiscoveredResult]] = defaultdict(dict)
         for entry in self.group.entries:
             where = self.files.where(entry.file)
             try:
@@ -282,28 +264,28 @@ class _Importer:
                 self._unknown(entry, where)
             elif sequence not in self._sequences:
                 self._notes[f"not on disk in {self.dataset.root}, so not imported"].append(sequence)
-            elif (other := found[sequence].get(entry.run)) is not None:
-                reason = f"is {sequence}, and so is {self.files.where(other.file)}; remove one"
-                self._faults.append(ImportProblem(where, reason))
+            elif (other := matched[sequence].get(entry.run)) is not None:
+                twice = f"is {sequence}, and so is {self.files.where(other.file)}; remove one"
+                self._faults.append(ImportProblem(where, twice))
             else:
-                found[sequence][entry.run] = entry
-        if self._unneeded and set(found) >= set(self._sequences):
+                matched[sequence][entry.run] = entry
+        if self._unneeded and set(matched) >= set(self._sequences):
             note = f"{len(self._unneeded)} results of a larger benchmark are of no use on {self.dataset.name}"
             self._notes[note] += [Path(where).stem for where in self._unneeded]
         else:
             reason = "is no sequence of " + self.dataset.name
             self._faults += [ImportProblem(where, f"'{Path(where).stem}' {reason}") for where in self._unneeded]
-        if not any(found.values()) and not self._notes:
+        if not any(matched.values()) and not self._notes:
             first, expected = self.group.entries[0].written, self.dataset.sequences[0].name
             raise DataError(
                 f"{self.files.path}: no file names a sequence of {self.dataset.name} "
                 f"(found '{first}', expected names like '{expected}')"
             )
-        return {sequence: [runs[run] for run in sorted(runs)] for sequence, runs in found.items() if runs}
+        return {sequence: [runs[run] for run in sorted(runs)] for sequence, runs in matched.items() if runs}
 
     def _unknown(self, entry: discovery.DiscoveredResult, where: str) -> None:
         try:
-            self._fitter.trajectory(entry)
+            self._aligner.trajectory(entry)
         except DataError:
             self._notes["no result files, left aside"].append(where)
             return

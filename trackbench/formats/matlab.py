@@ -61,15 +61,15 @@ def read_mat(data: bytes, where: str, *, whole: bool = False) -> list[MatRun]:
             f"{where}: holds no variable 'results' (it holds {listed(k for k in content if k[:2] != '__')})"
         )
     results = content["results"]
-    found = [results] if isinstance(results, dict) else list(np.ravel(results)[:MAX_RUNS])
-    if not found or not all(isinstance(result, dict) and "res" in result for result in found):
+    structs = [results] if isinstance(results, dict) else list(np.ravel(results)[:MAX_RUNS])
+    if not structs or not all(isinstance(result, dict) and "res" in result for result in structs):
         raise DataError(f"{where}: 'results' is no struct with 'res'")
     if whole:
-        return [_run(result, where) for result in found]
-    if len(found) > 1 and any("shiftType" in result or "shiftTypeSet" in result for result in found):
-        raise DataError(f"{where}: holds {len(found)} runs of a spatial robustness evaluation: --protocol sre")
-    starts = {shown(result.get("startFrame")) for result in found}
-    return [_run(result, where) for result in found[: 1 if len(starts) > 1 else None]]
+        return [_run(result, where) for result in structs]
+    if len(structs) > 1 and any("shiftType" in result or "shiftTypeSet" in result for result in structs):
+        raise DataError(f"{where}: holds {len(structs)} runs of a spatial robustness evaluation: --protocol sre")
+    starts = {shown(result.get("startFrame")) for result in structs}
+    return [_run(result, where) for result in structs[: 1 if len(starts) > 1 else None]]
 
 
 def _run(result: dict[str, Any], where: str) -> MatRun:

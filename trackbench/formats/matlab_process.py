@@ -55,8 +55,8 @@ class MatlabProcess:
                 raise MatlabError("is not a readable MATLAB file: it makes the reader crash") from None
         if said:
             raise MatlabError(said)
-        found: dict[str, Any] = content
-        return found
+        variables: dict[str, Any] = content
+        return variables
 
     def close(self) -> None:
         """End the process."""

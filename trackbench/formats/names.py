@@ -59,8 +59,8 @@ class Names:
         spellings += [prefix + written for prefix in PREFIXES]
         for spelling in spellings:
             for form, index in self._steps:
-                if found := index.get(form(spelling)):
-                    return found
+                if match := index.get(form(spelling)):
+                    return match
         return []
 
     def match(self, written: str) -> str | None:
@@ -69,10 +69,10 @@ class Names:
         Raises:
             DataError: it can mean two.
         """
-        found = self.hits(written)
-        if len(found) > 1:
-            raise DataError(f"'{written}' can mean {' or '.join(found)}; rename the file")
-        return found[0] if found else None
+        hits = self.hits(written)
+        if len(hits) > 1:
+            raise DataError(f"'{written}' can mean {' or '.join(hits)}; rename the file")
+        return hits[0] if hits else None
 
 
 def written_name(name: str, tool: str, record: DatasetDefinition) -> str:

@@ -91,11 +91,11 @@ def read_json_result(data: bytes, where: str) -> ParsedResult:
     except (ValueError, RecursionError) as error:
         raise DataError(f"{where}: not valid JSON: {unforeseen(error)}") from None
     values = list(document.values()) if isinstance(document, dict) else [document]
-    found = [value for value in values if isinstance(value, list) and value and isinstance(value[0], list)]
-    if len(found) != 1:
-        raise DataError(f"{where}: holds {len(found)} lists of boxes; expected one, as in [[x, y, w, h], ...]")
+    lists = [value for value in values if isinstance(value, list) and value and isinstance(value[0], list)]
+    if len(lists) != 1:
+        raise DataError(f"{where}: holds {len(lists)} lists of boxes; expected one, as in [[x, y, w, h], ...]")
     rows: list[list[float]] = []
-    for number, row in enumerate(found[0], 1):
+    for number, row in enumerate(lists[0], 1):
         if not isinstance(row, list) or any(isinstance(v, bool) or not isinstance(v, int | float) for v in row):
             raise DataError(f"{where}: box {number} is {shown(row)}; expected numbers [x, y, w, h]")
         rows.append([_as_float(v) for v in row])
@@ -166,9 +166,9 @@ def _named_columns(data: bytes) -> list[int] | None:
     line = data[:MAX_ROW].partition(b"\n")[0].decode("utf-8-sig", "replace")
     names = [word.strip().strip("\"'").lower() for word in _split(line)]
     for form in (BOX_NAMES, CORNER_NAMES):
-        found = [[index for index, name in enumerate(names) if name in known] for known in form]
-        if all(len(indices) == 1 for indices in found) and b"\n" in data:
-            return [indices[0] for indices in found]
+        indices_of = [[index for index, name in enumerate(names) if name in known] for known in form]
+        if all(len(indices) == 1 for indices in indices_of) and b"\n" in data:
+            return [indices[0] for indices in indices_of]
     return None
 
 
@@ -241,7 +241,7 @@ def _rectangular(rows: list[list[float]], where: str, first: int) -> NDArray[np.
     for number, row in enumerate(rows, first):
         if len(row) != columns or columns not in {4, 8}:
             expected = f"{columns}, as in line {first}" if columns in {4, 8} else "4 (x, y, w, h) or 8 (a polygon)"
-            found = "line {} is blank" if not row else "line {}: {} number{}"
-            found = found.format(number, len(row), "" if len(row) == 1 else "s")
-            raise DataError(f"{where}: {found}; expected {expected}")
+            actual = "line {} is blank" if not row else "line {}: {} number{}"
+            actual = actual.format(number, len(row), "" if len(row) == 1 else "s")
+            raise DataError(f"{where}: {actual}; expected {expected}")
     return np.array(rows, np.float64)

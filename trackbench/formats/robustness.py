@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 
 import numpy as np
 
 from trackbench.datasets.sequence import Dataset, VideoSequence
-from trackbench.errors import DataError, UsageError, reason
+from trackbench.errors import DataError, UsageError
 from trackbench.formats import discovery
 from trackbench.formats.alignment import Result
 from trackbench.formats.archives import open_files
-from trackbench.formats.importing import ImportProblem, check_name, distinct
+from trackbench.formats.importing import check_name, distinct
 from trackbench.formats.matlab import read_mat
 from trackbench.formats.names import Names
+from trackbench.formats.result_reader import ResultReader
 from trackbench.formats.vot import VotPlan
 from trackbench.protocols.robustness import segment_names, segment_starts, shift_names
 from trackbench.regions import STARTED, Box, Region
@@ -47,29 +47,18 @@ def plan_robustness_import(
     known = {sequence.name: sequence for sequence in dataset.sequences}
     origin = dataset.definition.origin
     results: dict[tuple[str, int], Result] = {}
-    faults: list[ImportProblem] = []
-    hashes: dict[str, str] = {}
+    reader = ResultReader(files)
     for entry in group.entries:
-        where, data = files.where(entry.file), files.read(entry.file)
         try:
             sequence = known.get(names.match(entry.written) or "")
             if sequence is None:
                 raise DataError(f"'{entry.written}' is no sequence of {dataset.name} on disk")
-            results |= _results(data, where, sequence, protocol, origin)
-            hashes[entry.file] = hashlib.sha256(data).hexdigest()
+            results |= _results(reader.read(entry.file), files.where(entry.file), sequence, protocol, origin)
         except DataError as error:
-            faults.append(ImportProblem(where, reason(error, where)))
-    listing = "".join(f"{digest}  {file}\n" for file, digest in sorted(hashes.items()))
-    source = {
-        "tool": "otb-mat",
-        "path": str(files.path),
-        "group": group.label,
-        "files": len(hashes),
-        "sha256": hashlib.sha256(listing.encode("utf-8", "surrogateescape")).hexdigest(),
-        "options": {"protocol": protocol},
-    }
+            reader.reject(entry.file, error)
+    source = reader.source("otb-mat", group.label, {"protocol": protocol})
     runs = {one.name: set(_starts(one, protocol, origin)) for one in dataset.sequences}
-    return VotPlan(name, dataset.under(protocol), source, results, sorted(faults), [], runs)
+    return VotPlan(name, dataset.under(protocol), source, results, sorted(reader.problems), reader.warnings(), runs)
 
 
 def _starts(sequence: VideoSequence, protocol: str, origin: int) -> dict[str, int]:
@@ -82,11 +71,11 @@ def _results(
     data: bytes, where: str, sequence: VideoSequence, protocol: str, origin: int
 ) -> dict[tuple[str, int], Result]:
     """Return the runs of one file by their names; the first box becomes the code of a start."""
-    starts, found = _starts(sequence, protocol, origin), read_mat(data, where, whole=True)
-    if len(found) != len(starts):
-        raise DataError(f"{where}: holds {len(found)} runs; {protocol.upper()} of {sequence.name} has {len(starts)}")
+    starts, mat_runs = _starts(sequence, protocol, origin), read_mat(data, where, whole=True)
+    if len(mat_runs) != len(starts):
+        raise DataError(f"{where}: holds {len(mat_runs)} runs; {protocol.upper()} of {sequence.name} has {len(starts)}")
     results = {}
-    for number, ((name, start), run) in enumerate(zip(starts.items(), found, strict=True), 1):
+    for number, ((name, start), run) in enumerate(zip(starts.items(), mat_runs, strict=True), 1):
         length = len(sequence) - start
         if len(run.boxes) != length:
             raise DataError(

@@ -73,19 +73,19 @@ def read_entries(path: Path, family: str) -> list[Entry]:
             document = json.loads(text)
         except ValueError as error:
             raise DataError(f"{path}: is no JSON: {error}") from None
-        found = list(_entries(document, "", NAMES[family]))
+        entries = list(_entries(document, "", NAMES[family]))
     elif start == "<":
         tables = _Tables()
         tables.feed(text)
-        found = [entry for rows in tables.tables for entry in _of_table(rows, NAMES[family])]
+        entries = [entry for rows in tables.tables for entry in _of_table(rows, NAMES[family])]
     else:
         first = text.splitlines()[0] if text.strip() else ""
         mark = max(",;\t", key=first.count)
-        found = _of_table(list(csv.reader(StringIO(text), delimiter=mark)), NAMES[family])
-    if not found:
+        entries = _of_table(list(csv.reader(StringIO(text), delimiter=mark)), NAMES[family])
+    if not entries:
         names = ", ".join(metric(key).title for key in NAMES[family] if key != "fps")
         raise DataError(f"{path}: holds no score of {family} (looked for {names} in JSON, CSV or an HTML table)")
-    return [Entry(name, as_fractions(values, str(path))) for name, values in found]
+    return [Entry(name, as_fractions(values, str(path))) for name, values in entries]
 
 
 def choose_entry(entries: Sequence[Entry], only: str | None, path: Path) -> Entry:
@@ -170,7 +170,7 @@ def _of_table(
     rows: Sequence[Sequence[str]], names: Mapping[str, tuple[str, ...]]
 ) -> list[tuple[str, dict[str, float]]]:
     """Return the entries of a table with a line a tracker, whose first line with names of metrics is its head."""
-    found: list[tuple[str, dict[str, float]]] = []
+    entries: list[tuple[str, dict[str, float]]] = []
     head: Sequence[str] | None = None
     for row in rows:
         keys = [_key(cell, names) for cell in row]
@@ -188,8 +188,8 @@ def _of_table(
                 values.setdefault(key, number)
         if any(key != "fps" for key in values):
             titles = [title for title in cells if _plain(title) in _TRACKER]
-            found.append((cells[titles[0]].strip() if titles else "", values))
-    return found
+            entries.append((cells[titles[0]].strip() if titles else "", values))
+    return entries
 
 
 def _number(cell: str) -> float | None:

@@ -28,17 +28,18 @@ def server_family(dataset: str) -> str:
     Raises:
         UsageError: no server scores the data set.
     """
-    found = DATASETS.get(dataset)
-    if found.value.truth != "initial" or found.value.server not in NAMES:
+    resolved = DATASETS.get(dataset)
+    if resolved.value.truth != "initial" or resolved.value.server not in NAMES:
         scored = [
             other.name
             for other in DATASETS.readable()
             if other.value.truth == "initial" and other.value.server in NAMES
         ]
         raise UsageError(
-            f"{found.name}: no server scores it; expected {' or '.join(scored)} (`trackbench import` brings in answers)"
+            f"{resolved.name}: no server scores it; expected {' or '.join(scored)} "
+            "(`trackbench import` brings in predictions)"
         )
-    return found.value.server or ""
+    return resolved.value.server or ""
 
 
 def source_of(path: Path, entry: str) -> dict[str, Any]:
@@ -71,8 +72,8 @@ def keep_server_scores(
         UsageError: the name cannot be a run's, or other scores are stored under it.
     """
     check_name(name)
-    found = DATASETS.get(dataset)
-    folder = RunFolder(runs, RunKey(name, found.name, found.value.protocol))
+    resolved = DATASETS.get(dataset)
+    folder = RunFolder(runs, RunKey(name, resolved.name, resolved.value.protocol))
     before = read_server_scores(folder)
     if before is not None and before.metrics != metrics and not restart:
         raise UsageError(f"{folder.path}: holds other scores of the server; --restart replaces them")
@@ -80,9 +81,9 @@ def keep_server_scores(
         identity = {
             "imported": True,
             "scores": origin,
-            "dataset": found.name,
-            "dataset_version": found.value.version,
-            "protocol": found.value.protocol,
+            "dataset": resolved.name,
+            "dataset_version": resolved.value.version,
+            "protocol": resolved.value.protocol,
         }
         manifest = open_or_create_manifest(folder, identity)
         folder.write_manifest(manifest | {"title": name, "imported": True, "source": source})

@@ -14,9 +14,8 @@ write the same tree, text only.
 
 from __future__ import annotations
 
-import hashlib
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,13 +25,14 @@ import numpy as np
 
 from trackbench.datasets.anchors import anchor_at, anchored_name, find_anchors, split_anchored
 from trackbench.datasets.sequence import Dataset, VideoSequence
-from trackbench.errors import DataError, UsageError, reason
+from trackbench.errors import DataError, UsageError
 from trackbench.files import write_bytes
 from trackbench.formats import reading
 from trackbench.formats.alignment import Result
 from trackbench.formats.archives import Files, open_files
 from trackbench.formats.exporting import Export, benchmark_rows
-from trackbench.formats.importing import ImportPlan, ImportProblem, check_name
+from trackbench.formats.importing import ImportPlan, check_name
+from trackbench.formats.result_reader import ResultReader
 from trackbench.quoting import listed
 from trackbench.regions import STARTED, UNKNOWN, Region, format_region, parse_region, region_to_box
 from trackbench.regions.binary import format_trajectory, parse_trajectory
@@ -127,7 +127,7 @@ def trajectory_files(
     return files
 
 
-class _Found(NamedTuple):
+class _VotFile(NamedTuple):
     """A trajectory file."""
 
     file: str
@@ -175,11 +175,12 @@ def plan_vot_import(
     check_name(name)
     anchored = protocol == "multistart" or (protocol == "realtime" and dataset.protocol == "multistart")
     files = open_files(path)
-    label, found = _choose(files, protocol, 8 if anchored else 3, only)
-    reader = _Reader(files, pad_missing)
+    label, entries = _choose(files, protocol, 8 if anchored else 3, only)
+    reader = ResultReader(files)
     known = {sequence.name: sequence for sequence in dataset.sequences}
     results: dict[tuple[str, int], Result] = {}
-    for entry in found:
+    repetitions = Counter(entry.sequence for entry in entries)
+    for entry in entries:
         sequence = known.get(entry.sequence)
         try:
             if sequence is None:
@@ -188,34 +189,26 @@ def plan_vot_import(
             if anchored:
                 length = anchor_at(sequence, int(entry.number)).length(length)
             key = (f"{entry.sequence}_{entry.number}", 1) if anchored else (entry.sequence, int(entry.number))
-            results[key] = reader.result(entry, length, anchored)
+            count = None if anchored else repetitions[entry.sequence]
+            results[key] = _read_result(reader, entry, length, pad_missing=pad_missing, repetitions=count)
         except DataError as error:
-            where = files.where(entry.file)
-            reader.faults.append(ImportProblem(where, reason(error, where)))
+            reader.reject(entry.file, error)
     wanted = {name: runs_of(sequence) if anchored else {name} for name, sequence in known.items()}
-    listing = "".join(f"{digest}  {file}\n" for file, digest in sorted(reader.hashes.items()))
-    source = {
-        "tool": "vot",
-        "path": str(files.path),
-        "group": label,
-        "files": len(reader.hashes),
-        "sha256": hashlib.sha256(listing.encode("utf-8", "surrogateescape")).hexdigest(),
-        "options": {"pad_missing": pad_missing},
-    }
-    warnings = [f"{what}: {listed(where)}" for what, where in reader.notes.items()]
-    return VotPlan(name, dataset.under(protocol), source, results, sorted(reader.faults), warnings, of=wanted)
+    source = reader.source("vot", label, {"pad_missing": pad_missing})
+    problems = sorted(reader.problems)
+    return VotPlan(name, dataset.under(protocol), source, results, problems, reader.warnings(), of=wanted)
 
 
-def _choose(files: Files, protocol: str, digits: int, only: str | None) -> tuple[str, list[_Found]]:
+def _choose(files: Files, protocol: str, digits: int, only: str | None) -> tuple[str, list[_VotFile]]:
     """Return the folder of the experiment to import, and its trajectories in the order of sequences and numbers."""
-    groups: dict[str, dict[str, _Found]] = defaultdict(dict)
+    groups: dict[str, dict[str, _VotFile]] = defaultdict(dict)
     for file in files.names:
         match = _FILE.fullmatch(file)
         if match is None or len(match["number"]) != digits:
             continue
-        group, found = groups[match["above"] or ""], _Found(file, match["sequence"], match["number"])
-        if match["kind"] == "txt" or found.stem not in group:
-            group[found.stem] = found
+        group, entry = groups[match["above"] or ""], _VotFile(file, match["sequence"], match["number"])
+        if match["kind"] == "txt" or entry.stem not in group:
+            group[entry.stem] = entry
     if not groups:
         shape = "SEQUENCE_00000000" if digits == 8 else "SEQUENCE_001"
         raise UsageError(f"{files.path}: holds no results of {protocol}; expected files SEQUENCE/{shape}.bin or .txt")
@@ -229,7 +222,7 @@ def _choose(files: Files, protocol: str, digits: int, only: str | None) -> tuple
     if len(labels) > 1:
         raise UsageError(f"{files.path}: holds {listed(labels)}; --only takes one TRACKER or TRACKER/EXPERIMENT")
     chosen = groups[labels[0]].values()
-    return labels[0], sorted(chosen, key=lambda found: (found.sequence, found.number))
+    return labels[0], sorted(chosen, key=lambda entry: (entry.sequence, entry.number))
 
 
 def runs_of(sequence: VideoSequence) -> set[str]:
@@ -237,92 +230,59 @@ def runs_of(sequence: VideoSequence) -> set[str]:
     return {anchored_name(sequence.name, frame) for frame in find_anchors(sequence)}
 
 
-class _Reader:
-    """Reads trajectories with their times and confidences."""
+def _read_result(
+    reader: ResultReader, entry: _VotFile, length: int, *, pad_missing: bool, repetitions: int | None
+) -> Result:
+    """Return the trajectory of ``length`` frames in a file, with its times and confidences.
 
-    def __init__(self, files: Files, pad_missing: bool) -> None:
-        self.files, self._pad = files, pad_missing
-        self.hashes: dict[str, str] = {}
-        self.notes: dict[str, list[str]] = defaultdict(list)
-        self.faults: list[ImportProblem] = []
-        self._present = set(files.names)
+    Args:
+        reader: reads the files.
+        entry: which one.
+        length: how many frames there are.
+        pad_missing: fill up a short trajectory with code 0.
+        repetitions: how many the sequence has; None: the file is of an anchor.
 
-    def result(self, entry: _Found, length: int, anchored: bool) -> Result:
-        """Return the trajectory of ``length`` frames in a file.
+    Raises:
+        DataError: it is malformed, of another length, or does not begin with the code of a start.
+    """
+    regions = _read_regions(reader, entry.file)
+    given = len(regions)
+    if given > length or (given < length and not pad_missing):
+        hint = "; --pad-missing fills it up with frames without an answer" if given < length else ""
+        raise DataError(f"{given} regions; expected {length}{hint}")
+    if regions[:1] != [STARTED]:
+        first = f"'{format_region(regions[0])[:40]}'" if regions else "nothing"
+        raise DataError(f"begins with {first}; expected 1, the code of a start")
+    if given < length:
+        reader.notes["shorter than the sequence, the rest is without an answer"].append(entry.stem.rpartition("/")[2])
+    regions += [UNKNOWN] * (length - given)
+    boxes = np.array([region_to_box(region).numbers() for region in regions], np.float64).reshape(-1, 4)
+    seconds = reader.values(f"{entry.stem}_time.value", given, may_lack="last", what="times")
+    if not seconds and repetitions is not None:
+        older = f"{entry.stem.removesuffix(entry.number)}time.txt"
+        columns = reader.seconds(older, given, repetition=int(entry.number), repetitions=repetitions)
+        seconds = None if columns is None else list(columns)
+    scores = reader.values(f"{entry.stem}_confidence.value", given, may_lack="last")
+    lacking = length - given
+    return Result(
+        boxes,
+        tuple(regions),
+        [float("nan") if v is None else v for v in [*seconds, *[None] * lacking]] if seconds else [],
+        [*scores, *[None] * lacking] if scores else [None] * length,
+    )
 
-        Raises:
-            DataError: it is malformed, of another length, or does not begin with the code of a start.
-        """
-        regions = self._regions(entry.file)
-        found = len(regions)
-        if found > length or (found < length and not self._pad):
-            hint = "; --pad-missing fills it up with frames without an answer" if found < length else ""
-            raise DataError(f"{found} regions; expected {length}{hint}")
-        if regions[:1] != [STARTED]:
-            first = f"'{format_region(regions[0])[:40]}'" if regions else "nothing"
-            raise DataError(f"begins with {first}; expected 1, the code of a start")
-        if found < length:
-            self.notes["shorter than the sequence, the rest is without an answer"].append(entry.stem.rpartition("/")[2])
-        regions += [UNKNOWN] * (length - found)
-        boxes = np.array([region_to_box(region).numbers() for region in regions], np.float64).reshape(-1, 4)
-        seconds = self._values(f"{entry.stem}_time.value", found)
-        if seconds is None and not anchored:
-            seconds = self._column(f"{entry.stem.removesuffix(entry.number)}time.txt", int(entry.number) - 1, found)
-        scores = self._values(f"{entry.stem}_confidence.value", found)
-        lacking = length - found
-        return Result(
-            boxes,
-            tuple(regions),
-            [float("nan") if v is None else v for v in [*seconds, *[None] * lacking]] if seconds else [],
-            [*scores, *[None] * lacking] if scores else [None] * length,
-        )
 
-    def _regions(self, file: str) -> list[Region]:
-        data = self._read(file)
-        if file.endswith(".bin"):
-            return parse_trajectory(data)
-        regions = []
-        for number, line in enumerate(reading.decode(data, self.files.where(file)).rstrip().splitlines(), 1):
-            try:
-                regions.append(parse_region(line))
-            except DataError as error:
-                raise DataError(f"line {number}: {error}") from None
-        return regions
-
-    def _values(self, file: str, length: int) -> list[float | None] | None:
-        """Return the numbers of a ``.value`` file, None for its blank lines; None where it is not there or not fit."""
-        if file not in self._present:
-            return None
-        where = self.files.where(file)
-        lines = reading.decode(self._read(file), where).splitlines()
+def _read_regions(reader: ResultReader, file: str) -> list[Region]:
+    data = reader.read(file)
+    if file.endswith(".bin"):
+        return parse_trajectory(data)
+    regions = []
+    for number, line in enumerate(reading.decode(data, reader.files.where(file)).rstrip().splitlines(), 1):
         try:
-            values = [float(line) if line.strip() else None for line in lines]
-        except ValueError:
-            values = []
-        if len(values) > length or not values:
-            self.notes["values that do not fit, left out"].append(where)
-            return None
-        # Blank lines at the end may be lost on the way.
-        return values + [None] * (length - len(values))
-
-    def _column(self, file: str, column: int, length: int) -> list[float | None] | None:
-        if file not in self._present:
-            return None
-        where = self.files.where(file)
-        try:
-            times = reading.read_columns(self._read(file), where)
+            regions.append(parse_region(line))
         except DataError as error:
-            self.notes["times that cannot be read, left out"].append(str(error))
-            return None
-        if len(times) != length or column >= times.shape[1]:
-            self.notes["times that do not fit, left out"].append(where)
-            return None
-        return list(times[:, column].tolist())
-
-    def _read(self, file: str) -> bytes:
-        data = self.files.read(file)
-        self.hashes[file] = hashlib.sha256(data).hexdigest()
-        return data
+            raise DataError(f"line {number}: {error}") from None
+    return regions
 
 
 def _text(lines: Iterable[str]) -> bytes:

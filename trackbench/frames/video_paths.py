@@ -61,11 +61,11 @@ class _Decoder:
             if self._frames is None or index < self._next:
                 self._restart(index)
             assert self._frames is not None
-            for found in self._frames:
-                self._next = found.index + 1
-                self._keep(found.index, found.image)
-                if found.index == index:
-                    return found.image
+            for candidate in self._frames:
+                self._next = candidate.index + 1
+                self._keep(candidate.index, candidate.image)
+                if candidate.index == index:
+                    return candidate.image
             self._frames = None
             raise DataError(f"{self.video}: has {count_frames(self.video)} frames; frame {index + 1} was asked for")
 

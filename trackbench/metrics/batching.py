@@ -1,4 +1,4 @@
-"""All frames of all sequences in one row of arrays, with predictions brought to the length of their truth."""
+"""All frames of all sequences in one row of arrays, with predictions brought to the length of their ground truth."""
 
 from __future__ import annotations
 
@@ -54,12 +54,12 @@ def stack(
     """Join the frames of all sequences by the convention's rules for lengths, bad predictions and first frames.
 
     Args:
-        truths: the annotations of S >= 1 sequences.
+        ground_truths: the annotations of S >= 1 sequences.
         predictions: for each sequence (M, 4), the first frame's included.
         convention: the rules.
 
     Raises:
-        DataError: predictions do not fit their truth, or hold what the convention refuses.
+        DataError: predictions do not fit their ground truth, or hold what the convention refuses.
     """
     if not ground_truths or len(ground_truths) != len(predictions):
         raise ValueError(
@@ -112,14 +112,14 @@ def _check(ground_truth: SequenceGroundTruth, boxes: Floats) -> None:
 
 def _length(ground_truth: SequenceGroundTruth, boxes: Floats, convention: Convention) -> int:
     """Return how many frames of the sequence are judged."""
-    found, expected = len(boxes), len(ground_truth.boxes)
-    rule = convention.longer if found > expected else convention.shorter
-    if found != expected and rule == "error":
+    length, expected = len(boxes), len(ground_truth.boxes)
+    rule = convention.longer if length > expected else convention.shorter
+    if length != expected and rule == "error":
         raise DataError(
-            f"{ground_truth.name}: {found} predicted boxes for {expected} annotated frames; "
+            f"{ground_truth.name}: {length} predicted boxes for {expected} annotated frames; "
             f"convention '{convention.name}' expects as many"
         )
-    return found if found < expected and rule == "cut-truth" else expected
+    return length if length < expected and rule == "cut-truth" else expected
 
 
 def _columns(parts: Iterable[Floats]) -> Floats:
@@ -133,8 +133,8 @@ def _replace_invalid(
 ) -> None:
     """Replace bad predictions by the last good one before them, as the toolkits do before the first frame is set.
 
-    A bad prediction where the truth has a NaN stays; frames after it copy it if they are bad themselves. Boxes that
-    were appended to a short file stay as well.
+    A bad prediction where the ground truth has a NaN stays; frames after it copy it if they are bad themselves. Boxes
+    that were appended to a short file stay as well.
     """
     if convention.bad_prediction == "keep":
         return

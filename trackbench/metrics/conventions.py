@@ -34,30 +34,30 @@ class Convention:
 
     name: str
     first_frame: Literal["truth", "raw"] = "truth"
-    """Whether the first prediction is replaced by the truth, or judged as the file has it."""
+    """Whether the first prediction is replaced by the ground truth, or judged as the file has it."""
     valid: Literal["always", "finite", "sized", "positive"] = "positive"
     """Which truths are valid: all; without NaN; w, h > 0; x, y, w, h all > 0. An invalid frame is no success."""
     absent: Literal["ignore", "miss", "invalid"] = "ignore"
     """The flag of absent targets: not looked at; a miss in all three curves; one more kind of invalid frame."""
     invalid_precision: Literal["hit", "miss", "centre"] = "hit"
-    """What an invalid frame is to precision. ``centre``: validity does not matter, but a frame counts as a hit where
-    a coordinate of the truth's centre is not above 0 (or is NaN)."""
+    """How invalid frames count in precision. ``centre``: validity does not matter, but a frame counts as a hit where
+    a coordinate of the ground truth's centre is not above 0 (or is NaN)."""
     invalid_norm: Literal["hit", "miss", "centre"] = "hit"
     """The same for normalised precision, where ``centre`` is the centre divided by the size."""
     denominator: Literal["all", "valid"] = "all"
     """Whether curves are divided by all frames of a sequence, or by its valid ones."""
     norm_order: Literal["divide-first", "subtract-first"] = "divide-first"
-    """Whether centres are divided by the truth's size before they are subtracted. Boxes of whole numbers meet the
-    threshold 0.20 exactly, so that the rounding decides."""
+    """Whether centres are divided by the ground truth's size before they are subtracted. Boxes of whole numbers meet
+    the threshold 0.20 exactly, so that the rounding decides."""
     norm_divisor: Literal["size", "size+epsilon", "size>=1"] = "size"
     """What normalised errors are divided by: w, h; w, h + 1e-16; max(1, w), max(1, h)."""
     norm_score: Literal["at-0.2", "mean"] = "at-0.2"
     """The score of normalised precision: the curve at 0.20, or its mean over 0..0.5."""
     bad_prediction: Literal["keep", "copy", "copy-empty"] = "keep"
-    """Predictions after the first, where the truth is without NaN: as they are; those with NaN or w, h <= 0 become the
-    one before; those with w = 0 or h = 0 do so, and NaN or negative sizes are refused."""
+    """Predictions after the first, where the ground truth is without NaN: as they are; those with NaN or w, h <= 0
+    become the one before; those with w = 0 or h = 0 do so, and NaN or negative sizes are refused."""
     longer: Literal["cut", "error"] = "cut"
-    """Predictions beyond the last truth."""
+    """Predictions beyond the last ground truth."""
     shorter: Literal["error", "pad", "cut-truth"] = "error"
     """Missing predictions at the end: refused; taken as boxes of zeros; left out of the evaluation."""
     drop_zero_sequences: bool = False
@@ -83,8 +83,8 @@ def _matlab(family: str) -> Convention:
 
 
 def _got10k(family: str) -> Convention:
-    # Only ExperimentUAV123 and ExperimentLaSOT drop frames whose truth has a NaN; elsewhere NaN compares as a miss, and
-    # boxes without area are compared like any other. Its epsilon in the union changes no count.
+    # Only ExperimentUAV123 and ExperimentLaSOT drop frames whose ground truth has a NaN; elsewhere NaN compares as a
+    # miss, and boxes without area are compared like any other. Its epsilon in the union changes no count.
     drops = family in ("uav", "lasot", "lasot-ext")
     return Convention(
         "got10k",
@@ -227,9 +227,9 @@ def resolve_name(name: str, family: str) -> str:
         >>> resolve_name("official", "otb")
         'matlab'
     """
-    found = CONVENTIONS.spelled(name)
-    if found != "official":
-        return found
+    spelling = CONVENTIONS.spelled(name)
+    if spelling != "official":
+        return spelling
     return family if family in ("got10k", "trackingnet") else "matlab"
 
 

@@ -73,7 +73,7 @@ def evaluate(ground_truths: Sequence[Got10kTruth], repetitions: Sequence[Sequenc
     """Judge a tracker on S sequences.
 
     Args:
-        truths: the annotations.
+        ground_truths: the annotations.
         repetitions: for each sequence the predictions of R >= 1 runs, each float64 (N, 4) with the first frame's. A
             sequence of three runs weighs three times one of a single run in the pooled scores, as in the toolkit.
 
@@ -146,7 +146,7 @@ def frames_per_second(times: Sequence[Floats]) -> float | None:
 
 
 def _counted_frames(ground_truth: Got10kTruth, runs: Sequence[Floats]) -> tuple[Floats, Floats, tuple[int, int]]:
-    """Return the truth and the predictions of the frames that count, repeated for each run, and the image's size."""
+    """Return ground truth and predictions of the frames that count, repeated for each run, and the image's size."""
     if len(ground_truth.cover) != len(ground_truth.boxes):
         raise DataError(
             f"{ground_truth.name}: {len(ground_truth.cover)} cover labels for {len(ground_truth.boxes)} "

@@ -4,7 +4,7 @@ With overlap IoU_t, centre error CE_t in pixels and normalised centre error NCE_
 sequence (its number of frames, or what the convention says):
 
 - success S(a) = #{IoU_t > a} / D, a = 0, 0.05 .. 1; its score is the mean of the 21 values ("AUC"), so that boxes equal
-  to the truth score 20/21;
+  to the ground truth score 20/21;
 - precision P(r) = #{CE_t <= r} / D, r = 0 .. 50 pixels; score P(20);
 - normalised precision Q(q) = #{NCE_t <= q} / D, q = 0, 0.01 .. 0.5; score Q(0.20).
 
@@ -102,6 +102,17 @@ GRIDS: Mapping[str, Floats] = {
 }
 
 
+class AttributeResult(NamedTuple):
+    """The sequences that carry an attribute, together."""
+
+    indices: list[int]
+    """Their places among the evaluated sequences."""
+    curves: OpeCurves
+    """Their mean curves."""
+    scores: OpeScores | None
+    """Their scores; None where the convention wants more sequences."""
+
+
 @dataclass(frozen=True, eq=False)
 class OpeResult:
     """Curves and scores of S sequences."""
@@ -124,9 +135,7 @@ class OpeResult:
 
     def mean(self, indices: Sequence[int] | None = None) -> OpeScores:
         """Return the scores over all sequences, or over those of the given indices (an attribute's)."""
-        overlaps = self.mean_overlaps[self._rows(indices)]
-        known = overlaps[~np.isnan(overlaps)]
-        return self._scores(self.mean_curves(indices), float(known.mean()) if len(known) else float("nan"))
+        return self._mean_scores(self.mean_curves(indices), indices)
 
     def sequence(self, index: int) -> OpeScores:
         """Return the scores of one sequence."""
@@ -136,19 +145,26 @@ class OpeResult:
         """Return (S, 6): the scores of each sequence, in the order of `OpeScores`."""
         return np.column_stack([*self._summaries(self.curves), self.mean_overlaps])
 
-    def attributes(self, members: Mapping[str, Iterable[str]]) -> dict[str, OpeScores]:
-        """Return the scores of each attribute: those over the sequences that carry it.
+    def attributes(self, members: Mapping[str, Iterable[str]]) -> dict[str, AttributeResult]:
+        """Return what each attribute has over the sequences that carry it.
 
         Args:
             members: attribute -> the names of its sequences; names that were not evaluated do not count.
 
         Returns:
-            Attributes that have a score by the convention, in the order given.
+            Attributes of which a sequence was evaluated, in the order given.
         """
         place = {name: index for index, name in enumerate(self.names)}
-        found = {attribute: [place[n] for n in names if n in place] for attribute, names in members.items()}
-        least = self.convention.min_attribute_sequences
-        return {attribute: self.mean(indices) for attribute, indices in found.items() if len(indices) >= least}
+        results = {}
+        for attribute, names in members.items():
+            indices = [place[name] for name in names if name in place]
+            if indices:
+                curves = self.mean_curves(indices)
+                scored = len(indices) >= self.convention.min_attribute_sequences
+                results[attribute] = AttributeResult(
+                    indices, curves, self._mean_scores(curves, indices) if scored else None
+                )
+        return results
 
     def _rows(self, indices: Sequence[int] | None) -> NDArray[np.intp]:
         return np.arange(len(self.names)) if indices is None else np.array(indices, np.intp)
@@ -160,20 +176,25 @@ class OpeResult:
         mean: Floats = curves.mean(axis=0) if len(curves) else np.full(curves.shape[1], np.nan)
         return mean
 
+    def _mean_scores(self, curves: OpeCurves, indices: Sequence[int] | None) -> OpeScores:
+        overlaps = self.mean_overlaps[self._rows(indices)]
+        known = overlaps[~np.isnan(overlaps)]
+        return self._scores(curves, float(known.mean()) if len(known) else float("nan"))
+
     def _scores(self, curves: OpeCurves, mean_overlap: float) -> OpeScores:
         values = zip(SUMMARIES, map(float, self._summaries(curves)), strict=True)
         return OpeScores(**dict(values), mean_overlap=mean_overlap)
 
     def _summaries(self, curves: OpeCurves) -> list[Floats]:
         """Return the scores that are read off curves, each (...) for curves (..., T), in the order of `OpeScores`."""
-        found = []
+        summaries = []
         for name, (kind, threshold) in SUMMARIES.items():
             curve: Floats = getattr(curves, kind)
             if threshold is None or (name == "norm_precision" and self.convention.norm_score == "mean"):
-                found.append(curve.mean(axis=-1))
+                summaries.append(curve.mean(axis=-1))
             else:
-                found.append(curve[..., _index(kind, threshold)])
-        return found
+                summaries.append(curve[..., _index(kind, threshold)])
+        return summaries
 
 
 def _index(kind: str, threshold: float) -> int:
@@ -186,7 +207,7 @@ def evaluate(
     """Judge the predictions of one tracker on S sequences.
 
     Args:
-        truths: the annotations.
+        ground_truths: the annotations.
         predictions: for each sequence float64 (M, 4), x, y, w, h in pixels, the first frame's included.
         convention: the rules; see `trackbench.metrics.conventions`.
 

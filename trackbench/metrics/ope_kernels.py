@@ -26,9 +26,9 @@ class DistanceRules(NamedTuple):
     norm_set_to: float
     """What the normalised distance is set to."""
     size_added: float
-    """What is added to the truth's width and height before they divide."""
+    """What is added to the ground truth's width and height before they divide."""
     size_least: float
-    """What they are at least."""
+    """Lower bound of the divisors."""
     divide_first: bool
     """Whether centres are divided before they are subtracted, instead of after."""
 
@@ -78,13 +78,13 @@ def judge_frames(
     centre is x + (w - 1) / 2: the constant cancels, except where a rule asks whether the centre is above 0.
 
     Args:
-        truth: (F, 4), x, y, w, h in pixels, each column contiguous.
+        ground_truth: (F, 4), x, y, w, h in pixels, each column contiguous.
         prediction: (F, 4), likewise.
         valid: (F,), the frames that can be a success.
         rules: those for distances.
 
     Returns:
-        (F,) the overlap, (F,) the distance in pixels, (F,) the distance in parts of the truth's width and height.
+        (F,) overlaps, (F,) distances in pixels, (F,) distances in parts of the ground truth's width and height.
     """
     frames = len(ground_truth)
     overlaps, errors, norm_errors = np.empty(frames), np.empty(frames), np.empty(frames)
@@ -129,11 +129,10 @@ def are_usual(boxes: Floats, right: float, bottom: float, left: float, top: floa
         left: smallest x, its sign turned.
         top: smallest y, its sign turned.
     """
-    for i in range(len(boxes)):
+    usual = True
+    for i in range(len(boxes)):  # without a way out, so that the compiler makes vector code of it
         x, y, w, h = boxes[i, 0], boxes[i, 1], boxes[i, 2], boxes[i, 3]
         # Whatever is compared with NaN is false.
-        if not ((0 < w < np.inf) & (0 < h < np.inf) & (-left <= x <= right) & (-top <= y <= bottom)):
-            return False
-        if np.isinf(x) | np.isinf(y):
-            return False
-    return True
+        usual &= (w > 0) & (w < np.inf) & (h > 0) & (h < np.inf) & (-np.inf < x) & (x < np.inf)
+        usual &= (-np.inf < y) & (y < np.inf) & (-left <= x) & (x <= right) & (-top <= y) & (y <= bottom)
+    return usual

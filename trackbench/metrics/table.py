@@ -42,7 +42,7 @@ class Metric:
     title: str
     """In tables; what follows an underscore is printed as an index."""
     scale: float = 100
-    """By what the number is multiplied where people read it (100: percent); VOT's papers print fractions."""
+    """Factor by which people read the number (100: percent); VOT's papers print fractions."""
     digits: int = 1
     """Digits after the point where people read it."""
     higher_is_better: bool | None = True
@@ -54,8 +54,8 @@ class Metric:
     is_fraction: bool = True
     """Whether the number lies between 0 and 1, so that a paper may print it as a percentage."""
     measure: Callable[[SequenceGroundTruth, Floats], float] | None = None
-    """Gives the number of one sequence from its truth (N frames) and the tracker's boxes, float64 (N, 4), x, y, w, h in
-    pixels, NaN where there is no answer; NaN where it is not defined. The score is the mean over sequences.
+    """Gives the number of one sequence from its ground truth (N frames) and the tracker's boxes, float64 (N, 4),
+    x, y, w, h in pixels, NaN where there is no answer; NaN where it is not defined. The score is the mean of all.
     None: an evaluation of trackbench computes it."""
 
 
@@ -161,8 +161,8 @@ def measured_metrics(wanted: Iterable[str] = ()) -> list[Metric]:
     Raises:
         UsageError: no such metric, or one that cannot be measured.
     """
-    found = {METRICS.spelled(name): METRICS.get(name) for name in (*METRICS.foreign_names(), *wanted)}
-    for name, known in found.items():
+    metrics = {METRICS.spelled(name): METRICS.get(name) for name in (*METRICS.foreign_names(), *wanted)}
+    for name, known in metrics.items():
         if name in METRICS.names():
             continue
         if known.measure is None:
@@ -170,4 +170,4 @@ def measured_metrics(wanted: Iterable[str] = ()) -> list[Metric]:
         if known.key in METRICS:
             raise UsageError(f"metric '{name}' has the key '{known.key}', which is another metric's")
         _LOCAL[known.key] = known
-    return [known for known in found.values() if known.measure is not None]
+    return [known for known in metrics.values() if known.measure is not None]

@@ -3,7 +3,7 @@
 It is not the one-pass evaluation of the other benchmarks: numbers are rounded to integers first (halves to even),
 success counts IoU >= threshold, and all three scores are areas under curves of 21 thresholds by the trapezoidal rule:
 overlap 0 .. 1, centre error 0 .. 50 pixels, normalised centre error 0 .. 0.5. Its "precision" is therefore not
-precision at 20 pixels, and boxes equal to the truth score 1.
+precision at 20 pixels, and boxes equal to the ground truth score 1.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class TrackingNetScores(NamedTuple):
     precision_auc: float
     norm_precision_auc: float
     coverage: float
-    """Share of all rows, of all sequences together, whose numbers have a sum above 0 (the first row: the truth's)."""
+    """Share of all rows, of all sequences, whose numbers have a sum above 0 (the first row is the ground truth)."""
 
 
 class TrackingNetResult(NamedTuple):
@@ -57,9 +57,9 @@ def evaluate(
     """Judge a submission on S sequences.
 
     Args:
-        truths: the annotations.
-        predictions: for each sequence float64 (M, 4), the first frame's included (the truth takes its place). Rows
-            beyond the annotation are ignored, missing rows are misses. None is a missing file: boxes of zeros.
+        ground_truths: the annotations.
+        predictions: for each sequence float64 (M, 4), the first frame's included (the ground truth takes its place).
+            Rows beyond the annotation are ignored, missing rows are misses. None is a missing file: boxes of zeros.
 
     Raises:
         DataError: predictions are not of shape (M, 4).

@@ -69,8 +69,8 @@ class DeviceCalls:
         graph = self._graphs[key]
         if graph is None:
             graph = self._graphs[key] = Graph(function, leaves, structure, self.device)
-        found: R = graph(leaves)
-        return found
+        result: R = graph(leaves)
+        return result
 
     def _compile(self, function: Callable[..., R]) -> Callable[..., R]:
         name = _name(function)

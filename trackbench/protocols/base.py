@@ -125,7 +125,7 @@ class ProtocolDefinition:
     The protocol's own name is that of the folder in which its runs are stored; it cannot have a ``:`` or ``/``.
     """
     scorer: Any = "one-pass"
-    """By which protocol of trackbench results are scored and traced, or a `trackbench.scoring.evaluation.MakeScorer`.
+    """The protocol of trackbench that scores and traces results, or a `trackbench.scoring.evaluation.MakeScorer`.
 
     None: the data set's own, whose results these are (``realtime``).
     """

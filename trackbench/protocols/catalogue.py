@@ -1,4 +1,4 @@
-"""From the name of a protocol to what is asked over a data set."""
+"""The registry of protocols."""
 
 from __future__ import annotations
 

@@ -17,10 +17,10 @@ def anchors(sequence: VideoSequence) -> list[Anchor]:
     Raises:
         DataError: it has none.
     """
-    found = list(find_anchors(sequence).values())
-    if not found:
+    frames = list(find_anchors(sequence).values())
+    if not frames:
         raise DataError(f"{sequence.name}: has no anchors; expected a file {ANCHOR}.value with values other than 0")
-    return found
+    return frames
 
 
 def anchored_runs(sequence: VideoSequence) -> list[Episode]:
@@ -31,9 +31,9 @@ def anchored_runs(sequence: VideoSequence) -> list[Episode]:
     Raises:
         DataError: the sequence has no anchors.
     """
-    found = anchors(sequence)
-    forwards = min((a.frame for a in found if a.step > 0), default=0)
-    backwards = max((a.frame for a in found if a.step < 0), default=0)
+    starts = anchors(sequence)
+    forwards = min((a.frame for a in starts if a.step > 0), default=0)
+    backwards = max((a.frame for a in starts if a.step < 0), default=0)
     return [
         Episode(
             anchored_name(sequence.name, frame),
@@ -42,7 +42,7 @@ def anchored_runs(sequence: VideoSequence) -> list[Episode]:
             step=step,
             delay=frame - forwards if step > 0 else backwards - frame,
         )
-        for frame, step in found
+        for frame, step in starts
     ]
 
 

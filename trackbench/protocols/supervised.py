@@ -21,7 +21,7 @@ SAME = 0.999
 
 @dataclass(frozen=True)
 class FailureRule:
-    """When a target counts as lost: its region and the truth have no pixel of the image in common.
+    """When a target counts as lost: its region and the ground truth have no pixel of the image in common.
 
     =========  =====================================================================================================
     pysot      boxes end at x+w, y+h, annotated ones a pixel earlier; pixels 0 to width and 0 to height count
@@ -35,7 +35,7 @@ class FailureRule:
     rule: Literal["pysot", "matlab", "vot"]
 
     def __call__(self, answer: Region, ground_truth: Region, size: tuple[int, int]) -> bool:
-        """Whether the target is lost; so it is where there is no answer or no truth.
+        """Whether the target is lost; so it is where there is no answer or no ground truth.
 
         Raises:
             DataError: a mask, which only ``vot`` can compare.
@@ -53,7 +53,7 @@ class FailureRule:
 
 
 def supervised(sequence: VideoSequence, lost: FailureRule, skip: int = SKIP) -> EpisodeGenerator:
-    """Track from the first frame; after a failure start anew on the truth ``skip`` frames later.
+    """Track from the first frame; after a failure start anew on the ground truth ``skip`` frames later.
 
     The trajectory holds the code of a start on each frame that the tracker was given, the code of a failure where the
     target was lost, and code 0 on the frames between: 2, 0, 0, 0, 0, 1. A restart that falls on a frame without a

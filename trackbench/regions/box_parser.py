@@ -66,7 +66,7 @@ def parse(text: NDArray[np.uint8]) -> NDArray[np.float64]:
             digits = digits * np.uint64(10) + np.uint64(digit)
             at += 1
             digit = np.int64(text[at]) - 48
-        found, count = at - begin, at - start
+        digits_read, count = at - begin, at - start
         if text[at] == 46:
             at += 1
             begin = at
@@ -79,8 +79,8 @@ def parse(text: NDArray[np.uint8]) -> NDArray[np.float64]:
                 at += 1
                 digit = np.int64(text[at]) - 48
             power = begin - at
-            found, count = found - power, count + at - start
-        if found == 0 or count > DIGITS:
+            digits_read, count = digits_read - power, count + at - start
+        if digits_read == 0 or count > DIGITS:
             return boxes[:0]
         if text[at] == 101 or text[at] == 69:
             at += 1

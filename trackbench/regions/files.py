@@ -51,8 +51,8 @@ def read_boxes(path: Path, delimiter: str | None = None) -> NDArray[np.float64]:
         if not words[-1]:  # MATLAB's dlmread and numpy.genfromtxt take a separator at the end of a line
             del words[-1]
         if len(words) != 4:
-            found = len([word for word in words if word])
-            raise DataError(f"{path}: line {number}: {found} numbers; expected 4 (x, y, w, h)")
+            words_given = len([word for word in words if word])
+            raise DataError(f"{path}: line {number}: {words_given} numbers; expected 4 (x, y, w, h)")
         try:
             rows.append([_number(word) for word in words])
         except ValueError as error:

@@ -99,7 +99,7 @@ def attribute_curves(
         look: from :func:`trackbench.reports.style.looks`.
     """
     names = dict.fromkeys(
-        key for score in scores for key, found in score.attribute_curves.items() if curve.key in found
+        key for score in scores for key, curves in score.attribute_curves.items() if curve.key in curves
     )
     return [(_attribute_panel(scores, curve, metric, key, look), curve.legend) for key in names]
 
@@ -123,10 +123,10 @@ def _attribute_panel(
 
     def draw(axes: mpl.axes.Axes) -> None:
         for score in drawn:
-            found = score.attribute_curves[attribute][curve.key]
+            curve_of = score.attribute_curves[attribute][curve.key]
             value = score.attributes[attribute].get(metric)
             label = name(score, "" if value is None else f"[{value:.3f}] ")
-            axes.plot(found.thresholds, found.values, label=label, **look[score.tracker].matplotlib())
+            axes.plot(curve_of.thresholds, curve_of.values, label=label, **look[score.tracker].matplotlib())
         thresholds = drawn[0].attribute_curves[attribute][curve.key].thresholds
         axes.set_title(literal(f"{readable(attribute)} ({count})"))
         axes.set_xlabel(curve.x)

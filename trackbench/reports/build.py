@@ -189,11 +189,11 @@ def _verdicts(parts: Sequence[DatasetReport], roots: Sequence[Path], say: Callab
 def _open(datasets: Sequence[str | Dataset], root: Path | None) -> list[Dataset]:
     opened: dict[str, Dataset] = {}
     for wanted in datasets:
-        found = open_for_reports(wanted, root) if isinstance(wanted, str) else wanted
-        same = opened.setdefault(found.name, found)
-        if same.root.resolve() != found.root.resolve():
+        dataset = open_for_reports(wanted, root) if isinstance(wanted, str) else wanted
+        same = opened.setdefault(dataset.name, dataset)
+        if same.root.resolve() != dataset.root.resolve():
             raise UsageError(
-                f"-d: {same.root} and {found.root} are both called '{found.name}'; report on one at a time"
+                f"-d: {same.root} and {dataset.root} are both called '{dataset.name}'; report on one at a time"
             )
     return list(opened.values())
 

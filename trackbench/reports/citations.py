@@ -18,13 +18,13 @@ _SUBJECTS = re.compile(r"^ *trackbench = \{(.*?)\},?\n", re.MULTILINE)
 def entries() -> dict[str, str]:
     """Return what each entry stands for -> the entry, without the field that names it; several may share one."""
     text = read_text(content_folder("reports") / "citations.bib")
-    found = {}
+    entries_by_key = {}
     for entry in _ENTRY.findall(text):
         subjects = _SUBJECTS.search(entry)
         if subjects is not None:
             plain = _SUBJECTS.sub("", entry)
-            found.update(dict.fromkeys(subjects.group(1).split(), plain))
-    return found
+            entries_by_key.update(dict.fromkeys(subjects.group(1).split(), plain))
+    return entries_by_key
 
 
 def bibliography(subjects: Iterable[str]) -> tuple[str, list[str]]:

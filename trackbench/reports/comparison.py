@@ -112,11 +112,11 @@ def compare(spec: str, values: Sequence[PaperValue], scores: Mapping[str, Sequen
         UsageError: the paper's rules are not as they should be.
     """
     columns = list(dict.fromkeys((value.dataset, value.metric) for value in values))
-    found = Rows(values[0].paper)
+    paper_rows = Rows(values[0].paper)
     rows: list[Row] = []
     for tracker in dict.fromkeys(value.tracker for value in values):
         printed = [value for value in values if value.tracker == tracker]
-        lines = _lines(printed, scores, found)
+        lines = _lines(printed, scores, paper_rows)
         for line in lines or [{}]:
             cells = {
                 (v.dataset, v.metric): Cell(v, _measured(line[v.dataset], v), line[v.dataset])
@@ -195,11 +195,11 @@ def score_table(
         for chosen in choices:
             try:
                 dataset = open_for_reports(name, root)
-                found = score_runs(dataset, runs, chosen, protocol=protocol, rules=rules or conventions.get(name))
+                table = score_runs(dataset, runs, chosen, protocol=protocol, rules=rules or conventions.get(name))
             except TrackbenchError as error:
                 say(f"{name}: not measured: {error}")
                 continue
-            group |= {score.tracker: score for score in found}
+            group |= {score.tracker: score for score in table}
             measured.update(chosen or [])
         if group:
             scores[name] = list(group.values())

@@ -1,4 +1,4 @@
-"""Pictures of single frames: what trackers answered, the masks behind it, and the truth."""
+"""Pictures of single frames: what trackers answered, the masks behind it, and the ground truth."""
 
 from __future__ import annotations
 
@@ -44,11 +44,11 @@ class Shown(NamedTuple):
 def frame_figure(
     frame: Frame, ground_truth: Region | None, shown: Sequence[Shown], title: str, width: float = Style().two_columns
 ) -> Figure:
-    """Return a figure with a panel for each tracker: its mask, its answer and the truth on the frame.
+    """Return a figure with a panel for each tracker: its mask, its answer and the ground truth on the frame.
 
     Args:
         frame: uint8 (H, W, 3) RGB.
-        truth: None where it is not known.
+        ground_truth: None where it is not known.
         shown: the answers, at least one.
         title: what stands above them all.
         width: of the figure in inches.

@@ -40,7 +40,7 @@ class Account:
     sequences: int
     frames: int
     seconds: float
-    """Of tracking, all repetitions together; NaN where no times are stored."""
+    """Time of tracking, all repetitions together; NaN where no times are stored."""
     repetitions: int
 
 
@@ -144,13 +144,13 @@ def _trackers(accounts: Sequence[Account]) -> str:
 
 
 def _weights(accounts: Sequence[Account]) -> list[str]:
-    found: dict[str, None] = {}
+    phrases: dict[str, None] = {}
     for account in accounts:
         parts = [account.identity, account.identity.get("refiner") or {}]
         for part in parts:
             if part.get("weights_sha256"):
-                found[f"{part.get('tracker', account.title)} {part['weights_sha256'][:12]}"] = None
-    return list(found)
+                phrases[f"{part.get('tracker', account.title)} {part['weights_sha256'][:12]}"] = None
+    return list(phrases)
 
 
 def _settings(accounts: Sequence[Account]) -> str:
@@ -178,24 +178,24 @@ def _software(accounts: Sequence[Account]) -> str:
 
 def _versions(accounts: Sequence[Account]) -> dict[str, str]:
     """Return the versions of all sessions; of several, each is named."""
-    found: dict[str, dict[str, None]] = {}
+    by_package: dict[str, dict[str, None]] = {}
     for account in accounts:
         for session in account.sessions:
             for name, version in (session.get("versions") or {}).items():
-                found.setdefault(name, {})[str(version)] = None
-    return {name: " and ".join(versions) for name, versions in found.items()}
+                by_package.setdefault(name, {})[str(version)] = None
+    return {name: " and ".join(versions) for name, versions in by_package.items()}
 
 
 def _licences(accounts: Sequence[Account]) -> dict[str, str]:
-    found = {}
+    licences = {}
     for account in accounts:
         name = account.identity.get("tracker")
         if isinstance(name, str) and name in TRACKERS.names():
             card = TRACKERS.get(name).value.card
             texts = [text for text in (card.code_licence, card.weights_licence) if text]
             if texts:
-                found[account.title] = ", weights ".join(texts)
-    return found
+                licences[account.title] = ", weights ".join(texts)
+    return licences
 
 
 def _range(numbers: Sequence[int]) -> str:

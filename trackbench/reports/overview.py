@@ -21,7 +21,7 @@ class Column:
     dataset: Dataset
     metric: Metric
     scores: dict[str, Score]
-    """By label of the tracker."""
+    """Label of a tracker -> its score."""
     places: dict[str, int]
     """Label -> 1, 2 or 3."""
 

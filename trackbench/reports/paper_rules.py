@@ -114,8 +114,8 @@ class PaperRules(_Strict):
 
     def of(self, value: PaperValue) -> list[Rule]:
         """Return the rules for a number's cell."""
-        found = [rule for rule in self.rules if rule.holds_for(value)]
-        return [rule for rule in found if value.dataset in rule.datasets] or [r for r in found if not r.datasets]
+        matching = [rule for rule in self.rules if rule.holds_for(value)]
+        return [rule for rule in matching if value.dataset in rule.datasets] or [r for r in matching if not r.datasets]
 
 
 def read_rules(paper: str) -> list[PaperRules]:
@@ -201,15 +201,15 @@ class Rows:
             return False
         if not sha256.startswith(rule.weights or ""):
             return False
-        found = self._definition(rule.tracker)
-        same = self._canonical(str(identity.get("tracker"))) == found.same_as
+        definition = self._definition(rule.tracker)
+        same = self._canonical(str(identity.get("tracker"))) == definition.same_as
         if rule.own_weights:
-            kept = origin(found.same_as)
-            same = (same or identity["class"] == found.value.model) and (kept is None or sha256 != kept.sha256)
+            kept = origin(definition.same_as)
+            same = (same or identity["class"] == definition.value.model) and (kept is None or sha256 != kept.sha256)
         if not same or (rule.refiner is None) != (not refiner):
             return False
         record = DATASETS.get(dataset).value if dataset else None
-        wanted = defined_options(found.value, record)
+        wanted = defined_options(definition.value, record)
         merge(wanted, rule.options)
         if not _same_options(wanted, identity.get("options", {})):
             return False
@@ -222,7 +222,7 @@ class Rows:
 
     @cached_property
     def _canonical_names(self) -> dict[str, str]:
-        return {fold_name(found.name): found.same_as for found in TRACKERS.readable()}
+        return {fold_name(resolved.name): resolved.same_as for resolved in TRACKERS.readable()}
 
     def _canonical(self, tracker: str) -> str:
         """Return under which name a definition's weights are kept; the name itself where nothing is defined."""
@@ -262,9 +262,9 @@ def _flat(options: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, A
             yield f"{prefix}{key}", value
 
 
-def _same_options(wanted: Mapping[str, Any], found: Mapping[str, Any]) -> bool:
+def _same_options(wanted: Mapping[str, Any], given: Mapping[str, Any]) -> bool:
     """Whether a run's options are those wanted; what no definition states must not have been set."""
-    expected, actual = dict(_flat(wanted)), dict(_flat(found))
+    expected, actual = dict(_flat(wanted)), dict(_flat(given))
     return all(
         expected.get(key) == value for key, value in actual.items() if key.rpartition(".")[2] not in INDIFFERENT
     ) and all(actual.get(key, value) == value for key, value in expected.items() if key not in INDIFFERENT)

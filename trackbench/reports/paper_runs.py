@@ -79,27 +79,27 @@ def plan_table(
         DataError: a stored result does not fit its sequence, or was made on other data.
     """
     values = paper_table(spec)
-    found = Rows(values[0].paper)
+    paper_rows = Rows(values[0].paper)
     cells = {(value.tracker, value.dataset): value for value in values if value.dataset in DATASETS.names()}
     opened: dict[str, Dataset | TrackbenchError] = {}
     groups: dict[str, dict[Path, Plan]] = {}
     rows: dict[str, list[str]] = {}
     stored: list[tuple[str, str, str]] = []
     not_run: list[NotRun] = []
-    foreign = dict.fromkeys(value.tracker for value in cells.values() if not _trackers(found, value))
+    foreign = dict.fromkeys(value.tracker for value in cells.values() if not _trackers(paper_rows, value))
     for (row, name), value in cells.items():
         if row in foreign:
             continue
         if name not in opened:
             opened[name] = _open(name, root)
         dataset = opened[name]
-        chosen = _choose(found, value, DATASETS.get(name).value, seed)
+        chosen = _choose(paper_rows, value, DATASETS.get(name).value, seed)
         if isinstance(dataset, TrackbenchError):
             not_run.append(NotRun(row, name, str(dataset)))
             if isinstance(chosen, str):
                 not_run.append(NotRun(row, name, chosen))
             continue
-        if not restart and (label := _complete(found, value, runs, dataset)):
+        if not restart and (label := _complete(paper_rows, value, runs, dataset)):
             stored.append((row, name, label))
             continue
         if isinstance(chosen, str):
@@ -128,11 +128,11 @@ def _open(name: str, root: Path | None) -> Dataset | TrackbenchError:
         return error
 
 
-def _trackers(found: Rows, value: PaperValue) -> list[Rule]:
-    return [rule for rule in found.of(value) if rule.tracker is not None]
+def _trackers(rows: Rows, value: PaperValue) -> list[Rule]:
+    return [rule for rule in rows.of(value) if rule.tracker is not None]
 
 
-def _complete(found: Rows, value: PaperValue, runs: Path, dataset: Dataset) -> str | None:
+def _complete(rows: Rows, value: PaperValue, runs: Path, dataset: Dataset) -> str | None:
     """Return the label of a stored run that fills a cell already."""
     names = {sequence.name for sequence in dataset.sequences}
     for folder in stored_runs(runs, dataset.name):
@@ -140,31 +140,31 @@ def _complete(found: Rows, value: PaperValue, runs: Path, dataset: Dataset) -> s
         if (
             folder.key.protocol == dataset.protocol
             and "class" in manifest.get("identity", {})
-            and found.rule(value, folder.key.tracker, manifest)
+            and rows.rule(value, folder.key.tracker, manifest)
             and names <= folder.sequences()
         ):
             return folder.key.tracker
     return None
 
 
-def _choose(found: Rows, value: PaperValue, record: DatasetDefinition, seed: int) -> TrackerSpec | str:
+def _choose(rows: Rows, value: PaperValue, record: DatasetDefinition, seed: int) -> TrackerSpec | str:
     """Return the first tracker of a cell's rules that can be run, or why none can be."""
     reasons = []
-    for rule in _trackers(found, value):
+    for rule in _trackers(rows, value):
         if rule.own_weights:
             command = " ".join([rule.name, *(f"--set {key}={json.dumps(v)}" for key, v in rule.settings.items())])
             reasons.append(f"needs weights that were trained so: run {command} --weights FILE")
             continue
         try:
-            return find_tracker(rule.name, record, _options(found, rule, record), seed=seed)
+            return find_tracker(rule.name, record, _options(rows, rule, record), seed=seed)
         except TrackbenchError as error:
             reasons.append(str(error))
     return reasons[0]
 
 
-def _options(found: Rows, rule: Rule, record: DatasetDefinition) -> Mapping[str, Any]:
+def _options(rows: Rows, rule: Rule, record: DatasetDefinition) -> Mapping[str, Any]:
     """Return the options with which a rule's tracker is run: as the paper's official code wrote results, too."""
-    written = found.as_published if rule.as_published is None else rule.as_published
+    written = rows.as_published if rule.as_published is None else rule.as_published
     spec = find_tracker(rule.name, record, rule.settings, random_weights=True)
     own = {key: value for key, value in written.items() if key in type(spec.options).model_fields}
     return {**rule.settings, **own}

@@ -98,11 +98,11 @@ def paper_table(spec: str) -> list[PaperValue]:
     if not colon or not table:
         raise UsageError(f"'{spec}' names no table of a paper: expected PAPER:TABLE, as in siamattn:1")
     values = read_tables(paper)
-    found = [value for value in values if value.table == table]
-    if not found:
+    cells = [value for value in values if value.table == table]
+    if not cells:
         known = ", ".join(dict.fromkeys(value.table for value in values))
         raise UsageError(f"paper '{paper.lower()}' has no table '{table}' with results (it has: {known})")
-    return found
+    return cells
 
 
 def _folder() -> Path:

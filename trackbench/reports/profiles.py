@@ -24,10 +24,10 @@ def stored_profiles(runs: Runs, trackers: Sequence[str] | None = None) -> list[S
     """
     roots = [runs] if isinstance(runs, Path) else runs
     wanted = None if trackers is None else {fold_name(name) for name in trackers}
-    found = [_score(document) for root in roots for document in read_profiles(root)]
+    profiles = [_score(document) for root in roots for document in read_profiles(root)]
     return [
         score
-        for score in found
+        for score in profiles
         if wanted is None or {fold_name(score.tracker), fold_name(score.tracker.partition("@")[0])} & wanted
     ]
 

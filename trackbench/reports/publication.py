@@ -92,13 +92,13 @@ def hub_ids(texts: Sequence[str]) -> dict[str, str]:
     Raises:
         UsageError: a text has no such form.
     """
-    found = {}
+    ids = {}
     for text in texts:
         name, _, wanted = text.partition("=")
         if not name or not re.fullmatch(_HUB_ID, wanted):
             raise UsageError(f"--hub '{text}': expected DATASET=ORGANISATION/NAME, as lasot=l-lt/LaSOT")
-        found[name] = wanted
-    return found
+        ids[name] = wanted
+    return ids
 
 
 def hub_id(dataset: Dataset, given: Mapping[str, str]) -> str | None:

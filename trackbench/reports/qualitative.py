@@ -31,7 +31,7 @@ class Cell(NamedTuple):
     image: Frame
     """uint8 (H, W, 3) RGB."""
     regions: list[Region | None]
-    """Of each tracker."""
+    """The region of each tracker."""
     ground_truth: Region | None
     layer: np.ndarray | None = None
     """A map over the image, uint8 (H, W, 4) RGBA; None where none was asked for."""

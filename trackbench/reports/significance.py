@@ -20,12 +20,12 @@ def comparisons(scores: Sequence[Score]) -> dict[str, list[PairedTest]]:
     """
     names = list(dict.fromkeys(name for score in scores for name in score.per_sequence))
     keys = [key for score in scores for row in score.per_sequence.values() for key in row]
-    found = {}
+    pairs = {}
     for column in ordered(keys):
         rows = [[score.per_sequence.get(name, {}).get(column.key) for score in scores] for name in names]
         values = np.array([[math.nan if value is None else value for value in row] for row in rows], np.float64)
-        found[column.key] = compare_all(values)
-    return found
+        pairs[column.key] = compare_all(values)
+    return pairs
 
 
 def significance_csv(scores: Sequence[Score]) -> str:

@@ -42,7 +42,7 @@ class Statistics:
     pairs: list[Pair]
     attributes: dict[tuple[int, int], list[AttributeDifference]]
     failures: dict[str, FailureSummary]
-    """By label."""
+    """Label -> its failures."""
 
     def document(self) -> dict[str, Any]:
         """Return what ``--json`` prints; numbers are in the metric's own unit, fractions for percentages."""
@@ -149,53 +149,55 @@ def measure(dataset: str, matrix: ScoreMatrix, failures: dict[str, FailureSummar
     )
 
 
-def csv_files(found: Statistics) -> dict[str, str]:
+def csv_files(statistics: Statistics) -> dict[str, str]:
     """Return file name -> CSV, numbers in full precision."""
-    texts = {"statistics.csv": csv_lines(found.tracker_rows())}
-    if found.pairs:
-        texts["pairs.csv"] = csv_lines(found.pair_rows())
-    if found.attributes:
-        texts["attribute_differences.csv"] = csv_lines(found.attribute_rows())
-    if found.failures:
-        texts["failures.csv"] = csv_lines(found.failure_rows())
+    texts = {"statistics.csv": csv_lines(statistics.tracker_rows())}
+    if statistics.pairs:
+        texts["pairs.csv"] = csv_lines(statistics.pair_rows())
+    if statistics.attributes:
+        texts["attribute_differences.csv"] = csv_lines(statistics.attribute_rows())
+    if statistics.failures:
+        texts["failures.csv"] = csv_lines(statistics.failure_rows())
     return texts
 
 
-def terminal(found: Statistics) -> Group:
+def terminal(statistics: Statistics) -> Group:
     """Return the tables for a terminal."""
-    matrix, metric = found.matrix, found.matrix.metric
-    first = RichTable("tracker", title=Text(printable(f"{metric.title} on {found.dataset}")), caption=_caption(found))
+    matrix, metric = statistics.matrix, statistics.matrix.metric
+    first = RichTable(
+        "tracker", title=Text(printable(f"{metric.title} on {statistics.dataset}")), caption=_caption(statistics)
+    )
     for title in (metric.title, "95 % interval", "average rank", "first in", "rank in 95 % of resamples"):
         first.add_column(title, justify="right")
     for index, label in enumerate(matrix.titles):
-        low, high = found.intervals[index].tolist()
+        low, high = statistics.intervals[index].tolist()
         first.add_row(
             Text(printable(label, NAME)),
-            _number(found.means[index], found),
-            _interval(low, high, found),
-            f"{found.critical.ranks[index]:.2f}",
-            _percent(found.ranks[index, 0]),
-            _rank_range(found.ranks[index]),
+            _number(statistics.means[index], statistics),
+            _interval(low, high, statistics),
+            f"{statistics.critical.ranks[index]:.2f}",
+            _percent(statistics.ranks[index, 0]),
+            _rank_range(statistics.ranks[index]),
         )
     parts: list[RichTable] = [first]
-    if found.pairs:
-        parts.append(_pair_table(found))
-    if found.failures:
-        parts.append(_failure_table(found))
+    if statistics.pairs:
+        parts.append(_pair_table(statistics))
+    if statistics.failures:
+        parts.append(_failure_table(statistics))
     return Group(*parts)
 
 
-def _pair_table(found: Statistics) -> RichTable:
-    unit = f"{found.rope:g} {found.matrix.metric.title}"
+def _pair_table(statistics: Statistics) -> RichTable:
+    unit = f"{statistics.rope:g} {statistics.matrix.metric.title}"
     table = RichTable("tracker", "against", title="Pairs", caption=f"practically equal: within {unit}")
     for title in ("difference", "95 % interval", "better on a new sequence", "better", "equal", "worse", "p (Holm)"):
         table.add_column(title, justify="right")
-    for pair in found.pairs:
+    for pair in statistics.pairs:
         table.add_row(
-            Text(printable(found.matrix.titles[pair.first], NAME)),
-            Text(printable(found.matrix.titles[pair.second], NAME)),
-            _number(pair.difference, found, signed=True),
-            _interval(pair.low, pair.high, found),
+            Text(printable(statistics.matrix.titles[pair.first], NAME)),
+            Text(printable(statistics.matrix.titles[pair.second], NAME)),
+            _number(pair.difference, statistics, signed=True),
+            _interval(pair.low, pair.high, statistics),
             f"{_percent(pair.better)} ({_percent(pair.better_low)} to {_percent(pair.better_high)})",
             *(_percent(share) for share in pair.equivalence),
             "-" if math.isnan(pair.wilcoxon) else f"{pair.wilcoxon:.2g}",
@@ -203,7 +205,7 @@ def _pair_table(found: Statistics) -> RichTable:
     return table
 
 
-def _failure_table(found: Statistics) -> RichTable:
+def _failure_table(statistics: Statistics) -> RichTable:
     table = RichTable("tracker", title="Failures")
     for title in (
         "sequences",
@@ -217,8 +219,8 @@ def _failure_table(found: Statistics) -> RichTable:
         "median survival",
     ):
         table.add_column(title, justify="right")
-    titles = dict(zip(found.matrix.labels, found.matrix.titles, strict=True))
-    for label, summary in found.failures.items():
+    titles = dict(zip(statistics.matrix.labels, statistics.matrix.titles, strict=True))
+    for label, summary in statistics.failures.items():
         table.add_row(
             Text(printable(titles[label], NAME)),
             str(summary.sequences),
@@ -234,40 +236,42 @@ def _failure_table(found: Statistics) -> RichTable:
     return table
 
 
-def latex_tables(found: Statistics) -> str:
+def latex_tables(statistics: Statistics) -> str:
     """Return the table of trackers, and that of pairs where there are any, as LaTeX."""
-    metric = found.matrix.metric
-    titles = found.matrix.titles
+    metric = statistics.matrix.metric
+    titles = statistics.matrix.titles
     heads = ["Tracker", latex.title(metric.title), "95\\,\\% interval", "Rank", "First in", "Ranks"]
     rows = [
         [
             latex.escaped(title),
-            _number(found.means[k], found),
-            _interval(float(found.intervals[k, 0]), float(found.intervals[k, 1]), found),
-            f"{found.critical.ranks[k]:.2f}",
-            _percent(found.ranks[k, 0]),
-            _rank_range(found.ranks[k]),
+            _number(statistics.means[k], statistics),
+            _interval(float(statistics.intervals[k, 0]), float(statistics.intervals[k, 1]), statistics),
+            f"{statistics.critical.ranks[k]:.2f}",
+            _percent(statistics.ranks[k, 0]),
+            _rank_range(statistics.ranks[k]),
         ]
         for k, title in enumerate(titles)
     ]
-    name = found.dataset
-    text = _latex_table(heads, rows, f"{latex.escaped(name)}. {latex.escaped(_caption(found))}", f"statistics {name}")
-    if found.pairs:
+    name = statistics.dataset
+    text = _latex_table(
+        heads, rows, f"{latex.escaped(name)}. {latex.escaped(_caption(statistics))}", f"statistics {name}"
+    )
+    if statistics.pairs:
         heads = ["Tracker", "Against", "$\\Delta$", "95\\,\\% interval", "Better", "Equal", "Worse", "$p$"]
         rows = [
             [
                 latex.escaped(titles[pair.first]),
                 latex.escaped(titles[pair.second]),
-                _number(pair.difference, found, signed=True),
-                _interval(pair.low, pair.high, found),
+                _number(pair.difference, statistics, signed=True),
+                _interval(pair.low, pair.high, statistics),
                 *(_percent(share) for share in pair.equivalence),
                 "-" if math.isnan(pair.wilcoxon) else f"{pair.wilcoxon:.2g}",
             ]
-            for pair in found.pairs
+            for pair in statistics.pairs
         ]
         caption = (
-            f"Pairs on {latex.escaped(found.dataset)}. Better, equal, worse: posterior of the signed-rank test; "
-            f"equal: within {found.rope:g} {latex.escaped(metric.title)}. $p$: Wilcoxon, Holm-corrected."
+            f"Pairs on {latex.escaped(statistics.dataset)}. Better, equal, worse: posterior of the signed-rank test; "
+            f"equal: within {statistics.rope:g} {latex.escaped(metric.title)}. $p$: Wilcoxon, Holm-corrected."
         )
         text += "\n" + _latex_table(heads, rows, caption, f"pairs {name}", left=2)
     return text
@@ -278,11 +282,11 @@ def _latex_table(heads: list[str], rows: list[list[str]], caption: str, label: s
     return latex.table([" & ".join(heads)], body, caption, label, texts=left)
 
 
-def _caption(found: Statistics) -> str:
-    matrix = found.matrix
+def _caption(statistics: Statistics) -> str:
+    matrix = statistics.matrix
     common, clusters = int(matrix.common.sum()), len(set(matrix.clusters.tolist()))
     resampled = f"{clusters} classes of objects" if matrix.is_clustered else f"{clusters} sequences"
-    friedman = "" if math.isnan(found.critical.friedman) else f" Friedman: p = {found.critical.friedman:.2g}."
+    friedman = "" if math.isnan(statistics.critical.friedman) else f" Friedman: p = {statistics.critical.friedman:.2g}."
     return f"Mean over sequences; ranks over the {common} that all have. Resampled: {resampled}.{friedman}"
 
 
@@ -296,13 +300,13 @@ def _rank_range(shares: Floats) -> str:
     return str(low) if low == high else f"{low} to {high}"
 
 
-def _number(value: float, found: Statistics, *, signed: bool = False) -> str:
-    metric = found.matrix.metric
+def _number(value: float, statistics: Statistics, *, signed: bool = False) -> str:
+    metric = statistics.matrix.metric
     return "-" if math.isnan(value) else f"{value * metric.scale:{'+' if signed else ''}.{max(metric.digits, 1)}f}"
 
 
-def _interval(low: float, high: float, found: Statistics) -> str:
-    return "-" if math.isnan(low) else f"{_number(low, found)} to {_number(high, found)}"
+def _interval(low: float, high: float, statistics: Statistics) -> str:
+    return "-" if math.isnan(low) else f"{_number(low, statistics)} to {_number(high, statistics)}"
 
 
 def _percent(share: float) -> str:

@@ -21,22 +21,22 @@ _CHARACTER = 0.05
 
 
 def critical_difference_figure(
-    found: CriticalDifference, matrix: ScoreMatrix, look: dict[str, Look], width: float = Style().one_column
+    ranks: CriticalDifference, matrix: ScoreMatrix, look: dict[str, Look], width: float = Style().one_column
 ) -> Figure:
     """Return a critical-difference diagram (Demsar, JMLR 7, 2006, Figure 1): average ranks on an axis, the best left.
 
     A bar joins trackers that no test tells apart.
 
     Args:
-        found: average ranks and groups.
+        ranks: average ranks and groups.
         matrix: names the trackers.
         look: from :func:`trackbench.reports.style.looks`.
         width: of the figure in inches.
     """
-    trackers = len(found.ranks)
-    order = np.argsort(found.ranks, kind="stable").tolist()
+    trackers = len(ranks.ranks)
+    order = np.argsort(ranks.ranks, kind="stable").tolist()
     half = (trackers + 1) // 2
-    bars = 0.14 * (len(found.groups) + 1)
+    bars = 0.14 * (len(ranks.groups) + 1)
     line = 0.17
     height = 0.4 + bars + line * half + 0.1
     with mpl.rc_context({**settings(), "font.size": 7}):
@@ -57,8 +57,8 @@ def critical_difference_figure(
         for rank in range(1, trackers + 1):
             axes.plot([place(rank)] * 2, [top - 0.05, top], color="black", linewidth=0.8)
             axes.text(place(rank), top - 0.07, str(rank), ha="center", va="bottom")
-        for row, group in enumerate(found.groups):
-            ends = [found.ranks[k] for k in group]
+        for row, group in enumerate(ranks.groups):
+            ends = [ranks.ranks[k] for k in group]
             y = top + 0.14 * (row + 1)
             axes.plot(
                 [place(min(ends)) - 0.03, place(max(ends)) + 0.03], [y, y], color="black", linewidth=2.5, alpha=0.75
@@ -66,13 +66,13 @@ def critical_difference_figure(
         for position, index in enumerate(order):
             left = position < half
             y = top + bars + line * ((position if left else trackers - 1 - position) + 0.5)
-            x, end = place(found.ranks[index]), margin - 0.06 if left else width - margin + 0.06
+            x, end = place(ranks.ranks[index]), margin - 0.06 if left else width - margin + 0.06
             colour = look[matrix.labels[index]].colour
             axes.plot([x, x, end], [top, y, y], color=colour, linewidth=0.9)
             axes.text(
                 end - 0.04 if left else end + 0.04,
                 y,
-                literal(f"{shortened(matrix.titles[index], most)} ({found.ranks[index]:.2f})"),
+                literal(f"{shortened(matrix.titles[index], most)} ({ranks.ranks[index]:.2f})"),
                 ha="right" if left else "left",
                 va="center",
                 fontsize=6,

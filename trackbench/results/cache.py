@@ -34,7 +34,7 @@ def read_all(
         columns: numbers a row.
     """
     known = load_rows(folder / cache, columns)
-    found: dict[str, Boxes | DataError] = {}
+    contents: dict[str, Boxes | DataError] = {}
     stamps: dict[str, str] = {}
     root = os.fspath(folder)
     for name in names:
@@ -42,12 +42,12 @@ def read_all(
             status = os.stat(f"{root}{os.sep}{name}")
             stamps[name] = stamp = f"{status.st_size} {status.st_mtime_ns}"
             old = known.get(name)
-            found[name] = old[1] if old is not None and old[0] == stamp else parse(folder / name)
+            contents[name] = old[1] if old is not None and old[0] == stamp else parse(folder / name)
         except OSError as error:
-            found[name] = DataError(f"{folder / name}: cannot be read: {error.strerror}")
+            contents[name] = DataError(f"{folder / name}: cannot be read: {error.strerror}")
         except DataError as error:
-            found[name] = error
-    fresh = {name: boxes for name, boxes in found.items() if not isinstance(boxes, DataError)}
+            contents[name] = error
+    fresh = {name: boxes for name, boxes in contents.items() if not isinstance(boxes, DataError)}
     if any(name not in known or known[name][0] != stamps[name] for name in fresh):
         store_rows(folder / cache, {name: (stamps[name], boxes) for name, boxes in fresh.items()})
-    return found
+    return contents

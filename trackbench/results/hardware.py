@@ -28,7 +28,7 @@ def hardware(device: str) -> dict[str, Any]:
         ``driver``, ``cuda`` and ``cudnn``.
     """
     torch = sys.modules.get("torch")
-    found: dict[str, Any] = {
+    description: dict[str, Any] = {
         "cpu": cpu_model(),
         "cores": psutil.cpu_count(logical=False),
         "logical_cores": psutil.cpu_count(),
@@ -38,14 +38,14 @@ def hardware(device: str) -> dict[str, Any]:
     }
     if torch is not None and device.startswith("cuda"):
         properties = torch.cuda.get_device_properties(device)
-        found |= {
+        description |= {
             "gpu": str(properties.name),
             "gpu_memory_gb": round(properties.total_memory / 2**30, 1),
             "driver": nvidia_driver(),
             "cuda": torch.version.cuda,
             "cudnn": torch.backends.cudnn.version(),
         }
-    return found
+    return description
 
 
 def describe_hardware(session: dict[str, Any]) -> str:
@@ -84,8 +84,8 @@ def cpu_model() -> str:
             return name
     elif Path("/proc/cpuinfo").is_file():
         text = Path("/proc/cpuinfo").read_text(errors="replace")
-        if found := re.search(r"^(?:model name|Hardware|cpu model)\s*:\s*(\S.*)$", text, re.MULTILINE):
-            return " ".join(found[1].split())
+        if match := re.search(r"^(?:model name|Hardware|cpu model)\s*:\s*(\S.*)$", text, re.MULTILINE):
+            return " ".join(match[1].split())
     return platform.processor() or platform.machine() or sys.platform
 
 

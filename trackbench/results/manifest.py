@@ -64,10 +64,10 @@ def open_or_create_manifest(folder: RunFolder, identity: dict[str, Any], *, rest
 
 def _comparable(stored: dict[str, Any], identity: dict[str, Any]) -> dict[str, Any]:
     """Return a stored identity with what older versions did not write, so that their runs stay usable."""
-    found = {key: identity[key] for key in (SOURCE,) if key in identity and key not in stored} | stored
+    comparable = {key: identity[key] for key in (SOURCE,) if key in identity and key not in stored} | stored
     if isinstance(stored.get("refiner"), dict) and isinstance(identity.get("refiner"), dict):
-        found["refiner"] = _comparable(stored["refiner"], identity["refiner"])
-    return found
+        comparable["refiner"] = _comparable(stored["refiner"], identity["refiner"])
+    return comparable
 
 
 def differences(old: Any, new: Any, key: str = "") -> list[str]:
@@ -110,13 +110,13 @@ def session(*, command: list[str], device: str, batch: int, threads: int, precis
 def versions() -> dict[str, str]:
     """Return the versions that matter for a bug report."""
     names = ("torch", "numpy", "opencv-python", "scipy", "pandas", "matplotlib", "shapely", "got10k", "vot-toolkit")
-    found = {"trackbench": VERSION, "python": platform.python_version(), "platform": platform.platform()}
+    versions_here = {"trackbench": VERSION, "python": platform.python_version(), "platform": platform.platform()}
     for name in names:
         try:
-            found[name] = importlib.metadata.version(name)
+            versions_here[name] = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
-            found[name] = "not installed"
-    return found
+            versions_here[name] = "not installed"
+    return versions_here
 
 
 def _short(value: Any) -> str:

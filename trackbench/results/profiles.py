@@ -34,5 +34,5 @@ def read_profiles(runs: Path) -> list[dict[str, Any]]:
     Raises:
         DataError: a file is not as it should be.
     """
-    found = [read_record(path, ProfileRecord) for path in sorted(runs.glob(f"*/{FILE}"))]
-    return [document for document in found if document is not None]
+    records = [read_record(path, ProfileRecord) for path in sorted(runs.glob(f"*/{FILE}"))]
+    return [document for document in records if document is not None]

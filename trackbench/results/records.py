@@ -90,8 +90,8 @@ def read_record(path: Path, kind: type[Record]) -> dict[str, Any] | None:
     if document is None:
         return None
     check_record(path, document, kind)
-    found: dict[str, Any] = document
-    return found
+    record: dict[str, Any] = document
+    return record
 
 
 def check_record(path: Path, document: Any, kind: type[Record]) -> None:

@@ -30,7 +30,7 @@ class ServerScores:
     source: dict[str, Any] = field(default_factory=dict)
     """The file, its SHA-256 and the entry in it; or the command."""
     answers_sha256: str | None = None
-    """Of the answers that were stored; None where none were."""
+    """SHA-256 of the stored predictions; None where none were stored."""
 
 
 _KEYS = {part.name for part in fields(ServerScores)}
@@ -42,8 +42,8 @@ def read_server_scores(folder: RunFolder) -> ServerScores | None:
     Raises:
         DataError: the file is not as it should be.
     """
-    found = read_record(folder.path / SERVER, ServerRecord)
-    return None if found is None else ServerScores(**{key: found[key] for key in found if key in _KEYS})
+    record = read_record(folder.path / SERVER, ServerRecord)
+    return None if record is None else ServerScores(**{key: record[key] for key in record if key in _KEYS})
 
 
 def write_server_scores(folder: RunFolder, scores: ServerScores) -> Path:

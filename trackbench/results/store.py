@@ -186,8 +186,8 @@ class RunFolder:
     def all_boxes(self, sequences: Iterable[str], repetition: int = 1) -> dict[str, NDArray[np.float64] | DataError]:
         """Return what :meth:`boxes` gives for each sequence, or the error that it raises; fast when asked again."""
         files = {f"{name}.txt": name for name in sequences}
-        found = read_all(self.file("x", "", repetition).parent, files, parse_boxes)
-        return {files[file]: boxes for file, boxes in found.items()}
+        parsed = read_all(self.file("x", "", repetition).parent, files, parse_boxes)
+        return {files[file]: boxes for file, boxes in parsed.items()}
 
     def seconds(self, sequence: str, repetition: int = 1) -> NDArray[np.float64] | None:
         """Return the seconds of each frame, float64 (N,), or None where no times are stored."""
@@ -203,10 +203,10 @@ class RunFolder:
         timed = self.sequences(suffix=".time")
         files = {f"{name}.time": name for name in sequences if name in timed}
         times = {}
-        for file, found in read_all(self.path, files, parse_seconds, TIMES, 1).items():
-            if isinstance(found, DataError):
-                raise found
-            times[files[file]] = found[:, 0]
+        for file, content in read_all(self.path, files, parse_seconds, TIMES, 1).items():
+            if isinstance(content, DataError):
+                raise content
+            times[files[file]] = content[:, 0]
         return times
 
     def manifest(self) -> dict[str, Any] | None:
@@ -251,10 +251,10 @@ class RunFolder:
 
     def fingerprints(self) -> dict[str, str]:
         """Return the fingerprints of the data that the stored sequences ran on; older runs have none."""
-        found: dict[str, str] = {}
+        fingerprints: dict[str, str] = {}
         for session in self._sessions():
-            found |= session.get(DATA, {})
-        return found
+            fingerprints |= session.get(DATA, {})
+        return fingerprints
 
     def _sessions(self) -> list[dict[str, Any]]:
         paths = sorted((self.path / SESSIONS).glob("*.json"))
@@ -268,16 +268,16 @@ class RunFolder:
             DataError: one of its files is no JSON.
         """
         old = self.path / f"{FAILURES}.json"
-        found: dict[str, dict[str, Any]] = read_record(old, AnyRecord) or {}
-        for failure in found.values():
+        failures: dict[str, dict[str, Any]] = read_record(old, AnyRecord) or {}
+        for failure in failures.values():
             check_record(old, failure, FailureRecord)
         # In the old file stands also what has been mended since.
-        found = {name: failure for name, failure in found.items() if not self._is_mended(name)}
+        failures = {name: failure for name, failure in failures.items() if not self._is_mended(name)}
         for path in sorted((self.path / FAILURES).rglob("*.json")):
             record = read_record(path, FailureRecord)
             if record is not None:
-                found[failure_key(path.stem, _repetition(path.parent.name) or 1)] = record
-        return found
+                failures[failure_key(path.stem, _repetition(path.parent.name) or 1)] = record
+        return failures
 
     def failure(self, sequence: str, repetition: int = 1) -> dict[str, Any] | None:
         """Return why a sequence could not be run, or None where nothing is known of a failure.
@@ -313,12 +313,12 @@ class RunFolder:
 
     def failure_stamps(self) -> dict[tuple[str, int], int]:
         """Return when each failure was written, ``(sequence, repetition)`` -> nanoseconds: a new one has a new time."""
-        found = {}
+        stamps = {}
         for path in (self.path / FAILURES).rglob("*.json"):
             with suppress(OSError):  # mended meanwhile
                 repetition = int(path.parent.name[11:]) if path.parent.name.startswith("repetition-") else 1
-                found[path.stem, repetition] = path.stat().st_mtime_ns
-        return found
+                stamps[path.stem, repetition] = path.stat().st_mtime_ns
+        return stamps
 
     def _failure(self, sequence: str, repetition: int) -> Path:
         file = self.file(sequence, ".json", repetition)
@@ -380,7 +380,7 @@ def _repetition(folder: str) -> int | None:
 
 def stored_runs(runs: Path, dataset: str | None = None) -> list[RunFolder]:
     """Return the runs below ``runs``, those of one data set or all, sorted by name."""
-    found = []
+    folders = []
     for path in sorted(runs.glob(f"*/*/*/{MANIFEST}")):
         manifest = read_record(path, ManifestRecord) or {}
         # A folder that was copied or renamed is a run of its own, whatever its manifest says.
@@ -391,8 +391,8 @@ def stored_runs(runs: Path, dataset: str | None = None) -> list[RunFolder]:
             str(manifest.get("protocol", path.parts[-2])),
         )
         if dataset is None or key.dataset == dataset:
-            found.append(RunFolder(runs, key))
-    return found
+            folders.append(RunFolder(runs, key))
+    return folders
 
 
 def labels_of(wanted: str, labels: Iterable[str]) -> list[str]:

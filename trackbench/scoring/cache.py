@@ -71,8 +71,8 @@ def load(folder: RunFolder, key: str) -> Score | None:
     with contextlib.suppress(TypeError, KeyError, ValueError, AttributeError):  # damaged: no score
         curves = {name: Curve(*curve) for name, curve in kept.pop("curves").items()}
         by_attribute = {
-            attribute: {name: Curve(*curve) for name, curve in found.items()}
-            for attribute, found in kept.pop("attribute_curves").items()
+            attribute: {name: Curve(*curve) for name, curve in values.items()}
+            for attribute, values in kept.pop("attribute_curves").items()
         }
         lengths = kept.pop("interval")
         problems = tuple(kept.pop("problems"))

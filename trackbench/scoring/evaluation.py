@@ -23,7 +23,7 @@ class Scorer(Protocol):
 
     @property
     def convention(self) -> str:
-        """Whose rules these are, as reports print it."""
+        """The convention, as reports print it."""
 
     def read(self, folder: RunFolder, dataset: Dataset) -> StoredRun:
         """Return what a run has stored, in the form of the protocol's results; what cannot be read is a problem."""
@@ -56,7 +56,7 @@ class Evaluation:
 
     @property
     def convention(self) -> str:
-        """Whose rules score, in canonical spelling."""
+        """The convention's canonical name."""
         return self.scorer.convention
 
     def find(self, runs: Runs, trackers: Sequence[str] | None = None) -> list[RunFolder]:

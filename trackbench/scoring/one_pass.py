@@ -71,12 +71,9 @@ class OnePass:
             return {"metrics": {**dict.fromkeys(names), "fps": None}}
         merged = merge(results)
         mean = merged.mean_curves()
-        members = {
-            attribute: [s.name for s in dataset.sequences if attribute in s.attributes and s.name in merged.names]
-            for attribute in dataset.attributes
-        }
+        members = {a: [s.name for s in dataset.sequences if a in s.attributes] for a in dataset.attributes}
+        attributes = merged.attributes(members)
         further = [_measured(run, merged.names, metric) for metric in self.further]
-        place = {name: index for index, name in enumerate(merged.names)}
         rows = np.column_stack([merged.per_sequence(), *further])
         columns = np.column_stack([contributions(merged), *further])
         extra = {m.key: _mean(values) for m, values in zip(self.further, further, strict=True)}
@@ -86,24 +83,18 @@ class OnePass:
             "intervals": intervals(names, bootstrap_intervals(columns)),
             "attributes": {
                 attribute: {
-                    "sequences": len(members[attribute]),
-                    **scores._asdict(),
-                    **{
-                        m.key: _mean(values[[place[name] for name in members[attribute]]])
-                        for m, values in zip(self.further, further, strict=True)
-                    },
+                    "sequences": len(result.indices),
+                    **result.scores._asdict(),
+                    **{m.key: _mean(values[result.indices]) for m, values in zip(self.further, further, strict=True)},
                 }
-                for attribute, scores in merged.attributes(members).items()
+                for attribute, result in attributes.items()
+                if result.scores is not None
             },
             "per_sequence": {
                 name: dict(zip(names, row, strict=True)) for name, row in zip(merged.names, rows.tolist(), strict=True)
             },
             "curves": _curves(mean),
-            "attribute_curves": {
-                attribute: _curves(merged.mean_curves([place[name] for name in names_]))
-                for attribute, names_ in members.items()
-                if names_
-            },
+            "attribute_curves": {attribute: _curves(result.curves) for attribute, result in attributes.items()},
             "bad_answers": bad_answers(run),
             "unannotated": unannotated(run),
         }
@@ -165,13 +156,13 @@ def make_scorer(dataset: Dataset, convention_name: str | None) -> Scorer:
 
 def trace_stored_boxes(sequence: VideoSequence, folders: Sequence[RunFolder]) -> Iterator[TracedSequence]:
     """Yield the boxes that runs have stored of a sequence, of several repetitions the first."""
-    found = {}
+    boxes = {}
     for folder in folders:
         stored = folder.all_boxes([sequence.name])[sequence.name] if folder.has(sequence.name) else None
         if stored is not None and not isinstance(stored, DataError):
-            found[folder.key.tracker] = stored
-    if found:
-        yield trace_boxes(sequence, found)
+            boxes[folder.key.tracker] = stored
+    if boxes:
+        yield trace_boxes(sequence, boxes)
 
 
 def bad_answers(run: StoredRun) -> dict[str, BadAnswers]:
@@ -220,8 +211,8 @@ def _mean(values: NDArray[np.float64]) -> float:
 def evaluate(run: StoredRun, rules: Convention) -> list[ope.OpeResult]:
     """Return the result of each repetition; sequences that the convention refuses are dropped from ``run``.
 
-    Frames that an import has filled up are missing ones to the convention. One that refuses short files is overruled:
-    `--pad-missing` asks for failures there.
+    A convention treats frames that an import has filled up as missing. `--pad-missing` overrides its
+    ``shorter="error"``.
     """
     if rules.shorter == "error" and run.is_padded:
         rules = replace(rules, shorter="pad")

@@ -65,12 +65,12 @@ class Robustness(OnePass):
 
     def results(self, run: StoredRun) -> list[ope.OpeResult]:
         """Return the result of each repetition, the runs over a sequence added up."""
-        found = []
+        results = []
         for repetition in range(run.repetitions):
             names = [name for name, kept in run.answers.items() if len(kept) > repetition]
             if names:
-                found.append(self._pooled(run, names, repetition))
-        return found
+                results.append(self._pooled(run, names, repetition))
+        return results
 
     def fps(self, run: StoredRun) -> float | None:
         """Return frames per second of all runs."""
@@ -90,12 +90,14 @@ class Robustness(OnePass):
         boxes = {}
         for name, start in runs.items():
             regions = folder.regions(name, repetition)
-            found = np.array([region_to_box(region).numbers() for region in regions], np.float64)
-            if len(found) != len(sequence) - start:
+            answers = np.array([region_to_box(region).numbers() for region in regions], np.float64)
+            if len(answers) != len(sequence) - start:
                 path = folder.file(name, ".txt", repetition)
-                raise DataError(f"{path}: holds {len(found)} frames, expected {len(sequence) - start} from {start + 1}")
-            found[0] = sequence.ground_truth.boxes[start]
-            boxes[name] = found
+                raise DataError(
+                    f"{path}: holds {len(answers)} frames, expected {len(sequence) - start} from {start + 1}"
+                )
+            answers[0] = sequence.ground_truth.boxes[start]
+            boxes[name] = answers
         return boxes
 
     def _pooled(self, run: StoredRun, names: list[str], repetition: int) -> ope.OpeResult:

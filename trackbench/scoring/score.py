@@ -40,7 +40,7 @@ class Score:
     """How many the benchmark has."""
     repetitions: int
     run: dict[str, Any]
-    """From the manifest: ``weights_sha256`` (and the refiner's), ``device``, ``precision``, ``hardware`` in words,
+    """What the manifest says: ``weights_sha256`` (and the refiner's), ``device``, ``precision``, ``hardware`` in words,
     ``imported``."""
     metrics: Metrics
     spread: Metrics = field(default_factory=dict)

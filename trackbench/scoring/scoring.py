@@ -160,8 +160,8 @@ def _hardest_first(dataset: Dataset, scores: Sequence[Score]) -> list[VideoSeque
     def mean(sequence: VideoSequence) -> float:
         rows = (score.per_sequence.get(sequence.name) for score in scores)
         # The first metric of a sequence is its overlap, in every protocol.
-        found = [next(iter(row.values()), None) for row in rows if row]
-        known = [value for value in found if value is not None and value == value]
+        values = [next(iter(row.values()), None) for row in rows if row]
+        known = [value for value in values if value is not None and value == value]
         return sum(known) / len(known) if known else 2.0
 
     scored = {name for score in scores for name in score.per_sequence}

@@ -1,4 +1,4 @@
-"""Scores of benchmarks whose truth is withheld: what their server said of a run."""
+"""Scores of benchmarks whose ground truth is withheld: what their server said of a run."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ def server_parts(folder: RunFolder, dataset: Dataset) -> dict[str, Any] | None:
     Raises:
         DataError: what is stored cannot be read.
     """
-    found = read_server_scores(folder)
-    if found is None or dataset.definition.truth != "initial":
+    record = read_server_scores(folder)
+    if record is None or dataset.definition.truth != "initial":
         return None
-    problem = _problem(folder, found)
+    problem = _problem(folder, record)
     return {
-        "convention": found.origin,
+        "convention": record.origin,
         "sequences": 0 if problem else dataset.of,
-        "metrics": dict.fromkeys(found.metrics) if problem else dict(found.metrics),
+        "metrics": dict.fromkeys(record.metrics) if problem else dict(record.metrics),
         "problems": (problem,) if problem else (),
     }
 

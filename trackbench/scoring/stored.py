@@ -1,4 +1,4 @@
-"""Stored runs as scoring needs them: the boxes of every repetition beside the truth that they are judged by."""
+"""Stored runs as scoring needs them: the boxes of every repetition beside the ground truth that they are judged by."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ def read_run(folder: RunFolder, dataset: Dataset) -> StoredRun:
         for name, boxes in folder.all_boxes(wanted, repetition).items():
             try:
                 if wanted[name].only_first_annotated:
-                    raise DataError(f"{name}: its truth is withheld, only the benchmark's server can score it")
+                    raise DataError(f"{name}: its ground truth is withheld, only the benchmark's server can score it")
                 if isinstance(boxes, DataError):
                     raise boxes
             except DataError as error:

@@ -1,4 +1,4 @@
-"""Stored runs frame by frame: what each tracker answered beside the truth, and how far the two overlap.
+"""Stored runs frame by frame: what each tracker answered beside the ground truth, and how far the two overlap.
 
 For looking at, not for scoring: overlaps are those that the protocol's scores are made of, without a convention's rules
 for frames that are left out.
@@ -50,7 +50,7 @@ class Trace:
 
     outlines: Contours
     overlaps: Floats
-    """(N,): NaN where there is no valid truth, or where the protocol did not ask."""
+    """(N,): NaN where there is no valid ground truth, or where the protocol did not ask."""
     failed: NDArray[np.bool_]
     """(N,): the frames in which the target was lost: by the protocol where it resets, else where the overlap falls to
     0."""
@@ -64,17 +64,17 @@ class TracedSequence:
     sequence: VideoSequence
     ground_truth: Contours
     traces: Mapping[str, Trace] = field(default_factory=dict)
-    """By label of the tracker."""
+    """Label of a tracker -> its trace."""
 
 
-def trace_boxes(sequence: VideoSequence, found: Mapping[str, Floats]) -> TracedSequence:
-    """Compare the boxes of each tracker, (M, 4), with the truth, as one-pass scores do."""
+def trace_boxes(sequence: VideoSequence, by_label: Mapping[str, Floats]) -> TracedSequence:
+    """Compare the boxes of each tracker, (M, 4), with the ground truth, as one-pass scores do."""
     ground_truth = sequence.ground_truth.boxes
     valid = np.isfinite(ground_truth).all(axis=1) & (ground_truth[:, 2:] > 0).all(axis=1)
     if sequence.ground_truth.absent is not None:
         valid &= ~sequence.ground_truth.absent
     traces = {}
-    for label, stored in found.items():
+    for label, stored in by_label.items():
         boxes = np.full(ground_truth.shape, np.nan)
         boxes[: len(stored)] = stored[: len(ground_truth)]
         overlaps = np.where(valid, np.nan_to_num(box_iou(boxes, ground_truth)), np.nan)
@@ -83,7 +83,7 @@ def trace_boxes(sequence: VideoSequence, found: Mapping[str, Floats]) -> TracedS
 
 
 def trace_regions(regions: Sequence[Region], answers: PackedRegions, packed: VotSequence, rule: OverlapRule) -> Trace:
-    """Compare regions as VOT's scores do; frames with a code or without a truth have no overlap."""
+    """Compare regions as VOT's scores do; frames with a code or without a ground truth have no overlap."""
     overlaps = raster_overlaps(answers, packed.ground_truth, rule, packed.size)
     asked = (answers.kinds != SPECIAL) & (packed.ground_truth.kinds != SPECIAL)
     overlaps = np.where(asked, overlaps, np.nan)

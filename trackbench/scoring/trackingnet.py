@@ -1,4 +1,4 @@
-"""The scores of TrackingNet's server for one run, where the whole truth is there (TRAIN chunks)."""
+"""The scores of TrackingNet's server for one run, where the whole ground truth is there (TRAIN chunks)."""
 
 from __future__ import annotations
 

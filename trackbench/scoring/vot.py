@@ -46,9 +46,9 @@ class _Scorer(ABC):
         run = StoredRun(folder, folder.repetitions())
         for sequence in dataset.sequences:
             try:
-                found = self._answers(folder, sequence)
-                if found:
-                    run.packed[sequence.name], run.answers[sequence.name] = vot_sequence(sequence), found
+                answers = self._answers(folder, sequence)
+                if answers:
+                    run.packed[sequence.name], run.answers[sequence.name] = vot_sequence(sequence), answers
                     run.sequences[sequence.name] = sequence
             except DataError as error:
                 run.drop(sequence.name, str(error))

@@ -124,9 +124,9 @@ def _range(text: str, value: str) -> Range:
         raise UsageError(f"--set '{text}': {_FORM}") from None
     if len(numbers) not in (2, 3) or (log and len(numbers) == 3):
         raise UsageError(f"--set '{text}': {_FORM}")
-    found = Range(numbers[0], numbers[1], numbers[2] if len(numbers) == 3 else None, log)
-    if not found.low < found.high:
+    parsed = Range(numbers[0], numbers[1], numbers[2] if len(numbers) == 3 else None, log)
+    if not parsed.low < parsed.high:
         raise UsageError(f"--set '{text}': the lower end is not below the upper one")
-    if (log and not found.low > 0) or (found.step is not None and not found.step > 0):
+    if (log and not parsed.low > 0) or (parsed.step is not None and not parsed.step > 0):
         raise UsageError(f"--set '{text}': {'the lower end' if log else 'the step'} has to be above 0")
-    return found
+    return parsed

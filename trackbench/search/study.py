@@ -1,4 +1,4 @@
-"""A search: optuna suggests settings, each trial is an ordinary run, and the study lies in a folder.
+"""A search: optuna suggests settings, each trial is an ordinary run, and the study is kept in a folder.
 
 ``study.log`` is optuna's journal, which several processes may share; ``runs/`` holds a run for each trial, so that a
 trial that was interrupted goes on where it stopped; ``search.json`` says what is searched. The best run is also copied
@@ -80,12 +80,12 @@ class Outcome:
     settings: Mapping[str, Any]
     value: float
     label: str
-    """Of its run."""
+    """Label of its run."""
 
 
 @dataclass
-class Found:
-    """What a search has found so far."""
+class SearchResult:
+    """The result of a search so far."""
 
     trials: list[Outcome] = field(default_factory=list)
     """Finished trials, best first."""
@@ -103,7 +103,7 @@ def search(
     *,
     restart: bool = False,
     report: Callable[[Outcome, Outcome], object] = lambda *_: None,
-) -> Found:
+) -> SearchResult:
     """Run trials until a study has so many that are finished, and keep the best run.
 
     Args:
@@ -122,9 +122,9 @@ def search(
     _claim(task, restart)
     study = _open(task, optuna)
     _take_up(study, optuna)
-    found = Found(failed=_failures(study))
+    outcome = SearchResult(failed=_failures(study))
     points = _grid(task, study)
-    trials = trials if points is None else min(trials, points - len(found.failed))
+    trials = trials if points is None else min(trials, points - len(outcome.failed))
     while _finished(study) < trials:
         before = len(study.trials)
         trial = study.ask()
@@ -136,18 +136,18 @@ def search(
         except (DataError, TrackbenchError) as error:
             trial.set_user_attr("reason", str(error))
             study.tell(trial, state=optuna.trial.TrialState.FAIL)
-            found.failed[trial.number] = str(error)
-            if len(found.failed) > max(3, before // 2):
+            outcome.failed[trial.number] = str(error)
+            if len(outcome.failed) > max(3, before // 2):
                 raise
             continue
         trial.set_user_attr("label", label)
         study.tell(trial, value)
         outcomes = _outcomes(study, task)
         report(next(one for one in outcomes if one.number == trial.number), outcomes[0])
-    found.trials = _outcomes(study, task)
-    if found.trials:
-        found.kept = _keep(task, found.trials[0], len(found.trials), runs)
-    return found
+    outcome.trials = _outcomes(study, task)
+    if outcome.trials:
+        outcome.kept = _keep(task, outcome.trials[0], len(outcome.trials), runs)
+    return outcome
 
 
 def _optuna() -> Any:

@@ -76,7 +76,7 @@ def compare_trajectories(
     one, other = (run.sequences(k) for run, k in zip((first, second), repetitions, strict=True))
     both = [name for name in names if name in one and name in other]
     boxes = [run.all_boxes(both, k) for run, k in zip((first, second), repetitions, strict=True)]
-    found = {}
+    differences = {}
     for name in both:
         a, b = boxes[0][name], boxes[1][name]
         for read in (a, b):
@@ -84,8 +84,8 @@ def compare_trajectories(
                 raise read
         assert not isinstance(a, DataError)
         assert not isinstance(b, DataError)
-        found[name] = first_divergence(a, b)
-    return found
+        differences[name] = first_divergence(a, b)
+    return differences
 
 
 def _first(flags: NDArray[np.bool_], otherwise: int | None) -> int | None:

@@ -53,7 +53,7 @@ def losses(overlaps: Floats, patience: int = PATIENCE) -> list[Loss]:
     """Return the failures in a sequence.
 
     Args:
-        overlaps: (N,), NaN where the frame is not judged (no truth); those frames are passed over.
+        overlaps: (N,), NaN where the frame is not judged (no ground truth); those frames are passed over.
         patience: how many overlaps of 0 make a failure.
 
     Example:
@@ -63,11 +63,11 @@ def losses(overlaps: Floats, patience: int = PATIENCE) -> list[Loss]:
     known = np.flatnonzero(~np.isnan(overlaps))
     zero = np.concatenate([[False], overlaps[known] == 0, [False]])
     edges = np.flatnonzero(zero[1:] != zero[:-1])
-    found = []
+    episodes = []
     for begin, end in zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True):
         if end - begin >= patience:
-            found.append(Loss(int(known[begin]), end - begin, end < len(known)))
-    return found
+            episodes.append(Loss(int(known[begin]), end - begin, end < len(known)))
+    return episodes
 
 
 def summarise_failures(overlaps: Sequence[Floats], patience: int = PATIENCE) -> FailureSummary:
@@ -77,23 +77,23 @@ def summarise_failures(overlaps: Sequence[Floats], patience: int = PATIENCE) -> 
         overlaps: of each sequence, (N,) with NaN where a frame is not judged.
         patience: how many overlaps of 0 make a failure.
     """
-    found = [losses(one, patience) for one in overlaps]
+    episodes = [losses(one, patience) for one in overlaps]
     judged = [~np.isnan(one) for one in overlaps]
     frames = sum(int(flags.sum()) for flags in judged)
-    every = [loss for sequence in found for loss in sequence]
+    every = [loss for sequence in episodes for loss in sequence]
     healed = [loss.frames for loss in every if loss.recovered]
-    begins = [sequence[0].begin / len(one) for sequence, one in zip(found, overlaps, strict=True) if sequence]
-    times = [int(f[: s[0].begin].sum()) if s else int(f.sum()) for s, f in zip(found, judged, strict=True)]
+    begins = [sequence[0].begin / len(one) for sequence, one in zip(episodes, overlaps, strict=True) if sequence]
+    times = [int(f[: s[0].begin].sum()) if s else int(f.sum()) for s, f in zip(episodes, judged, strict=True)]
     return FailureSummary(
         sequences=len(overlaps),
         failures=len(every),
-        failed_sequences=sum(bool(sequence) for sequence in found),
+        failed_sequences=sum(bool(sequence) for sequence in episodes),
         per_thousand=1000 * len(every) / frames if frames else float("nan"),
         lost_share=sum(loss.frames for loss in every) / frames if frames else float("nan"),
         recovered=len(healed) / len(every) if every else float("nan"),
         median_length=float(np.median(healed)) if healed else float("nan"),
         median_begin=float(np.median(begins)) if begins else float("nan"),
-        median_survival=_median_survival(times, [bool(sequence) for sequence in found]),
+        median_survival=_median_survival(times, [bool(sequence) for sequence in episodes]),
     )
 
 

@@ -69,13 +69,13 @@ def score_matrix(
     """
     names = list(dict.fromkeys(name for score in scores for name in score.per_sequence))
     keys = {key for score in scores for row in score.per_sequence.values() for key in row}
-    known = [found for found in ordered(keys) if found.higher_is_better is not None]
+    known = [candidate for candidate in ordered(keys) if candidate.higher_is_better is not None]
     if not known:
         raise UsageError(f"{dataset.name}: no metric is known by sequence; statistics compare sequences")
-    chosen = known[0] if metric is None else next((found for found in known if found.key == metric), None)
+    chosen = known[0] if metric is None else next((candidate for candidate in known if candidate.key == metric), None)
     if chosen is None:
-        listed = ", ".join(found.key for found in known)
-        hint = suggestion(metric or "", [found.key for found in known])
+        listed = ", ".join(candidate.key for candidate in known)
+        hint = suggestion(metric or "", [candidate.key for candidate in known])
         raise UsageError(f"--metric {metric}: no sequence of {dataset.name} has it{hint} (known: {listed})")
     rows = [[score.per_sequence.get(name, {}).get(chosen.key) for score in scores] for name in names]
     values = np.array([[math.nan if v is None else v for v in row] for row in rows], np.float64)

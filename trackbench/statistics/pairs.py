@@ -62,7 +62,7 @@ def compare_pairs(matrix: ScoreMatrix, rope: float = ROPE, *, samples: int = SAM
     """
     better = matrix.better()
     tests: list[PairedTest] = compare_all(matrix.values)
-    found = []
+    pairs = []
     for test in tests:
         plain = matrix.values[:, test.first] - matrix.values[:, test.second]
         gain = better[:, test.first] - better[:, test.second]
@@ -70,7 +70,7 @@ def compare_pairs(matrix: ScoreMatrix, rope: float = ROPE, *, samples: int = SAM
         wins = np.where(known, (np.sign(gain) + 1) / 2, np.nan)
         low, high = clustered_intervals(plain[:, None], matrix.clusters)[0].tolist()
         posterior = signed_rank_posterior(gain[known], rope / matrix.metric.scale, samples=samples)
-        found.append(
+        pairs.append(
             Pair(
                 test.first,
                 test.second,
@@ -83,7 +83,7 @@ def compare_pairs(matrix: ScoreMatrix, rope: float = ROPE, *, samples: int = SAM
                 test.wilcoxon,
             )
         )
-    return found
+    return pairs
 
 
 def signed_rank_posterior(

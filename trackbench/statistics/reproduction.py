@@ -112,11 +112,11 @@ def require(folder: RunFolder, dataset: Dataset, spec: TrackerSpec) -> list[Requ
     lines = differences(
         {key: value for key, value in stored.items() if key in here}, {k: here[k] for k in stored if k in here}
     )
-    found = [Requirement(f"tracker {spec.name}, as it was", "; ".join(lines))]
+    requirements = [Requirement(f"tracker {spec.name}, as it was", "; ".join(lines))]
     names = {sequence.name for sequence in dataset.sequences}
     lacking = sorted(name for name in _sequences(folder, dataset) if name not in names)
     problem = f"{len(lacking)} are not in {dataset.root}: {', '.join(lacking[:3])}" if lacking else ""
-    return [*found, Requirement(f"sequences of {dataset.name}", problem)]
+    return [*requirements, Requirement(f"sequences of {dataset.name}", problem)]
 
 
 def run_anew(
@@ -166,7 +166,7 @@ def compare_runs(stored: RunFolder, fresh: RunFolder, names: list[str]) -> list[
     Raises:
         DataError: a result cannot be read.
     """
-    found = []
+    lines = []
     for repetition in range(1, stored.repetitions() + 1):
         here = fresh.sequences(repetition)
         for name in names:
@@ -174,12 +174,12 @@ def compare_runs(stored: RunFolder, fresh: RunFolder, names: list[str]) -> list[
                 continue
             files = [run.file(name, ".txt", repetition) for run in (stored, fresh)]
             if files[0].read_bytes() == files[1].read_bytes():
-                found.append(Comparison(name, repetition, True, 1.0, None))
+                lines.append(Comparison(name, repetition, True, 1.0, None))
                 continue
             a, b = (run.boxes(name, repetition) for run in (stored, fresh))
             differs, _ = first_divergence(a, b)
-            found.append(Comparison(name, repetition, False, _lowest(a, b), differs))
-    return found
+            lines.append(Comparison(name, repetition, False, _lowest(a, b), differs))
+    return lines
 
 
 def _lowest(a: np.ndarray, b: np.ndarray) -> float:
@@ -234,10 +234,10 @@ def _find(
 
 
 def _flat(options: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    found: dict[str, Any] = {}
+    flat: dict[str, Any] = {}
     for key, value in options.items():
         if isinstance(value, Mapping):
-            found |= _flat(value, f"{prefix}{key}.")
+            flat |= _flat(value, f"{prefix}{key}.")
         else:
-            found[f"{prefix}{key}"] = value
-    return found
+            flat[f"{prefix}{key}"] = value
+    return flat

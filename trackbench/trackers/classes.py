@@ -1,4 +1,4 @@
-"""From ``module:name`` in a definition to the object."""
+"""Import the object that ``module:name`` in a definition means."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from trackbench.trackers.refiner import Refiner
 
 
 def load_class(definition: ResolvedDefinition[TrackerDefinition]) -> type[TrackerModel[Any]] | type[Refiner[Any]]:
-    """Import the class that a definition names; a definition in the working folder may name a module that lies there.
+    """Import the class that a definition names; a definition in the working folder may name a module there.
 
     Raises:
         UsageError: no such module or class, or neither a TrackerModel nor, of a refiner's definition, a Refiner.

@@ -44,7 +44,7 @@ class MapReader(NamedTuple):
 
     module: nn.Module
     read: Callable[[Call], Tensor]
-    """From the last call of the module in a step to the map of each target, (B, h, w)."""
+    """Turns the last call of the module in a step into the map of each target, (B, h, w)."""
     share: float = 1.0
     """Side of what the map covers over that of the search region; their centres are the same."""
 
@@ -79,16 +79,16 @@ def step_with_maps(
     windows = [model.search_window(state) for state in states]
     with _calls([offered[name].module for name in names]) as calls:
         predictions = model.step(frames, states)
-    found: list[dict[str, Any]] = [dict(prediction.extras) for prediction in predictions]
+    maps: list[dict[str, Any]] = [dict(prediction.extras) for prediction in predictions]
     with torch.no_grad():
         for name in names:
             reader = offered[name]
             if reader.module not in calls:  # a recorded or compiled network does not call its modules
                 raise UsageError(f"--map {name}: needs a network that is called as it is, --set execution=eager")
             values = reader.read(calls[reader.module]).float().cpu().numpy()
-            for extras, window, own in zip(found, windows, values, strict=True):
+            for extras, window, own in zip(maps, windows, values, strict=True):
                 extras[name] = NetworkMap(np.ascontiguousarray(own), _middle(window, reader.share))
-    return [replace(prediction, extras=extras) for prediction, extras in zip(predictions, found, strict=True)]
+    return [replace(prediction, extras=extras) for prediction, extras in zip(predictions, maps, strict=True)]
 
 
 def as_square(cells: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Whose checkpoint is it? Fits files of weights to trackers, and says what does not fit."""
+"""Match checkpoints with trackers, and say what does not fit."""
 
 from __future__ import annotations
 
@@ -45,23 +45,23 @@ def read_weights(
     asked = definition.value.weights
     document = read_checkpoint(path, asked.files if asked else ())
     state = renamed(find_state(document, path), rename)
-    found = match_checkpoint(state, model, options)
-    bare = None if found.complete else without_attribute(state)
+    matched = match_checkpoint(state, model, options)
+    bare = None if matched.complete else without_attribute(state)
     if bare is not None and (other := match_checkpoint(bare, model, options)).complete:
-        found = other
-    if found.complete:
-        _check_numbers(path, found.weights)
+        matched = other
+    if matched.complete:
+        _check_numbers(path, matched.weights)
         _check_origin(path, document, definition)
-        return found
+        return matched
     owners = [other for other in trackers_with_weights() if other != name and _fits(state, other)]
     if owners:
         raise DataError(f"{path}: is a checkpoint of {' or '.join(map(repr, owners))}, not of '{name}'")
-    if len(found.weights) - len(found.misshapen) < _RELATED * len(state):
+    if len(matched.weights) - len(matched.misshapen) < _RELATED * len(state):
         whole = f"is a whole module ({printable(document.path, NAME)}); " if isinstance(document, Inert) else ""
         names = listed(state, _SHOWN)
         raise DataError(f"{path}: {whole}its {len(state)} tensors ({names}) belong to no tracker known here")
-    hint = "; --rename FROM=TO calls parts of its names otherwise" if found.missing and found.unknown else ""
-    raise DataError(f"{path}: does not fit '{name}': {describe(found)}{hint}")
+    hint = "; --rename FROM=TO calls parts of its names otherwise" if matched.missing and matched.unknown else ""
+    raise DataError(f"{path}: does not fit '{name}': {describe(matched)}{hint}")
 
 
 def match_checkpoint(state: dict[str, Tensor], model: type[Networked], options: Options) -> Match:
@@ -74,10 +74,14 @@ def match_cached(weights: dict[str, Tensor], model: type[Networked], options: Op
     return match(weights, KeyMap(off=model.key_map(options).off), _wanted(model, options))
 
 
-def describe(found: Match) -> str:
+def describe(matched: Match) -> str:
     """Return in one line which names of a checkpoint do not fit."""
-    parts = [f"{len(found.weights) - len(found.misshapen)} names fit"]
-    for label, names in (("missing", found.missing), ("unknown", found.unknown), ("of another shape", found.misshapen)):
+    parts = [f"{len(matched.weights) - len(matched.misshapen)} names fit"]
+    for label, names in (
+        ("missing", matched.missing),
+        ("unknown", matched.unknown),
+        ("of another shape", matched.misshapen),
+    ):
         if names:
             parts.append(f"{len(names)} {label}: {listed(names, _SHOWN)}")
     return "; ".join(parts)
@@ -91,8 +95,8 @@ def trackers_with_weights() -> list[str]:
     names = []
     for name in TRACKERS.names():
         try:
-            found = TRACKERS.get(name)
-            if found.builtin and found.value.weights is not None and found.same_as == found.name:
+            resolved = TRACKERS.get(name)
+            if resolved.builtin and resolved.value.weights is not None and resolved.same_as == resolved.name:
                 names.append(name)
         except TrackbenchError:
             continue  # a broken definition of another tracker is reported where that tracker is used
@@ -111,11 +115,11 @@ def _fits(state: dict[str, Tensor], name: str) -> bool:
     return issubclass(model, Networked) and match_checkpoint(state, model, settings.options).complete
 
 
-def _check_origin(path: Path, document: Any, found: ResolvedDefinition[TrackerDefinition]) -> None:
+def _check_origin(path: Path, document: Any, resolved: ResolvedDefinition[TrackerDefinition]) -> None:
     """Warn where a file says of itself that it was trained for another tracker, whose network is the same."""
     settings = document.get("settings") if isinstance(document, Mapping) else None
     said = attributes(settings).get("project_path") if isinstance(settings, Inert) else None
-    configuration = found.value.weights.configuration if found.value.weights else ""
+    configuration = resolved.value.weights.configuration if resolved.value.weights else ""
     if not configuration or not isinstance(said, str) or (last := said.rpartition("/")[2]) == configuration:
         return
     twins = [
@@ -125,7 +129,7 @@ def _check_origin(path: Path, document: Any, found: ResolvedDefinition[TrackerDe
     ]
     whose = f", which is {' or '.join(twins)}'s" if twins else ""
     warnings.warn(
-        f"{path}: says that it was trained as '{printable(said, NAME)}'{whose}; {found.name}'s is '{configuration}'",
+        f"{path}: says that it was trained as '{printable(said, NAME)}'{whose}; {resolved.name}'s is '{configuration}'",
         stacklevel=2,
     )
 

@@ -1,4 +1,4 @@
-"""From the name of a tracker to its model: definition, options, weights, device, class."""
+"""Build a tracker by its name: definition, options, weights, device, class."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Component:
 
     @property
     def definition(self) -> ResolvedDefinition[TrackerDefinition]:
-        """The definition and where it lies."""
+        """The definition and where it is."""
         return self.settings.definition
 
     @property
@@ -41,7 +41,7 @@ class Component:
 
     @cached_property
     def checkpoint_sha256(self) -> str | None:
-        """Of the checkpoint that the tracker loads itself; None where there is none."""
+        """SHA-256 of the checkpoint that the tracker loads itself; None where there is none."""
         return None if self._checkpoint is None else file_sha256(self._checkpoint)
 
     @property
@@ -67,7 +67,7 @@ class Component:
             if isinstance(value, Path) and value.is_file()
         }
         value = self.definition.value
-        # A file is known by what it holds, not by where it lies.
+        # A file is known by what it holds, not by where it is.
         kept = {key: option for key, option in options.items() if key not in files}
         identity = {
             "tracker": self.settings.name,
@@ -119,7 +119,7 @@ class TrackerSpec:
 
     @property
     def definition(self) -> ResolvedDefinition[TrackerDefinition]:
-        """The tracker's definition and where it lies."""
+        """The tracker's definition and where it is."""
         return self.tracker.definition
 
     @property

@@ -62,22 +62,24 @@ def resolve_settings(
     """
     record = DATASETS.get(dataset).value if isinstance(dataset, str) else dataset
     head, colon, argument = name.partition(":")
-    found = find_definition(head)
-    definition = found.value
+    resolved = find_definition(head)
+    definition = resolved.value
     merged = defined_options(definition, record, protocol)
     if definition.argument:
         if not argument:
-            raise UsageError(f"tracker '{name}' needs a name after a colon: {found.name}:{definition.argument.upper()}")
+            raise UsageError(
+                f"tracker '{name}' needs a name after a colon: {resolved.name}:{definition.argument.upper()}"
+            )
         merged[definition.argument] = argument
     elif colon:
-        raise UsageError(f"unknown tracker '{name}': '{found.name}' takes nothing after a colon")
+        raise UsageError(f"unknown tracker '{name}': '{resolved.name}' takes nothing after a colon")
     if definition.dataset_name is not None and record is not None:
         called = record.names_in(definition.dataset_name.tool).dataset or record.name
         merged.setdefault(definition.dataset_name.option, called or None)
     if definition.pixel_origin is not None and record is not None:
         merged[definition.pixel_origin] = record.origin
     changed = dict(options or {})
-    schema = load_class(found).Options
+    schema = load_class(resolved).Options
     for key, value in changed.items():
         merge(merged, nested(key, value))
     merge(merged, schema.implied(merged))
@@ -89,8 +91,8 @@ def resolve_settings(
         known = [key for key in schema.model_fields if key != definition.argument]
         raise UsageError(describe_invalid(error, f"options of tracker '{name}'", known)) from None
     # The options know the argument's canonical spelling, so opencv:MIL and opencv:mil are one identity.
-    full = f"{found.name}:{getattr(valid, definition.argument)}" if definition.argument else found.name
-    return Settings(full, found, valid, changed)
+    full = f"{resolved.name}:{getattr(valid, definition.argument)}" if definition.argument else resolved.name
+    return Settings(full, resolved, valid, changed)
 
 
 def defined_options(

@@ -33,23 +33,23 @@ def source_sha256(loaded: type[Any]) -> dict[str, str]:
     root = Path(file).resolve().parent
     for _ in range(module.count(".") - (Path(file).name == "__init__.py") + (Path(file).name == "__init__.py")):
         root = root.parent
-    found: dict[str, Path] = {}
+    files: dict[str, Path] = {}
     pending = [module]
     while pending:
         name = pending.pop()
         path = _file(root, name)
-        if path is None or name in found:
+        if path is None or name in files:
             continue
-        found[name] = path
+        files[name] = path
         parents = [name.rpartition(".")[0]] if "." in name else []
         pending += [*parents, *_imports(path, name)]
-    if not found:  # it lies where its name does not say
-        found[module] = Path(file)
-    return {name: hashlib.sha256(read_bytes(path)).hexdigest() for name, path in sorted(found.items())}
+    if not files:  # it lies where its name does not say
+        files[module] = Path(file)
+    return {name: hashlib.sha256(read_bytes(path)).hexdigest() for name, path in sorted(files.items())}
 
 
 def _file(root: Path, module: str) -> Path | None:
-    """Return the source file of a module below ``root``, or None where it lies elsewhere."""
+    """Return the source file of a module below ``root``, or None where it is elsewhere."""
     base = root.joinpath(*module.split("."))
     return next((path for path in (base.with_suffix(".py"), base / "__init__.py") if path.is_file()), None)
 
@@ -75,10 +75,10 @@ def _statements(path: Path, changed: int) -> tuple[tuple[int, str, tuple[str, ..
         tree = ast.parse(importlib.util.decode_source(read_bytes(path)))
     except (SyntaxError, ValueError) as error:
         raise DataError(f"{path}: is no Python source: {error}") from None
-    found: list[tuple[int, str, tuple[str, ...]]] = []
+    statements: list[tuple[int, str, tuple[str, ...]]] = []
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            found += [(0, alias.name, ()) for alias in node.names]
+            statements += [(0, alias.name, ()) for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
-            found.append((node.level, node.module or "", tuple(alias.name for alias in node.names)))
-    return tuple(found)
+            statements.append((node.level, node.module or "", tuple(alias.name for alias in node.names)))
+    return tuple(statements)

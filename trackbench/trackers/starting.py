@@ -32,10 +32,10 @@ def start_backbone(
     if path is None or any(tensor.is_meta for tensor in state.values()):
         return  # of networks on the device meta, only names and shapes are asked for
     wanted = {name: tensor for name, tensor in state.items() if not name.startswith(without or ("\0",))}
-    found = match(read_state(path), keys, wanted)
-    if not found.complete:
-        raise DataError(f"{path}: does not fit {what}: {describe(found)}")
-    backbone.load_state_dict({**state, **found.weights})
+    matched = match(read_state(path), keys, wanted)
+    if not matched.complete:
+        raise DataError(f"{path}: does not fit {what}: {describe(matched)}")
+    backbone.load_state_dict({**state, **matched.weights})
 
 
 def resnet_keys(last: int) -> KeyMap:

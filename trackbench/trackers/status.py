@@ -20,20 +20,20 @@ def list_trackers(names: Iterable[str] | None = None) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
     for name in TRACKERS.names() if names is None else names:
         try:
-            found = TRACKERS.get(name)
+            resolved = TRACKERS.get(name)
         except UsageError as error:
             rows.append({"name": name, "title": name, "ready": False, "why_not": str(error)})
             continue
-        value = found.value
+        value = resolved.value
         if value.weights is not None:
-            rows.append(_with_weights(found))
-        elif fault := class_fault(value.model, f"{found.path}: key 'class'", here=not found.builtin):
+            rows.append(_with_weights(resolved))
+        elif fault := class_fault(value.model, f"{resolved.path}: key 'class'", here=not resolved.builtin):
             rows.append({"name": name, "title": value.title, "ready": False, "why_not": fault})
-        elif value.variants and not found.builtin:
+        elif value.variants and not resolved.builtin:
             # Listing its variants would run code of the working folder.
             rows.append({"name": name, "title": value.title, "ready": False, "why_not": f"{name}:NAME: name one"})
         elif value.variants:
-            for variant, why_not in load_object(value.variants, f"{found.path}: key 'variants'", here=False)():
+            for variant, why_not in load_object(value.variants, f"{resolved.path}: key 'variants'", here=False)():
                 title = f"{value.title} {variant}"
                 rows.append({"name": f"{name}:{variant}", "title": title, "ready": not why_not, "why_not": why_not})
         else:
@@ -44,11 +44,11 @@ def list_trackers(names: Iterable[str] | None = None) -> list[dict[str, Any]]:
     return rows
 
 
-def _with_weights(found: ResolvedDefinition[TrackerDefinition]) -> dict[str, Any]:
-    name, value, kept, why_not = found.name, found.value, None, None
+def _with_weights(resolved: ResolvedDefinition[TrackerDefinition]) -> dict[str, Any]:
+    name, value, kept, why_not = resolved.name, resolved.value, None, None
     try:
-        made = origin(found.same_as)
-        if fault := class_fault(value.model, f"{found.path}: key 'class'", here=not found.builtin):
+        made = origin(resolved.same_as)
+        if fault := class_fault(value.model, f"{resolved.path}: key 'class'", here=not resolved.builtin):
             why_not = fault
         elif made is None:
             why_not = how_to_get_weights(name, value)

@@ -26,9 +26,9 @@ class Weights:
     """The weights of one run; exactly one of ``sha256`` and ``seed`` is there."""
 
     sha256: str | None = None
-    """Of the official file that they come from."""
+    """SHA-256 of the official file that they come from."""
     seed: int | None = None
-    """Of random weights."""
+    """Seed of random weights."""
     file: Path | None = None
     """The official file, where the user named one; otherwise they are the kept ones."""
     kept: bool = False
@@ -59,12 +59,12 @@ class Weights:
             # Even where it is the kept weights' own: what they leave out of it, these options may need.
             return read_weights(self.file, settings.name, model, settings.options).weights
         kept = settings.definition.same_as
-        found = match_cached(load_cached(kept), model, settings.options)
-        if not found.complete:
+        match = match_cached(load_cached(kept), model, settings.options)
+        if not match.complete:
             raise DataError(
-                f"{cached_path(kept)}: does not fit '{settings.name}' with these options: {describe(found)}"
+                f"{cached_path(kept)}: does not fit '{settings.name}' with these options: {describe(match)}"
             )
-        return found.weights
+        return match.weights
 
 
 def file_mark(file: Path) -> str:

@@ -81,10 +81,10 @@ def one_steps(tracker: TrackerModel[Any], sequences: Sequence[VideoSequence], pa
             started = sequence
         _place(state, sequence.ground_truth.boxes[index - 1])
         (prediction,) = tracker.step([read_frame(sequence.frames[index])], [state])
-        found = region_to_box(prediction.region).array()
+        box = region_to_box(prediction.region).array()
         truth = sequence.ground_truth.boxes[index]
-        ious.append(_iou(found, truth))
-        ratios.append(float(np.sqrt(max(found[2:].prod(), 1e-6) / truth[2:].prod())))
+        ious.append(_iou(box, truth))
+        ratios.append(float(np.sqrt(max(box[2:].prod(), 1e-6) / truth[2:].prod())))
     return float(np.mean(ious or [np.nan])), float(np.exp(np.mean(np.log(ratios or [np.nan]))))
 
 

@@ -137,10 +137,10 @@ class Trainer:
         """Make the optimiser of what is trained from here on; its memory is lost, as in pysot."""
         options = self.recipe.optimiser
         set_trained(self.network, options, self.epoch)
-        found = phase(options, self.epoch)
-        if found == self._phase:
+        settings = phase(options, self.epoch)
+        if settings == self._phase:
             return
-        self._phase = found
+        self._phase = settings
         made = make_optimiser(self.network.named_parameters(), options)
         self.objective, self.optimiser = self.fabric.setup(Objective(self.network, self.session.task), made)
 

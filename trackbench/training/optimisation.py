@@ -21,8 +21,8 @@ def is_trained(name: str, options: OptimiserOptions, epoch: int) -> bool:
 
 def group_index(name: str, options: OptimiserOptions) -> int:
     """Return the number of the first group whose expression is found in a parameter's name, or how many there are."""
-    found = (index for index, group in enumerate(options.groups) if re.search(group.match, name))
-    return next(found, len(options.groups))
+    indices = (index for index, group in enumerate(options.groups) if re.search(group.match, name))
+    return next(indices, len(options.groups))
 
 
 def learning_rate_factor(epoch: int, options: ScheduleOptions) -> float:
@@ -73,8 +73,8 @@ def make_optimiser(parameters: Iterable[tuple[str, nn.Parameter]], options: Opti
         raise UsageError("optimiser.frozen leaves nothing to train")
     factors = [group.factor for group in options.groups] + [1.0]
     described = [
-        {"params": found, "factor": factors[index], "lr": options.lr * factors[index]}
-        for index, found in sorted(groups.items())
+        {"params": chosen, "factor": factors[index], "lr": options.lr * factors[index]}
+        for index, chosen in sorted(groups.items())
     ]
     if options.kind == "sgd":
         return torch.optim.SGD(described, options.lr, options.momentum, weight_decay=options.weight_decay)

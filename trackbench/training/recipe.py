@@ -32,7 +32,7 @@ class SetOptions(_Table):
     """A data set of ``trackbench list datasets``; ``coco``, ``imagenet-vid``, ``imagenet-det``, ``youtube-vos``,
     ``youtube-bb``; or a folder of sequences, or of stills with a ``boxes.csv``. By default the table's name."""
     root: Path | None = None
-    """Where it lies; by default what ``data add`` or TRACKBENCH_DATA say."""
+    """Where it is; by default what ``data add`` or TRACKBENCH_DATA say."""
     split: str | None = None
     """``vot-train``, ``vot-val`` (GOT-10k), ``lasot-train``, ``0-11`` (chunks of TrackingNet); ``train2017`` and the
     like of the others."""
@@ -43,7 +43,7 @@ class SetOptions(_Table):
     frame_range: int = Field(100, ge=1)
     """Frames between template and search image at most, where the sampling goes by the set (pysot)."""
     per_image: bool = False
-    """Of still images: an item is an image, of whose targets one is drawn."""
+    """Whether an item of a set of still images is an image, of whose targets one is drawn."""
     leave_out: tuple[str, ...] = ()
     """Names of sequences that are not trained on: those for validation."""
 
@@ -104,7 +104,7 @@ class Group(_Table):
     match: str
     """Regular expression that is searched in our names of parameters."""
     factor: float = Field(ge=0)
-    """Of the learning rate."""
+    """Factor of the learning rate."""
 
 
 class OptimiserOptions(_Table):
@@ -114,7 +114,7 @@ class OptimiserOptions(_Table):
     lr: float = Field(gt=0)
     weight_decay: float = Field(1e-4, ge=0)
     momentum: float = Field(0.9, ge=0, lt=1)
-    """Of SGD."""
+    """Momentum of SGD."""
     groups: tuple[Group, ...] = ()
     """The first that matches counts; all other parameters have the learning rate itself."""
     frozen: tuple[str, ...] = ()

@@ -45,16 +45,16 @@ class Sampler:
 
     def __init__(self, sets: Sequence[OpenSet], options: DataOptions) -> None:
         self.sets, self.options = sets, options
-        shares = np.array([found.options.share for found in sets])
+        shares = np.array([source.options.share for source in sets])
         self._shares = shares / shares.sum()
 
     def draw_set(self, random: np.random.Generator) -> OpenSet:
         """Return a set, drawn by its share."""
         return self.sets[int(random.choice(len(self.sets), p=self._shares))]
 
-    def draw_clip(self, found: OpenSet, random: np.random.Generator) -> Clip:
+    def draw_clip(self, source: OpenSet, random: np.random.Generator) -> Clip:
         """Return a clip of a set, each as likely as any other."""
-        return found.clips.clip(int(random.integers(len(found.clips))), random)
+        return source.clips.clip(int(random.integers(len(source.clips))), random)
 
     def stark_clip(self, random: np.random.Generator) -> Clip:
         """Return a still image, or a video of which enough is visible.
@@ -62,15 +62,15 @@ class Sampler:
         Raises:
             DataError: nothing usable was drawn in :data:`ATTEMPTS` draws.
         """
-        found = self.draw_set(random)
+        source = self.draw_set(random)
         options = self.options
         for _ in range(ATTEMPTS):
-            clip = self.draw_clip(found, random)
+            clip = self.draw_clip(source, random)
             enough = clip.visible.sum() > options.min_visible and len(clip) >= options.min_frames
             if clip.still or enough:
                 return clip
         raise DataError(
-            f"training set '{found.name}': {ATTEMPTS} sequences were drawn, none has {options.min_frames} frames and "
+            f"training set '{source.name}': {ATTEMPTS} sequences were drawn, none has {options.min_frames} frames and "
             f"more than {options.min_visible} with a visible target; --set data.min_frames=N, data.min_visible=N"
         )
 
@@ -125,14 +125,14 @@ class Sampler:
         if random.random() < self.options.negative:
             return [self._any(random), self._any(random)], True
         for _ in range(ATTEMPTS):
-            found = self.draw_set(random)
-            clip = self.draw_clip(found, random)
+            source = self.draw_set(random)
+            clip = self.draw_clip(source, random)
             frames = np.flatnonzero(clip.visible)
             if not len(frames):
                 continue
             # pysot counts frames among those that are annotated, which are the visible ones.
             first = int(random.integers(len(frames)))
-            reach = found.options.frame_range
+            reach = source.options.frame_range
             second = int(random.integers(max(first - reach, 0), min(first + reach, len(frames) - 1) + 1))
             return [Shot(clip, int(frames[first])), Shot(clip, int(frames[second]))], False
         raise self._nothing()
@@ -167,5 +167,5 @@ class Sampler:
         raise self._nothing()
 
     def _nothing(self) -> DataError:
-        names = ", ".join(found.name for found in self.sets)
+        names = ", ".join(source.name for source in self.sets)
         return DataError(f"training sets {names}: {ATTEMPTS} samples were drawn and none has a box that can be used")

@@ -28,7 +28,7 @@ class Session:
     """What is trained, by what, on what."""
 
     name: str
-    """Of the recipe."""
+    """Name of the recipe."""
     recipe: Recipe
     settings: Settings
     model: type[Networked]
@@ -46,24 +46,24 @@ class Session:
         torch.manual_seed(self.recipe.seed)
         network = self.model.build_network(self.settings.options)
         if self.recipe.start is not None:
-            found = read_weights(self.recipe.start, self.settings.name, self.model, self.settings.options)
-            network.load_state_dict(found.weights)
+            match = read_weights(self.recipe.start, self.settings.name, self.model, self.settings.options)
+            network.load_state_dict(match.weights)
         return network
 
     def describe_data(self) -> list[dict[str, Any]]:
         """Return of each data set its name, source, folder, number of targets and share of the samples."""
-        total = sum(found.options.share for found in self.sets)
+        total = sum(source.options.share for source in self.sets)
         return [
             {
-                "set": found.name,
-                "source": found.options.source or found.name,
-                "split": found.options.split,
-                "root": str(found.root),
-                "targets": len(found.clips),
-                "frames": found.clips.frame_count(),
-                "share": found.options.share / total,
+                "set": source.name,
+                "source": source.options.source or source.name,
+                "split": source.options.split,
+                "root": str(source.root),
+                "targets": len(source.clips),
+                "frames": source.clips.frame_count(),
+                "share": source.options.share / total,
             }
-            for found in self.sets
+            for source in self.sets
         ]
 
 

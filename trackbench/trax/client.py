@@ -90,8 +90,8 @@ class TraxOptions(Options):
 
 def variants() -> list[tuple[str, str | None]]:
     """Return the sections of ``./trackers.ini``, or what is needed where there are none."""
-    found: list[tuple[str, str | None]] = [(name, None) for name in sections(DEFAULT)]
-    return found or [("NAME", f'needs a section of ./{DEFAULT}, or --set command="PROGRAM ARGUMENTS"')]
+    names: list[tuple[str, str | None]] = [(name, None) for name in sections(DEFAULT)]
+    return names or [("NAME", f'needs a section of ./{DEFAULT}, or --set command="PROGRAM ARGUMENTS"')]
 
 
 class TraxModel(UnbatchedModel):

@@ -84,7 +84,7 @@ def write_workspace(
     if (folder / CONFIG).exists():
         raise UsageError(f"{folder / CONFIG}: exists; remove the workspace, or give another folder")
     own = find_stack(stack)
-    record = next((found.value for found in DATASETS.readable() if found.value.stack == stack), None)
+    record = next((opened.value for opened in DATASETS.readable() if opened.value.stack == stack), None)
     dataset = None if record is None else record.name
     if record is not None:
         kind = kind or record.regions
@@ -94,9 +94,9 @@ def write_workspace(
             raise UsageError(f"{sequences / LIST}: is missing; vot-toolkit would download the stack's sequences there")
         config["sequences"] = str(sequences.resolve())
         if record is None:
-            found = open_dataset(str(sequences.resolve()))
+            opened = open_dataset(str(sequences.resolve()))
             # A folder that is no benchmark's is recognised again where the tracker is served.
-            dataset, kind = found.definition.name or str(found.root), kind or found.region_kind()
+            dataset, kind = opened.definition.name or str(opened.root), kind or opened.region_kind()
     registry = configparser.ConfigParser(interpolation=None)
     for spec in trackers:
         name = folder_name(spec.label)

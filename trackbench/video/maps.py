@@ -53,7 +53,7 @@ def seen_in(
         raise UsageError("--map: in the first frame a target is given, not looked for; name a later frame")
     model = spec.build(device)
     check_maps(model, maps, spec.name)
-    paths, found = sequence.frames, {}
+    paths, pictures = sequence.frames, {}
     region = sequence.region(0)
     start = region if isinstance(region, model.takes) else region_to_box(region)
     states = model.start([read_frame(paths[0])], [Target(start)])
@@ -64,6 +64,6 @@ def seen_in(
         else:
             (prediction,) = step_with_maps(model, [frame], states, maps)
             overlays = [Overlay(*prediction.extras[name]) for name in maps]
-            found[index] = Seen(frame, region_to_box(prediction.region), window, overlays)
+            pictures[index] = Seen(frame, region_to_box(prediction.region), window, overlays)
         progress(index)
-    return [found[index] for index in frames]
+    return [pictures[index] for index in frames]

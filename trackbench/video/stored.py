@@ -94,9 +94,9 @@ def load_tracks(
 
 
 def frame_overlap(sequence: VideoSequence, frame: int, region: Region | None) -> float | None:
-    """Return the overlap of an answer with the truth; None where either is missing.
+    """Return the overlap of an answer with the ground truth; None where either is missing.
 
-    Boxes are compared as they are; as soon as the truth is more than a box, exact shapes are.
+    Boxes are compared as they are; as soon as the ground truth is more than a box, exact shapes are.
     """
     if region is None or isinstance(region, Special) or (frame and sequence.only_first_annotated):
         return None

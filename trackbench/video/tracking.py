@@ -25,7 +25,7 @@ class Seen:
     """When the frame is shown; NaN where it is not known."""
     image: Frame
     predictions: dict[str, Prediction | None]
-    """By label; None of a tracker that has failed."""
+    """Label -> prediction; None of a tracker that has failed."""
     elapsed: dict[str, float]
     """Seconds that each tracker took."""
 

@@ -23,14 +23,14 @@ def find_clips(folder: Path) -> dict[str, Path]:
         DataError: two videos have the same name but for the ending.
     """
     names = {entry.name for entry in os.scandir(folder) if not entry.name.startswith(".") and entry.is_file()}
-    found: dict[str, Path] = {}
+    clips: dict[str, Path] = {}
     for name in sorted(names):
         stem, suffix = os.path.splitext(name)
         if suffix.lower() in VIDEO_SUFFIXES and f"{stem}.txt" in names:
-            if stem in found:
-                raise DataError(f"{folder}: {found[stem].name} and {name} are both sequence '{stem}'")
-            found[stem] = folder / name
-    return found
+            if stem in clips:
+                raise DataError(f"{folder}: {clips[stem].name} and {name} are both sequence '{stem}'")
+            clips[stem] = folder / name
+    return clips
 
 
 def clip_sequence(video: Path, attributes: tuple[str, ...] | None = None) -> VideoSequence:
@@ -47,7 +47,7 @@ def clip_sequence(video: Path, attributes: tuple[str, ...] | None = None) -> Vid
         read_ground_truth=partial(read_truth, truth),
         attributes=read_attributes(video.with_suffix(".attributes.txt")) if attributes is None else attributes,
         read_details=partial(_details, video),
-        annotation_withheld=True,  # has a meaning only where the truth has one line
+        annotation_withheld=True,  # has a meaning only where the ground truth has one line
     )
 
 

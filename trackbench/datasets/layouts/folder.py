@@ -47,14 +47,14 @@ def read(folder: Path, definition: DatasetDefinition, table: Table) -> Listing:
     clips = {} if single else {name: clip for name, clip in find_clips(folder).items() if name not in present}
     names = [row["name"] for row in table] or sorted([*present, *clips], key=natural_key)
     attributes = {row["name"]: tuple(row.get("attributes", "").split()) for row in table}
-    found = [
+    sequences = [
         _sequence(present[name], attributes.get(name), definition.truth == "initial")
         if name in present
         else clip_sequence(clips[name], attributes.get(name))
         for name in names
         if name in present or name in clips
     ]
-    return Listing(found, [name for name in names if name not in present and name not in clips])
+    return Listing(sequences, [name for name in names if name not in present and name not in clips])
 
 
 def _sequence(folder: Path, attributes: tuple[str, ...] | None, withheld: bool) -> VideoSequence:

@@ -89,21 +89,21 @@ def numbered_images(
     """
     form = re.compile(rf"{re.escape(before)}(\d+){re.escape(after)}", re.ASCII)
     stems = [(form.fullmatch(os.path.splitext(name)[0]), name) for name in image_names(folder)]
-    found: dict[int, str] = {}
+    images: dict[int, str] = {}
     for stem, name in stems:
-        if stem is not None and found.setdefault(int(stem[1]), name) != name:
+        if stem is not None and images.setdefault(int(stem[1]), name) != name:
             raise DataError(f"{folder}: several images have the same number; expected one for each frame of {sequence}")
-    if not found:
+    if not images:
         raise DataError(f"the frames of {sequence} are missing; {folder} holds none")
     if numbers is None:
-        lowest, highest = min(found) if first is None else first, max(found)
-        if highest - lowest + 1 > MOST_GAPS * len(found):  # time stamps: no number follows the one before
-            return [folder / found[number] for number in sorted(found)]
+        lowest, highest = min(images) if first is None else first, max(images)
+        if highest - lowest + 1 > MOST_GAPS * len(images):  # time stamps: no number follows the one before
+            return [folder / images[number] for number in sorted(images)]
         numbers = range(lowest, highest + 1)
-    absent = [number for number in numbers if number not in found]
+    absent = [number for number in numbers if number not in images]
     if absent:
-        lowest = min(found)
-        digits = len(os.path.splitext(found[lowest])[0]) - len(before) - len(after)
-        path = folder / f"{before}{absent[0]:0{digits}d}{after}{os.path.splitext(found[lowest])[1]}"
+        lowest = min(images)
+        digits = len(os.path.splitext(images[lowest])[0]) - len(before) - len(after)
+        path = folder / f"{before}{absent[0]:0{digits}d}{after}{os.path.splitext(images[lowest])[1]}"
         raise DataError(f"{path}: is missing ({len(absent)} of {len(numbers)} frames of {sequence} are)")
-    return [folder / found[number] for number in numbers]
+    return [folder / images[number] for number in numbers]

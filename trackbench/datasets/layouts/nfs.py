@@ -57,7 +57,7 @@ def read(folder: Path, definition: DatasetDefinition, table: Table) -> Listing:
     """Return the sequences in ``folder``; there is no list of names but the folder's."""
     fps = definition.split or "30"
     listed = _listed(folder, fps)
-    found = [
+    sequences = [
         VideoSequence(
             name,
             read_frames=partial(_frames, name, listed[name]),
@@ -65,7 +65,7 @@ def read(folder: Path, definition: DatasetDefinition, table: Table) -> Listing:
         )
         for name in sorted(listed, key=natural_key)
     ]
-    return Listing(found, [])
+    return Listing(sequences, [])
 
 
 def _listed(folder: Path, fps: str) -> dict[str, _Files]:

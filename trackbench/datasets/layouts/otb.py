@@ -38,19 +38,19 @@ def recognise(folder: Path) -> Recognised | None:
     if best is None:
         return None
     others = generic.read(folder, best.record, []).sequences
-    found = best.listing.sequences + [sequence for sequence in others if sequence.name not in covered]
-    return Recognised(best.record, Listing(found, []))
+    sequences = best.listing.sequences + [sequence for sequence in others if sequence.name not in covered]
+    return Recognised(best.record, Listing(sequences, []))
 
 
 def read(folder: Path, definition: DatasetDefinition, table: Table) -> Listing:
     """Return the sequences of the table that are in ``folder``, and the names of those that are not."""
-    found, missing = [], []
+    sequences, missing = [], []
     for row in table:
         ground_truth = folder / row["folder"] / row["truth"]
         if not ground_truth.is_file():
             missing.append(row["name"])
             continue
-        found.append(
+        sequences.append(
             VideoSequence(
                 row["name"],
                 read_frames=partial(window_frames, folder / row["folder"] / "img", row),
@@ -60,7 +60,7 @@ def read(folder: Path, definition: DatasetDefinition, table: Table) -> Listing:
                 read_sentence=partial(_sentence, folder, row),
             )
         )
-    return Listing(found, missing)
+    return Listing(sequences, missing)
 
 
 def _sentence(folder: Path, row: dict[str, str]) -> str | None:

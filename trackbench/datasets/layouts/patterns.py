@@ -56,8 +56,10 @@ def read(folder: Path, definition: DatasetDefinition, table: Table) -> Listing:
     places = _find_all(folder, definition)
     rows = {row["name"]: row for row in table}
     names = list(rows) or _names_of_list(folder, definition) or sorted(places, key=natural_key)
-    found = [_sequence(folder, name, places[name], definition, rows.get(name, {})) for name in names if name in places]
-    return Listing(found, [name for name in names if name not in places])
+    sequences = [
+        _sequence(folder, name, places[name], definition, rows.get(name, {})) for name in names if name in places
+    ]
+    return Listing(sequences, [name for name in names if name not in places])
 
 
 def recognise(folder: Path) -> Recognised | None:
@@ -67,17 +69,19 @@ def recognise(folder: Path) -> Recognised | None:
     lie beside the first annotation.
     """
     best: tuple[int, DatasetDefinition, Table] | None = None
-    for found in DATASETS.readable():
-        if not found.value.files or not found.builtin:
+    for resolved in DATASETS.readable():
+        if not resolved.value.files or not resolved.builtin:
             continue
-        places = _find_all(folder, found.value)
+        places = _find_all(folder, resolved.value)
         if not places:
             continue
-        table = read_table(found, COLUMNS)
+        table = read_table(resolved, COLUMNS)
         known = [row for row in table if row["name"] in places]
-        if (known or _has_marks(folder, *next(iter(places.items())), found.value)) and len(known) > (best or (-1,))[0]:
+        if (known or _has_marks(folder, *next(iter(places.items())), resolved.value)) and len(known) > (best or (-1,))[
+            0
+        ]:
             others = sorted(places.keys() - {row["name"] for row in known}, key=natural_key)
-            best = len(known), found.value, [*known, *({"name": name} for name in others)]
+            best = len(known), resolved.value, [*known, *({"name": name} for name in others)]
     return None if best is None else Recognised(best[1], read(folder, *best[1:]))
 
 
@@ -121,15 +125,15 @@ def _find(folder: str, parts: list[str], name: str | None, kind: str | None) -> 
             for entry, match in matched
             if match
         ]
-    for entry, found, its_class in candidates:
+    for entry, actual, its_class in candidates:
         path = f"{folder}/{entry}"
-        if entry is None or (found is not None and its_class not in (None, _class_of(found))):
+        if entry is None or (actual is not None and its_class not in (None, _class_of(actual))):
             continue
         if rest:
             if os.path.isdir(path):
-                yield from _find(path, rest, found, its_class)
-        elif found is not None and os.path.isfile(path):
-            yield found, path
+                yield from _find(path, rest, actual, its_class)
+        elif actual is not None and os.path.isfile(path):
+            yield actual, path
 
 
 @lru_cache
@@ -209,16 +213,16 @@ def _attributes(path: Path, order: tuple[str, ...]) -> tuple[str, ...]:
 def _images(where: _Where, forms: tuple[str, ...], patterns: FilePatterns) -> list[Path]:
     """Return the images of a sequence in the first folder that is there, by its pattern of names."""
     name, places = where.sequence, where.paths(forms)
-    found = frames_folder(name, *(place.parent for place in places))
-    form = next(place.name for place in places if place.parent == found)
+    folder = frames_folder(name, *(place.parent for place in places))
+    form = next(place.name for place in places if place.parent == folder)
     if "*" in form:
-        names = sorted(image_names(found), key=natural_key if patterns.order == "natural" else None)
+        names = sorted(image_names(folder), key=natural_key if patterns.order == "natural" else None)
         if not names:
-            raise DataError(f"the frames of {name} are missing; {found} holds none")
-        return [found / image for image in names]
+            raise DataError(f"the frames of {name} are missing; {folder} holds none")
+        return [folder / image for image in names]
     stem = os.path.splitext(form)[0]
     before, _, after = _NUMBER.sub("\0", stem).partition("\0")
-    return numbered_images(name, found, first=patterns.first, before=before, after=after)
+    return numbered_images(name, folder, first=patterns.first, before=before, after=after)
 
 
 def _truth(truth: str, where: _Where, patterns: FilePatterns) -> GroundTruth:
@@ -226,9 +230,11 @@ def _truth(truth: str, where: _Where, patterns: FilePatterns) -> GroundTruth:
     if patterns.boxes == "regions":
         regions = read_regions(path)
         special = np.array([isinstance(region, Special) for region in regions], bool)
-        found = GroundTruth.of_regions(regions)
-        absent = _flagged(flags, len(found))
-        return GroundTruth(found.boxes, found.regions, special if absent is None else np.logical_or(absent, special))
+        annotation = GroundTruth.of_regions(regions)
+        absent = _flagged(flags, len(annotation))
+        return GroundTruth(
+            annotation.boxes, annotation.regions, special if absent is None else np.logical_or(absent, special)
+        )
     boxes = read_boxes(path, patterns.delimiter)
     if patterns.boxes == "xyxy":
         boxes = np.hstack([boxes[:, :2], boxes[:, 2:] - boxes[:, :2]])

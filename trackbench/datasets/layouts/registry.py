@@ -29,8 +29,8 @@ BUILT_IN: dict[str, Layout] = {
 }
 
 
-def _is_layout(found: object) -> bool:
-    return all(hasattr(found, name) for name in ("COLUMNS", "read", "recognise"))
+def _is_layout(module: object) -> bool:
+    return all(hasattr(module, name) for name in ("COLUMNS", "read", "recognise"))
 
 
 #: Other packages add theirs by entry points of the group ``trackbench.layouts``.
@@ -50,10 +50,10 @@ def find_layout(name: str, where: str, beside: Path | None = None) -> Layout:
     """
     own = beside / f"{name}.py" if beside is not None and name.isidentifier() else None
     if name not in BUILT_IN and own is not None and own.is_file():
-        found = _load_file(own)
-        if not _is_layout(found):
+        loaded = _load_file(own)
+        if not _is_layout(loaded):
             raise UsageError(f"{own}: expected {EXPECTED}")
-        layout: Layout = found
+        layout: Layout = loaded
         return layout
     return LAYOUTS.get(name, f"{where}: there is no layout")
 
@@ -66,9 +66,9 @@ def recognise(folder: Path) -> Recognised | None:
         DataError: a file that lists sequences cannot be read.
     """
     for layout in BUILT_IN.values():
-        found = layout.recognise(folder)
-        if found is not None:
-            return found
+        recognised = layout.recognise(folder)
+        if recognised is not None:
+            return recognised
     return None
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from itertools import zip_longest
 from pathlib import Path
 
 from trackbench.datasets.layouts.base import Table
@@ -16,28 +17,30 @@ from trackbench.quoting import printable
 NUMBER_COLUMNS = ("first", "last", "omit", "frames")
 
 
-def read_table(found: ResolvedDefinition[DatasetDefinition], needed: tuple[str, ...]) -> Table:
+def read_table(resolved: ResolvedDefinition[DatasetDefinition], needed: tuple[str, ...]) -> Table:
     """Return the rows of a definition's table that belong to its subset; empty where it has no table.
 
     Args:
-        found: the definition.
+        resolved: the definition.
         needed: the columns that its layout needs.
 
     Raises:
         UsageError: the table is not there, lacks a column, holds something else where a number belongs, or has no line
             for the subset.
     """
-    definition = found.value
+    definition = resolved.value
     if definition.table is None:
         return []
-    path = found.path.parent / definition.table
-    rows = _rows(path, f"{found.path}: key 'table'")
+    path = resolved.path.parent / definition.table
+    rows = _rows(path, f"{resolved.path}: key 'table'")
     for column in needed:
         if rows and column not in rows[0]:
             raise UsageError(f"{path}: has no column '{column}', which layout '{definition.layout}' needs")
-    for line, row in enumerate(rows, 2):
-        for column in NUMBER_COLUMNS:
-            text = row.get(column, "")
+    for column in NUMBER_COLUMNS:
+        if not rows or column not in rows[0]:
+            continue
+        for line, row in enumerate(rows, 2):
+            text = row[column]
             if (text or column in needed) and (not text.isdecimal() or len(text) > 7):
                 said = f"column '{column}' is '{printable(text, 40)}'; expected a whole number of at most 7 digits"
                 raise UsageError(f"{path}: line {line}: {said}")
@@ -48,27 +51,28 @@ def read_table(found: ResolvedDefinition[DatasetDefinition], needed: tuple[str, 
     return rows
 
 
-def known_names(found: ResolvedDefinition[DatasetDefinition]) -> frozenset[str]:
+def known_names(resolved: ResolvedDefinition[DatasetDefinition]) -> frozenset[str]:
     """Return the names of the sequences by which a folder is recognised as this benchmark; empty: by none.
 
     Raises:
         UsageError: the table cannot be read.
     """
-    if found.value.known_by is None:
+    if resolved.value.known_by is None:
         return frozenset()
-    rows = _rows(found.path.parent / found.value.known_by, f"{found.path}: key 'known_by'")
-    return frozenset(row["name"] for row in rows if found.name in row["lists"].split())
+    rows = _rows(resolved.path.parent / resolved.value.known_by, f"{resolved.path}: key 'known_by'")
+    return frozenset(row["name"] for row in rows if resolved.name in row["lists"].split())
 
 
 def benchmark(name: str, needed: tuple[str, ...] = ("name",)) -> tuple[DatasetDefinition, Table]:
     """Return the record called ``name`` and its rows, for layouts that recognise a benchmark by its sequences."""
-    found = DATASETS.get(name)
-    return found.value, read_table(found, needed)
+    resolved = DATASETS.get(name)
+    return resolved.value, read_table(resolved, needed)
 
 
 def _rows(path: Path, where: str) -> Table:
     try:
         text = read_text(path, MAX_DOCUMENT)
-        return list(csv.DictReader(io.StringIO(text, newline=""), restval="", restkey=""))
+        header, *rows = csv.reader(io.StringIO(text, newline="")) if text else [[]]
+        return [dict(zip_longest(header, row[: len(header)], fillvalue="")) for row in rows if row]
     except (DataError, csv.Error) as error:
         raise UsageError(f"{where}: {path} cannot be read: {reason(error, path)}") from None

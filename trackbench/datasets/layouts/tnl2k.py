@@ -57,7 +57,7 @@ def read(folder: Path, definition: DatasetDefinition, table: Table) -> Listing:
     boxes = next((base / "annos" / "gt_rect" for base in around if (base / "annos" / "gt_rect").is_dir()), None)
     places = [base / place for base in around for place in ("annos/absent", "absent", "toolkit/absent")]
     flags = next((place for place in places if place.is_dir()), None)
-    found, missing = [], []
+    sequences, missing = [], []
     for row in table:
         name = row["name"]
         if definition.revisions and row["revised"]:
@@ -76,8 +76,8 @@ def read(folder: Path, definition: DatasetDefinition, table: Table) -> Listing:
             sources=(ground_truth, *([flags / f"{name}.txt"] if flags else [])),
             read_sentence=partial(read_sentence, folder / name / "language.txt"),
         )
-        found.append(sequence)
-    return Listing(found, missing)
+        sequences.append(sequence)
+    return Listing(sequences, missing)
 
 
 def _frames(name: str, folder: Path) -> list[Path]:

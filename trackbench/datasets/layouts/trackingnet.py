@@ -39,11 +39,11 @@ def recognise(folder: Path) -> Recognised | None:
 def read(folder: Path, definition: DatasetDefinition, table: Table) -> Listing:
     """Return the sequences of the split in ``folder``, chunk by chunk; the benchmark publishes no list of names."""
     split = definition.split or "TEST"
-    found = []
+    sequences = []
     for chunk in _chunks(folder, split):
         annotations = find_child(chunk, "anno") or chunk
         names = sorted(match[1] for entry in os.scandir(annotations) if (match := _FILE.fullmatch(entry.name)))
-        found += [
+        sequences += [
             VideoSequence(
                 name,
                 read_frames=partial(_frames, chunk, name),
@@ -52,7 +52,7 @@ def read(folder: Path, definition: DatasetDefinition, table: Table) -> Listing:
             )
             for name in names
         ]
-    return Listing(found, [])
+    return Listing(sequences, [])
 
 
 def _chunks(folder: Path, split: str) -> list[Path]:

@@ -23,9 +23,9 @@ def recognise(folder: Path) -> Recognised | None:
     """Return what ``folder`` holds: UAV123, or UAV20L where only that has annotations."""
     for name in ("uav123", "uav20l"):
         record, rows = benchmark(name, COLUMNS)
-        found = read(folder, record, rows)
-        if found.sequences:
-            return Recognised(record, Listing(found.sequences, []))
+        listing = read(folder, record, rows)
+        if listing.sequences:
+            return Recognised(record, Listing(listing.sequences, []))
     return None
 
 
@@ -34,7 +34,7 @@ def read(folder: Path, definition: DatasetDefinition, table: Table) -> Listing:
     ground_truths = folder / "anno" / (definition.split or "UAV123")
     videos = folder / "data_seq" / "UAV123"
     present = {path.name for path in ground_truths.glob("*.txt")}
-    found = [
+    sequences = [
         VideoSequence(
             row["name"],
             read_frames=partial(window_frames, videos / row["folder"], row),
@@ -45,4 +45,4 @@ def read(folder: Path, definition: DatasetDefinition, table: Table) -> Listing:
         for row in table
         if f"{row['name']}.txt" in present
     ]
-    return Listing(found, [row["name"] for row in table if f"{row['name']}.txt" not in present])
+    return Listing(sequences, [row["name"] for row in table if f"{row['name']}.txt" not in present])

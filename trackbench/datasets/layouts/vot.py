@@ -8,7 +8,7 @@
 ``<name>.value``              a number a frame (``anchor``); missing lines are 0
 ============================  ==========================================================================================
 
-The rules are those of vot-toolkit 0.9.0, except that a truth shorter than the file ``sequence`` says is an error here,
+The rules are those of vot-toolkit 0.9.0, except that a ground truth shorter than ``sequence`` says is an error here,
 where the toolkit pads it.
 """
 
@@ -85,7 +85,7 @@ def _challenge(names: set[str], kind: RegionKind | None) -> DatasetDefinition | 
 
     2017 and 2018 have the same sequences and rules; 2022 has them with boxes and with masks.
     """
-    known = [found.value for found in DATASETS.readable() if found.builtin and known_names(found) == names]
+    known = [resolved.value for resolved in DATASETS.readable() if resolved.builtin and known_names(resolved) == names]
     return max(known, key=lambda record: (record.regions == kind, record.name), default=None)
 
 
@@ -114,8 +114,8 @@ def read(folder: Path, definition: DatasetDefinition, table: Table) -> Listing:
     else:
         names = sorted((name for name in _children(folder) if (folder / name / TRUTH).is_file()), key=natural_key)
     present = {name for name in names if (folder / name / TRUTH).is_file()}
-    found = [_sequence(folder / name) for name in names if name in present]
-    return Listing(found, [name for name in names if name not in present])
+    sequences = [_sequence(folder / name) for name in names if name in present]
+    return Listing(sequences, [name for name in names if name not in present])
 
 
 def read_metadata(path: Path) -> Metadata:

@@ -1,10 +1,10 @@
-"""Synthetic benchmarks: textured targets over textured grounds, with exactly known truth.
+"""Synthetic benchmarks: textured targets over textured grounds, with exactly known ground truth.
 
 The bytes of a set depend on seed, number and size of frames alone, for a given machine and given versions of NumPy
 (whose sines may differ in the last bit) and OpenCV (of which only the JPEG encoder is used). Sequence ``i`` is the same
 however many there are.
 
-Beside the sequences lies ``synthetic.json``, which marks the folder as ours::
+Beside the sequences is ``synthetic.json``, which marks the folder as ours::
 
     {"schema": 1, "version": 1, "layout": "vot", "truth": "polygon", "seed": 0, "size": [320, 240], "fps": 30,
      "attributes": {"motion_change": "fast motion"},
@@ -64,7 +64,7 @@ def synthesize(
         seed: decides everything that is random.
         layout: ``vot`` or ``otb``, see :mod:`trackbench.datasets.synthetic.files`.
         size: width and height of the frames in pixels.
-        truth: kind of region in the VOT layout, ``polygon`` unless given; the OTB layout holds boxes.
+        ground_truth: kind of region in the VOT layout, ``polygon`` unless given; the OTB layout holds boxes.
         fps: frames per second, which only the metadata say.
         progress: is told frames written and frames in all.
 
@@ -129,12 +129,16 @@ def read_description(folder: Path) -> dict[str, Any]:
     """
     path = folder / DESCRIPTION
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        description = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise DataError(f"{path}: cannot be read: {error}") from None
-    if not isinstance(found, dict) or found.get("schema") != 1 or not isinstance(found.get("sequences"), list):
+    if (
+        not isinstance(description, dict)
+        or description.get("schema") != 1
+        or not isinstance(description.get("sequences"), list)
+    ):
         raise DataError(f"{path}: does not describe a synthetic set; expected the keys 'schema' (1) and 'sequences'")
-    return found
+    return description
 
 
 def _check_arguments(

@@ -4,7 +4,7 @@
 file of a sequence                VOT                                           OTB
 ================================  ============================================  ======================================
 frames                            ``color/%08d.jpg`` from 1                     ``img/%04d.jpg`` from 1
-truth, a line a frame             ``groundtruth.txt``: polygon, box or mask;    ``groundtruth_rect.txt``: x,y,w,h;
+ground truth, a line a frame      ``groundtruth.txt``: polygon, box or mask;    ``groundtruth_rect.txt``: x,y,w,h;
                                   ``0`` where no pixel of the target is seen    ``NaN,NaN,NaN,NaN`` there
 attributes of frames              ``<tag>.tag``                                 none
 attributes of the sequence        by the tag files that are there               ``attributes.txt``: abbreviations
@@ -38,7 +38,7 @@ def write_vot(folder: Path, scene: Scene, ground_truth: str, fps: int, count: Ca
     Args:
         folder: the sequence's folder, which must not exist; its name is the sequence's.
         scene: what to write.
-        truth: ``polygon``, ``box`` or ``mask``.
+        ground_truth: ``polygon``, ``box`` or ``mask``.
         fps: frames per second, for the metadata.
         count: is called after each frame.
     """

@@ -1,7 +1,7 @@
-"""Drawing of synthetic sequences, and their truth.
+"""Drawing of synthetic sequences, and their ground truth.
 
 Sprites are sampled 3 x 3 times within a pixel; a blurred frame is the mean of exposures spread over its shutter time,
-each sampled 2 x 2 times. The truth is that of the middle of the exposure.
+each sampled 2 x 2 times. The ground truth is that of the middle of the exposure.
 """
 
 from __future__ import annotations

@@ -105,7 +105,7 @@ def pack_one_pass(
     """
     judge = SERVERS[server]
     if dataset.definition.server != server:
-        scored = [found.name for found in DATASETS.readable() if found.value.server == server]
+        scored = [resolved.name for resolved in DATASETS.readable() if resolved.value.server == server]
         raise UsageError(f"pack {server}: scores {' or '.join(scored)}, not {dataset.name}")
     packer = _Packer(judge, run, dataset.definition, repeat_last, times and judge.times)
     package = Package(server, run.key.tracker, dataset.name, dataset.of)
@@ -118,29 +118,31 @@ def pack_one_pass(
         )
     if len(numbers) > judge.runs:
         takes = f"takes {judge.runs}" if judge.runs > 1 else "takes one"
-        package.complain(run.path, f"{len(numbers)} repetitions; the server {takes}, --repetition N chooses one")
+        package.add_problem(run.path, f"{len(numbers)} repetitions; the server {takes}, --repetition N chooses one")
     counted = True
     for sequence in dataset.sequences:
         present = [number for number in numbers if run.has(sequence.name, number)]
         if not present:
             failure = failures.get(sequence.name, {}).get("reason")
-            package.complain(sequence.name, f"could not be run: {failure}" if failure else "is missing")
+            package.add_problem(sequence.name, f"could not be run: {failure}" if failure else "is missing")
             continue
         # Fewer at the end are taken, a gap is not: the first file has to be there, and times are a column a run.
         for number in sorted(set(numbers[: max(present)]) - set(present)) if repetition is None else ():
-            package.complain(run.file(sequence.name, ".txt", number), f"is missing; repetition {max(present)} is there")
+            path = run.file(sequence.name, ".txt", number)
+            package.add_problem(path, f"is missing; repetition {max(present)} is there")
         counted &= packer.add(package, sequence, present)
     for name in dataset.missing:
         known = "its annotation is not on disk" if name in stored else "is missing, and so is its annotation on disk"
-        package.complain(name, known)
+        package.add_problem(name, known)
     if not dataset.missing and len(dataset.sequences) < dataset.of:
-        package.complain(dataset.root, f"has {len(dataset.sequences)} of {dataset.of} sequences; all have to be there")
+        count = f"{len(dataset.sequences)} of {dataset.of}"
+        package.add_problem(dataset.root, f"has {count} sequences; all have to be there")
     known_names = {sequence.name for sequence in dataset.sequences} | set(dataset.missing)
     for name in sorted(stored - known_names):
-        package.complain(run.file(name), f"'{name}' is no sequence of {dataset.name}")
+        package.add_problem(run.file(name), f"'{name}' is no sequence of {dataset.name}")
     frames = dataset.definition.frames
     if not counted and not package.problems and frames is not None and package.frames != frames:
-        package.complain(run.path, f"{package.frames} lines in all; {dataset.title} has {frames} frames")
+        package.add_problem(run.path, f"{package.frames} lines in all; {dataset.title} has {frames} frames")
     if server == "trackingnet":
         _check_names(package)
     return package
@@ -161,7 +163,7 @@ class _Packer:
             expected = expected_length(sequence)
             given = sequence.ground_truth.boxes[0]
         except DataError as error:
-            package.complain(name, str(error))
+            package.add_problem(name, str(error))
             return True
         for number in numbers:
             path = self.run.file(name, ".txt", number)
@@ -169,13 +171,13 @@ class _Packer:
                 boxes = self.run.boxes(name, number)
                 seconds = self.run.seconds(name, number) if self.times else None
             except DataError as error:
-                package.complain(path, reason(error, path))
+                package.add_problem(path, reason(error, path))
                 continue
             if expected is not None and len(boxes) != expected:
-                package.complain(path, f"{len(boxes)} lines; the sequence has {expected} frames")
+                package.add_problem(path, f"{len(boxes)} lines; the sequence has {expected} frames")
             boxes = self._boxes(package, path, boxes)
             if len(boxes) and not (np.abs(boxes[0] - given) <= TOLERANCE).all():
-                package.complain(path, f"line 1: {_line(boxes[0])}; expected the given box {_line(given)}")
+                package.add_problem(path, f"line 1: {_line(boxes[0])}; expected the given box {_line(given)}")
             if self.times:
                 self._check_times(package, self.run.file(name, ".time", number), seconds, len(boxes))
             trials.append(self._trial(name, number, len(numbers), boxes, seconds))
@@ -213,18 +215,18 @@ class _Packer:
             wanted = "finite numbers" if self.server.smallest is None else "finite numbers, width and height above 0"
             others = f" (and {int(unfit.sum()) - 1} more lines)" if unfit.sum() > 1 else ""
             hint = "" if self.repeat_last else "; --repeat-last writes the box before"
-            package.complain(path, f"line {index + 1}: {_line(boxes[index])}{others}; expected {wanted}{hint}")
+            package.add_problem(path, f"line {index + 1}: {_line(boxes[index])}{others}; expected {wanted}{hint}")
         return boxes
 
     @staticmethod
     def _check_times(package: Package, path: object, seconds: Boxes | None, length: int) -> None:
         if seconds is None:
-            package.complain(path, "is missing: the server shows the speed; --without-times leaves all times out")
+            package.add_problem(path, "is missing: the server shows the speed; --without-times leaves all times out")
         elif len(seconds) != length:
-            package.complain(path, f"{len(seconds)} times for {length} boxes; expected as many")
+            package.add_problem(path, f"{len(seconds)} times for {length} boxes; expected as many")
         elif not (np.isfinite(seconds) & (seconds >= 0)).all():
             index = int((~(np.isfinite(seconds) & (seconds >= 0))).argmax())
-            package.complain(path, f"line {index + 1}: {seconds[index]}; expected seconds")
+            package.add_problem(path, f"line {index + 1}: {seconds[index]}; expected seconds")
 
 
 def _check_names(package: Package) -> None:
@@ -234,7 +236,7 @@ def _check_names(package: Package) -> None:
         hits = [path for path in package.contents if stem in path]
         if len(hits) > 1:
             others = ", ".join(path for path in hits if path != f"{stem}.txt")
-            package.complain(stem, f"its name is a part of {others}: the scorer would count neither")
+            package.add_problem(stem, f"its name is a part of {others}: the scorer would count neither")
 
 
 def _line(box: Boxes) -> str:

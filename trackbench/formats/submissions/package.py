@@ -43,7 +43,7 @@ class Package:
     """Protocol -> the most repetitions that a sequence has."""
     problems: list[Problem] = field(default_factory=list)
 
-    def complain(self, where: object, reason: str) -> None:
+    def add_problem(self, where: object, reason: str) -> None:
         """Note a problem."""
         self.problems.append(Problem(str(where), reason))
 

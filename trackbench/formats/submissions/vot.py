@@ -38,10 +38,10 @@ def experiments(dataset: Dataset) -> dict[str, str]:
     """
     record = dataset.definition
     if record.stack is None:
-        challenges = [found.name for found in DATASETS.readable() if found.value.stack]
+        challenges = [known.name for known in DATASETS.readable() if known.value.stack]
         raise UsageError(f"pack vot: {dataset.name} is no challenge of VOT ({', '.join(challenges)})")
-    found = {"baseline": dataset.protocol, "realtime": "realtime", "unsupervised": "unsupervised"}
-    return {name: found[name] for name in record.experiments or found}
+    runs = {"baseline": dataset.protocol, "realtime": "realtime", "unsupervised": "unsupervised"}
+    return {name: runs[name] for name in record.experiments or runs}
 
 
 def pack_vot(runs: Path, tracker: str, dataset: Dataset) -> Package:
@@ -67,13 +67,14 @@ def pack_vot(runs: Path, tracker: str, dataset: Dataset) -> Package:
     if not manifests:
         raise UsageError(f"{runs}: holds no results of '{tracker}' on {dataset.name} (`trackbench list runs`)")
     for name in dataset.missing:
-        package.complain(name, "its annotation is not on disk")
+        package.add_problem(name, "its annotation is not on disk")
     if not dataset.missing and len(dataset.sequences) < dataset.of:
-        package.complain(dataset.root, f"has {len(dataset.sequences)} of {dataset.of} sequences; all have to be there")
+        count = f"{len(dataset.sequences)} of {dataset.of}"
+        package.add_problem(dataset.root, f"has {count} sequences; all have to be there")
     complete = {sequence.name for sequence in dataset.sequences}
     for experiment, folder in folders.items():
         if experiment not in manifests:
-            package.complain(folder.path, f"holds no results: experiment {experiment} of the challenge is missing")
+            package.add_problem(folder.path, f"holds no results: experiment {experiment} of the challenge is missing")
             continue
         anchored = dataset.protocol == "multistart" and experiment != "unsupervised"
         for sequence in dataset.sequences:
@@ -93,37 +94,37 @@ def _add(package: Package, folder: RunFolder, experiment: str, sequence: VideoSe
             starts = find_anchors(sequence).values()
             lengths = {anchored_name(sequence.name, start.frame): start.length(len(sequence)) for start in starts}
     except DataError as error:
-        package.complain(sequence.name, str(error))
+        package.add_problem(sequence.name, str(error))
         return False
     numbers = range(1, (1 if anchored else max(folder.repetitions(), 1)) + 1)
     present = {name: [number for number in numbers if folder.has(name, number)] for name in lengths}
     trajectories = []
     for name in lengths:
         if not present[name]:
-            package.complain(folder.file(name), "is missing")
+            package.add_problem(folder.file(name), "is missing")
         for number in present[name]:
             path = folder.file(name, ".txt", number)
             try:
                 regions = folder.regions(name, number)
                 files = trajectory_files(folder, name, number, anchored=anchored)
             except DataError as error:
-                package.complain(path, reason(error, path))
+                package.add_problem(path, reason(error, path))
                 continue
             if len(regions) != lengths[name]:
-                package.complain(path, f"{len(regions)} lines; the run has {lengths[name]} frames")
+                package.add_problem(path, f"{len(regions)} lines; the run has {lengths[name]} frames")
             if regions[:1] != [STARTED]:
-                package.complain(path, "line 1 is a region; expected 1, the code of a start")
+                package.add_problem(path, "line 1 is a region; expected 1, the code of a start")
             trajectories.append(regions)
             package.contents |= {f"{experiment}/{file}": content for file, content in files.items()}
             package.frames += len(regions) if number == 1 else 0
     if experiment == "baseline" and not anchored and len(package.problems) == before:
         count = len(trajectories)
         if count < REPETITIONS and not (count >= EQUAL_REPETITIONS and same_trajectories(trajectories)):
-            package.complain(
+            package.add_problem(
                 folder.file(sequence.name),
                 f"{count} of {REPETITIONS} repetitions; {EQUAL_REPETITIONS} suffice only where they are the same",
             )
-    most = max((len(found) for found in present.values()), default=0)
+    most = max((len(names_of_one) for names_of_one in present.values()), default=0)
     package.runs[experiment] = max(most, package.runs.get(experiment, 0))
     return len(package.problems) == before
 
@@ -133,7 +134,7 @@ def _check_others(package: Package, folder: RunFolder, dataset: Dataset, anchore
     known |= set(dataset.missing)
     for name in sorted(folder.sequences() - known):
         what = "run" if anchored else "sequence"
-        package.complain(folder.file(name), f"'{name}' is no {what} of {dataset.name}")
+        package.add_problem(folder.file(name), f"'{name}' is no {what} of {dataset.name}")
 
 
 def _manifest(tracker: str, dataset: Dataset, manifests: Mapping[str, Mapping[str, Any]]) -> bytes:

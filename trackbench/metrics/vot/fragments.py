@@ -23,7 +23,7 @@ class Fragment(NamedTuple):
     failed: bool
     """Whether it goes on as zeros."""
     length: int
-    """By which its tagged frames are divided."""
+    """Denominator of the weight of its tagged frames."""
 
 
 def cut(codes: NDArray[np.int64], convention: VotConvention) -> list[Fragment]:

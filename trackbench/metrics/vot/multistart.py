@@ -110,18 +110,18 @@ def average_accuracy(
 ) -> tuple[float, dict[str, float]]:
     """Return the mean overlap of runs without resets (experiment ``unsupervised``) and that of each sequence.
 
-    The first ``burn_in`` frames do not count, nor do frames for which there is no answer (code 0) or no truth.
+    The first ``burn_in`` frames do not count, nor do frames for which there is no answer (code 0) or no ground truth.
     Sequences weigh by their lengths.
 
     Raises:
-        DataError: a run has another number of frames than the truth.
+        DataError: a run has another number of frames than the ground truth.
     """
     means: dict[str, float] = {}
     for sequence, run in zip(sequences, runs, strict=True):
         answers = PackedRegions.of(run)
         if len(answers) != len(sequence.ground_truth):
             raise DataError(
-                f"{sequence.name}: {len(answers)} answers; the truth has {len(sequence.ground_truth)} frames"
+                f"{sequence.name}: {len(answers)} answers; the ground truth has {len(sequence.ground_truth)} frames"
             )
         overlaps = raster_overlaps(answers, sequence.ground_truth, "vot", sequence.size)
         counted = (answers.codes != 0) & (sequence.ground_truth.kinds != SPECIAL)
@@ -136,7 +136,7 @@ def _runs(
 ) -> list[_Run]:
     name, total = sequence.name, len(sequence.ground_truth)
     if len(values) != total:
-        raise DataError(f"{name}: {len(values)} values of anchors; the truth has {total} frames")
+        raise DataError(f"{name}: {len(values)} values of anchors; the ground truth has {total} frames")
     anchors = np.flatnonzero(values).tolist()
     if not anchors:
         raise DataError(f"{name}: no anchors; expected at least one frame with a value other than 0")

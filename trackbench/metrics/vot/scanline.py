@@ -151,13 +151,13 @@ def _fill_polygon(
                 place -= 1
             rows.nodes[place, row] = node
     for row in range(bottom - top):
-        found = rows.counts[row]
+        count = rows.counts[row]
         rows.counts[row] = 0
         i = 0
         # Nodes are paired; of equal neighbours one is skipped.
-        while i < found - 1 and rows.nodes[i, row] < width:
+        while i < count - 1 and rows.nodes[i, row] < width:
             first, last = rows.nodes[i, row], rows.nodes[i + 1, row]
-            if first == last and not (vot and i == found - 2):
+            if first == last and not (vot and i == count - 2):
                 i += 1
                 continue
             _add_span(rows, row, first, last, width)

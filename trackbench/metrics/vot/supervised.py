@@ -37,13 +37,13 @@ class Averages(NamedTuple):
     """One quantity, averaged in four ways."""
 
     frames: float
-    """Over all frames alike (for failures: their number)."""
+    """Mean over all frames (for failures: their number)."""
     sequences: float
-    """Over sequences, weighted by their lengths."""
+    """Mean over sequences, weighted by their lengths."""
     unweighted: float
-    """Over sequences alike."""
+    """Unweighted mean over sequences."""
     tags: float
-    """Over tags and the frames without one, weighted by their numbers of frames."""
+    """Mean over tags and the frames without one, weighted by their numbers of frames."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,7 +65,7 @@ class SupervisedScores:
     """Expected average overlap by length; index 0 is the initialisation."""
     sequences: Mapping[str, SequencePart]
     tags: Mapping[str, SequencePart]
-    """By tag, the frames without any last, as ``empty``."""
+    """Tag -> its part; the frames without any are last, as ``empty``."""
     tag_eao: Mapping[str, float]
     tag_curves: Mapping[str, NDArray[np.float64]]
     eao_parts: tuple[NDArray[np.float64], NDArray[np.float64]]
@@ -88,10 +88,10 @@ def supervised_scores(
         convention: the rules; :data:`~trackbench.metrics.vot.conventions.CONVENTIONS` has those of the toolkits.
         interval: first and last length over which EAO averages (a benchmark's are in its
             record, ``eao_lengths``).
-        truncate: cut truth and answers to the shorter of both instead of refusing them.
+        truncate: cut ground truth and answers to the shorter of both instead of refusing them.
 
     Raises:
-        DataError: a sequence without repetitions, of another length than its truth, or with a code where none can be.
+        DataError: a sequence without repetitions, of another length than its ground truth, or with a misplaced code.
     """
     if len(sequences) != len(runs) or not sequences:
         raise DataError(f"runs of {len(runs)} sequences; expected {len(sequences)}, at least 1")

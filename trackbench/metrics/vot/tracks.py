@@ -1,4 +1,4 @@
-"""The repetitions of a tracker on one sequence, checked and laid beside the truth."""
+"""The repetitions of a tracker on one sequence, checked and laid beside the ground truth."""
 
 from __future__ import annotations
 
@@ -34,15 +34,16 @@ class VotSequence:
         size: tuple[int, int],
         tags: Mapping[str, NDArray[np.bool_]] | None = None,
     ) -> VotSequence:
-        """Pack a sequence's truth.
+        """Pack a sequence's ground truth.
 
         Raises:
-            DataError: a tag has another number of frames than the truth.
+            DataError: a tag has another number of frames than the ground truth.
         """
         regions = PackedRegions.of(ground_truth)
         for tag, flags in (tags or {}).items():
             if len(flags) != len(regions):
-                raise DataError(f"{name}: tag '{tag}' has {len(flags)} frames; expected {len(regions)}, as the truth")
+                expected = f"{len(regions)}, as the ground truth"
+                raise DataError(f"{name}: tag '{tag}' has {len(flags)} frames; expected {expected}")
         return cls(name, regions, size, tags or {})
 
     def head(self, count: int) -> VotSequence:
@@ -59,7 +60,7 @@ class RepeatedTrack:
     codes: NDArray[np.int64]
     """(R, N): the code instead of an answer, -1 where there is one."""
     overlaps: NDArray[np.float64]
-    """(R, N): with the truth, within the image; NaN as the convention's rule has it."""
+    """(R, N): with the ground truth, within the image; NaN as the convention's rule has it."""
     eao_overlaps: NDArray[np.float64]
     """(R, N): within the bounds of EAO; what a code is worth is settled."""
 
@@ -104,7 +105,7 @@ def make_tracks(
     """Check the runs and compute all their overlaps at once.
 
     Raises:
-        DataError: a sequence without repetitions, of another length than its truth, or with a code where none can be.
+        DataError: a sequence without repetitions, of another length than its ground truth, or with a misplaced code.
     """
     matched = [_match(s, r, convention, truncate) for s, r in zip(sequences, runs, strict=True)]
     answers = PackedRegions.concatenate([run for _, repetitions in matched for run in repetitions])
@@ -141,11 +142,11 @@ def _match(
     for number, run in enumerate(repetitions, 1):
         if len(run) != total and not truncate:
             raise DataError(
-                f"{sequence.name}: repetition {number} has {len(run)} answers; the truth has {total} frames"
+                f"{sequence.name}: repetition {number} has {len(run)} answers; the ground truth has {total} frames"
             )
     shortest = min(total, *(len(run) for run in repetitions))
     if shortest == 0:
-        raise DataError(f"{sequence.name}: a repetition has no answers; the truth has {total} frames")
+        raise DataError(f"{sequence.name}: a repetition has no answers; the ground truth has {total} frames")
     for number, run in enumerate(repetitions, 1):
         fault = _fault(run.codes[:shortest], convention.takes_late_answers)
         if fault is not None:
@@ -161,8 +162,8 @@ def _fault(codes: NDArray[np.int64], takes_late_answers: bool) -> str | None:
     if codes[0] != Code.STARTED:
         return f"frame 1 has {_name(int(codes[0]))}; expected {_name(Code.STARTED)}"
     if len(wrong):
-        found, wanted = int(codes[frames[wrong[0]]]), int(expected[wrong[0]])
-        return f"frame {frames[wrong[0]] + 1} has {_name(found)}; expected {_name(wanted)} next"
+        code, wanted = int(codes[frames[wrong[0]]]), int(expected[wrong[0]])
+        return f"frame {frames[wrong[0]] + 1} has {_name(code)}; expected {_name(wanted)} next"
     if takes_late_answers:
         return None
     answered = codes < 0

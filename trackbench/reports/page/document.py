@@ -90,8 +90,8 @@ def _sureness(dataset: Dataset, scores: Sequence[Score]) -> dict[str, Any] | Non
         return None
     document = measure(dataset.title, replace(matrix, attributes={}), {}, ROPE).document()
     kept = ("metric", "rope", "sequences", "common_sequences", "clusters", "trackers", "pairs")
-    found: dict[str, Any] = rounded({key: document[key] for key in kept})
-    return found
+    section: dict[str, Any] = rounded({key: document[key] for key in kept})
+    return section
 
 
 def rounded(value: Any) -> Any:
@@ -152,14 +152,14 @@ def _curve(axes: CurveAxes, scores: Sequence[Score]) -> dict[str, Any]:
 def _attributes(dataset: Dataset, scores: Sequence[Score]) -> list[dict[str, Any]]:
     names = dict.fromkeys(name for score in scores for name in score.attributes)
     order = {name: place for place, name in enumerate(dataset.attributes)}
-    found = []
+    attributes = []
     for name in sorted(names, key=lambda name: order.get(name, len(order))):
         rows = [score.attributes.get(name, {}) for score in scores]
-        found.append(
+        attributes.append(
             {
                 "name": name,
                 "sequences": max(int(row.get("sequences") or 0) for row in rows),
                 "frames": max(int(row.get("frames") or 0) for row in rows),
             }
         )
-    return found
+    return attributes

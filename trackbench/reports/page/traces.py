@@ -96,9 +96,9 @@ def pack(traced: Iterable[TracedSequence], limit: float, frames: int) -> Packed:
 def _encode(entry: TracedSequence) -> bytes:
     """Return the bytes of a sequence, little-endian, N frames.
 
-    The truth's shapes; then, for each tracker, its shapes, uint16 (N,) overlaps in parts of 10,000 with 65535 for none,
-    and uint8 (N,) failures. Shapes are int32 (N,) counts, int32 their sum, and int32 numbers in tenths of a pixel, each
-    less the same number of the frame before where that has as many.
+    The ground truth's shapes; then, for each tracker, its shapes, uint16 (N,) overlaps in parts of 10,000 with 65535
+    for none, and uint8 (N,) failures. Shapes are int32 (N,) counts, int32 their sum, and int32 numbers in tenths of a
+    pixel, each less the same number of the frame before where that has as many.
     """
     parts = [_shapes(entry.ground_truth)]
     for trace in entry.traces.values():
@@ -183,7 +183,7 @@ def _spread(frames: Sequence[int], count: int) -> list[int]:
 
 
 def _extent(ground_truth: Contours) -> tuple[int, int]:
-    """Return a size that holds the truth where nothing says how large the frames are."""
+    """Return a size that holds the ground truth where nothing says how large the frames are."""
     boxes = ground_truth.numbers[np.repeat(ground_truth.counts, ground_truth.counts) == 4].reshape(-1, 4)
     outlines = ground_truth.numbers[np.repeat(ground_truth.counts, ground_truth.counts) > 4].reshape(-1, 2)
     corners = np.concatenate([boxes[:, :2] + boxes[:, 2:], outlines, [[1.0, 1.0]]])

@@ -130,8 +130,8 @@ class Got10kTarget:
         except (TypeError, ValueError):
             box = np.zeros(0)
         if box.size != 4 or np.isinf(box).any():
-            found = " ".join(repr(answer).split())[:100]
-            raise TrackerError(f"'{self._name}' answered {found}; expected the 4 numbers x, y, w, h")
+            actual = " ".join(repr(answer).split())[:100]
+            raise TrackerError(f"'{self._name}' answered {actual}; expected the 4 numbers x, y, w, h")
         return Prediction(Box.of(box))
 
 

@@ -151,11 +151,11 @@ class OpenCVTarget:
         image = _bgr(frame, self._name)
         self._reseed()
         try:
-            found, numbers = self._tracker.update(image)
+            ok, numbers = self._tracker.update(image)
             score = self._tracker.getTrackingScore() if hasattr(self._tracker, "getTrackingScore") else -1.0
         except cv2.error as error:
             raise TrackerError(f"{self._name} failed on its frame {self._calls}: {self._blame(error)}") from error
-        if not found:
+        if not ok:
             return Prediction(self._last, 0.0, {"lost": True})
         self._last = Box.of(numbers)
         # OpenCV 5 gives -1 for trackers without a score.
@@ -218,13 +218,13 @@ class OpenCVTarget:
 
 def installed() -> dict[str, tuple[Any, str]]:
     """Return lower-case name -> the module that has the tracker and its class name there."""
-    found = {}
+    names = {}
     # The contrib wheels keep older classes in cv2.legacy; where both have a name, the newer one wins.
     for module in (getattr(cv2, "legacy", None), cv2):
         for attribute in dir(module):
             if match := re.fullmatch(r"(Tracker(\w+))_create", attribute):
-                found[match[2].lower()] = (module, match[1])
-    return found
+                names[match[2].lower()] = (module, match[1])
+    return names
 
 
 def _bgr(frame: Frame, name: str) -> NDArray[np.uint8]:

@@ -13,12 +13,12 @@ FILES = ("backbone", "neckhead", "net", "model", "kernel_cls1", "kernel_r1", "mo
 def variants() -> list[tuple[str, str | None]]:
     """Return the name of each tracker that the installed OpenCV has, and what it needs, None where that is nothing."""
     spec = importlib.util.find_spec("cv2")
-    found = from_stubs(Path(spec.origin).parent) if spec is not None and spec.origin is not None else None
-    if found is None:  # a build without stubs
+    names = from_stubs(Path(spec.origin).parent) if spec is not None and spec.origin is not None else None
+    if names is None:  # a build without stubs
         from trackbench.trackers.external.opencv import installed, needed_files
 
-        found = {name: needed_files(name) for name in installed()}
-    return [(name, needs(files) if files else None) for name, files in sorted(found.items())]
+        names = {name: needed_files(name) for name in installed()}
+    return [(name, needs(files) if files else None) for name, files in sorted(names.items())]
 
 
 def from_stubs(package: Path) -> dict[str, list[str]] | None:
@@ -27,7 +27,7 @@ def from_stubs(package: Path) -> dict[str, list[str]] | None:
     Args:
         package: folder of the package cv2.
     """
-    found: dict[str, list[str]] = {}
+    names: dict[str, list[str]] = {}
     # The contrib wheels keep older classes in cv2.legacy; where both have a name, the newer one wins.
     stubs = [package / name for name in ("legacy/__init__.pyi", "__init__.pyi")]
     if not stubs[1].is_file():
@@ -37,8 +37,8 @@ def from_stubs(package: Path) -> dict[str, list[str]] | None:
         for match in re.finditer(r"^class Tracker(\w+)\b.*\n((?:[ \t].*\n|\n)*)", text, re.MULTILINE):
             if re.search(r"^    def create\(", match[2], re.MULTILINE):
                 attributes = re.findall(r"^        (\w+): ", match[2], re.MULTILINE)
-                found[match[1].lower()] = [key for key in FILES if key in attributes]
-    return found
+                names[match[1].lower()] = [key for key in FILES if key in attributes]
+    return names
 
 
 def needs(files: list[str]) -> str:

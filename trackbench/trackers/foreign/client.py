@@ -210,7 +210,7 @@ class SharedMemory:
         self._dropped: list[int] = []
 
     def put(self, frames: Sequence[Frame]) -> dict[str, Any]:
-        """Write frames and return where each lies, for the worker."""
+        """Write frames and return where each is, for the worker."""
         places = []
         taken = set(self._busy)
         for frame in frames:

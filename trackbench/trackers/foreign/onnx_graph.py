@@ -82,8 +82,8 @@ class Graph(BaseModel):
         model = (path.parent / graph.model).resolve()
         if not model.is_file():
             raise UsageError(f"{path}: key 'model' is '{graph.model}': there is no file {model}")
-        found = graph.outputs
-        if found.box is None and None in (found.score_map, found.size_map, found.offset_map):
+        outputs = graph.outputs
+        if outputs.box is None and None in (outputs.score_map, outputs.size_map, outputs.offset_map):
             raise UsageError(f"{path}: table 'outputs': expected score_map, size_map and offset_map, or box")
         return graph.model_copy(update={"model": model})
 
@@ -106,7 +106,7 @@ class OnnxOptions(Options):
     @computed_field  # type: ignore[prop-decorator]
     @cached_property
     def graph_sha256(self) -> str:
-        """Of the ONNX file."""
+        """SHA-256 of the ONNX file."""
         return file_sha256(self._graph.model)
 
 
@@ -169,15 +169,15 @@ class OnnxModel(TrackerModel[OnnxState]):
         graph = self._graph
         boxes = np.array([state.box for state in states])
         crops = square_crop(frames, boxes, graph.search_factor, graph.search_size)
-        found = [
+        predictions = [
             self._run(state.template, search)
             for state, search in zip(states, self._normalised(crops.images), strict=True)
         ]
-        predicted = np.array([box for box, _ in found], np.float32)
+        predicted = np.array([box for box, _ in predictions], np.float32)
         answers = next_boxes(predicted, boxes, crops.factors, graph.search_size, frames)
         for state, box in zip(states, answers, strict=True):
             state.box = box
-        return [Prediction(Box.of(box), score) for box, (_, score) in zip(answers, found, strict=True)]
+        return [Prediction(Box.of(box), score) for box, (_, score) in zip(answers, predictions, strict=True)]
 
     def _normalised(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         graph = self._graph

@@ -18,7 +18,7 @@ class PythonOptions(SensorOptions):
     tracker: Annotated[str, Field(pattern=r"^[\w.]+:\w+$")]
     """``MODULE:CLASS``, or a function that returns a tracker."""
     repo: Annotated[UserFolder | None, Field(exclude=True)] = None
-    """The folder in which the module lies; default: the working folder."""
+    """The folder that holds the module; default: the working folder."""
     args: Annotated[dict[str, Any], Field(default_factory=dict)]
     """Arguments of the constructor."""
     preset: Literal["got10k", "pysot", "video_analyst", "vot-python", "dam4sam", "cutie"] | None = None
@@ -37,7 +37,7 @@ class PythonOptions(SensorOptions):
     ``image``, ``region``, ``box``, ``box_array``, ``corners``, ``mask``, ``mask_or_none``, ``sentence``, ``sequence``.
     """
     answer: str | None = None
-    """Where in the answer the region lies: keys, attributes and indices with dots between; empty: it is all."""
+    """Where in the answer the region is: keys, attributes and indices with dots between; empty: it is all."""
     form: Literal["xywh", "xyxy", "mask", "polygon", "vot"] | None = None
     """What the region is."""
     score: str | None = None

@@ -52,8 +52,8 @@ def _sources(folder: Path) -> Iterator[Path]:
 
 
 def _digest(folder: Path, paths: Iterator[Path] | list[Path]) -> str:
-    found = hashlib.sha256()
+    digest = hashlib.sha256()
     for path in paths:
         content = (folder / path).read_bytes() if (folder / path).is_file() else b""
-        found.update(as_bytes(f"{path.as_posix()}\0{len(content)}\0") + content)
-    return found.hexdigest()
+        digest.update(as_bytes(f"{path.as_posix()}\0{len(content)}\0") + content)
+    return digest.hexdigest()

@@ -29,7 +29,7 @@ class TrackitOptions(CheckpointOptions):
     task: str = "eval"
     """The task of the configuration whose transform and evaluator run."""
     precision: Precision | None = None
-    """Of the network; default: as the configuration says, which is mixed with float16 in LoRAT's."""
+    """Precision of the network; default: as the configuration says, which is mixed with float16 in LoRAT's."""
     max_batch: Annotated[int, Field(ge=1, exclude=True)] = 32
     """Targets that the evaluator has room for at once."""
 

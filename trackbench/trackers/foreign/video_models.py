@@ -35,7 +35,7 @@ class Sam2Options(CheckpointOptions):
     keep: Annotated[int, Field(ge=1)] | Literal["all"] | None = None
     """Frames of memory kept; default: as many as the predictor looks back, all of SAMURAI, which looks further."""
     precision: Precision = "float32"
-    """Of autocast; SAM 2's README has bfloat16, SAMURAI's script float16."""
+    """Precision of autocast; SAM 2's README has bfloat16, SAMURAI's script float16."""
     postprocess: bool = True
     """The package's ``apply_postprocessing``."""
     overrides: tuple[str, ...] = ()
@@ -65,7 +65,7 @@ class HfOptions(ForeignOptions):
     init: Literal["box", "mask"] | None = None
     """What it starts on; default: the mask where the data set has one, else the box."""
     precision: Precision = "float32"
-    """Of the model's numbers."""
+    """Precision of the model's numbers."""
 
     @field_validator("model")
     @classmethod

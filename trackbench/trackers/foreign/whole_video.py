@@ -24,7 +24,7 @@ class WholeVideoOptions(CheckpointOptions):
     tracker: Annotated[str, Field(pattern=r"^[\w.]+:\w+$")]
     """``MODULE:CLASS``, or a function that returns a tracker."""
     repo: Annotated[UserFolder | None, Field(exclude=True)] = None
-    """The folder in which the module lies; default: the working folder."""
+    """The folder that holds the module; default: the working folder."""
     args: Annotated[dict[str, Any], Field(default_factory=dict)]
     """Arguments of the constructor."""
     track: str = "track"
@@ -34,11 +34,11 @@ class WholeVideoOptions(CheckpointOptions):
     all: str = "0"
     """Where in the answer the regions lie, one a frame; default: first, as in got10k's boxes and times."""
     answer: str = ""
-    """Where in the answer of one frame the region lies."""
+    """Where in the answer of one frame the region is."""
     form: Literal["xywh", "xyxy", "mask"] = "xywh"
     """What a region is."""
     score: str = ""
-    """Where in the answer of one frame the score lies."""
+    """Where in the answer of one frame the score is."""
 
     @computed_field  # type: ignore[prop-decorator]
     @cached_property

@@ -38,7 +38,7 @@ class PairCrops(NamedTuple):
     search_box: Floats
     """The same in the search region."""
     matrices: Floats
-    """From pixels of template and search region to those of the frames, (2, 2, 3)."""
+    """Affine maps from pixels of template and search region to those of the frames, (2, 2, 3)."""
 
 
 def is_odd(width: float, height: float) -> bool:

@@ -2,7 +2,7 @@
 
 ``Annotations/VID/train/*/<video>/000000.xml`` has the targets of a frame, told apart by ``trackid``; the frame is
 ``Data/VID/train/*/<video>/000000.JPEG``. Likewise ``Annotations/DET/train/*/<image>.xml`` and ``Data/DET/train``.
-``val`` lies below ``VID/val`` likewise, without the level ``*``.
+``val`` is below ``VID/val`` likewise, without the level ``*``.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def _videos(root: Path, base: Path) -> list[Entry]:
                     paths.append(_image(root, path))
                     boxes.append(box)
         name = str(Path(folder).relative_to(base))
-        entries += [(f"{name}/{track}", *found) for track, found in tracks.items() if len(found[0]) > 1]
+        entries += [(f"{name}/{track}", *frames) for track, frames in tracks.items() if len(frames[0]) > 1]
     return entries
 
 
@@ -75,13 +75,13 @@ def _targets(path: Path) -> list[tuple[str, list[float]]]:
     """Return track and box x, y, w, h of each target of an annotation; sides are xmax - xmin, as the field has them."""
     try:
         tree = ElementTree.parse(path)
-        found = []
+        targets = []
         for target in tree.iter("object"):
             box = target.find("bndbox")
             if box is None:
                 raise ValueError("an object without bndbox")
             x1, y1, x2, y2 = (float(box.findtext(key, "")) for key in ("xmin", "ymin", "xmax", "ymax"))
-            found.append((target.findtext("trackid", "0"), [x1, y1, x2 - x1, y2 - y1]))
+            targets.append((target.findtext("trackid", "0"), [x1, y1, x2 - x1, y2 - y1]))
     except (ElementTree.ParseError, ValueError, OSError) as error:
         raise DataError(f"{path}: is no annotation of ImageNet: {error}") from None
-    return found
+    return targets

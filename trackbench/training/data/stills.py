@@ -111,7 +111,7 @@ class CocoSet(ClipSet):
         self._images = images if images.is_dir() else folder / "images" / split
         every = self._coco.anns.values()
         if per_image:
-            self._items: list[list[Any]] = [found for found in self._coco.imgToAnns.values() if found]
+            self._items: list[list[Any]] = [targets for targets in self._coco.imgToAnns.values() if targets]
         else:
             self._items = [[annotation] for annotation in every if not annotation.get("iscrowd")]
         if not self._items:

@@ -108,5 +108,5 @@ def _lasot_test() -> frozenset[str]:
 
 
 def _chunk(sequence: VideoSequence) -> str:
-    """Return the folder ``TRAIN_k`` that a sequence of TrackingNet lies in, from its frames' paths."""
+    """Return the folder ``TRAIN_k`` that holds a sequence of TrackingNet, from its frames' paths."""
     return next((part for part in sequence.frames[0].parts if part.startswith("TRAIN_")), "")

@@ -48,7 +48,7 @@ def _masks(root: Path, base: Path) -> list[Entry]:
                 files, boxes = targets.setdefault(target, ([], []))
                 files.append(image)
                 boxes.append([float(number) for number in box])
-        entries += [(f"{video}/{target}", *found) for target, found in sorted(targets.items())]
+        entries += [(f"{video}/{target}", *masks) for target, masks in sorted(targets.items())]
     return entries
 
 
@@ -110,4 +110,4 @@ def _segments(root: Path, table: Path) -> list[Entry]:
             paths, boxes = segments.setdefault(segment, ([], []))
             paths.append(path)
             boxes.append([left * width, top * height, (right - left) * width, (bottom - top) * height])
-    return [(name, *found) for name, found in segments.items() if len(found[0]) > 1]
+    return [(name, *boxes) for name, boxes in segments.items() if len(boxes[0]) > 1]

@@ -56,9 +56,9 @@ def corner_loss(predicted: Tensor, target: Tensor, rule: InvertedRule = "batch")
         if wrong.any():
             zero = l1.new_zeros(())
             return CornerLoss(zero, l1, zero)
-        found = overlap(p, g)
-        return CornerLoss((1 - found.giou).mean(), l1, found.iou.detach().mean())
+        ious = overlap(p, g)
+        return CornerLoss((1 - ious.giou).mean(), l1, ious.iou.detach().mean())
     kept = ~wrong
-    found = overlap(p[kept], g[kept])
+    ious = overlap(p[kept], g[kept])
     count = max(len(wrong), 1)
-    return CornerLoss((1 - found.giou).sum() / count, l1, found.iou.detach().sum() / count)
+    return CornerLoss((1 - ious.giou).sum() / count, l1, ious.iou.detach().sum() / count)

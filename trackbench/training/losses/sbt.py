@@ -69,12 +69,12 @@ def token_loss(logits: Tensor, boxes: Tensor, target: Tensor, positive: Tensor) 
     classification = -(weights * chosen).sum() / weights.sum()
     wanted = torch.cat([target[:, :2] + target[:, 2:] / 2, target[:, 2:]], 1)[:, None].expand_as(boxes)[positive]
     corners = corners_of(target)[:, None].expand_as(boxes)[positive]
-    found = boxes[positive]
-    count = max(len(found), 1)
-    pairs = overlap(corners_of_centred(found), corners)
+    predicted = boxes[positive]
+    count = max(len(predicted), 1)
+    pairs = overlap(corners_of_centred(predicted), corners)
     return TokenLoss(
         classification,
-        (found - wanted).abs().sum() / count,
+        (predicted - wanted).abs().sum() / count,
         (1 - pairs.giou).sum() / count,
         pairs.iou.detach().sum() / count,
     )

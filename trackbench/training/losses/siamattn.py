@@ -39,8 +39,8 @@ def anchor_loss(loc: Tensor, deltas: Tensor, weights: Tensor) -> Tensor:
         deltas: (B, 4, K, R, R).
         weights: (B, K, R, R), 1 over the number of the image's positives at those, else 0.
     """
-    found = loc.view(len(loc), 4, -1, *loc.shape[2:])
-    return ((found - deltas).abs().sum(1) * weights).sum() / len(loc)
+    predicted = loc.view(len(loc), 4, -1, *loc.shape[2:])
+    return ((predicted - deltas).abs().sum(1) * weights).sum() / len(loc)
 
 
 def refinement_loss(deltas: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
@@ -76,11 +76,11 @@ def mask_loss(logits: Tensor, targets: Tensor, weights: Tensor) -> MaskLoss:
     kept = weights == 1
     if not kept.any():
         return MaskLoss(logits.sum() * 0, logits.new_zeros(3))
-    found, wanted = logits[kept], targets[kept].to(logits.dtype)
-    entropy = F.binary_cross_entropy_with_logits(found, wanted, reduction="none").flatten()
+    predicted, wanted = logits[kept], targets[kept].to(logits.dtype)
+    entropy = F.binary_cross_entropy_with_logits(predicted, wanted, reduction="none").flatten()
     hardest = entropy.topk(int(HARDEST * len(entropy))).values
     with torch.no_grad():
-        mask, ground_truth = found >= 0, wanted > 0.5
+        mask, ground_truth = predicted >= 0, wanted > 0.5
         intersection = (mask & ground_truth).sum((2, 3)).float()
         iou = (intersection / ((mask | ground_truth).sum((2, 3)) + 1e-5)).flatten()
         shares = torch.stack([iou.mean(), (iou > 0.5).float().mean(), (iou > 0.7).float().mean()])

@@ -92,8 +92,8 @@ class SiamAttnTask(Task):
         """See :class:`Task`."""
         net = cast(SiamAttn, network)
         template, search = (batch[name].flip(3).permute(0, 3, 1, 2) for name in ("template", "search"))
-        found = net(net.template(template), search)
-        cls, loc = found.cls.float(), found.loc.float()
+        output = net(net.template(template), search)
+        cls, loc = output.cls.float(), output.loc.float()
         terms = {
             "cls": classification_loss(cls, batch["labels"]),
             "loc": anchor_loss(loc, batch["deltas"], batch["weights"]),
@@ -104,12 +104,12 @@ class SiamAttnTask(Task):
             rois = rois.flatten(0, 1)
             count = self.recipe.loss.regions
             if net.box_head is not None:
-                assert found.box_features is not None
-                refined = net.box_head(found.box_features, rois).float().view(len(cls), count, 4)
+                assert output.box_features is not None
+                refined = net.box_head(output.box_features, rois).float().view(len(cls), count, 4)
                 terms["box"] = refinement_loss(refined, deltas, batch["box_weight"][:, 0])
             if net.mask_head is not None:
-                assert found.mask_features is not None
-                logits = net.mask_head(found.mask_features, rois).float().view(len(cls), count, MASK_SIZE, MASK_SIZE)
+                assert output.mask_features is not None
+                logits = net.mask_head(output.mask_features, rois).float().view(len(cls), count, MASK_SIZE, MASK_SIZE)
                 terms["mask"] = mask_loss(logits, masks, batch["mask_weight"][:, 0]).loss
         return self.weighted(terms, self._iou(cls, boxes, batch))
 
@@ -137,5 +137,5 @@ class SiamAttnTask(Task):
             best = cls.view(len(cls), 2, -1).softmax(1)[:, 1].argmax(1).cpu().numpy()
         positive = np.flatnonzero(batch["box_weight"][:, 0].cpu().numpy() > 0)
         truth = batch["box"].cpu().numpy()
-        found = [float(region_overlaps(boxes[i, best[i]][None], truth[i])[0]) for i in positive]
-        return torch.tensor(float(np.mean(found)) if found else 0.0, device=cls.device)
+        ious = [float(region_overlaps(boxes[i, best[i]][None], truth[i])[0]) for i in positive]
+        return torch.tensor(float(np.mean(ious)) if ious else 0.0, device=cls.device)

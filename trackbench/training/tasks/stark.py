@@ -78,8 +78,8 @@ class SimTrackTask(StarkTask):
 
     def losses(self, network: nn.Module, batch: Batch) -> Losses:
         """See :class:`Task`."""
-        found = network(normalised(batch, "template"), batch["template_box"], normalised(batch, "search"))
-        loss = corner_loss(found.boxes.float(), batch["search_box"], self.recipe.loss.inverted)
+        output = network(normalised(batch, "template"), batch["template_box"], normalised(batch, "search"))
+        loss = corner_loss(output.boxes.float(), batch["search_box"], self.recipe.loss.inverted)
         return self.weighted({"giou": loss.giou, "l1": loss.l1}, loss.iou)
 
 
@@ -101,8 +101,8 @@ class SBTTask(StarkTask):
 
     def losses(self, network: nn.Module, batch: Batch) -> Losses:
         """See :class:`Task`."""
-        found = cast(SBTNetwork, network)(normalised(batch, "search"), normalised(batch, "template"))
-        loss = token_loss(found.logits.float(), found.boxes.float(), batch["search_box"], batch["positive"])
+        output = cast(SBTNetwork, network)(normalised(batch, "search"), normalised(batch, "template"))
+        loss = token_loss(output.logits.float(), output.boxes.float(), batch["search_box"], batch["positive"])
         return self.weighted({"ce": loss.classification, "l1": loss.l1, "giou": loss.giou}, loss.iou)
 
 

@@ -60,7 +60,7 @@ def test_every_ablation_trains(switches: dict[str, Any]) -> None:
     corners, scores = forward(network)
     assert corners.boxes.shape == (2, 4)
     assert scores.shape == (2, 2)
-    # Training judges boxes around the truth: the prediction reaches the loss through the corners.
+    # Training judges boxes around the ground truth: the prediction reaches the loss through the corners.
     (corners.boxes.sum() + scores.square().sum()).backward()
     without = [name for name, parameter in network.named_parameters() if parameter.grad is None]
     assert not without

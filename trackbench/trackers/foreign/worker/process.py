@@ -128,7 +128,7 @@ class Service:
     """Answers requests with a door.
 
     Args:
-        folder: where the package of the doors lies.
+        folder: that holds the package of the doors.
         package: the name under which it is imported.
     """
 

@@ -111,11 +111,11 @@ class Door(LoopedDoor):
         empty = tempfile.mkdtemp(prefix="trackbench-empty-")
         folder = os.path.dirname(self._weights) if self._weights else os.path.join(self._repo, "output")
         save = self.options["save_dir"] or os.path.join(self._repo, "output")
-        found = Settings(self._repo, save, folder, empty)
+        settings = Settings(self._repo, save, folder, empty)
         for name in self._dialect.settings:
             module = types.ModuleType(name)
-            module.local_env_settings = lambda: found  # type: ignore[attr-defined]
-            module.EnvironmentSettings = lambda: found  # type: ignore[attr-defined]
+            module.local_env_settings = lambda: settings  # type: ignore[attr-defined]
+            module.EnvironmentSettings = lambda: settings  # type: ignore[attr-defined]
             sys.modules[name] = module
 
     def _import(self) -> None:
@@ -218,7 +218,7 @@ class Door(LoopedDoor):
         }
 
     def track(self, tracker: Any, image: Any, memory: dict[str, Any]) -> dict[str, Any]:
-        """Call ``track(image, info)``; the truth is never passed."""
+        """Call ``track(image, info)``; the ground truth is never passed."""
         memory["frame"] += 1
         info = {"previous_output": memory["previous"], "seq_name": memory["sequence"], "frame_num": memory["frame"]}
         info["init_nlp"] = memory["sentence"]

@@ -74,11 +74,11 @@ class LoopedDoor(ABC):
 
 def versions(*packages: str) -> dict[str, str]:
     """Return the versions of Python, torch, numpy and of further packages that are imported."""
-    found = {"python": sys.version.split()[0]}
+    versions_here = {"python": sys.version.split()[0]}
     for name in ("torch", "numpy", *packages):
         if name in sys.modules:
-            found[name] = str(getattr(sys.modules[name], "__version__", "unknown"))
-    return found
+            versions_here[name] = str(getattr(sys.modules[name], "__version__", "unknown"))
+    return versions_here
 
 
 def seed_all(seed: int) -> None:
@@ -182,8 +182,8 @@ def one(value: Any) -> float | None:
     """Return a score as one float: the highest where there are several, None where there is none."""
     if value is None:
         return None
-    found = [number for number in numbers(value) if math.isfinite(number)]
-    return max(found) if found else None
+    finite = [number for number in numbers(value) if math.isfinite(number)]
+    return max(finite) if finite else None
 
 
 def shortened(value: Any) -> str:

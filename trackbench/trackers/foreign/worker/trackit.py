@@ -187,9 +187,9 @@ class Door:
         restore_random(self._random)
         self._end()
         tasks = [self._transform(self._asked(image, target)) for image, target in zip(images, states)]
-        found = self._evaluator.run(self._data(tasks, {}), self._model, self._raw)["evaluated_frames"]
+        frames = self._evaluator.run(self._data(tasks, {}), self._model, self._raw)["evaluated_frames"]
         self._random = random_state()
-        return [self._read(frame, image) for frame, image in zip(found, images)]
+        return [self._read(frame, image) for frame, image in zip(frames, images)]
 
     def _asked(self, image: Any, target: Target) -> Any:
         """Return what the evaluator is told of a target: at its second frame also what it starts on."""

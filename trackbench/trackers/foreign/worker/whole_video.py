@@ -29,9 +29,9 @@ class Door(python_class.Door):
         target, what = memory["target"], self.options["tracker"]
         region = self._value("region", memory["first"], target)
         answer = getattr(tracker, self._shape["track"])(list(target["paths"]), region)
-        found = python_class.picked(answer, self._shape["all"], what)
-        if not hasattr(found, "__len__") or len(found) != len(target["paths"]):
-            count = len(found) if hasattr(found, "__len__") else shortened(found)
+        answers = python_class.picked(answer, self._shape["all"], what)
+        if not hasattr(answers, "__len__") or len(answers) != len(target["paths"]):
+            count = len(answers) if hasattr(answers, "__len__") else shortened(answers)
             message = "{} answered {} regions for {} frames; expected one a frame, the first among them"
             raise DoorError(message.format(what, count, len(target["paths"])))
-        return list(found)
+        return list(answers)

@@ -25,7 +25,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 Perspective = Literal["keys", "queries"]
-"""Whose correlations are one vector: those of a key with all queries, or those of a query with all keys."""
+"""What a vector of correlations belongs to: those of a key with all queries, or those of a query with all keys."""
 
 
 class InnerAttention(nn.Module):

@@ -38,7 +38,7 @@ class Architecture(Options):
     """Channels within the feed-forward networks."""
     encoder_layers: int = Field(default=3, ge=1)
     dropout: float = Field(default=0.1, ge=0.0, lt=1.0)
-    """Of attention weights, attention outputs and feed-forward networks, in training."""
+    """Dropout of attention weights, attention outputs and feed-forward networks, in training."""
     aia: Literal["none", "self-attn", "cross-attn", "both"] = "both"
     """Where correlations are refined: nowhere (Table 3 c), in the encoder (f), the decoder (g), both (i)."""
     refinement: Literal["attention", "conv"] = "attention"

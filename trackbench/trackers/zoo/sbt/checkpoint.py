@@ -1,4 +1,4 @@
-"""From the names of SBT's official checkpoints to ours."""
+"""Map the names of SBT's official checkpoints to ours."""
 
 from __future__ import annotations
 

@@ -76,7 +76,7 @@ class SiamAttnOptions(NetworkOptions):
     instance_size: int = Field(255, ge=63)
     """Side of the search region in pixels."""
     base_size: int = 8
-    """Of pysot's formula for the side of the response, (instance - exemplar) / stride + 1 + base."""
+    """The ``base`` of pysot's formula for the side of the response, (instance - exemplar) / stride + 1 + base."""
     context_amount: float = Field(0.5, ge=0.0)
     """Context around the target over its mean side."""
     anchor_stride: int = Field(8, ge=1)
@@ -128,7 +128,7 @@ class SiamAttnState:
     """One target. Geometry is float64 in pixels of the frame, tensors are on the model's device."""
 
     x: float
-    """Of the centre."""
+    """Column of the centre; y is its row."""
     y: float
     w: float
     h: float
@@ -144,7 +144,7 @@ class _View(NamedTuple):
     scale: float
     """Pixels of the search region to one of the frame, from the unrounded side."""
     side: int
-    """Of the window that was cut, in pixels of the frame."""
+    """Side of the window that was cut, in pixels of the frame."""
 
 
 class SiamAttnTracker(NetworkModel[SiamAttnState]):

@@ -36,7 +36,7 @@ TIMM = (
     (r"\.mlp\.fc1\.", ".mlp.c_fc."),
     (r"\.mlp\.fc2\.", ".mlp.c_proj."),
 )
-"""From the names of timm's vision transformers to CLIP's."""
+"""Names of timm's vision transformers -> CLIP's."""
 
 _VISUAL = "backbone.visual."
 _TIMM_PARTS = (

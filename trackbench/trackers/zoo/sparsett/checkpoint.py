@@ -1,4 +1,4 @@
-"""From the official names of parameters to ours."""
+"""Map the official names of parameters to ours."""
 
 from __future__ import annotations
 

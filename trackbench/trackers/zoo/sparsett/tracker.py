@@ -38,7 +38,7 @@ from trackbench.trackers.zoo.sparsett.network import FocusNetwork, NetworkSize, 
 TEMPLATE, SEARCH = 127, 289
 """Sides of template and search region in pixels; learned positions fix them."""
 MEAN, STD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
-"""Of ImageNet's red, green and blue, in grey levels."""
+"""Mean and standard deviation of ImageNet's red, green and blue, in grey levels."""
 MIN_SIZE = 10.0
 """Least width and height of a box in pixels."""
 

@@ -30,7 +30,7 @@ from trackbench.trackers.zoo.simtrack.vit_backbone import Memory
 
 REDUCTIONS = (8, 4, 2)
 EXPANSIONS = (8, 8, 4)
-"""Of the three stages, as in all sizes of PVT (Table 1 there): side of a reduced cell; width of the feed-forward."""
+"""Side of a reduced cell and width of the feed-forward in the three stages of all sizes of PVT (Table 1 there)."""
 
 
 class JointAttention(SpatialReductionAttention):
