@@ -49,9 +49,9 @@ def count_bad_answers(
         >>> count_bad_answers(boxes, boxes, (100, 100))
         AnswerCounts(nan=1, infinite=1, no_area=1, outside=1, constant=0)
     """
-    answers = boxes[1:]
-    if _all_usual(answers, size) and (boxes[:2] != boxes[0]).any():
+    if _all_usual(boxes, size):
         return NONE
+    answers = boxes[1:]
     nan = np.isnan(answers).any(axis=1)
     infinite = np.isinf(answers).any(axis=1) & ~nan
     finite = ~nan & ~infinite
@@ -72,12 +72,16 @@ def count_bad_answers(
     )
 
 
-def _all_usual(answers: NDArray[np.float64], size: tuple[int, int] | None) -> bool:
-    """Whether all boxes (M, 4) are finite, have an area, and begin not far outside of the image."""
+def _all_usual(boxes: NDArray[np.float64], size: tuple[int, int] | None) -> bool:
+    """Whether all answers of (M, 4) after the first are finite, have an area and begin near the image, and one moves.
+
+    It may say no where `count_bad_answers` finds nothing, never yes where it finds something.
+    """
     from trackbench.metrics.ope_kernels import are_usual
 
     width, height = (np.inf, np.inf) if size is None else size
-    return bool(are_usual(answers, (1 + FAR) * width, (1 + FAR) * height, FAR * width, FAR * height))
+    x, y, w, h = boxes.T
+    return bool(are_usual(x, y, w, h, (1 + FAR) * width, (1 + FAR) * height, FAR * width, FAR * height))
 
 
 def _moves(ground_truth: NDArray[np.float64]) -> bool:

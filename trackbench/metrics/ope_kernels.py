@@ -119,20 +119,27 @@ def judge_frames(
 
 
 @jit()
-def are_usual(boxes: Floats, right: float, bottom: float, left: float, top: float) -> bool:
-    """Whether all boxes are finite, have an area, and have their corner between -left and right, -top and bottom.
+def are_usual(x: Floats, y: Floats, w: Floats, h: Floats, right: float, bottom: float, left: float, top: float) -> bool:
+    """Whether all boxes after the first are finite, have an area, and have their corner near the image.
+
+    The second has to differ from the first too. Columns come one by one so that the compiler can make vector code.
 
     Args:
-        boxes: (F, 4), x, y, w, h in pixels.
+        x: (F,), left sides in pixels.
+        y: (F,), upper sides.
+        w: (F,), widths.
+        h: (F,), heights.
         right: largest x.
         bottom: largest y.
         left: smallest x, its sign turned.
         top: smallest y, its sign turned.
     """
-    usual = True
-    for i in range(len(boxes)):  # without a way out, so that the compiler makes vector code of it
-        x, y, w, h = boxes[i, 0], boxes[i, 1], boxes[i, 2], boxes[i, 3]
+    if len(x) < 2:
+        return False
+    usual = (x[0] != x[1]) | (y[0] != y[1]) | (w[0] != w[1]) | (h[0] != h[1])
+    for i in range(1, len(x)):
         # Whatever is compared with NaN is false.
-        usual &= (w > 0) & (w < np.inf) & (h > 0) & (h < np.inf) & (-np.inf < x) & (x < np.inf)
-        usual &= (-np.inf < y) & (y < np.inf) & (-left <= x) & (x <= right) & (-top <= y) & (y <= bottom)
+        usual &= (w[i] > 0) & (w[i] < np.inf) & (h[i] > 0) & (h[i] < np.inf) & (-np.inf < x[i]) & (x[i] < np.inf)
+        usual &= (-np.inf < y[i]) & (y[i] < np.inf) & (-left <= x[i]) & (x[i] <= right)
+        usual &= (-top <= y[i]) & (y[i] <= bottom)
     return usual

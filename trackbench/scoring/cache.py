@@ -71,8 +71,8 @@ def load(folder: RunFolder, key: str) -> Score | None:
     with contextlib.suppress(TypeError, KeyError, ValueError, AttributeError):  # damaged: no score
         curves = {name: Curve(*curve) for name, curve in kept.pop("curves").items()}
         by_attribute = {
-            attribute: {name: Curve(*curve) for name, curve in values.items()}
-            for attribute, values in kept.pop("attribute_curves").items()
+            attribute: {name: Curve(curves[name].thresholds, values) for name, values in parts.items()}
+            for attribute, parts in kept.pop("attribute_curves").items()
         }
         lengths = kept.pop("interval")
         problems = tuple(kept.pop("problems"))
@@ -93,6 +93,11 @@ def store(folder: RunFolder, key: str, score: Score) -> None:
     """Keep a score, and the few before it (other conventions)."""
     kept = dict(list(load_documents(folder.path / FILE).items())[-4:])
     kept[key] = {field.name: getattr(score, field.name) for field in fields(score)}
+    # Their thresholds are those of the curves over all sequences.
+    kept[key]["attribute_curves"] = {
+        attribute: {name: curve.values for name, curve in parts.items()}
+        for attribute, parts in score.attribute_curves.items()
+    }
     store_documents(folder.path / FILE, kept)
     with contextlib.suppress(OSError):
         remove_old(folder.runs)

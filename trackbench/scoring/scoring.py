@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from threading import Lock
 from typing import Any, NamedTuple
 
 from trackbench.cache import FOLDER
@@ -22,6 +25,11 @@ from trackbench.scoring.score import Score
 from trackbench.scoring.server import server_parts
 from trackbench.scoring.stored import Runs, StoredRun, find_runs
 from trackbench.scoring.traces import TracedSequence
+
+#: Most runs that are scored at once: each holds its boxes in memory. Reading, parsing and counting run side by side.
+THREADS = 8
+#: Runs of one data set share the cache of its annotations.
+_ANNOTATIONS = Lock()
 
 
 def score_runs(
@@ -69,9 +77,14 @@ def evaluate_runs(
     stamps = cache.ground_truth_stamps(evaluation.dataset.sequences) if key is not None else {}
     common = None if key is None else cache.rules_hash(evaluation.dataset, key, stamps)
     scores = []
-    for done, folder in enumerate(folders):
-        watch(folder.key.tracker, done, len(folders))
-        scores.append(_score(folder, evaluation, stamps, common))
+    pool = ThreadPoolExecutor(min(len(folders), os.cpu_count() or 1, THREADS))
+    try:
+        futures = [pool.submit(_score, folder, evaluation, stamps, common) for folder in folders]
+        for done, (folder, future) in enumerate(zip(folders, futures, strict=True)):
+            watch(folder.key.tracker, done, len(folders))
+            scores.append(future.result())
+    finally:
+        pool.shutdown(cancel_futures=True)
     return scores
 
 
@@ -180,7 +193,8 @@ def _score(folder: RunFolder, evaluation: Evaluation, stamps: Mapping[str, str],
         return kept
     run = evaluation.scorer.read(folder, dataset)
     path = folder.runs / FOLDER / f"{folder_name(dataset.name)}.annotations"
-    read_ground_truths(run.sequences.values(), stamps, path)
+    with _ANNOTATIONS:
+        read_ground_truths(run.sequences.values(), stamps, path)
     _check_data(folder, dataset, run.sequences)
     score = _assemble(run, evaluation.scorer.score(run, dataset), evaluation)
     if key:

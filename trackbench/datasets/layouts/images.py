@@ -58,13 +58,6 @@ def frames_folder(sequence: str, *places: Path) -> Path:
     raise DataError(f"the frames of {sequence} are missing; expected in {' or '.join(map(str, places))}")
 
 
-def existing_child(folder: str, name: str) -> str | None:
-    """Return ``name`` as it is spelled in ``folder``, where only capital letters may differ; None where it is not."""
-    if os.path.exists(f"{folder}/{name}"):
-        return name
-    return next((entry for entry in os.listdir(folder) if entry.lower() == name.lower()), None)
-
-
 def numbered_images(
     sequence: str,
     folder: Path,

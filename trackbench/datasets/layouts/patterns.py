@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 
 from trackbench.datasets.layouts.base import Listing, Recognised, Table
 from trackbench.datasets.layouts.images import (
-    existing_child,
     frames_folder,
     image_names,
     natural_key,
@@ -94,17 +93,45 @@ def _has_marks(folder: Path, name: str, place: _Place, definition: DatasetDefini
 def _find_all(folder: Path, definition: DatasetDefinition) -> dict[str, _Place]:
     """Return the place of every sequence in ``folder``; earlier patterns go before later ones."""
     places: dict[str, list[_Place]] = {}
+    tree = _Tree()
     for patterns in definition.files:
         parts = patterns.truth.replace("{split}", definition.split or "").split("/")
-        for name, path in _find(str(folder), [part for part in parts if part], None, None):
+        for name, path in _find(tree, str(folder), [part for part in parts if part], None, None):
             places.setdefault(name, []).append(_Place(patterns, path))
     return {name: first._replace(others=tuple(others)) for name, (first, *others) in places.items()}
 
 
-def _find(folder: str, parts: list[str], name: str | None, kind: str | None) -> Iterator[tuple[str, str]]:
+class _Tree:
+    """Folders as they are found on disk; each is listed once."""
+
+    def __init__(self) -> None:
+        self._entries: dict[str, dict[str, bool]] = {}
+
+    def entries(self, folder: str) -> dict[str, bool]:
+        """Return the names in a folder, in their order -> whether it is a folder; hidden ones are left out."""
+        if folder not in self._entries:
+            with os.scandir(folder) as entries:  # which tells folders from files without a look at each
+                kinds = {entry.name: entry.is_dir() for entry in entries if entry.name[0] != "."}
+            self._entries[folder] = dict(sorted(kinds.items()))
+        return self._entries[folder]
+
+    def child(self, folder: str, name: str, *, is_folder: bool) -> str | None:
+        """Return ``name`` as it is spelled in ``folder``, where only capital letters may differ; None: not there."""
+        if folder not in self._entries and (os.path.isdir if is_folder else os.path.isfile)(f"{folder}/{name}"):
+            return name
+        entries = self.entries(folder)
+        if entries.get(name) is is_folder:
+            return name
+        folded = name.lower()
+        alike = (entry for entry, kind in entries.items() if kind is is_folder and entry.lower() == folded)
+        return next(alike, None)
+
+
+def _find(tree: _Tree, folder: str, parts: list[str], name: str | None, kind: str | None) -> Iterator[tuple[str, str]]:
     """Yield the sequences whose annotation is below ``folder``, and its path.
 
     Args:
+        tree: what is on disk.
         folder: where to look.
         parts: the rest of the pattern, a folder or a file each.
         name: what ``{sequence}`` stands for, where that is known.
@@ -116,23 +143,22 @@ def _find(folder: str, parts: list[str], name: str | None, kind: str | None) -> 
     if kind is not None:
         part = part.replace("{class}", kind)
     if _PLACEHOLDER.search(part) is None:
-        candidates = [(existing_child(folder, part), name, kind)]
+        entry = tree.child(folder, part, is_folder=bool(rest))
+        candidates = [] if entry is None else [(entry, name, kind)]
     else:
         expression = _expression(part)
-        matched = [(entry, expression.fullmatch(entry)) for entry in sorted(os.listdir(folder)) if entry[0] != "."]
         candidates = [
             (entry, match.groupdict().get("sequence", name), match.groupdict().get("class", kind))
-            for entry, match in matched
-            if match
+            for entry, is_folder in tree.entries(folder).items()
+            if is_folder is bool(rest) and (match := expression.fullmatch(entry))
         ]
     for entry, actual, its_class in candidates:
         path = f"{folder}/{entry}"
-        if entry is None or (actual is not None and its_class not in (None, _class_of(actual))):
+        if actual is not None and its_class not in (None, _class_of(actual)):
             continue
         if rest:
-            if os.path.isdir(path):
-                yield from _find(path, rest, actual, its_class)
-        elif actual is not None and os.path.isfile(path):
+            yield from _find(tree, path, rest, actual, its_class)
+        elif actual is not None:
             yield actual, path
 
 
@@ -154,6 +180,17 @@ def _names_of_list(folder: Path, definition: DatasetDefinition) -> list[str]:
     return []
 
 
+@lru_cache
+def _pieces(pattern: str) -> list[str]:
+    """Return the parts of a pattern: text and names of placeholders in turn."""
+    return _PLACEHOLDER.split(pattern)
+
+
+@lru_cache
+def _has_classes(patterns: tuple[str, ...]) -> bool:
+    return any("{class}" in pattern for pattern in patterns)
+
+
 @lru_cache(maxsize=8192)
 def _class_of(name: str) -> str:
     match = _CLASS.fullmatch(name)
@@ -169,8 +206,12 @@ class _Where(NamedTuple):
 
     def text(self, pattern: str) -> str:
         """Return the path that a pattern means, as text."""
+        pieces = _pieces(pattern)
+        if len(pieces) == 1:
+            return f"{self.folder}/{pattern}"
         values = {"sequence": self.sequence, "class": _class_of(self.sequence), "split": self.split}
-        return f"{self.folder}/{_PLACEHOLDER.sub(lambda match: values[match[1]], pattern)}"
+        words = [values[piece] if index % 2 else piece for index, piece in enumerate(pieces)]
+        return f"{self.folder}/{''.join(words)}"
 
     def paths(self, patterns: tuple[str, ...]) -> tuple[Path, ...]:
         """Return the paths that patterns mean."""
@@ -184,13 +225,14 @@ def _sequence(
     attributes = tuple(row.get("attributes", "").split())
     if patterns.attributes is not None and not attributes:
         attributes = _attributes(Path(where.text(patterns.attributes)), tuple(definition.attributes))
-    in_classes = any("{class}" in pattern for pattern in (patterns.truth, *patterns.frames))
     return VideoSequence(
         name,
         read_frames=partial(_images, where, patterns.frames, patterns),
         read_ground_truth=partial(_truth, place.truth, where, patterns),
         attributes=attributes,
-        read_details=partial(Details, None, _class_of(name) if in_classes else None),
+        read_details=partial(
+            Details, None, _class_of(name) if _has_classes((patterns.truth, *patterns.frames)) else None
+        ),
         annotation_withheld=definition.truth == "initial",
         sources=(place.truth, *map(where.text, patterns.absent)),
         read_sentence=partial(_sentence, where, patterns.language),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-from itertools import zip_longest
 from pathlib import Path
 
 from trackbench.datasets.layouts.base import Table
@@ -45,7 +44,8 @@ def read_table(resolved: ResolvedDefinition[DatasetDefinition], needed: tuple[st
                 said = f"column '{column}' is '{printable(text, 40)}'; expected a whole number of at most 7 digits"
                 raise UsageError(f"{path}: line {line}: {said}")
     if definition.subset is not None:
-        rows = [row for row in rows if definition.subset in row.get("lists", "").split()]
+        subset = definition.subset
+        rows = [row for row in rows if subset in (lists := row.get("lists", "")) and subset in lists.split()]
     if not rows:
         raise UsageError(f"{path}: no line of column 'lists' names '{definition.subset}'")
     return rows
@@ -73,6 +73,7 @@ def _rows(path: Path, where: str) -> Table:
     try:
         text = read_text(path, MAX_DOCUMENT)
         header, *rows = csv.reader(io.StringIO(text, newline="")) if text else [[]]
-        return [dict(zip_longest(header, row[: len(header)], fillvalue="")) for row in rows if row]
+        padding = [""] * len(header)
+        return [dict(zip(header, (*row, *padding), strict=False)) for row in rows if row]
     except (DataError, csv.Error) as error:
         raise UsageError(f"{where}: {path} cannot be read: {reason(error, path)}") from None
