@@ -1,6 +1,7 @@
 """What belongs to a run's identity: the source of a user's tracker, the data; and when a run has none."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from samples import write_dataset
 
 from trackbench.datasets.catalogue import open_dataset
 from trackbench.datasets.fingerprint import changed_sequences
+from trackbench.engine.claims import Claims, machine, process_started
 from trackbench.engine.execution import execute
 from trackbench.engine.plan import Plan, make_plan
 from trackbench.errors import DataError, UsageError
@@ -139,3 +141,20 @@ def test_a_run_replaced_by_another_command_takes_no_more_results(workplace: Path
     with pytest.raises(UsageError, match="another command has replaced this run"):
         execute([mine], device="cpu")
     assert mine.folder.sequences() == set()
+
+
+def test_two_commands_with_other_settings_at_once_are_refused(workplace: Path) -> None:
+    """Nothing is stored yet, but the first has claimed a sequence under the same label."""
+    first, second = plan(workplace), plan(workplace)
+    first.folder.write_manifest(first.manifest)
+    owner = {"worker": "one", "host": "here", "machine": machine(), "process": os.getpid()}
+    claims = Claims(first.folder, {**owner, "process_started": process_started()})
+    assert claims.take("s1")
+    second.manifest["identity"] = {**second.manifest["identity"], "version": "2"}
+    with pytest.raises(UsageError, match="another process works on this run with other settings"):
+        execute([second], device="cpu")
+    assert second.folder.identity() == first.manifest["identity"]
+    claims.release("s1")
+    claims.tidy()
+    execute([second], device="cpu")
+    assert second.folder.identity() == second.manifest["identity"]

@@ -1,4 +1,4 @@
-"""Jobs of a real SLURM on this machine: munged, slurmctld and slurmd of Debian's slurm-wlm, made for this test alone."""
+"""Jobs of a real SLURM on this machine: munged, slurmctld and slurmd of Debian, started for this test alone."""
 
 from __future__ import annotations
 

@@ -91,6 +91,8 @@ class _Member:
     since: float = 0.0
     """When its number of frames last changed, or it was not at work."""
     timed_out: bool = False
+    deaths: int = 0
+    """How many workers in its place have died one after the other without having had work."""
 
 
 class Pool:
@@ -149,14 +151,14 @@ class Pool:
         if self.errors and any(plan.is_unfinished() for plan in self.plans):
             raise TrackerError("; ".join(dict.fromkeys(self.errors)))
 
-    def _start(self, device: str) -> _Member:
+    def _start(self, device: str, deaths: int = 0) -> _Member:
         name = f"{session_name()}-{len(self._members)}"
         receiver, sender = self._context.Pipe(duplex=False)
         arguments = (self._assignment, device, name, sender)
         process = self._context.Process(target=_main, args=arguments, name=f"worker on {device}")
         process.start()
         sender.close()
-        return _Member(name, device, process, receiver, since=time.monotonic())
+        return _Member(name, device, process, receiver, since=time.monotonic(), deaths=deaths)
 
     def _look_after(self, member: _Member) -> None:
         """Replace a worker that has died; end one that makes no progress."""
@@ -174,10 +176,12 @@ class Pool:
             return
         if message is not None:  # it has reported the error and would report it again
             self.errors.append(message if len(self.devices) == 1 else f"{member.device}: {message}")
-        elif had_work:
-            self._members.append(self._start(member.device))
+        elif had_work or member.deaths < self._rules.retries:
+            self._members.append(self._start(member.device, 0 if had_work else member.deaths + 1))
         else:
-            self.errors.append(f"{member.device}: a worker {_death(code, member.timed_out, None)} before it had work")
+            times = "" if not member.deaths else f", {member.deaths + 1} times in a row"
+            death = _death(code, member.timed_out, None)
+            self.errors.append(f"{member.device}: a worker {death} before it had work{times}")
 
     def _check_progress(self, member: _Member) -> None:
         if self._timeout is None:
