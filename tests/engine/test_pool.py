@@ -191,7 +191,7 @@ def test_an_interrupted_pool_gives_back_its_claims(wide: Path, number: signal.Si
     assert not (wide / "runs/.workers").exists()
 
 
-@pytest.mark.exhaustive
+@pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals")
 def test_a_hundred_random_kills_lose_nothing(workplace: Path) -> None:
     """Eight workers in two process groups that stand for hosts; a random one is killed again and again."""
@@ -201,8 +201,8 @@ def test_a_hundred_random_kills_lose_nothing(workplace: Path) -> None:
 
     for index in range(40):
         write_sequence(workplace / f"wide/s{index:02d}", 20 + index % 7)
-    calm = plan(workplace, runs="calm")
-    execute([calm], device="cpu")
+    calm = plan(workplace, runs="calm", sleep=0.1)
+    execute([calm], device="cpu", batch=40)
     hosts = [
         command(workplace, "--workers", "4", "--retries", "1000", "--set", "sleep=0.1", "--runs", "rough")
         for _ in range(2)

@@ -142,4 +142,4 @@ def are_usual(x: Floats, y: Floats, w: Floats, h: Floats, right: float, bottom: 
         usual &= (w[i] > 0) & (w[i] < np.inf) & (h[i] > 0) & (h[i] < np.inf) & (-np.inf < x[i]) & (x[i] < np.inf)
         usual &= (-np.inf < y[i]) & (y[i] < np.inf) & (-left <= x[i]) & (x[i] <= right)
         usual &= (-top <= y[i]) & (y[i] <= bottom)
-    return usual
+    return bool(usual)
