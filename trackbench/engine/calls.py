@@ -77,11 +77,12 @@ class ActiveJob:
         return self.job.sequence.frames[self.request.index]
 
     def start_target(self, region: Region) -> Target:
-        """Return what the tracker starts on, with the sentence and the channels of the sequence."""
+        """Return what the tracker starts on, with all that the sequence says of it."""
         sequence, model = self.job.sequence, self.job.model
         self.channels = {name: Channel(paths) for name, paths in sequence.channels.items()}
         video = Video(sequence.name, sequence.frames[self.request.index :: self.job.step])
-        return Target(self.job.region_policy.target(region, model.takes), sequence.sentence, self.channels, video)
+        target = self.job.region_policy.target(region, model.takes)
+        return Target(target, sequence.sentence, self.channels, video, sequence.category)
 
     def ahead(self) -> list[Path]:
         """Return the images of the requests that will probably follow."""

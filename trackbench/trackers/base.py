@@ -94,6 +94,8 @@ class Target:
     """Images of further sensors by name. A tracker keeps those that it reads in the target's state."""
     video: Video | None = None
     """Where the frames come from; None where nobody knows, as behind a camera."""
+    category: str | None = None
+    """The class of the object; None where the data set has none."""
 
     def __getattr__(self, name: str) -> Any:
         # Trackers written when start() was given the regions themselves arrive here.

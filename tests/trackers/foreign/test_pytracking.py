@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 import os
+import sys
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -20,7 +22,7 @@ from trackbench.regions import Box, Mask
 from trackbench.trackers.foreign.model import ForeignModel
 from trackbench.trackers.foreign.worker.process import DoorError
 from trackbench.trackers.foreign.worker.pytracking import SCORES, _path_in
-from trackbench.trackers.foreign.worker.shared import filled, four, numbers, one
+from trackbench.trackers.foreign.worker.shared import filled, four, numbers, one, overlay, setting_of
 from trackbench.trackers.foreign.worker.stand_ins import StandIns
 from trackbench.trackers.foreign.worker.torch_patches import Pretraining
 from trackbench.trackers.registry import find_tracker
@@ -92,7 +94,7 @@ class Tiny:
 
     def initialize(self, {signature}):
         {begin}
-        assert set(info) == {{"init_bbox", "seq_name", "init_nlp", "init_mask"}}
+        assert set(info) == {{"init_bbox", "seq_name", "init_nlp", "init_mask", "class"}}
         self.state, self.first = list(info["init_bbox"]), info
         self.kind = np.int(3), str(torch.tensor(info["init_bbox"]).dtype)
 
@@ -122,6 +124,7 @@ def repo(write: Callable[[str, str], Path], here: Path) -> Callable[..., Path]:
         write("repo/lib/test/evaluation/environment.py", ENVIRONMENT)
         write("repo/lib/test/parameter/tiny.py", code.pop("parameters", PARAMETERS))
         write("repo/experiments/tiny/base.yaml", "size: 1")
+        write("repo/ops/scan/setup.py", "setup(name='scan', ext_modules=[CUDAExtension('scan_cuda', ['scan.cu'])])")
         code = {"imports": "", "build": "pass", "track": "pass", "signature": "image, info", "begin": "pass"} | code
         write("repo/lib/test/tracker/tiny.py", TRACKER.format(answer=answer, **code))
         torch.save({"net": {"dx": torch.tensor([1.5])}, "stats": Statistics()}, here / "TINY_ep0120.pth.tar")
@@ -170,6 +173,35 @@ def test_the_name_of_the_video_is_passed_where_initialize_asks_for_it(repo) -> N
     track_once()
 
 
+def test_the_class_of_the_object_is_passed_where_the_data_set_has_it(repo) -> None:
+    """DUTrack describes the target by it; its own scripts pass it with each frame."""
+    repo(begin='assert info["class"] == "horse"', track='assert info["class"] == "horse"')
+    model = build()
+    model.step([FRAME], model.start([FRAME], [target(Box(3, 4, 5, 6), category="horse")]))
+
+
+def test_what_torchvision_removed_is_there_again(repo, write: Callable[[str, str], Path]) -> None:
+    """STARK and its line import it, under conditions that new version numbers fulfil by mistake."""
+    for name in ("__init__", "ops/__init__", "ops/misc", "models/__init__"):
+        write(f"repo/torchvision/{name}.py", "")
+    removed = """
+from torchvision.models.utils import load_state_dict_from_url
+from torchvision.ops import _new_empty_tensor
+from torchvision.ops.misc import _output_size
+"""
+    repo(imports=removed, build="assert callable(load_state_dict_from_url)")
+    track_once()
+
+
+@pytest.mark.slow
+def test_the_checkpoint_goes_where_the_parameters_have_a_place_for_it(repo) -> None:
+    """CSWinTT's call it ``checkpoint_cls``."""
+    repo(parameters=PARAMETERS.replace("params.checkpoint", "params.checkpoint_cls"))
+    tracker = Path("repo/lib/test/tracker/tiny.py")
+    tracker.write_text(tracker.read_text().replace("params.checkpoint", "params.checkpoint_cls"))
+    track_once()
+
+
 def test_targets_of_one_tracker_do_not_mix(repo) -> None:
     repo()
     model = build()
@@ -202,6 +234,10 @@ def test_the_identity_names_code_and_weights_and_not_where_they_lie(repo) -> Non
             {"imports": "import clip"},
             r"needs the package 'clip': .*pip install git\+https://github.com/openai/CLIP.git",
         ),
+        (
+            {"imports": "import scan_cuda"},
+            r"needs the package 'scan_cuda', which it holds: .*pip install .*/repo/ops/scan ",
+        ),
         ({"imports": "import lib.models.lost"}, "imports 'lib.models.*', which it does not contain"),
         ({"track": 'open("/home/author/data.txt")'}, "looks for /home/author/data.txt, a path of its author"),
         ({"track": "Visdom().image(image)"}, "visdom.Visdom is called while tracking.*pip install visdom"),
@@ -217,6 +253,18 @@ def test_what_the_user_can_mend_is_one_line(repo, code: dict[str, str], message:
     with pytest.raises(TrackerError, match=message) as caught:
         track_once()
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.slow
+def test_a_path_of_the_configuration_is_named_and_can_be_set(repo, here: Path) -> None:
+    """DUTrack's configuration holds the folders of BERT and BLIP on its author's machine."""
+    configured = PARAMETERS.replace("return", "params.cfg = dict(MODEL=dict(BERT='/home/author/bert'))\n    return")
+    repo(parameters=configured, build="pass", begin="open(self.params.cfg['MODEL']['BERT'])")
+    with pytest.raises(TrackerError, match=r"/home/author/bert, .*, or --set params\.cfg\.MODEL\.BERT=PATH$"):
+        track_once()
+    (here / "bert").touch()
+    model = build(**{"params.cfg.MODEL.BERT": str(here / "bert")})
+    model.start([FRAME], [target(Box(3, 4, 5, 6))])
 
 
 def test_a_file_of_pretraining_is_not_needed_where_the_checkpoint_has_every_weight(repo) -> None:
@@ -425,6 +473,33 @@ def test_downloads_of_pretraining_are_skipped_under_every_name(monkeypatch: pyte
     pretraining.check("it")
     with pytest.raises(OSError, match="no route"):
         model_zoo.load_url("https://example.org/resnet.pth")
+
+
+def test_a_function_that_loads_its_file_of_pretraining_itself_is_left_early(monkeypatch: pytest.MonkeyPatch) -> None:
+    """SeqTrack's cuts the position embedding of the file before any module loads it."""
+
+    def load_pretrained(path: str) -> None:
+        try:
+            torch.load(path)["pos_embed"][:, 1:].reshape(1, -1)
+        except Exception as error:
+            raise AssertionError("went on") from error
+
+    module = ModuleType("lib.vit")
+    monkeypatch.setitem(sys.modules, "lib.vit", module)
+    module.load_pretrained = load_pretrained  # type: ignore[attr-defined]
+    with Pretraining("lib.") as pretraining:
+        module.load_pretrained("mae.pth")
+    assert pretraining.skipped == ["mae.pth"]
+
+
+def test_settings_within_settings_are_found_and_set() -> None:
+    params = SimpleNamespace(size=1, cfg={"MODEL": SimpleNamespace(BERT="/home/author/bert", DIM=2)})
+    assert setting_of(params, "/home/author/bert") == "cfg.MODEL.BERT"
+    assert setting_of(params, "/elsewhere") is None
+    overlay(params, {"new": 3, "cfg": {"MODEL": {"BERT": "here"}}}, "params")
+    assert params == SimpleNamespace(size=1, new=3, cfg={"MODEL": SimpleNamespace(BERT="here", DIM=2)})
+    with pytest.raises(DoorError, match=r"--set params\.cfg\.MODEL\.BURT: .* \(there: BERT, DIM\)"):
+        overlay(params, {"cfg": {"MODEL": {"BURT": "here"}}}, "params")
 
 
 def test_paths_of_authors_are_found_in_what_libraries_say(tmp_path: Path) -> None:

@@ -164,7 +164,8 @@ class ForeignModel(TrackerModel[ForeignState]):
 
     def describe(self, target: Target, frame: Frame, blobs: list[Any]) -> dict[str, Any]:
         """Return what the door is told of a target; a mask goes into ``blobs``."""
-        described: dict[str, Any] = {"box": list(region_to_box(target.region).numbers()), "sentence": target.sentence}
+        box = list(region_to_box(target.region).numbers())
+        described: dict[str, Any] = {"box": box, "sentence": target.sentence, "category": target.category}
         if target.video is not None:
             described |= {"sequence": target.video.name, "length": len(target.video.paths)}
         if isinstance(target.region, Mask):

@@ -16,7 +16,7 @@ from collections import OrderedDict
 from typing import Any, NamedTuple
 
 from .process import DoorError
-from .shared import LoopedDoor, enter, filled, four, one, shortened
+from .shared import LoopedDoor, enter, entries, filled, four, one, overlay, setting_of, shortened
 from .stand_ins import INERT, stand_in
 from .torch_patches import Pretraining, load_safely, pretend_cuda
 
@@ -76,6 +76,7 @@ class Door(LoopedDoor):
         self._dialect = self._told()
         self._stand_ins = stand_in(INERT)
         self._skipped: list[str] = []
+        self._built_with: Any = None
         enter(self._repo)
         self._settings()
         self._guarded(self._import)
@@ -176,7 +177,10 @@ class Door(LoopedDoor):
         parameters = filled(self._parameters, first, self._known(), for_parameters, "parameters")
         looked_for = getattr(parameters, "checkpoint", None)
         if self._weights is not None:
-            parameters.checkpoint = self._weights
+            # CSWinTT's parameters call it checkpoint_cls.
+            others = [key for key in entries(parameters) if key.startswith("checkpoint_")]
+            for key in ["checkpoint"] if _has(parameters, "checkpoint") or not others else others:
+                setattr(parameters, key, self._weights)
             net = getattr(parameters, "net", None)
             if net is not None and hasattr(net, "net_path"):
                 net.net_path = self._weights
@@ -187,8 +191,8 @@ class Door(LoopedDoor):
         for key, value in (("save_all_boxes", False), ("visualization", False), ("vis_attn", 0)):
             if not _has(parameters, key):
                 setattr(parameters, key, value)
-        for key, value in self.options["params"].items():
-            setattr(parameters, key, value)
+        overlay(parameters, self.options["params"], "params")
+        self._built_with = parameters
         with Pretraining(self._dialect.package) as pretraining:
             tracker = filled(self._class, [parameters], self._known(), for_class, self._class.__name__)
         pretraining.check(str(parameters.checkpoint) if _has(parameters, "checkpoint") else "the checkpoint")
@@ -205,6 +209,8 @@ class Door(LoopedDoor):
         # The runners read boxes from arrays, so each number is a numpy scalar, which torch.tensor() makes float64.
         info = {"init_bbox": list(np.array(target["box"], np.float64)), "seq_name": target.get("sequence", "")}
         info["init_nlp"] = target["sentence"]
+        # DUTrack describes the target by the class of the object.
+        info["class"] = target["category"]
         info["init_mask"] = None if target.get("mask") is None else target["mask"].astype(np.uint8)
         # HIPTrack's initialize takes the name as a third argument.
         known = dict.fromkeys(("videoName", "video_name", "seq_name"), info["seq_name"])
@@ -214,14 +220,14 @@ class Door(LoopedDoor):
             "frame": 0,
             "sequence": info["seq_name"],
             "takes": set(inspect.signature(tracker.track).parameters),
-            "sentence": target["sentence"],
+            "told": {"init_nlp": target["sentence"], "class": target["category"]},
         }
 
     def track(self, tracker: Any, image: Any, memory: dict[str, Any]) -> dict[str, Any]:
         """Call ``track(image, info)``; the ground truth is never passed."""
         memory["frame"] += 1
         info = {"previous_output": memory["previous"], "seq_name": memory["sequence"], "frame_num": memory["frame"]}
-        info["init_nlp"] = memory["sentence"]
+        info.update(memory["told"])
         self._stand_ins.tracking = True
         try:
             known = {"info": info, "dataset_name": self._dataset, "seq_name": memory["sequence"]}
@@ -250,11 +256,12 @@ class Door(LoopedDoor):
             path = _path_in(error)
             if path is None:
                 raise
+            setting = setting_of(self._built_with, path)
+            instead = f"--set params.{setting}=PATH" if setting else "change the path in the repository"
             if path.startswith(self._repo) or not os.path.isabs(path):
-                raise DoorError(f"{path} is not there; put it there, or name what replaces it") from error
+                raise DoorError(f"{path} is not there; put it there, or {instead}") from error
             raise DoorError(
-                f"the repository looks for {path}, a path of its author: put the file there, or change the path in the "
-                "repository"
+                f"the repository looks for {path}, a path of its author: put the file there, or {instead}"
             ) from error
 
     def _missing(self, error: ModuleNotFoundError) -> DoorError:
@@ -262,12 +269,26 @@ class Door(LoopedDoor):
         top = name.partition(".")[0]
         if os.path.exists(os.path.join(self._repo, top)) or top in ("lib", "ltr", "pytracking"):
             return DoorError(f"the repository imports '{name}', which it does not contain")
+        source = _source_of(top, self._repo)
+        if source:
+            message = "the repository needs the package '{}', which it holds: {} -m pip install {} (or --set python=)"
+            return DoorError(message.format(top, os.path.basename(sys.executable), source))
         known = {"clip": "git+https://github.com/openai/CLIP.git", "cv2": "opencv-python", "skimage": "scikit-image"}
         known.update(yaml="pyyaml", mamba_ssm="mamba-ssm", causal_conv1d="causal-conv1d", PIL="pillow")
         message = (
             "the repository needs the package '{}': {} -m pip install {} (or --set python= of an environment with it)"
         )
         return DoorError(message.format(top, os.path.basename(sys.executable), known.get(top, top)))
+
+
+def _source_of(package: str, repo: str) -> str | None:
+    """Return the folder of the repository whose ``setup.py`` names a package, such as one of CUDA kernels."""
+    for folder, _, files in os.walk(repo):
+        if "setup.py" in files:
+            with open(os.path.join(folder, "setup.py"), errors="replace") as file:
+                if re.search(rf"['\"]{re.escape(package)}['\"]", file.read()):
+                    return folder
+    return None
 
 
 def _path_in(error: OSError) -> str | None:

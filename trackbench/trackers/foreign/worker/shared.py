@@ -33,7 +33,8 @@ class LoopedDoor(ABC):
     def initialize(self, tracker: Any, image: Any, target: dict[str, Any]) -> Any:
         """Start ``tracker`` on ``image``, uint8 (H, W, 3) RGB, and return what :meth:`track` has to remember.
 
-        ``target`` has ``box`` x, y, w, h, ``sentence``, and where known ``mask`` bool (H, W), ``sequence``, ``length``.
+        ``target`` has ``box`` x, y, w, h, ``sentence``, ``category``, and where known ``mask`` bool (H, W),
+        ``sequence``, ``length``.
         """
 
     @abstractmethod
@@ -144,6 +145,42 @@ def filled(
         raise DoorError(f"--set args.{spare[0]}: {shown} takes no such argument")
     given.update({name: own[name] for name in spare})
     return function(*first[: len(taken)], **given)
+
+
+def overlay(settings: Any, values: Mapping[str, Any], what: str) -> None:
+    """Set entries of a table, or attributes of an object, and of the tables in it those that a table of values names.
+
+    Raises:
+        DoorError: a table in it has no such entry.
+    """
+    for key, value in values.items():
+        inner = entries(settings).get(key)
+        if isinstance(value, Mapping) and inner is not None:
+            missing = [name for name in value if name not in entries(inner)]
+            if missing:
+                here = ", ".join(sorted(map(str, entries(inner)))) or "none"
+                raise DoorError(f"--set {what}.{key}.{missing[0]}: there is no such entry (there: {here})")
+            overlay(inner, value, f"{what}.{key}")
+        elif isinstance(settings, dict):
+            settings[key] = value
+        else:
+            setattr(settings, key, value)
+
+
+def setting_of(settings: Any, value: str, depth: int = 6) -> str | None:
+    """Return the dotted name under which a table or an object holds ``value``; None where it does not."""
+    for key, held in entries(settings).items():
+        if isinstance(held, str) and held == value:
+            return str(key)
+        within = setting_of(held, value, depth - 1) if depth else None
+        if within:
+            return f"{key}.{within}"
+    return None
+
+
+def entries(settings: Any) -> dict[Any, Any]:
+    """Return the entries of a table, or the attributes of an object; of anything else none."""
+    return settings if isinstance(settings, dict) else getattr(settings, "__dict__", {})
 
 
 def numbers(value: Any) -> list[float]:

@@ -90,7 +90,7 @@ class StandIns(importlib.abc.MetaPathFinder, importlib.abc.Loader):
                 self._note("numpy." + name)
 
     def torchvision(self) -> None:
-        """Give torchvision, where it is there, the functions back that it removed; to call one is an error."""
+        """Give torchvision, where it is there, back what it removed; a function that tracking calls is an error."""
         if importlib.util.find_spec("torchvision") is None:
             return
         for module, name in TORCHVISION.items():
@@ -98,6 +98,14 @@ class StandIns(importlib.abc.MetaPathFinder, importlib.abc.Loader):
             if not hasattr(place, name):
                 setattr(place, name, Inert(module + "." + name, self, "torchvision==0.6"))
                 self._note(module + "." + name)
+        if importlib.util.find_spec("torchvision.models.utils") is None:
+            # torchvision 0.10 removed it; it held torch's function.
+            from torch.hub import load_state_dict_from_url
+
+            utils = types.ModuleType("torchvision.models.utils")
+            utils.load_state_dict_from_url = load_state_dict_from_url  # type: ignore[attr-defined]
+            sys.modules[utils.__name__] = utils
+            self._note(utils.__name__)
 
     def _note(self, name: str) -> None:
         if name not in self.used:

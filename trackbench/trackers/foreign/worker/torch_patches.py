@@ -101,6 +101,7 @@ class Pretraining:
         self.skipped: list[str] = []
         """Files that were not there."""
         self._last_missing: list[str] | None = None
+        self._loading = 0
         self._bound: list[tuple[Any, str]] = []
 
     def __enter__(self) -> Pretraining:
@@ -112,16 +113,14 @@ class Pretraining:
 
         def load(file: Any, *args: Any, **kwargs: Any) -> Any:
             if isinstance(file, (str, os.PathLike)) and not os.path.exists(file):
-                pretraining.skipped.append(str(file))
-                return _Absent()
+                return pretraining._skip(str(file))
             return pretraining._load(file, *args, **kwargs)
 
         def load_url(url: str, *args: Any, **kwargs: Any) -> Any:
             try:
                 return pretraining._load_url(url, *args, **kwargs)
             except OSError:
-                pretraining.skipped.append(url)
-                return _Absent()
+                return pretraining._skip(url)
 
         def load_state(module: Any, state: Any, *args: Any, **kwargs: Any) -> Any:
             if isinstance(state, _Absent) or not state:
@@ -143,7 +142,7 @@ class Pretraining:
         for name, module in list(sys.modules.items()):
             own = vars(module).get("load_pretrained") if name.startswith(self._package) else None
             if callable(own):
-                module.load_pretrained = _unless_absent(own)  # type: ignore[attr-defined]
+                module.load_pretrained = self._unless_absent(own)  # type: ignore[attr-defined]
         return self
 
     def __exit__(self, *raised: Any) -> None:
@@ -152,6 +151,32 @@ class Pretraining:
         torch.load, torch.nn.Module.load_state_dict = self._load, self._load_state  # type: ignore[method-assign]
         for module, name in self._bound:
             setattr(module, name, self._load_url)
+
+    def _skip(self, file: str) -> _Absent:
+        self.skipped.append(file)
+        if self._loading:
+            raise _Skipped
+        return _Absent()
+
+    def _unless_absent(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """Return ``load_pretrained``, which does nothing with a file that is not there."""
+        if getattr(function, "unless_absent", False):
+            return function
+
+        @functools.wraps(function)
+        def wrapped(*args: Any, **kwargs: Any) -> Any:
+            if any(isinstance(value, _Absent) for value in [*args, *kwargs.values()]):
+                return None
+            self._loading += 1
+            try:
+                return function(*args, **kwargs)
+            except _Skipped:
+                return None
+            finally:
+                self._loading -= 1
+
+        wrapped.unless_absent = True  # type: ignore[attr-defined]
+        return wrapped
 
     def check(self, checkpoint: str) -> None:
         """Raise DoorError where a file was skipped and the checkpoint does not hold every weight.
@@ -165,17 +190,8 @@ class Pretraining:
             raise DoorError(message.format(self.skipped[0], checkpoint, missing))
 
 
-def _unless_absent(function: Callable[..., Any]) -> Callable[..., Any]:
-    if getattr(function, "unless_absent", False):
-        return function
-
-    @functools.wraps(function)
-    def wrapped(*args: Any, **kwargs: Any) -> Any:
-        given = [*args, *kwargs.values()]
-        return None if any(isinstance(value, _Absent) for value in given) else function(*args, **kwargs)
-
-    wrapped.unless_absent = True  # type: ignore[attr-defined]
-    return wrapped
+class _Skipped(BaseException):
+    """Leaves a ``load_pretrained`` whose file is not there; none of its own handlers takes it for an error."""
 
 
 class _Absent(dict):  # type: ignore[type-arg]
