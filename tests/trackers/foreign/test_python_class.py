@@ -13,11 +13,12 @@ from foreign_samples import target
 
 from trackbench.errors import TrackerError, UsageError
 from trackbench.regions import Box, Mask, Polygon
-from trackbench.trackers.base import Prediction
+from trackbench.trackers.base import Prediction, Target, Video
 from trackbench.trackers.registry import find_tracker
 
 MODULE = '''
 import numpy as np
+import torch
 from PIL import Image
 
 
@@ -52,6 +53,9 @@ class Shape:
             "named": lambda: self.named["bbox"] if self.given == (None,) else None,
             "pysot": lambda: {"bbox": np.array([1, 2, 3, 4.0]), "best_score": 0.5, "polygon": [0, 0, 9, 0, 9, 9, 0, 9]},
             "dam4sam": lambda: {"pred_mask": mask},
+            "d4sm": lambda: {"masks": [mask] if self.given == ([{"bbox": [5, 6, 20, 10], "obj_id": 1}],) else []},
+            "computing": lambda: [torch.is_inference_mode_enabled(), 0, 1, 1],
+            "cuda": lambda: [0, 0, *torch.ones(2, device="cuda:0").cuda()],
             "corners": lambda: {"out": [{"box": [1, 2, 4, 6], "p": 0.75}]},
             "sum": lambda: [float(self.given[0].sum()), 0, 1, 1],
         }[self.answer]()
@@ -111,6 +115,21 @@ def test_masks_come_with_their_box(ask) -> None:
     assert answer.mask == Mask(np.ones((4, 3), bool), 2, 4)
 
 
+def test_the_mask_of_the_first_of_several_objects_is_taken(ask) -> None:
+    assert ask("d4sm", "pil", preset="d4sm").mask == Mask(np.ones((4, 3), bool), 2, 4)
+
+
+@pytest.mark.parametrize(("precision", "inference"), [({}, 0), ({"precision": "float16"}, 1)])
+def test_precision_is_that_of_scripts_without_gradients(ask, precision: dict[str, str], inference: int) -> None:
+    assert ask("computing", **precision).region == Box(inference, 0, 1, 1)
+
+
+@pytest.mark.slow
+def test_a_class_that_names_its_cuda_device_runs_on_the_cpu(ask) -> None:
+    """DAM4SAM's does."""
+    assert ask("cuda", isolated=True).region == Box(0, 0, 1, 1)
+
+
 def test_a_polygon_is_a_polygon(ask) -> None:
     assert ask("pysot", "bgr", preset="pysot", answer="polygon", form="polygon").region == Polygon(
         [0, 0, 9, 0, 9, 9, 0, 9]
@@ -166,6 +185,55 @@ def test_a_tracker_of_whole_videos_answers_frame_by_frame_and_says_so(write, dat
     assert np.loadtxt(stored, delimiter=",")[:2].tolist() == [[5, 6, 20, 10], [6, 6, 20, 10]]
     table = trackbench("report", "-d", str(dataset)).output
     assert "(offline)" in " ".join(table.split())
+
+
+#: A predictor whose mask of frame i is the region moved right by i, decided at the end.
+PREDICTOR = """
+import numpy as np, torch
+from PIL import Image
+
+class Predictor:
+    image_size, device = 8, "cpu"
+
+    def init_state(self, path):
+        frames, height, width = load_video_frames(path)
+        assert frames[0].shape == (3, 8, 8) and (height, width) == (40, 60)
+        return {"frames": frames, "size": (height, width)}
+
+    def add_new_points_or_box(self, state, frame_idx, obj_id, box):
+        mask = np.zeros(state["size"], bool)
+        x, y, right, bottom = box.astype(int)
+        mask[y:bottom, x:right] = True
+        self.add_new_mask(state, frame_idx, obj_id, mask)
+
+    def add_new_mask(self, state, frame_idx, obj_id, mask):
+        state["mask"] = torch.from_numpy(mask).float() - 0.5
+
+    def propagate_in_video(self, state):
+        moved = [state["mask"].roll(i * state["num_pathway"], 1)[None, None] for i in range(len(state["frames"]))]
+        return ([0], moved) if state["at_once"] else ((i, [0], mask) for i, mask in enumerate(moved))
+
+def build(config_file, ckpt_path=None, device="cuda"):
+    assert (config_file, device) == ("tiny.yaml", "cpu") and ckpt_path.endswith("tiny.pt")
+    return Predictor()
+"""
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+@pytest.mark.parametrize("region", [Box(5, 6, 20, 10), Mask(np.ones((10, 20), bool), 5, 6)])
+def test_a_predictor_that_decides_at_the_end_of_the_video_is_asked_once(
+    write, dataset: Path, frames: list[np.ndarray], region: Box | Mask, at_once: bool
+) -> None:
+    """SAM2Long's returns all its masks; those of sam2 come one by one."""
+    write("predictor.py", PREDICTOR)
+    write("tiny.pt", "")
+    options = {"preset": "sam2", "args.config_file": "tiny.yaml", "isolated": False, "trust_checkpoint": True}
+    options |= {"state.num_pathway": 3, "state.at_once": at_once}
+    model = find_tracker("whole-video:predictor:build", options=options, weights=Path("tiny.pt")).build("cpu")
+    video = Video("a", sorted((dataset / "a/img").glob("*.png")))
+    state = model.start(frames[:1], [Target(region, video=video)])
+    answers = [model.step([frame], state)[0] for frame in frames[1:3]]
+    assert [answer.mask for answer in answers] == [Mask(np.ones((10, 20), bool), x, 6) for x in (8, 11)]
 
 
 @pytest.mark.parametrize("protocol", ["supervised", "multistart", "realtime"])

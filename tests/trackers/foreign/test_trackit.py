@@ -328,7 +328,11 @@ def test_an_unknown_configuration_lists_those_that_are_there(repo: Path, name: s
 
 def test_what_is_no_repository_of_the_line_or_an_older_one_is_refused(repo: Path) -> None:
     (repo / "trackit/runners").rename(repo / "trackit/runner")
-    with pytest.raises(DoorError, match="an older trackit, without 'trackit/runners'"):
-        Door({"repo": str(repo)}, "cpu")
+    with pytest.raises(
+        DoorError, match=r"an older trackit, without 'trackit/runners'.*LoRAT repository holds SPMTrack"
+    ):
+        Door({"repo": str(repo), "method": "SPMTrack"}, "cpu")
+    with pytest.raises(DoorError, match=r"which this door does not know$"):
+        Door({"repo": str(repo), "method": "GOLA"}, "cpu")
     with pytest.raises(DoorError, match="no folder 'trackit': expected a repository of the trackit line"):
         Door({"repo": str(repo.parent)}, "cpu")

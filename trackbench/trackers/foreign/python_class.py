@@ -21,7 +21,7 @@ class PythonOptions(SensorOptions):
     """The folder that holds the module; default: the working folder."""
     args: Annotated[dict[str, Any], Field(default_factory=dict)]
     """Arguments of the constructor."""
-    preset: Literal["got10k", "pysot", "video_analyst", "vot-python", "dam4sam", "cutie"] | None = None
+    preset: Literal["got10k", "pysot", "video_analyst", "vot-python", "dam4sam", "d4sm", "cutie"] | None = None
     """A shape of the field."""
     init: str | None = None
     """The method that starts on the first frame."""
@@ -34,7 +34,8 @@ class PythonOptions(SensorOptions):
     init_arguments: tuple[str, ...] | None = None
     """What the first call gets, each ``WHAT`` or ``NAME=WHAT``.
 
-    ``image``, ``region``, ``box``, ``box_array``, ``corners``, ``mask``, ``mask_or_none``, ``sentence``, ``sequence``.
+    ``image``, ``region``, ``box``, ``box_array``, ``corners``, ``mask``, ``mask_or_none``, ``regions``, ``sentence``,
+    ``sequence``.
     """
     answer: str | None = None
     """Where in the answer the region is: keys, attributes and indices with dots between; empty: it is all."""
@@ -42,6 +43,9 @@ class PythonOptions(SensorOptions):
     """What the region is."""
     score: str | None = None
     """Where in the answer the score lies; default: nowhere."""
+
+    precision: Literal["float32", "float16", "bfloat16"] | None = None
+    """Of autocast on CUDA, without gradients; default: as the class itself computes."""
 
     @computed_field  # type: ignore[prop-decorator]
     @cached_property

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, computed_field
+from pydantic import Field, computed_field, model_validator
 
 from trackbench.regions import Box, Mask, Region
 from trackbench.trackers.base import Frame, Options, Target
@@ -29,7 +29,13 @@ class WholeVideoOptions(CheckpointOptions):
     """Arguments of the constructor."""
     track: str = "track"
     """The method: it gets the paths of all frames and the target in the first."""
-    region: Literal["xywh", "xyxy", "mask", "array"] = "array"
+    preset: Literal["sam2"] | None = None
+    """``sam2``: the class is a function that builds a video predictor of that line, such as SAM2Long's."""
+    state: Annotated[dict[str, Any], Field(default_factory=dict)]
+    """Entries of that predictor's state: ``num_pathway``, ``iou_thre`` and ``uncertainty`` of SAM2Long."""
+    precision: Literal["float32", "float16", "bfloat16"] | None = None
+    """Of autocast on CUDA, without gradients; default: as the class itself computes."""
+    region: Literal["xywh", "xyxy", "mask", "array", "mask_or_box"] = "array"
     """What the target is given as: four numbers in a list, or as got10k has them in an array, or uint8 (H, W)."""
     all: str = "0"
     """Where in the answer the regions lie, one a frame; default: first, as in got10k's boxes and times."""
@@ -39,6 +45,12 @@ class WholeVideoOptions(CheckpointOptions):
     """What a region is."""
     score: str = ""
     """Where in the answer of one frame the score is."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_preset(cls, values: dict[str, Any]) -> dict[str, Any]:
+        presets = {"sam2": {"region": "mask_or_box", "all": "", "form": "mask", "precision": "bfloat16"}}
+        return presets.get(values.get("preset") or "", {}) | values
 
     @computed_field  # type: ignore[prop-decorator]
     @cached_property

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
 import sys
 import tempfile
-from typing import Any
+from typing import Any, Iterator
 
-from .process import DoorError
+from .process import PACKAGE, DoorError
 from .shared import LoopedDoor, enter, filled, four, mask_box, numbers, one, shortened
+from .torch_patches import pretend_cuda
 
 #: Shapes of the field -> their declaration. ``init_arguments``: what the first call is given, ``NAME=`` by keyword.
 PRESETS: dict[str, dict[str, Any]] = {
@@ -32,6 +34,16 @@ PRESETS: dict[str, dict[str, Any]] = {
         "init_arguments": ["image", "mask_or_none", "bbox=box"],
         "answer": "pred_mask",
         "form": "mask",
+        "precision": "float16",
+    },
+    "d4sm": {
+        "init": "initialize",
+        "track": "track",
+        "image": "pil",
+        "init_arguments": ["image", "regions"],
+        "answer": "masks.0",
+        "form": "mask",
+        "precision": "float16",
     },
     "cutie": {"init": "start", "track": "track", "init_arguments": ["image", "mask"], "form": "mask"},
 }
@@ -47,6 +59,7 @@ _BASE: dict[str, Any] = {
     "form": "xywh",
     "score": "",
     "all": "",
+    "precision": None,
 }
 
 
@@ -74,16 +87,46 @@ class Door(LoopedDoor):
             here = [key for key in vars(module) if not key.startswith("_")]
             raise DoorError("module '{}' has no '{}' (it has: {})".format(module_name, name, ", ".join(here[:12])))
         self._make = getattr(module, name)
+        if device == "cpu" and "torch" in sys.modules and __name__.startswith(PACKAGE):
+            pretend_cuda()  # in a process of its own alone: here are networks of others
         if options.get("preset") == "cutie":
             from .cutie import maker
 
             self._make = maker(self._make, options, device)
+        if options.get("preset") == "sam2":
+            from .sam2_whole import maker as maker_of_whole
+
+            self._make = maker_of_whole(self._make, options)
         self.prepare()
+
+    def record(self) -> dict[str, Any]:
+        """Return what the manifest says of this process."""
+        asked = self._shape["precision"]
+        return super().record() if asked is None else dict(super().record(), precision=self._precision())
+
+    def _precision(self) -> str:
+        """Return the precision of autocast, which the scripts of the field ask for on CUDA alone."""
+        return str(self._shape["precision"]) if self.device.startswith("cuda") else "float32"
+
+    @contextlib.contextmanager
+    def _computing(self) -> Iterator[None]:
+        """Compute as the repository's own script does: without gradients, in its precision."""
+        if self._shape["precision"] is None:
+            yield
+            return
+        import torch
+
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(torch.inference_mode())
+            if self._precision() != "float32":
+                stack.enter_context(torch.autocast("cuda", dtype=getattr(torch, self._precision())))
+            yield
 
     def build(self) -> Any:
         """Call the class."""
         known = {"device": self.device, "weights": self.options["weights"], "checkpoint": self.options["weights"]}
-        tracker = filled(self._make, [], known, self.options["args"], self.options["tracker"])
+        with self._computing():
+            tracker = filled(self._make, [], known, self.options["args"], self.options["tracker"])
         for key in ("init", "track"):
             if key == "init" and "init" not in self.options:  # a tracker of whole videos has none
                 continue
@@ -117,7 +160,8 @@ class Door(LoopedDoor):
                 named[name] = value
             else:
                 positional.append(value)
-        return getattr(tracker, self._shape[which])(*positional, **named)
+        with self._computing():
+            return getattr(tracker, self._shape[which])(*positional, **named)
 
     def _image(self, image: Any) -> Any:
         kind = self._shape["image"]
@@ -144,7 +188,9 @@ class Door(LoopedDoor):
         import numpy as np
 
         if token == "region":
-            token = {"xywh": "box", "xyxy": "corners", "mask": "mask", "array": "box_array"}[self._shape["region"]]
+            token = {"xywh": "box", "xyxy": "corners", "mask": "mask", "array": "box_array"}.get(
+                self._shape["region"], self._shape["region"]
+            )
         x, y, w, h = target.get("box") or (0.0, 0.0, 0.0, 0.0)
         if token == "box":
             return [x, y, w, h]
@@ -152,11 +198,17 @@ class Door(LoopedDoor):
             return np.array([x, y, w, h])
         if token == "corners":
             return [x, y, x + w, y + h]
-        if token in ("mask", "mask_or_none"):
+        if token in ("mask", "mask_or_none", "mask_or_box"):
             mask = target.get("mask")
+            if mask is None and token == "mask_or_box":
+                return [x, y, w, h]
             if mask is None and token == "mask":
                 mask = painted(target["box"], image.shape[:2])
             return None if mask is None else mask.astype(np.uint8)
+        if token == "regions":
+            mask = target.get("mask")
+            region = {"bbox": [x, y, w, h]} if mask is None else {"mask": mask.astype(np.uint8)}
+            return [dict(region, obj_id=1)]
         if token in ("sentence", "sequence"):
             return target.get(token)
         if token == "objects":

@@ -100,8 +100,8 @@ class Door(LoopedDoor):
         for folder in ("lib/test/tracker", "pytracking/tracker"):
             known = os.path.join(self._repo, folder)
             if os.path.isdir(known):
-                here = sorted(entry.replace(".py", "") for entry in os.listdir(known) if not entry.startswith("_"))
-                raise DoorError("{} has no tracker '{}' (there: {})".format(known, name, ", ".join(here)))
+                here = ", ".join(_trackers(known)) or "none"
+                raise DoorError(f"{known} has no tracker '{name}' (there: {here})")
         message = (
             "{}: no lib/test/tracker/{}.py and no pytracking/tracker/{}: expected a repository of the pytracking line"
         )
@@ -279,6 +279,19 @@ class Door(LoopedDoor):
             "the repository needs the package '{}': {} -m pip install {} (or --set python= of an environment with it)"
         )
         return DoorError(message.format(top, os.path.basename(sys.executable), known.get(top, top)))
+
+
+def _trackers(folder: str) -> list[str]:
+    """Return the modules and packages of a folder that hold a tracker, and not the helpers beside them."""
+    found = []
+    for entry in sorted(os.listdir(folder)):
+        path = os.path.join(folder, entry)
+        path = os.path.join(path, "__init__.py") if os.path.isdir(path) else path
+        if os.path.isfile(path) and path.endswith(".py"):
+            with open(path, errors="replace") as file:
+                if "get_tracker_class" in file.read():
+                    found.append(entry.replace(".py", ""))
+    return found
 
 
 def _source_of(package: str, repo: str) -> str | None:

@@ -126,7 +126,7 @@ class Door:
             seed_all(seed)
             height, width = image.shape[:2]
             with self._turn(target, first=True):
-                target.frames.live = (0, self._prepared(image))
+                target.frames.live = (0, prepared(image, self._predictor))
                 self._opened = target.frames, height, width
                 target.state = self._predictor.init_state("")
                 self._prompt(target, told)
@@ -162,7 +162,7 @@ class Door:
         i, state = target.index, target.state
         shared = live.get(id(image))
         if i:
-            target.frames.live = (i, self._prepared(image) if shared is None else shared[0])
+            target.frames.live = (i, prepared(image, self._predictor) if shared is None else shared[0])
             if shared is not None:
                 state["cached_features"] = {i: shared[1]}
         step = self._predictor.propagate_in_video(state, start_frame_idx=i, max_frame_num_to_track=0)
@@ -198,18 +198,6 @@ class Door:
     def _load_frames(self, *args: Any, **kwargs: Any) -> Any:
         return self._opened
 
-    def _prepared(self, image: Any) -> Any:
-        """Return the frame as the package's own loader makes it: float32 (3, S, S), by PIL's resize."""
-        import numpy as np
-        from PIL import Image
-
-        torch, size = self._torch, self._predictor.image_size
-        small = np.array(Image.fromarray(image).resize((size, size))) / 255.0
-        tensor = torch.from_numpy(small).permute(2, 0, 1).to(torch.float32)
-        tensor -= torch.tensor((0.485, 0.456, 0.406), dtype=torch.float32)[:, None, None]
-        tensor /= torch.tensor((0.229, 0.224, 0.225), dtype=torch.float32)[:, None, None]
-        return tensor.to(self._predictor.device)
-
     @contextlib.contextmanager
     def _turn(self, target: Target, first: bool = False) -> Iterator[None]:
         """Let the predictor hold what it keeps of this target on itself."""
@@ -228,3 +216,17 @@ class Door:
         if precision == "float32":
             return contextlib.nullcontext()
         return torch.autocast(self.device, dtype=getattr(torch, precision))
+
+
+def prepared(image: Any, predictor: Any) -> Any:
+    """Return a frame, uint8 (H, W, 3) RGB, as the package's own loader makes it: float32 (3, S, S), by PIL's resize."""
+    import numpy as np
+    import torch
+    from PIL import Image
+
+    size = predictor.image_size
+    small = np.array(Image.fromarray(image).resize((size, size))) / 255.0
+    tensor = torch.from_numpy(small).permute(2, 0, 1).to(torch.float32)
+    tensor -= torch.tensor((0.485, 0.456, 0.406), dtype=torch.float32)[:, None, None]
+    tensor /= torch.tensor((0.229, 0.224, 0.225), dtype=torch.float32)[:, None, None]
+    return tensor.to(predictor.device)

@@ -37,10 +37,9 @@ class Door:
         if not os.path.isdir(os.path.join(self._repo, "trackit")):
             raise DoorError(f"{self._repo}: no folder 'trackit': expected a repository of the trackit line")
         if not os.path.isdir(os.path.join(self._repo, "trackit", "runners")):
-            raise DoorError(
-                f"{self._repo}: an older trackit, without 'trackit/runners', which this door does not know; the "
-                "current LoRAT repository holds SPMTrack too"
-            )
+            message = "{}: an older trackit, without 'trackit/runners', which this door does not know"
+            current = "; the current LoRAT repository holds SPMTrack too" if options["method"] == "SPMTrack" else ""
+            raise DoorError(message.format(self._repo) + current)
         self._check_name()
         self._stand_ins = stand_in(TRACKIT_INERT)
         enter(self._repo)
