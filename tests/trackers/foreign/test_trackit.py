@@ -328,9 +328,7 @@ def test_an_unknown_configuration_lists_those_that_are_there(repo: Path, name: s
 
 def test_what_is_no_repository_of_the_line_or_an_older_one_is_refused(repo: Path) -> None:
     (repo / "trackit/runners").rename(repo / "trackit/runner")
-    with pytest.raises(
-        DoorError, match=r"an older trackit, without 'trackit/runners'.*LoRAT repository holds SPMTrack"
-    ):
+    with pytest.raises(DoorError, match=r"an older trackit, without 'trackit/runners'.*LoRAT repository holds"):
         Door({"repo": str(repo), "method": "SPMTrack"}, "cpu")
     with pytest.raises(DoorError, match=r"which this door does not know$"):
         Door({"repo": str(repo), "method": "GOLA"}, "cpu")
