@@ -15,7 +15,7 @@ from pathlib import Path
 import torch
 
 from trackbench.datasets.synthetic import synthesize
-from trackbench.training.loop import Settings, Trainer
+from trackbench.training.loop import Trainer, TrainingSettings
 from trackbench.training.recipe import load_recipe
 from trackbench.training.session import open_session
 
@@ -32,7 +32,7 @@ def measure(recipe: str, batch: int, steps: int, workers: int, folder: Path) -> 
     changes: dict[str, object] = {f"data.sets.{name}.share": 0 for name in load_recipe(recipe).data.sets}
     changes |= {"data.sets.synthetic": {"source": str(data)}, "batch": batch, "data.samples": batch * (WARM + steps)}
     session = open_session(recipe, load_recipe(recipe, changes | {"schedule.epochs": 1, "schedule.drops": []}))
-    Trainer(session, Settings(out, workers=workers, log_every=1)).run()
+    Trainer(session, TrainingSettings(out, workers=workers, log_every=1)).run()
     with (out / "log.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))[WARM:]
     seconds = [batch / float(row["samples_per_second"]) for row in rows]

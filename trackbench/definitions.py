@@ -27,8 +27,8 @@ __all__ = [
     "FAMILIES",
     "TRACKERS",
     "DatasetDefinition",
+    "DefinitionRegistry",
     "RegionKind",
-    "Registry",
     "ResolvedDefinition",
     "TrackerDefinition",
     "content_folder",
@@ -53,7 +53,7 @@ class ResolvedDefinition(Generic[D]):
     """The name under which its weights are kept: its own, unless it only is another definition's second name."""
 
 
-class Registry(Generic[D]):
+class DefinitionRegistry(Generic[D]):
     """All definitions of one kind, the working folder's first.
 
     Args:
@@ -178,8 +178,8 @@ class Registry(Generic[D]):
         return valid
 
 
-TRACKERS = Registry("trackers", TrackerDefinition, "tracker")
-DATASETS = Registry("datasets", DatasetDefinition, "data set")
+TRACKERS = DefinitionRegistry("trackers", TrackerDefinition, "tracker")
+DATASETS = DefinitionRegistry("datasets", DatasetDefinition, "data set")
 
 
 def _over(under: Any, own: Any) -> Any:

@@ -20,7 +20,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from trackbench.checkpoints.reader import find_state, read_checkpoint, read_state
-from trackbench.checkpoints.unpickler import Inert
+from trackbench.checkpoints.unpickler import InertObject
 from trackbench.errors import DataError
 
 
@@ -81,7 +81,7 @@ def test_every_form_of_torch_save(tmp_path: Path, zipped: bool, prefix: str, wra
     if wrapper:
         read = read_checkpoint(tmp_path / "x.pth.tar")
         assert read["epoch"] == 3
-        assert isinstance(read["settings"], Inert)
+        assert isinstance(read["settings"], InertObject)
         assert read["settings"].path.endswith("test_reader.Settings")
         assert read["settings"].state["batch"] == 16
 

@@ -18,7 +18,7 @@ from trackbench.engine.capacity import largest_batch
 from trackbench.engine.scheduler import Job, Progress, run
 from trackbench.nn.crops.resample import resample_squares
 from trackbench.nn.graphs import DeviceCalls
-from trackbench.nn.staging import Download, upload
+from trackbench.nn.staging import HostCopy, upload
 from trackbench.protocols.one_pass import one_pass
 from trackbench.regions import Box, region_to_box
 from trackbench.trackers.base import Frame, Options, Prediction, Target, TrackerModel
@@ -110,7 +110,7 @@ def test_graphs_and_halves_in_turn_give_the_boxes_of_eager_calls(clips: Path, na
 
 def test_staging_brings_values_there_and_back_in_the_streams_order() -> None:
     array = np.arange(1 << 22, dtype=np.float32)
-    downloads = [Download(upload(array + n, DEVICE) * 2) for n in range(8)]
+    downloads = [HostCopy(upload(array + n, DEVICE) * 2) for n in range(8)]
     for n, download in enumerate(downloads):
         np.testing.assert_array_equal(download.array(), (array + n) * 2)
 

@@ -10,7 +10,7 @@ import pytest
 from command import document, trackbench
 
 from trackbench.errors import DataError, UsageError
-from trackbench.formats.server_scores import Entry, choose_entry, read_entries, typed_metrics
+from trackbench.formats.server_scores import ServerEntry, choose_entry, read_entries, typed_metrics
 from trackbench.regions import Box
 from trackbench.results.server_scores import answers_sha256, read_server_scores
 from trackbench.results.store import RunFolder, RunKey
@@ -30,7 +30,7 @@ PAGE = """<html><body><p>AO of 2026</p><table><thead><tr><th>Method</th><th>Succ
 <td>87.8</td><td>80.4</td></tr></tbody></table></body></html>"""
 
 
-def entries(folder: Path, text: str, family: str) -> list[Entry]:
+def entries(folder: Path, text: str, family: str) -> list[ServerEntry]:
     path = folder / "server"
     path.write_text(text, encoding="utf-8")
     return read_entries(path, family)
@@ -39,8 +39,8 @@ def entries(folder: Path, text: str, family: str) -> list[Entry]:
 class TestReading:
     def test_a_report_of_the_got10k_toolkit(self, tmp_path: Path) -> None:
         first, second = entries(tmp_path, json.dumps(TOOLKIT), "got10k")
-        assert first == Entry("AiATrack", {"ao": 0.696, "sr50": 0.8})  # the speed of -1 is none
-        assert second == Entry("STARK", {"ao": 0.68, "sr50": 0.777, "sr75": 0.623, "fps": 42.0})
+        assert first == ServerEntry("AiATrack", {"ao": 0.696, "sr50": 0.8})  # the speed of -1 is none
+        assert second == ServerEntry("STARK", {"ao": 0.68, "sr50": 0.777, "sr75": 0.623, "fps": 42.0})
 
     def test_the_result_of_evalai(self, tmp_path: Path) -> None:
         (entry,) = entries(tmp_path, json.dumps(EVALAI), "trackingnet")

@@ -13,12 +13,12 @@ from trackbench.datasets.sequence import Dataset
 from trackbench.definitions import DATASETS, TRACKERS
 from trackbench.errors import UsageError
 from trackbench.reports.comparison import compare
-from trackbench.reports.paper_rules import Rows
+from trackbench.reports.paper_rules import PaperRows
 from trackbench.reports.papers import paper_table, papers, read_tables
 from trackbench.scoring import Score, resolve_evaluation
 from trackbench.trackers.registry import find_tracker
 
-RULES = [(paper, rule) for paper in papers() for rule in Rows(paper).rules]
+RULES = [(paper, rule) for paper in papers() for rule in PaperRows(paper).rules]
 
 
 @cache
@@ -55,20 +55,20 @@ class TestTheFiles:
     def test_rules_are_about_rows_and_data_sets_of_the_paper(self, paper: str) -> None:
         values = read_tables(paper)
         rows = {(value.tracker, dataset) for value in values for dataset in (value.dataset, "")}
-        for rule in Rows(paper).rules:
+        for rule in PaperRows(paper).rules:
             for row in rule.rows:
                 assert any((row, dataset) in rows for dataset in rule.datasets or [""]), (row, rule.datasets)
             assert set(rule.tables) <= {value.table for value in values}
 
     @pytest.mark.parametrize("paper", papers())
     def test_conventions_score_the_data_sets_they_are_for(self, paper: str) -> None:
-        for name, convention in Rows(paper).conventions.items():
+        for name, convention in PaperRows(paper).conventions.items():
             record = DATASETS.get(name).value
             made = resolve_evaluation(Dataset(name, record, Path(), (), 1), None, convention)
             assert made.convention == convention
 
     def test_papers_were_scored_by_their_own_toolkits(self) -> None:
-        used = {paper: Rows(paper).conventions for paper in papers()}
+        used = {paper: PaperRows(paper).conventions for paper in papers()}
         assert used["sparsett"] == {"otb100": "got10k", "uav123": "got10k"}
         assert set(used["siamattn"].values()) == {"pysot"}
         assert set(used["aiatrack"].values()) == set(used["simtrack"].values()) == {"stark"}
@@ -192,8 +192,8 @@ class TestTheWorkingFolder:
         (tmp_path / "reports/papers/siamattn.toml").write_text(text)
         score = Score("my-mlt", "x", "lasot", "one-pass", "pysot", 280, 280, 1, {}, {"success_auc": 0.5})
         assert rows_of("siamattn:3", score) == {"MLT": ["my-mlt"]}
-        assert Rows("siamattn").conventions["lasot"] == "matlab"
-        assert Rows("siamattn").conventions["uav123"] == "pysot"
+        assert PaperRows("siamattn").conventions["lasot"] == "matlab"
+        assert PaperRows("siamattn").conventions["uav123"] == "pysot"
 
     def test_weights_can_be_asked_for(self, tmp_path: Path) -> None:
         text = '[[rules]]\nrows = ["TransT"]\ntracker = "simtrack"\nweights = "bbbb"\n'
@@ -212,7 +212,7 @@ class TestTheWorkingFolder:
     def test_a_faulty_file_is_named(self, tmp_path: Path, text: str, message: str) -> None:
         (tmp_path / "reports/papers/siamattn.toml").write_text(text)
         with pytest.raises(UsageError, match=re.escape(message)) as caught:
-            Rows("siamattn")
+            PaperRows("siamattn")
         assert "siamattn.toml" in str(caught.value)
 
     def test_a_rule_of_an_unknown_definition_is_an_error(self, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from torch import Tensor
 from trackbench.errors import UsageError
 from trackbench.regions import Box
 from trackbench.trackers.base import Target, Tracker, TrackerModel
-from trackbench.trackers.maps import Call, NetworkMap, check_maps, step_with_maps
+from trackbench.trackers.maps import ModuleCall, NetworkMap, check_maps, step_with_maps
 from trackbench.trackers.zoo.aiatrack.attention import Attention
 from trackbench.trackers.zoo.aiatrack.maps import target_correlations
 from trackbench.trackers.zoo.siamattn.anchors import choose_proposals
@@ -136,8 +136,8 @@ def test_correlations_of_aiatrack_before_and_after_refinement(dot_products: list
     model = SMALL_TRACKERS["aiatrack"]("cpu")
     attention = model.maps()["attention:long"].module
     assert isinstance(attention, Attention)
-    calls: list[Call] = []
-    handle = attention.register_forward_hook(lambda _, given, out: calls.append(Call(given, {}, out)))
+    calls: list[ModuleCall] = []
+    handle = attention.register_forward_hook(lambda _, given, out: calls.append(ModuleCall(given, {}, out)))
     predictions = followed(model, ("correlation:long",))
     handle.remove()
     (call,) = calls

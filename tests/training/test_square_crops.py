@@ -8,15 +8,15 @@ import numpy as np
 import pytest
 from recorded import recording, unpacked
 
-from trackbench.training.crops.square import Augmentation, Crop, View, crop_label, cut, jittered, make_crops
+from trackbench.training.crops.square import Augmentation, Crop, CropView, crop_label, cut, jittered, make_crops
 from trackbench.training.draws import RandomDraws
 
 SEARCH = {
-    "simtrack": View(4.0, 224, 0.5, 3.5),
-    "sbt": View(5.0, 256, 0.5, 4.5),
-    "aiatrack": View(5.0, 320, 0.5, 4.5),
+    "simtrack": CropView(4.0, 224, 0.5, 3.5),
+    "sbt": CropView(5.0, 256, 0.5, 4.5),
+    "aiatrack": CropView(5.0, 320, 0.5, 4.5),
 }
-TEMPLATE = {"simtrack": View(2.0, 112), "sbt": View(2.0, 128), "aiatrack": View(5.0, 320)}
+TEMPLATE = {"simtrack": CropView(2.0, 112), "sbt": CropView(2.0, 128), "aiatrack": CropView(5.0, 320)}
 MEAN, STD = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
 
 
@@ -116,7 +116,7 @@ def test_samples_of_one_seed_are_equal(frames: np.ndarray) -> None:
         make_crops(
             list(frames[:2]),
             boxes,
-            [View(2.0, 64), View(4.0, 128, 0.5, 3.5)],
+            [CropView(2.0, 64), CropView(4.0, 128, 0.5, 3.5)],
             [[0], [1]],
             Augmentation(),
             RandomDraws(np.random.default_rng([1, 2, 3])),

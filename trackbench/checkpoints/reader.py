@@ -23,7 +23,7 @@ from trackbench.checkpoints.unpickler import (
     MAX_PICKLE,
     CheckpointUnpickler,
     HostilePickleError,
-    Inert,
+    InertObject,
     Limits,
     Storage,
     attributes,
@@ -65,8 +65,8 @@ _OTHERS = (
 def read_checkpoint(path: Path, wanted: Sequence[str] = ()) -> Any:
     """Return what a file of weights holds: containers, numbers, texts and tensors on the CPU.
 
-    Objects of any other class are :class:`~trackbench.checkpoints.unpickler.Inert`. A zip archive around one file of
-    weights, as projects publish them, is looked into.
+    Objects of any other class are :class:`~trackbench.checkpoints.unpickler.InertObject`. A zip archive around one file
+    of weights, as projects publish them, is looked into.
 
     Args:
         path: the file.
@@ -128,7 +128,7 @@ def find_state(document: Any, path: Path) -> dict[str, Tensor]:
         DataError: there is none; the message says what the file has instead.
     """
     for candidate in _candidates(document):
-        state = _module_tensors(candidate) if isinstance(candidate, Inert) else candidate
+        state = _module_tensors(candidate) if isinstance(candidate, InertObject) else candidate
         if _is_state(state):
             _check_names(path, state)
             return without_wrappers(state)
@@ -172,14 +172,18 @@ def _described(document: Any) -> str:
                 for name, item in value.items()
                 if not isinstance(name, str) or not isinstance(item, Tensor)
             )
-            kind = repr(item) if isinstance(item, Inert) else f"of type {type(item).__name__}"
+            kind = repr(item) if isinstance(item, InertObject) else f"of type {type(item).__name__}"
             return f"tensors, but entry {shown(name)} is {kind}"
     if isinstance(document, Mapping):
         return f"the keys {listed(key if isinstance(key, str) else shown(key) for key in document) or 'of none'}"
-    return f"the object {document!r} without tensors" if isinstance(document, Inert) else f"a {type(document).__name__}"
+    return (
+        f"the object {document!r} without tensors"
+        if isinstance(document, InertObject)
+        else f"a {type(document).__name__}"
+    )
 
 
-def _module_tensors(module: Inert) -> dict[str, Tensor]:
+def _module_tensors(module: InertObject) -> dict[str, Tensor]:
     """Return the parameters and buffers of a module that was saved as a whole; each module is looked at once."""
     tensors: dict[str, Tensor] = {}
     waiting, seen = [("", module)], {id(module)}
@@ -190,7 +194,7 @@ def _module_tensors(module: Inert) -> dict[str, Tensor]:
         for name, value in _members(attributes(inner)):
             if isinstance(value, Tensor):
                 tensors[f"{prefix}{name}"] = value
-            elif isinstance(value, Inert) and id(value) not in seen:
+            elif isinstance(value, InertObject) and id(value) not in seen:
                 seen.add(id(value))
                 waiting.append((f"{prefix}{name}.", value))
     return tensors

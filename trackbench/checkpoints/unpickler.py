@@ -48,7 +48,7 @@ class HostilePickleError(Exception):
     """A pickle asks for something that would run commands; the message is its name."""
 
 
-class Inert:
+class InertObject:
     """Stands for an object of a class that is not loaded; subclasses are made one a name."""
 
     path = ""
@@ -60,7 +60,7 @@ class Inert:
 
     __slots__ = ("items", "state")
 
-    def __new__(cls, *args: Any, **kwargs: Any) -> Inert:
+    def __new__(cls, *args: Any, **kwargs: Any) -> InertObject:
         """Make one whatever the arguments are."""
         made = super().__new__(cls)
         made.items, made.state = [], None
@@ -81,9 +81,9 @@ class Inert:
         """Take an item, as a set would."""
         self.items.append(item)
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Inert:
+    def __call__(self, *args: Any, **kwargs: Any) -> InertObject:
         """Return another one: what a stand-in for a function gives."""
-        return Inert()
+        return InertObject()
 
     def __repr__(self) -> str:
         return f"<{self.path or 'inert object'}>"
@@ -185,7 +185,7 @@ class CheckpointUnpickler(pickle._Unpickler):
             ("builtins", "set"): self._set,
             ("builtins", "complex"): complex,
         }
-        self._stand_ins: dict[tuple[str, str], type[Inert]] = {}
+        self._stand_ins: dict[tuple[str, str], type[InertObject]] = {}
 
     def find_class(self, module: str, name: str) -> Any:
         """Return what stands for ``module.name``."""
@@ -199,7 +199,7 @@ class CheckpointUnpickler(pickle._Unpickler):
             path = f"{printable(module, NAME)}.{printable(name, NAME)}"
             if len(self._stand_ins) >= MAX_CLASSES:
                 raise pickle.UnpicklingError(f"more than {MAX_CLASSES} names of classes")
-            self._stand_ins[module, name] = type("Inert", (Inert,), {"path": path, "__slots__": ()})
+            self._stand_ins[module, name] = type("Inert", (InertObject,), {"path": path, "__slots__": ()})
         return self._stand_ins[module, name]
 
     def persistent_load(self, pid: Any) -> Any:
@@ -233,7 +233,7 @@ class CheckpointUnpickler(pickle._Unpickler):
 
     def _target(self, kind: type) -> Any:
         """Return what items are put into: tensors would compute."""
-        if not isinstance(self.stack[-1], kind | Inert):
+        if not isinstance(self.stack[-1], kind | InertObject):
             raise pickle.UnpicklingError(f"items for a {type(self.stack[-1]).__name__}")
         return self.stack[-1]
 
@@ -279,7 +279,7 @@ class CheckpointUnpickler(pickle._Unpickler):
 
     def _load_build(self) -> None:
         state = self.stack.pop()
-        if isinstance(self.stack[-1], Inert):
+        if isinstance(self.stack[-1], InertObject):
             self.stack[-1].state = state  # of anything else it would shadow methods
 
     for _code, _operation in (
@@ -310,6 +310,6 @@ def _checked_key(key: Any) -> Any:
     return key
 
 
-def attributes(inert: Inert) -> dict[Hashable, Any]:
+def attributes(inert: InertObject) -> dict[Hashable, Any]:
     """Return what is known of the attributes of an object that was not loaded."""
     return dict(inert.state) if isinstance(inert.state, dict) else {}

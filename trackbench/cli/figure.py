@@ -22,7 +22,7 @@ from trackbench.cli.shared import (
 
 if TYPE_CHECKING:
     from trackbench.datasets.sequence import Dataset, VideoSequence
-    from trackbench.reports.qualitative import Row
+    from trackbench.reports.qualitative import FigureRow
     from trackbench.video.stored import StoredTrack
 
 
@@ -184,9 +184,11 @@ def _parse(text: str, dataset: Dataset) -> tuple[VideoSequence, list[int]]:
     return sequence, frames
 
 
-def _row(sequence: VideoSequence, frames: list[int], tracks: list[StoredTrack], labels: list[str], truth: bool) -> Row:
+def _row(
+    sequence: VideoSequence, frames: list[int], tracks: list[StoredTrack], labels: list[str], truth: bool
+) -> FigureRow:
     from trackbench.frames import read_frame
-    from trackbench.reports.qualitative import Cell, Row
+    from trackbench.reports.qualitative import FigureFrame, FigureRow
 
     own = {track.label: track for track in tracks}
     cells = []
@@ -194,8 +196,8 @@ def _row(sequence: VideoSequence, frames: list[int], tracks: list[StoredTrack], 
         regions = [own[label].regions.get(index) if label in own else None for label in labels]
         known = truth and not (index and sequence.only_first_annotated)
         ground_truth = sequence.region(index) if known else None
-        cells.append(Cell(index + 1, read_frame(sequence.frames[index]), regions, ground_truth))
-    return Row(sequence.name, cells)
+        cells.append(FigureFrame(index + 1, read_frame(sequence.frames[index]), regions, ground_truth))
+    return FigureRow(sequence.name, cells)
 
 
 def _save(drawn: object, out: Path) -> list[Path]:

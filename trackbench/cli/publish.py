@@ -12,7 +12,7 @@ from trackbench.cli.shared import Datasets, Debug, Json, Quiet, Root, Runs, mess
 
 if TYPE_CHECKING:
     from trackbench.datasets.sequence import Dataset
-    from trackbench.reports.publication import Source
+    from trackbench.reports.publication import EvalSource
     from trackbench.scoring import Score
 
 
@@ -78,14 +78,14 @@ def publish(
         say(f"{len(written)} files in {out}; nothing was uploaded")
 
 
-def _source(url: str, name: str | None, user: str | None) -> Source:
+def _source(url: str, name: str | None, user: str | None) -> EvalSource:
     from pydantic import ValidationError
 
     from trackbench.errors import UsageError
-    from trackbench.reports.publication import Source
+    from trackbench.reports.publication import EvalSource
 
     try:
-        return Source(url=url, name=name, user=user)
+        return EvalSource(url=url, name=name, user=user)
     except ValidationError as error:
         raise UsageError(f"--source {url}: {error.errors()[0]['msg']}") from None
 
@@ -94,7 +94,7 @@ def _models(
     dataset: Dataset,
     scores: list[Score],
     given: dict[str, str],
-    source: Source | None,
+    source: EvalSource | None,
     out: Path,
     say: Callable[[str], object],
 ) -> list[Path]:

@@ -24,7 +24,7 @@ from trackbench.cli.shared import (
 
 if TYPE_CHECKING:
     from trackbench.engine.plan import Plan
-    from trackbench.search.study import Outcome, SearchResult, Task
+    from trackbench.search.study import FinishedTrial, SearchResult, SearchTask
 
 
 def search(
@@ -81,7 +81,7 @@ def search(
     from trackbench.engine.queue import Rules
     from trackbench.files import folder_name
     from trackbench.search.space import parse_space
-    from trackbench.search.study import Task, is_test_set, metric_of
+    from trackbench.search.study import SearchTask, is_test_set, metric_of
     from trackbench.search.study import search as conduct
 
     say = messages(quiet).print
@@ -90,7 +90,7 @@ def search(
     choice = TrackerChoice([tracker], space.fixed, weights, random_weights, seed=seed)
     choice.find(tracker, opened.definition, protocol)
     folder = out or Path("searches") / folder_name(f"{tracker}-{opened.name}")
-    task = Task(choice, space, opened, metric_of(opened, metric), folder, sampler, protocol)
+    task = SearchTask(choice, space, opened, metric_of(opened, metric), folder, sampler, protocol)
     if is_test_set(opened):
         messages().print(
             f"{opened.name} is a test set: what is searched on it is no measure of the tracker on it. Tables will mark "
@@ -101,7 +101,7 @@ def search(
     def run(groups: list[list[Plan]]) -> None:
         carry_out(groups, Rules(batch, threads), device=device, devices=devices, workers=workers)
 
-    def report(one: Outcome, best: Outcome) -> None:
+    def report(one: FinishedTrial, best: FinishedTrial) -> None:
         settings = ", ".join(f"{key}={_short(value)}" for key, value in one.settings.items())
         say(f"trial {one.number + 1}: {task.metric} {one.value:.4f} ({settings}); best {best.value:.4f}")
 
@@ -116,7 +116,7 @@ def search(
         raise typer.Exit(1)
 
 
-def _document(outcome: SearchResult, task: Task) -> dict[str, object]:
+def _document(outcome: SearchResult, task: SearchTask) -> dict[str, object]:
     trials = [
         {"number": one.number + 1, "value": one.value, "settings": dict(one.settings), "tracker": one.label}
         for one in outcome.trials
@@ -124,7 +124,7 @@ def _document(outcome: SearchResult, task: Task) -> dict[str, object]:
     return {"metric": task.metric, "folder": task.folder, "kept": outcome.kept, "trials": trials}
 
 
-def _show(outcome: SearchResult, task: Task) -> None:
+def _show(outcome: SearchResult, task: SearchTask) -> None:
     from rich.table import Table
 
     keys = [*task.space.varied]

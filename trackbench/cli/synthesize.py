@@ -13,7 +13,7 @@ from trackbench.cli.shared import Debug, Json, Quiet, messages, print_error, pri
 from trackbench.errors import UsageError
 
 
-class Layout(StrEnum):
+class SyntheticLayout(StrEnum):
     """Folder trees that can be written."""
 
     vot = "vot"
@@ -33,7 +33,7 @@ def synthesize(
     sequences: Annotated[int, typer.Option(help="Number of sequences; from ten on every attribute occurs twice.")] = 12,
     frames: Annotated[int, typer.Option(help="Frames of each sequence.")] = 120,
     seed: Annotated[int, typer.Option(help="The same seed gives the same bytes.")] = 0,
-    layout: Annotated[Layout, typer.Option(help="Folder tree to write.")] = Layout.vot,
+    layout: Annotated[SyntheticLayout, typer.Option(help="Folder tree to write.")] = SyntheticLayout.vot,
     ground_truth: Annotated[
         TruthKind | None, typer.Option("--truth", help="Annotation. Default: polygon; the OTB layout holds boxes.")
     ] = None,

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from trackbench.regions import Region
     from trackbench.trackers.base import TrackerModel
     from trackbench.video.sources import Source
-    from trackbench.video.tracking import Seen, Tracking
+    from trackbench.video.tracking import TrackedFrame, Tracking
 
 FIELDS = ("frame", "seconds", "tracker", "x", "y", "w", "h", "score")
 
@@ -133,13 +133,13 @@ def _run(
     view: str,
     show: bool,
     quiet: bool,
-) -> list[Seen]:
+) -> list[TrackedFrame]:
     """Track to the end; returns what was seen, without the images."""
     from dataclasses import replace
 
     from trackbench.video.writer import open_writer
 
-    seen: list[Seen] = []
+    seen: list[TrackedFrame] = []
     say = messages(quiet).print
     with ExitStack() as stack:
         # Opened before the first frame: what cannot be written is said at once.
@@ -174,8 +174,8 @@ def _run(
 
 
 def _watched(
-    frames: Iterator[Seen], tracking: Tracking, source: Source, last: int | None, quiet: bool
-) -> Iterator[Seen]:
+    frames: Iterator[TrackedFrame], tracking: Tracking, source: Source, last: int | None, quiet: bool
+) -> Iterator[TrackedFrame]:
     """Show progress and the time left."""
     from rich.progress import (
         BarColumn,
@@ -227,7 +227,7 @@ def _table(path: Path) -> Any:
     return opened()
 
 
-def _rows(one: Seen) -> Iterator[list[object]]:
+def _rows(one: TrackedFrame) -> Iterator[list[object]]:
     from trackbench.regions import region_to_box
 
     for label, prediction in one.predictions.items():
@@ -236,7 +236,7 @@ def _rows(one: Seen) -> Iterator[list[object]]:
         yield [one.index + 1, f"{one.seconds:.6f}", label, *box, score]
 
 
-def _picture(one: Seen, titles: dict[str, str], view: str) -> Frame:
+def _picture(one: TrackedFrame, titles: dict[str, str], view: str) -> Frame:
     from trackbench.video.overlay import Drawn, beside, colour_of, draw, note_of
 
     drawn = []
@@ -256,7 +256,7 @@ def _shown(picture: Frame) -> bool:
     return cv2.waitKey(1) & 0xFF == 27
 
 
-def _report(seen: list[Seen], tracking: Tracking, titles: dict[str, str], json: bool, quiet: bool) -> None:
+def _report(seen: list[TrackedFrame], tracking: Tracking, titles: dict[str, str], json: bool, quiet: bool) -> None:
     from trackbench.video.tracking import speed
 
     elapsed = [one.elapsed for one in seen]

@@ -11,7 +11,7 @@ import typer
 from trackbench.cli.shared import Debug, Json, Quiet, messages, output, print_json
 
 if TYPE_CHECKING:
-    from trackbench.training.loop import Progress
+    from trackbench.training.loop import TrainingProgress
     from trackbench.training.recipe import Recipe
     from trackbench.training.session import Session
 
@@ -97,7 +97,7 @@ def _train(
 ) -> None:
     from trackbench.errors import UsageError
     from trackbench.training.evaluation import Validation
-    from trackbench.training.loop import Settings, Trainer, check_folder
+    from trackbench.training.loop import Trainer, TrainingSettings, check_folder
     from trackbench.training.state import STATE, WEIGHTS
 
     if not resume and (out / STATE).exists():
@@ -107,7 +107,7 @@ def _train(
     check_folder(out)
     options = session.recipe.validation
     validation = Validation(session, options) if options.every else None
-    settings = Settings(
+    settings = TrainingSettings(
         out,
         resume,
         "cuda" if accelerator == "cuda" else "cpu",
@@ -178,7 +178,7 @@ class _Display:
     def __exit__(self, *_: object) -> None:
         self._bar.stop()
 
-    def show(self, progress: Progress) -> None:
+    def show(self, progress: TrainingProgress) -> None:
         """Show what a row of the log says."""
         numbers = f"loss {progress.loss:.3g}  IoU {progress.iou:.3f}  {progress.samples_per_second:.1f} samples/s"
         self._bar.update(self._task, completed=progress.step, total=progress.steps, numbers=numbers)

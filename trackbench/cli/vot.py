@@ -73,13 +73,13 @@ def workspace(
     """
     from trackbench.trackers.registry import find_tracker
     from trackbench.trackers.settings import parse_setting
-    from trackbench.trax.workspace import Service, write_workspace
+    from trackbench.trax.workspace import TrackerCommand, write_workspace
 
     settings = tuple(set_ or ())
     options = dict(parse_setting(text) for text in settings)
     names = list(dict.fromkeys(tracker))
     specs = [find_tracker(name, None, options, weights=weights, random_weights=random_weights) for name in names]
-    service = Service(Path.cwd(), device, settings, seed, timeout, weights, random_weights)
+    service = TrackerCommand(Path.cwd(), device, settings, seed, timeout, weights, random_weights)
     kind = None if region is None else region.kind
     names = write_workspace(folder, stack, specs, service, sequences=sequences, kind=kind)
     if json:

@@ -20,7 +20,7 @@ CORNER, MOVE = (131, 94), (5, -3)
 Ints = NDArray[np.int64]
 
 
-class Clip(NamedTuple):
+class TestClip(NamedTuple):
     """Frames, and where two targets are in the first one."""
 
     frames: list[Frame]
@@ -31,7 +31,7 @@ class Clip(NamedTuple):
     """A part of the ground at the bottom right corner: its surroundings lie outside of the frame."""
 
 
-def make_clip() -> Clip:
+def make_clip() -> TestClip:
     """Return the clip."""
     ground = _texture(HEIGHT, WIDTH, 1)
     patch = 255 - _texture(SIZE[1], SIZE[0], 2) // 2
@@ -41,7 +41,7 @@ def make_clip() -> Clip:
         x, y = CORNER[0] + index * MOVE[0], CORNER[1] + index * MOVE[1]
         frame[y : y + SIZE[1], x : x + SIZE[0]] = patch
         frames.append(frame.astype(np.uint8))
-    return Clip(frames, Box(*CORNER, *SIZE), Box(WIDTH - 44, HEIGHT - 36, 40, 30))
+    return TestClip(frames, Box(*CORNER, *SIZE), Box(WIDTH - 44, HEIGHT - 36, 40, 30))
 
 
 def _texture(height: int, width: int, seed: int) -> Ints:

@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from trackbench.doctor.clip import Clip
+from trackbench.doctor.clip import TestClip
 from trackbench.doctor.readings import CORNER, START, STEP, Floats, Readings, sampled
 from trackbench.nn.crops.warp import warp_affine
 from trackbench.regions import Box
@@ -71,10 +71,10 @@ class Fault:
     text: str
 
 
-Take = Callable[[Clip], Readings]
+Take = Callable[[TestClip], Readings]
 
 
-def find_faults(readings: Readings, record: Readings, clip: Clip, take: Take) -> list[Fault]:
+def find_faults(readings: Readings, record: Readings, clip: TestClip, take: Take) -> list[Fault]:
     """Return what is wrong with a tracker; nothing where its readings are those of the record.
 
     Args:
@@ -100,7 +100,7 @@ def _weights(readings: Readings) -> Iterator[Fault]:
         yield Fault("dropped keys", f"{len(readings.unlike)} parameters are not those of the weights: {named}")
 
 
-def _inputs(readings: Readings, record: Readings, clip: Clip, take: Take) -> Iterator[Fault]:
+def _inputs(readings: Readings, record: Readings, clip: TestClip, take: Take) -> Iterator[Fault]:
     """Compare what enters the network; name the first change that makes it the record's."""
     wrong = [phase for phase in record.inputs if not _same(readings, record, phase)]
     if not wrong:
@@ -134,7 +134,7 @@ def _inputs(readings: Readings, record: Readings, clip: Clip, take: Take) -> Ite
     yield Fault("crop", f"the {phase} differs from the record by {apart:.1%}, by no change that is known here")
 
 
-def _cures(clip: Clip) -> Iterator[tuple[Name, Clip, AbstractContextManager[Any]]]:
+def _cures(clip: TestClip) -> Iterator[tuple[Name, TestClip, AbstractContextManager[Any]]]:
     """Yield what undoes a fault: its name, the clip to take, and what to change in the library meanwhile."""
     swapped = [np.ascontiguousarray(frame[..., ::-1]) for frame in clip.frames]
     yield "BGR for RGB", clip._replace(frames=swapped), nullcontext()

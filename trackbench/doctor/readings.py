@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from trackbench.doctor.clip import Clip, make_clip
+from trackbench.doctor.clip import TestClip, make_clip
 from trackbench.doctor.drawn_weights import drawn_weights
 from trackbench.regions import region_to_box
 from trackbench.trackers.base import Options, Prediction, Target, TrackerModel
@@ -91,7 +91,7 @@ def build_network(loaded: type[Networked], options: Options, device: str) -> Bui
     return Built(model, made.network, unlike)
 
 
-def take(built: Built, clip: Clip | None = None, *, brief: bool = False) -> Readings:
+def take(built: Built, clip: TestClip | None = None, *, brief: bool = False) -> Readings:
     """Return the readings of a tracker on the clip.
 
     Args:

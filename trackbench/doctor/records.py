@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from trackbench.definitions import DATASETS, TRACKERS
-from trackbench.doctor.clip import Clip, make_clip
+from trackbench.doctor.clip import TestClip, make_clip
 from trackbench.doctor.readings import Activation, Readings, build, sampled, take
 from trackbench.trackers.settings import Settings, resolve_settings
 
@@ -42,7 +42,7 @@ def _same() -> Mapping[str, str]:
     return loaded
 
 
-def clip_sha256(clip: Clip) -> str:
+def clip_sha256(clip: TestClip) -> str:
     """Return the hash of the clip's frames."""
     return hashlib.sha256(b"".join(frame.tobytes() for frame in clip.frames)).hexdigest()
 
@@ -53,7 +53,7 @@ def as_record(readings: Readings) -> Readings:
     return Readings(inputs, readings.activations, readings.boxes, readings.again)
 
 
-def write_record(path: Path, readings: Readings, clip: Clip) -> None:
+def write_record(path: Path, readings: Readings, clip: TestClip) -> None:
     """Write a record."""
     record = as_record(readings)
     names = [[each.phase, each.module, each.dtype] for each in record.activations]

@@ -92,7 +92,7 @@ class ActiveJob:
 
 
 @dataclass(eq=False)
-class Call:
+class BatchedCall:
     """Open requests of one kind to one tracker, answered together.
 
     Args:

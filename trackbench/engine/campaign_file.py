@@ -54,7 +54,7 @@ class Variant(_Table):
     """Dotted option name -> value, as after ``--set``."""
 
 
-class Entry(_Table):
+class CampaignEntry(_Table):
     """Trackers x data sets x weights x variants."""
 
     trackers: _Names
@@ -101,7 +101,7 @@ class CampaignFile(_Table):
     repetitions: Annotated[int, Field(ge=1)] | None = None
     convention: str | None = None
     seed: Annotated[int, Field(ge=0)] = 0
-    run: Annotated[list[Entry], Field(min_length=1)]
+    run: Annotated[list[CampaignEntry], Field(min_length=1)]
 
 
 def read_campaign(path: Path) -> CampaignFile:
@@ -113,7 +113,7 @@ def read_campaign(path: Path) -> CampaignFile:
     try:
         campaign = CampaignFile.model_validate(read_toml(path))
     except ValidationError as error:
-        known = [*CampaignFile.model_fields, *Entry.model_fields, "label", "set"]
+        known = [*CampaignFile.model_fields, *CampaignEntry.model_fields, "label", "set"]
         raise UsageError(describe_invalid(error, str(path), list(dict.fromkeys(known)))) from None
     for number, entry in enumerate(campaign.run, 1):
         if entry.datasets is None and campaign.datasets is None:

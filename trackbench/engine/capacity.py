@@ -8,7 +8,7 @@ from typing import Any
 
 import psutil
 
-from trackbench.engine.calls import ActiveJob, Call, Job, start_job
+from trackbench.engine.calls import ActiveJob, BatchedCall, Job, start_job
 from trackbench.errors import DataError
 from trackbench.frames import read_frame
 from trackbench.protocols.base import Init, Track
@@ -159,11 +159,11 @@ class _Trial:
         items = [ActiveJob(job, self._item.script, start) for _ in range(count)]
         frames = [self._frame] * count
         try:
-            Call(items, frames).end()
+            BatchedCall(items, frames).end()
             for _ in range(2):
                 for item in items:
                     item.request = Track(start.index)
-                Call(items, frames).end()
+                BatchedCall(items, frames).end()
         except Exception:  # where it is not want of memory, the run itself will say it of each sequence
             free_memory(job.model.device)
             return False

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from itertools import zip_longest
 from typing import Protocol
 
-from trackbench.engine.calls import ActiveJob, Call, Job, Outcome, advance_job, failure, start_job
+from trackbench.engine.calls import ActiveJob, BatchedCall, Job, Outcome, advance_job, failure, start_job
 from trackbench.engine.capacity import Capacity, is_out_of_memory
 from trackbench.errors import LostStateError
 from trackbench.frames import Decoder, Frame, FrameSource
@@ -53,7 +53,7 @@ class _Part:
     """The groups that have their rounds together, and their open calls."""
 
     groups: list[_Group] = field(default_factory=list)
-    calls: list[Call] = field(default_factory=list)
+    calls: list[BatchedCall] = field(default_factory=list)
 
     def live(self) -> list[ActiveJob]:
         return [item for group in self.groups for item in group.live]
@@ -250,7 +250,7 @@ class _Engine:
             calls.setdefault((id(item.job.model), type(item.request), seed, apart), []).append((item, frame))
         self.progress.spend("decode", time.perf_counter() - before)
         turns = len(parts)
-        part.calls = [Call([i for i, _ in pairs], [f for _, f in pairs], turns) for pairs in calls.values()]
+        part.calls = [BatchedCall([i for i, _ in pairs], [f for _, f in pairs], turns) for pairs in calls.values()]
         if turns > 1:  # else each call begins when the one before it has ended, so that its time is its own
             for call in part.calls:
                 call.prepare()
@@ -279,7 +279,7 @@ class _Engine:
                     part.remove(item)
                     yield outcome
 
-    def _lose(self, part: _Part, call: Call, capacity: Capacity, error: Exception) -> Outcome | None:
+    def _lose(self, part: _Part, call: BatchedCall, capacity: Capacity, error: Exception) -> Outcome | None:
         """Note the jobs of a call that has failed for another try; returns the outcome of one that gets none."""
         for item in call.items:
             part.remove(item)

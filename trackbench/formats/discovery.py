@@ -56,7 +56,7 @@ class DiscoveredResult:
 
 
 @dataclass(frozen=True)
-class Group:
+class ResultGroup:
     """What belongs to one tracker."""
 
     label: str
@@ -69,7 +69,7 @@ class Group:
         return sum(bool(names.hits(entry.written)) for entry in self.entries)
 
 
-def find_groups(files: Iterable[str], names: Names, suffix: str | None = None) -> list[Group]:
+def find_groups(files: Iterable[str], names: Names, suffix: str | None = None) -> list[ResultGroup]:
     """Return the trackers of a tree of files, sorted by label; files beside trajectories belong to none.
 
     Args:
@@ -93,7 +93,7 @@ def find_groups(files: Iterable[str], names: Names, suffix: str | None = None) -
         elif ending.lower() in endings and (names.is_name(stem) or not SIDE.fullmatch(stem)):
             label, shape, entry = _place(file, folder, stem, own)
             groups[label, shape].append(entry)
-    joined = _join_runs([Group(label, shape, entries) for (label, shape), entries in groups.items()])
+    joined = _join_runs([ResultGroup(label, shape, entries) for (label, shape), entries in groups.items()])
     for folder, members in mats.items():
         joined += _split_mats(folder, members, names)
     return sorted(joined, key=lambda group: group.label)
@@ -104,8 +104,8 @@ def _is_below(folder: str, places: set[str]) -> bool:
 
 
 def choose(
-    groups: list[Group], names: Names, tool: str | None, only: str | None, where: str, seen: Iterable[str] = ()
-) -> Group:
+    groups: list[ResultGroup], names: Names, tool: str | None, only: str | None, where: str, seen: Iterable[str] = ()
+) -> ResultGroup:
     """Return the group to import: the one that is asked for, or the only one that fits the data set.
 
     ``seen`` are the names of all files, of which some are named where none is a result.
@@ -137,7 +137,7 @@ def choose(
     return groups[0]
 
 
-def guess_tool(group: Group, files: Iterable[str], family: str, tabs: bool) -> str:
+def guess_tool(group: ResultGroup, files: Iterable[str], family: str, tabs: bool) -> str:
     """Return the id of the tool that most likely wrote the group; what is read does not depend on it.
 
     Args:
@@ -198,10 +198,10 @@ def _place(file: str, folder: str, stem: str, own: set[str]) -> tuple[str, Shape
     return folder, "flat", DiscoveredResult(file, stem, 1)
 
 
-def _join_runs(groups: list[Group]) -> list[Group]:
+def _join_runs(groups: list[ResultGroup]) -> list[ResultGroup]:
     """Join ``<param>_000``, ``<param>_001``, … into one group; numbers that do not count on are part of the names."""
-    families: dict[tuple[str, str], dict[int, Group]] = defaultdict(dict)
-    joined: list[Group] = []
+    families: dict[tuple[str, str], dict[int, ResultGroup]] = defaultdict(dict)
+    joined: list[ResultGroup] = []
     for group in groups:
         run, slash, below = group.label.rpartition("/")
         if below not in _BELOW_RUN:
@@ -217,11 +217,11 @@ def _join_runs(groups: list[Group]) -> list[Group]:
             joined += members.values()
             continue
         entries = [replace(entry, run=number) for number in numbers for entry in members[number].entries]
-        joined.append(Group(label + below, "flat", entries))
+        joined.append(ResultGroup(label + below, "flat", entries))
     return joined
 
 
-def _split_mats(folder: str, files: list[str], names: Names) -> list[Group]:
+def _split_mats(folder: str, files: list[str], names: Names) -> list[ResultGroup]:
     """Tell sequence from tracker in ``car1_s_ECO_HC``: the tracker's part is the one that most files share."""
     splits: dict[str, list[tuple[str, str]]] = {}
     for file in files:
@@ -238,4 +238,4 @@ def _split_mats(folder: str, files: list[str], names: Names) -> list[Group]:
             options = [(stem.removesuffix(f"_{tail}") if tail else stem, tail)]
         head, tail = max(options, key=lambda option: (shared[option[1]], len(option[0])))
         groups[tail].append(DiscoveredResult(file, head, 1))
-    return [Group("/".join(filter(None, (folder, tail))), "mat", entries) for tail, entries in groups.items()]
+    return [ResultGroup("/".join(filter(None, (folder, tail))), "mat", entries) for tail, entries in groups.items()]

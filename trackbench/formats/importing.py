@@ -115,9 +115,9 @@ def plan_import(
     return _Importer(files, group, names, dataset, how, written.read if written else None).plan(name, tool)
 
 
-def distinct(groups: list[discovery.Group], files: Files) -> list[discovery.Group]:
+def distinct(groups: list[discovery.ResultGroup], files: Files) -> list[discovery.ResultGroup]:
     """Return the groups without those that are a copy of one before, as an archive leaves that is unpacked twice."""
-    kept: list[discovery.Group] = []
+    kept: list[discovery.ResultGroup] = []
     for group in groups:
         alike = [other for other in kept if _outline(other) == _outline(group)]
         if not any(_same_files(other, group, files) for other in alike):
@@ -125,12 +125,12 @@ def distinct(groups: list[discovery.Group], files: Files) -> list[discovery.Grou
     return kept
 
 
-def _outline(group: discovery.Group) -> tuple[object, ...]:
+def _outline(group: discovery.ResultGroup) -> tuple[object, ...]:
     name = re.sub(r" \(\d+\)$| copy$", "", group.label.rpartition("/")[2])
     return name, group.shape, sorted((entry.written, entry.run) for entry in group.entries)
 
 
-def _same_files(one: discovery.Group, other: discovery.Group, files: Files) -> bool:
+def _same_files(one: discovery.ResultGroup, other: discovery.ResultGroup, files: Files) -> bool:
     def key(entry: discovery.DiscoveredResult) -> tuple[str, int]:
         return entry.written, entry.run
 
@@ -207,7 +207,7 @@ class _Importer:
     def __init__(
         self,
         files: Files,
-        group: discovery.Group,
+        group: discovery.ResultGroup,
         names: Names,
         dataset: Dataset,
         how: ImportOptions,

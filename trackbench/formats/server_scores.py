@@ -47,7 +47,7 @@ _DETAILS = frozenset({"seqwise", "sequences", "persequence"})
 _LEVELS = frozenset({"overall", "public", "private", "test", "result", "results", "scores", "metrics", "data", "split"})
 
 
-class Entry(NamedTuple):
+class ServerEntry(NamedTuple):
     """The scores of one tracker."""
 
     name: str
@@ -56,7 +56,7 @@ class Entry(NamedTuple):
     """Metric key -> fraction; frames per second for ``fps``."""
 
 
-def read_entries(path: Path, family: str) -> list[Entry]:
+def read_entries(path: Path, family: str) -> list[ServerEntry]:
     """Return the trackers whose scores a server's file holds.
 
     Args:
@@ -85,10 +85,10 @@ def read_entries(path: Path, family: str) -> list[Entry]:
     if not entries:
         names = ", ".join(metric(key).title for key in NAMES[family] if key != "fps")
         raise DataError(f"{path}: holds no score of {family} (looked for {names} in JSON, CSV or an HTML table)")
-    return [Entry(name, as_fractions(values, str(path))) for name, values in entries]
+    return [ServerEntry(name, as_fractions(values, str(path))) for name, values in entries]
 
 
-def choose_entry(entries: Sequence[Entry], only: str | None, path: Path) -> Entry:
+def choose_entry(entries: Sequence[ServerEntry], only: str | None, path: Path) -> ServerEntry:
     """Return the entry called ``only``, or the only one.
 
     Raises:

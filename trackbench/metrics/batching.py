@@ -25,7 +25,7 @@ class SequenceGroundTruth(NamedTuple):
     """(N,): the target is absent."""
 
 
-class Frames(NamedTuple):
+class StackedFrames(NamedTuple):
     """The F frames of S sequences, each sequence's after those of the one before it."""
 
     ground_truth: Floats
@@ -50,7 +50,7 @@ class Frames(NamedTuple):
 
 def stack(
     ground_truths: Sequence[SequenceGroundTruth], predictions: Sequence[Floats], convention: Convention
-) -> Frames:
+) -> StackedFrames:
     """Join the frames of all sequences by the convention's rules for lengths, bad predictions and first frames.
 
     Args:
@@ -78,7 +78,7 @@ def stack(
     absent = [
         np.zeros(n, bool) if t.absent is None else t.absent[:n] for t, n in zip(ground_truths, lengths, strict=True)
     ]
-    frames = Frames(
+    frames = StackedFrames(
         ground_truth=_columns(
             [ground_truth.boxes[:length] for ground_truth, length in zip(ground_truths, lengths, strict=True)]
         ),
@@ -129,7 +129,7 @@ def _columns(parts: Iterable[Floats]) -> Floats:
 
 
 def _replace_invalid(
-    frames: Frames, padding: list[NDArray[np.int64]], names: list[str], convention: Convention
+    frames: StackedFrames, padding: list[NDArray[np.int64]], names: list[str], convention: Convention
 ) -> None:
     """Replace bad predictions by the last good one before them, as the toolkits do before the first frame is set.
 

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from trackbench.metrics.batching import Frames, SequenceGroundTruth, any_nan, stack
+from trackbench.metrics.batching import SequenceGroundTruth, StackedFrames, any_nan, stack
 from trackbench.metrics.conventions import Convention
 from trackbench.metrics.curves import count_above, count_within
 
@@ -255,7 +255,7 @@ def _judge(
     )
 
 
-def _valid(frames: Frames, convention: Convention) -> Flags:
+def _valid(frames: StackedFrames, convention: Convention) -> Flags:
     """Return (F,): the frames that can be a success."""
     x, y, w, h = frames.ground_truth.T
     if convention.valid == "always":

@@ -35,7 +35,7 @@ class DeviceCalls:
     def __init__(self, execution: Execution, device: str) -> None:
         self.execution = execution
         self.device = device
-        self._graphs: dict[Any, Graph | None] = {}
+        self._graphs: dict[Any, RecordedGraph | None] = {}
         self._compiled: dict[Any, Callable[..., Any]] = {}
 
     @property
@@ -68,7 +68,7 @@ class DeviceCalls:
             return function(*arguments)
         graph = self._graphs[key]
         if graph is None:
-            graph = self._graphs[key] = Graph(function, leaves, structure, self.device)
+            graph = self._graphs[key] = RecordedGraph(function, leaves, structure, self.device)
         result: R = graph(leaves)
         return result
 
@@ -79,7 +79,7 @@ class DeviceCalls:
         return self._compiled[name]
 
 
-class Graph:
+class RecordedGraph:
     """One recorded call, with the memory of its inputs and outputs.
 
     Args:

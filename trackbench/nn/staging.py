@@ -18,7 +18,7 @@ def upload(array: NDArray[Any], device: str | torch.device) -> Tensor:
     return tensor.to(device)
 
 
-class Download:
+class HostCopy:
     """A copy to the host that has begun; :meth:`array` waits for it, and for nothing that comes later.
 
     Args:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from trackbench.referee import Verdict
-    from trackbench.reports.comparison import Comparison
+    from trackbench.reports.comparison import PaperComparison
     from trackbench.reports.style import Look, Style
 
 
@@ -108,7 +108,7 @@ class Report:
     """A report, and the files that it left."""
 
     datasets: list[DatasetReport]
-    paper: Comparison | None
+    paper: PaperComparison | None
     written: list[Path]
     verdicts: list[Verdict] = field(default_factory=list)
     """What other toolkits say of the runs, where they were asked."""
@@ -330,7 +330,7 @@ def _paper(
     options: ReportOptions,
     written: list[Path],
     say: Callable[[str], object],
-) -> Comparison:
+) -> PaperComparison:
     """Put a paper's table beside what is stored, and write it."""
     from trackbench.files import write_text
     from trackbench.reports import paper_tables

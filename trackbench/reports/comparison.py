@@ -15,7 +15,7 @@ from trackbench.datasets.catalogue import open_for_reports
 from trackbench.definitions import DATASETS
 from trackbench.errors import TrackbenchError, UsageError
 from trackbench.metrics.table import DELTA
-from trackbench.reports.paper_rules import Rows
+from trackbench.reports.paper_rules import PaperRows
 from trackbench.reports.papers import PaperValue, papers, read_tables
 from trackbench.reports.profiles import stored_profiles
 from trackbench.scoring import Score, score_runs
@@ -25,7 +25,7 @@ from trackbench.scoring.stored import Runs, datasets_with_runs
 README = "readme"
 
 
-class Cell(NamedTuple):
+class PaperCell(NamedTuple):
     """A number of a paper, and what one of our runs has there."""
 
     printed: PaperValue
@@ -48,14 +48,14 @@ class Cell(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Row:
+class PaperRow:
     """A row of a paper's table, as our runs have it."""
 
     tracker: str
     """As printed."""
     labels: tuple[str, ...]
     """The runs, which the rules of the row name together; none where no run is that tracker."""
-    cells: dict[tuple[str, str], Cell]
+    cells: dict[tuple[str, str], PaperCell]
     """(data set, metric) -> numbers."""
 
     @property
@@ -65,14 +65,14 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class PaperComparison:
     """A paper's table beside our numbers."""
 
     spec: str
     """``siamattn:1``."""
     columns: list[tuple[str, str]]
     """(data set, metric)."""
-    rows: list[Row]
+    rows: list[PaperRow]
     conventions: dict[str, str] = field(default_factory=dict)
     """Data set -> whose rules scored our numbers on it."""
 
@@ -100,7 +100,7 @@ class Comparison:
         ]
 
 
-def compare(spec: str, values: Sequence[PaperValue], scores: Mapping[str, Sequence[Score]]) -> Comparison:
+def compare(spec: str, values: Sequence[PaperValue], scores: Mapping[str, Sequence[Score]]) -> PaperComparison:
     """Put a table's numbers beside those of the runs.
 
     Args:
@@ -112,25 +112,27 @@ def compare(spec: str, values: Sequence[PaperValue], scores: Mapping[str, Sequen
         UsageError: the paper's rules are not as they should be.
     """
     columns = list(dict.fromkeys((value.dataset, value.metric) for value in values))
-    paper_rows = Rows(values[0].paper)
-    rows: list[Row] = []
+    paper_rows = PaperRows(values[0].paper)
+    rows: list[PaperRow] = []
     for tracker in dict.fromkeys(value.tracker for value in values):
         printed = [value for value in values if value.tracker == tracker]
         lines = _lines(printed, scores, paper_rows)
         for line in lines or [{}]:
             cells = {
-                (v.dataset, v.metric): Cell(v, _measured(line[v.dataset], v), line[v.dataset])
+                (v.dataset, v.metric): PaperCell(v, _measured(line[v.dataset], v), line[v.dataset])
                 if v.dataset in line
-                else Cell(v, None)
+                else PaperCell(v, None)
                 for v in printed
             }
             labels = dict.fromkeys(score.tracker for score in line.values())
-            rows.append(Row(tracker, tuple(labels), cells))
+            rows.append(PaperRow(tracker, tuple(labels), cells))
     used = {score.dataset: score.convention for row in rows for cell in row.cells.values() if (score := cell.score)}
-    return Comparison(spec, columns, rows, {dataset: name for dataset, name in used.items() if dataset})
+    return PaperComparison(spec, columns, rows, {dataset: name for dataset, name in used.items() if dataset})
 
 
-def _lines(printed: Sequence[PaperValue], scores: Mapping[str, Sequence[Score]], rows: Rows) -> list[dict[str, Score]]:
+def _lines(
+    printed: Sequence[PaperValue], scores: Mapping[str, Sequence[Score]], rows: PaperRows
+) -> list[dict[str, Score]]:
     """Return for one row of a table the lines of our numbers: data set -> the run that stands there.
 
     Runs that different rules name for different data sets share a line, as the paper's row does; several runs of one
@@ -185,7 +187,7 @@ def score_table(
     measured: set[str] = set()
     choices = [[tracker] for tracker in trackers] if trackers else [None]
     stored = datasets_with_runs(runs)
-    conventions = Rows(values[0].paper).conventions
+    conventions = PaperRows(values[0].paper).conventions
     for name in dict.fromkeys(value.dataset for value in values):
         if not name and (profiles := stored_profiles(runs, trackers)):
             scores[name] = profiles
@@ -220,7 +222,7 @@ def against_papers(scores: Sequence[Score]) -> tuple[list[Score], dict[str, str]
         The scores, and label -> the tables that the values are from, as in ``siamattn:1``.
     """
     changed, sources = [], {}
-    rows = {paper: Rows(paper) for paper in papers()}
+    rows = {paper: PaperRows(paper) for paper in papers()}
     for score in scores:
         values = [value for value in _own_first(score, rows) if value.dataset == score.dataset]
         printed: dict[str, PaperValue] = {}
@@ -234,7 +236,7 @@ def against_papers(scores: Sequence[Score]) -> tuple[list[Score], dict[str, str]
     return changed, sources
 
 
-def _own_first(score: Score, rows: Mapping[str, Rows]) -> list[PaperValue]:
+def _own_first(score: Score, rows: Mapping[str, PaperRows]) -> list[PaperValue]:
     """Return what the papers print of a run's tracker: its own paper, then rows of the same name, then all others."""
     label = score.tracker
     # A file that the user named is not the released one.

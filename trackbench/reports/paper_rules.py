@@ -133,7 +133,7 @@ def read_rules(paper: str) -> list[PaperRules]:
     return files
 
 
-class Rows:
+class PaperRows:
     """Which rows of a paper's tables stored runs stand in. Definitions are read once.
 
     Args:

@@ -19,7 +19,7 @@ from trackbench.definitions import DATASETS, DatasetDefinition
 from trackbench.engine.plan import Plan, make_plan
 from trackbench.errors import TrackbenchError
 from trackbench.quoting import listed
-from trackbench.reports.paper_rules import Rows, Rule
+from trackbench.reports.paper_rules import PaperRows, Rule
 from trackbench.reports.papers import PaperValue, paper_table
 from trackbench.results.store import stored_runs
 from trackbench.trackers.registry import TrackerSpec, find_tracker
@@ -79,7 +79,7 @@ def plan_table(
         DataError: a stored result does not fit its sequence, or was made on other data.
     """
     values = paper_table(spec)
-    paper_rows = Rows(values[0].paper)
+    paper_rows = PaperRows(values[0].paper)
     cells = {(value.tracker, value.dataset): value for value in values if value.dataset in DATASETS.names()}
     opened: dict[str, Dataset | TrackbenchError] = {}
     groups: dict[str, dict[Path, Plan]] = {}
@@ -128,11 +128,11 @@ def _open(name: str, root: Path | None) -> Dataset | TrackbenchError:
         return error
 
 
-def _trackers(rows: Rows, value: PaperValue) -> list[Rule]:
+def _trackers(rows: PaperRows, value: PaperValue) -> list[Rule]:
     return [rule for rule in rows.of(value) if rule.tracker is not None]
 
 
-def _complete(rows: Rows, value: PaperValue, runs: Path, dataset: Dataset) -> str | None:
+def _complete(rows: PaperRows, value: PaperValue, runs: Path, dataset: Dataset) -> str | None:
     """Return the label of a stored run that fills a cell already."""
     names = {sequence.name for sequence in dataset.sequences}
     for folder in stored_runs(runs, dataset.name):
@@ -147,7 +147,7 @@ def _complete(rows: Rows, value: PaperValue, runs: Path, dataset: Dataset) -> st
     return None
 
 
-def _choose(rows: Rows, value: PaperValue, record: DatasetDefinition, seed: int) -> TrackerSpec | str:
+def _choose(rows: PaperRows, value: PaperValue, record: DatasetDefinition, seed: int) -> TrackerSpec | str:
     """Return the first tracker of a cell's rules that can be run, or why none can be."""
     reasons = []
     for rule in _trackers(rows, value):
@@ -162,7 +162,7 @@ def _choose(rows: Rows, value: PaperValue, record: DatasetDefinition, seed: int)
     return reasons[0]
 
 
-def _options(rows: Rows, rule: Rule, record: DatasetDefinition) -> Mapping[str, Any]:
+def _options(rows: PaperRows, rule: Rule, record: DatasetDefinition) -> Mapping[str, Any]:
     """Return the options with which a rule's tracker is run: as the paper's official code wrote results, too."""
     written = rows.as_published if rule.as_published is None else rule.as_published
     spec = find_tracker(rule.name, record, rule.settings, random_weights=True)

@@ -11,14 +11,14 @@ from rich.text import Text
 from trackbench.definitions import DATASETS
 from trackbench.metrics.table import metric as known_metric
 from trackbench.reports import latex
-from trackbench.reports.comparison import Cell, Comparison
+from trackbench.reports.comparison import PaperCell, PaperComparison
 from trackbench.reports.tables import markdown as markdown_text
 
 #: What the three lines of a tracker are called.
 PAPER, DIFFERENCE = "paper", "Δ"
 
 
-def terminal(comparison: Comparison) -> RichTable:
+def terminal(comparison: PaperComparison) -> RichTable:
     """Return the table for a terminal: a line as printed, below it the run's and the difference."""
     table = RichTable("tracker", "", title=comparison.spec, caption=caption(comparison))
     for dataset, metric in comparison.columns:
@@ -29,12 +29,12 @@ def terminal(comparison: Comparison) -> RichTable:
     return table
 
 
-def csv(comparison: Comparison) -> str:
+def csv(comparison: PaperComparison) -> str:
     """Return a line a number."""
     return str(pd.DataFrame(comparison.document()).to_csv(index=False, lineterminator="\n"))
 
 
-def markdown(comparison: Comparison) -> str:
+def markdown(comparison: PaperComparison) -> str:
     """Return the table as Markdown."""
     heads = [f"{dataset} {_title(metric)}".strip() for dataset, metric in comparison.columns]
     lines = [f"| tracker | | {' | '.join(heads)} |", "| --- | --- |" + " ---: |" * len(heads)]
@@ -43,7 +43,7 @@ def markdown(comparison: Comparison) -> str:
     return "\n".join([*lines, "", f"{comparison.spec}. {markdown_text(caption(comparison))}", ""])
 
 
-def latex_table(comparison: Comparison) -> str:
+def latex_table(comparison: PaperComparison) -> str:
     """Return the table as LaTeX."""
     above = [
         latex.escaped(DATASETS.get(dataset).value.title) if dataset in DATASETS.names() else latex.escaped(dataset)
@@ -61,7 +61,7 @@ def latex_table(comparison: Comparison) -> str:
     return latex.table(heads, rows, text, comparison.spec, texts=2)
 
 
-def caption(comparison: Comparison) -> str:
+def caption(comparison: PaperComparison) -> str:
     """Return what the numbers are: whose rules scored ours, by which weights, on which machine, and what marks mean."""
     scores = {
         (score.dataset, score.tracker): score
@@ -96,7 +96,7 @@ def caption(comparison: Comparison) -> str:
 MARKS = {"server": "*: from the benchmark's server.", "typed": "**: typed in, as the benchmark's server gave it."}
 
 
-def _lines(comparison: Comparison) -> Iterator[tuple[str, str, list[str]]]:
+def _lines(comparison: PaperComparison) -> Iterator[tuple[str, str, list[str]]]:
     """Yield name, kind and numbers of each line; a tracker that was not measured has one line."""
     last = None
     for row in comparison.rows:
@@ -109,7 +109,7 @@ def _lines(comparison: Comparison) -> Iterator[tuple[str, str, list[str]]]:
             yield "", DIFFERENCE, [_number(cell, difference=True) for cell in cells]
 
 
-def _number(cell: Cell | None, *, difference: bool = False) -> str:
+def _number(cell: PaperCell | None, *, difference: bool = False) -> str:
     value = None if cell is None else cell.difference if difference else cell.measured
     if cell is None or value is None or value != value:
         return "-"

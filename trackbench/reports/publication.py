@@ -42,7 +42,7 @@ class HubDataset(_Entry):
     revision: str | None = None
 
 
-class Source(_Entry):
+class EvalSource(_Entry):
     """Where the numbers can be looked up."""
 
     url: str = Field(pattern=r"^https?://\S+$")
@@ -57,7 +57,7 @@ class EvalResult(_Entry):
     value: float
     date: str | None = None
     """ISO 8601."""
-    source: Source | None = None
+    source: EvalSource | None = None
     evaluation_framework: str | None = None
     notes: str | None = None
 
@@ -69,7 +69,7 @@ class EvalResult(_Entry):
         return value
 
 
-class Task(_Entry):
+class EvalTask(_Entry):
     """One task of a benchmark."""
 
     id: str = Field(pattern=f"^{_TASK}$")
@@ -83,7 +83,7 @@ class EvalTasks(_Entry):
     name: str
     description: str
     evaluation_framework: str = FRAMEWORK
-    tasks: tuple[Task, ...]
+    tasks: tuple[EvalTask, ...]
 
 
 def hub_ids(texts: Sequence[str]) -> dict[str, str]:
@@ -111,7 +111,7 @@ def published_metrics(scores: Sequence[Score]) -> list[Metric]:
     return [column for column in tables.used_columns(scores) if column.higher_is_better is not None]
 
 
-def eval_results(score: Score, hub: str, *, source: Source | None = None, revision: str | None = None) -> str:
+def eval_results(score: Score, hub: str, *, source: EvalSource | None = None, revision: str | None = None) -> str:
     """Return the ``.eval_results`` file of a run, an entry a metric.
 
     Args:
@@ -146,7 +146,7 @@ def eval_results(score: Score, hub: str, *, source: Source | None = None, revisi
 
 def eval_tasks(dataset: Dataset, scores: Sequence[Score]) -> str:
     """Return the ``eval.yaml`` with which the owner of a data set of the Hub makes it a benchmark."""
-    tasks = tuple(Task(id=column.key) for column in published_metrics(scores))
+    tasks = tuple(EvalTask(id=column.key) for column in published_metrics(scores))
     description = (
         f"{dataset.title}: single-object tracking on {dataset.of} sequences, protocol {scores[0].protocol}, "
         f"rules '{scores[0].convention}'."

@@ -23,7 +23,7 @@ _LEGEND = 0.22
 _NAME = 30
 
 
-class Cell(NamedTuple):
+class FigureFrame(NamedTuple):
     """One frame of the figure."""
 
     number: int
@@ -37,15 +37,15 @@ class Cell(NamedTuple):
     """A map over the image, uint8 (H, W, 4) RGBA; None where none was asked for."""
 
 
-class Row(NamedTuple):
+class FigureRow(NamedTuple):
     """The frames of one sequence."""
 
     sequence: str
-    cells: list[Cell]
+    cells: list[FigureFrame]
 
 
 def qualitative_figure(
-    rows: Sequence[Row],
+    rows: Sequence[FigureRow],
     trackers: Sequence[tuple[str, str]],
     *,
     width: float = Style().two_columns,
@@ -98,7 +98,7 @@ def qualitative_figure(
     return figure
 
 
-def _draw(axes: Axes, cell: Cell, colours: Sequence[str], thickness: float) -> None:
+def _draw(axes: Axes, cell: FigureFrame, colours: Sequence[str], thickness: float) -> None:
     height, width = cell.image.shape[:2]
     extent = (0, width, height, 0)
     axes.set_axis_off()

@@ -39,7 +39,7 @@ Run = Callable[[list[list[Plan]]], None]
 
 
 @dataclass(frozen=True)
-class Task:
+class SearchTask:
     """What is searched for."""
 
     tracker: TrackerChoice
@@ -73,7 +73,7 @@ class Task:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class FinishedTrial:
     """One finished trial."""
 
     number: int
@@ -87,7 +87,7 @@ class Outcome:
 class SearchResult:
     """The result of a search so far."""
 
-    trials: list[Outcome] = field(default_factory=list)
+    trials: list[FinishedTrial] = field(default_factory=list)
     """Finished trials, best first."""
     failed: dict[int, str] = field(default_factory=dict)
     """Trial -> why it has no value."""
@@ -96,13 +96,13 @@ class SearchResult:
 
 
 def search(
-    task: Task,
+    task: SearchTask,
     trials: int,
     runs: Path,
     carry_out: Run,
     *,
     restart: bool = False,
-    report: Callable[[Outcome, Outcome], object] = lambda *_: None,
+    report: Callable[[FinishedTrial, FinishedTrial], object] = lambda *_: None,
 ) -> SearchResult:
     """Run trials until a study has so many that are finished, and keep the best run.
 
@@ -159,7 +159,7 @@ def _optuna() -> Any:
     return optuna
 
 
-def _claim(task: Task, restart: bool) -> None:
+def _claim(task: SearchTask, restart: bool) -> None:
     """Make the folder this search's, or refuse.
 
     Raises:
@@ -177,7 +177,7 @@ def _claim(task: Task, restart: bool) -> None:
         raise UsageError(f"{task.folder}: holds another search ({'; '.join(changes[:3])}); --out DIR keeps both")
 
 
-def _open(task: Task, optuna: Any) -> OptunaStudy:
+def _open(task: SearchTask, optuna: Any) -> OptunaStudy:
     from optuna.storages import JournalStorage
     from optuna.storages.journal import JournalFileBackend
 
@@ -192,7 +192,7 @@ def _open(task: Task, optuna: Any) -> OptunaStudy:
     return study
 
 
-def _sampler(task: Task, optuna: Any) -> BaseSampler:
+def _sampler(task: SearchTask, optuna: Any) -> BaseSampler:
     seed = task.tracker.seed
     sampler: BaseSampler
     if task.sampler == "tpe":
@@ -202,7 +202,7 @@ def _sampler(task: Task, optuna: Any) -> BaseSampler:
     return sampler
 
 
-def _grid(task: Task, study: OptunaStudy) -> int | None:
+def _grid(task: SearchTask, study: OptunaStudy) -> int | None:
     """Let a grid's settings come next, those that have not been tried; returns how many there are in all."""
     if task.sampler != "grid":
         return None
@@ -233,7 +233,7 @@ def _settings(space: Space, trial: Trial) -> dict[str, Any]:
     return {**space.fixed, **{key: axis.suggest(trial, key) for key, axis in space.varied.items()}}
 
 
-def _value(task: Task, settings: Mapping[str, Any], carry_out: Run) -> tuple[float, str]:
+def _value(task: SearchTask, settings: Mapping[str, Any], carry_out: Run) -> tuple[float, str]:
     """Run a trial; returns its value and the label of its run."""
     runs = task.folder / "runs"
     choice = replace(task.tracker, options=settings)
@@ -252,17 +252,17 @@ def _value(task: Task, settings: Mapping[str, Any], carry_out: Run) -> tuple[flo
     return value, label
 
 
-def _outcomes(study: OptunaStudy, task: Task) -> list[Outcome]:
+def _outcomes(study: OptunaStudy, task: SearchTask) -> list[FinishedTrial]:
     """Return the finished trials, best first; of equal ones the first tried."""
     rows = [
-        Outcome(t.number, {**task.space.fixed, **t.params}, t.value, str(t.user_attrs.get("label")))
+        FinishedTrial(t.number, {**task.space.fixed, **t.params}, t.value, str(t.user_attrs.get("label")))
         for t in study.trials
         if t.value is not None
     ]
     return sorted(rows, key=lambda row: (-row.value if task.maximise else row.value, row.number))
 
 
-def _keep(task: Task, best: Outcome, trials: int, runs: Path) -> Path:
+def _keep(task: SearchTask, best: FinishedTrial, trials: int, runs: Path) -> Path:
     """Copy the best run into the folder of all runs, with a note of the search in both manifests."""
     protocol = task.protocol or task.dataset.protocol
     source = RunFolder(task.folder / "runs", RunKey(best.label, task.dataset.name, protocol))

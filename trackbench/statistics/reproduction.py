@@ -34,7 +34,7 @@ class Requirement:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class ResultComparison:
     """One result, stored and run anew."""
 
     name: str
@@ -52,7 +52,7 @@ class Reproduction:
     """What came of it."""
 
     requirements: list[Requirement] = field(default_factory=list)
-    comparisons: list[Comparison] = field(default_factory=list)
+    comparisons: list[ResultComparison] = field(default_factory=list)
     failed: dict[str, str] = field(default_factory=dict)
     """Sequence -> why it could not be run."""
 
@@ -160,7 +160,7 @@ def run_anew(
     return plan
 
 
-def compare_runs(stored: RunFolder, fresh: RunFolder, names: list[str]) -> list[Comparison]:
+def compare_runs(stored: RunFolder, fresh: RunFolder, names: list[str]) -> list[ResultComparison]:
     """Compare what both runs hold of the results ``names``, byte by byte, then by overlap.
 
     Raises:
@@ -174,11 +174,11 @@ def compare_runs(stored: RunFolder, fresh: RunFolder, names: list[str]) -> list[
                 continue
             files = [run.file(name, ".txt", repetition) for run in (stored, fresh)]
             if files[0].read_bytes() == files[1].read_bytes():
-                lines.append(Comparison(name, repetition, True, 1.0, None))
+                lines.append(ResultComparison(name, repetition, True, 1.0, None))
                 continue
             a, b = (run.boxes(name, repetition) for run in (stored, fresh))
             differs, _ = first_divergence(a, b)
-            lines.append(Comparison(name, repetition, False, _lowest(a, b), differs))
+            lines.append(ResultComparison(name, repetition, False, _lowest(a, b), differs))
     return lines
 
 

@@ -31,7 +31,7 @@ class NetworkMap(NamedTuple):
     """What the map covers of the frame, in pixels; each value one cell of it."""
 
 
-class Call(NamedTuple):
+class ModuleCall(NamedTuple):
     """One call of a module."""
 
     arguments: tuple[Any, ...]
@@ -43,7 +43,7 @@ class MapReader(NamedTuple):
     """How a map is read from a network."""
 
     module: nn.Module
-    read: Callable[[Call], Tensor]
+    read: Callable[[ModuleCall], Tensor]
     """Turns the last call of the module in a step into the map of each target, (B, h, w)."""
     share: float = 1.0
     """Side of what the map covers over that of the search region; their centres are the same."""
@@ -104,11 +104,11 @@ def attention_weights(queries: Tensor, keys: Tensor) -> Tensor:
 
 
 @contextmanager
-def _calls(modules: Sequence[nn.Module]) -> Iterator[dict[nn.Module, Call]]:
-    calls: dict[nn.Module, Call] = {}
+def _calls(modules: Sequence[nn.Module]) -> Iterator[dict[nn.Module, ModuleCall]]:
+    calls: dict[nn.Module, ModuleCall] = {}
 
     def keep(module: nn.Module, arguments: tuple[Any, ...], named: dict[str, Any], output: Any) -> None:
-        calls[module] = Call(arguments, named, output)
+        calls[module] = ModuleCall(arguments, named, output)
 
     def copied(module: nn.Module, arguments: tuple[Any, ...], named: dict[str, Any]) -> Any:
         # Layers that work in place would change what was given to them before it is read.

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from trackbench.checkpoints.key_map import KeyMap, Match, match, renamed, without_attribute
 from trackbench.checkpoints.reader import find_state, read_checkpoint
-from trackbench.checkpoints.unpickler import Inert, attributes
+from trackbench.checkpoints.unpickler import InertObject, attributes
 from trackbench.definitions import TRACKERS, ResolvedDefinition, TrackerDefinition
 from trackbench.errors import DataError, TrackbenchError
 from trackbench.quoting import NAME, listed, printable
@@ -57,7 +57,7 @@ def read_weights(
     if owners:
         raise DataError(f"{path}: is a checkpoint of {' or '.join(map(repr, owners))}, not of '{name}'")
     if len(matched.weights) - len(matched.misshapen) < _RELATED * len(state):
-        whole = f"is a whole module ({printable(document.path, NAME)}); " if isinstance(document, Inert) else ""
+        whole = f"is a whole module ({printable(document.path, NAME)}); " if isinstance(document, InertObject) else ""
         names = listed(state, _SHOWN)
         raise DataError(f"{path}: {whole}its {len(state)} tensors ({names}) belong to no tracker known here")
     hint = "; --rename FROM=TO calls parts of its names otherwise" if matched.missing and matched.unknown else ""
@@ -118,7 +118,7 @@ def _fits(state: dict[str, Tensor], name: str) -> bool:
 def _check_origin(path: Path, document: Any, resolved: ResolvedDefinition[TrackerDefinition]) -> None:
     """Warn where a file says of itself that it was trained for another tracker, whose network is the same."""
     settings = document.get("settings") if isinstance(document, Mapping) else None
-    said = attributes(settings).get("project_path") if isinstance(settings, Inert) else None
+    said = attributes(settings).get("project_path") if isinstance(settings, InertObject) else None
     configuration = resolved.value.weights.configuration if resolved.value.weights else ""
     if not configuration or not isinstance(said, str) or (last := said.rpartition("/")[2]) == configuration:
         return

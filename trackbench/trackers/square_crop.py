@@ -30,7 +30,7 @@ from torch import Tensor
 
 from trackbench.nn.crops.resample import resample_squares
 from trackbench.nn.crops.square import SquareCrops, described, next_boxes, square_around, square_crop, square_windows
-from trackbench.nn.staging import Download
+from trackbench.nn.staging import HostCopy
 from trackbench.regions import Box, region_to_box
 from trackbench.trackers.base import Frame, Prediction, Target
 from trackbench.trackers.networks import NetworkModel, inference
@@ -50,7 +50,7 @@ class SquareCropState:
 S = TypeVar("S", bound=SquareCropState)
 
 
-class View(NamedTuple):
+class SquareView(NamedTuple):
     """How a square is cut."""
 
     factor: float
@@ -76,14 +76,14 @@ class SquareCropTracker(NetworkModel[S]):
     """A network tracker on square crops; see the module's text."""
 
     @property
-    def template_view(self) -> View:
+    def template_view(self) -> SquareView:
         """Return how the template is cut; by default from the options ``template_factor`` and ``template_size``."""
-        return View(self.options.template_factor, self.options.template_size)
+        return SquareView(self.options.template_factor, self.options.template_size)
 
     @property
-    def search_view(self) -> View:
+    def search_view(self) -> SquareView:
         """Return how the search region is cut; by default from the options ``search_factor`` and ``search_size``."""
-        return View(self.options.search_factor, self.options.search_size)
+        return SquareView(self.options.search_factor, self.options.search_size)
 
     @abstractmethod
     def encode_template(
@@ -140,7 +140,7 @@ class SquareCropTracker(NetworkModel[S]):
         located = self.locate(self.normalise(crops.images), crops, states)
         columns = [located.boxes, *(column[:, None] for column in self._columns(located))]
         # The only read of a step: the host waits for the device once.
-        answers = Download(torch.cat([column.double() for column in columns], 1))
+        answers = HostCopy(torch.cat([column.double() for column in columns], 1))
         return lambda: self._finish(frames, states, boxes, crops, located, answers)
 
     @inference
@@ -151,7 +151,7 @@ class SquareCropTracker(NetworkModel[S]):
         boxes: NDArray[np.float64],
         crops: SquareCrops[Any],
         located: Located,
-        answers: Download,
+        answers: HostCopy,
     ) -> list[Prediction]:
         numbers = answers.array()
         boxes = next_boxes(numbers[:, :4].astype(np.float32), boxes, crops.factors, self.search_view.size, frames)
@@ -172,7 +172,7 @@ class SquareCropTracker(NetworkModel[S]):
         left, top, side = square_around(state.box.tolist(), self.search_view.factor)
         return Box(left, top, side, side)
 
-    def _crop(self, frames: list[Frame], boxes: NDArray[np.float64], view: View) -> SquareCrops[Any]:
+    def _crop(self, frames: list[Frame], boxes: NDArray[np.float64], view: SquareView) -> SquareCrops[Any]:
         """Return crops; those of a GPU are resampled there, to the same pixels, unless the windows are far larger."""
         with self.cropping():
             if self.device == "cpu":

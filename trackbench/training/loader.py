@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Sampler
 
-from trackbench.training.tasks.base import SampleSet, Task
+from trackbench.training.tasks.base import SampleSet, TrainingTask
 
 
 class Steps(Sampler[list[int]]):
@@ -36,7 +36,9 @@ class Steps(Sampler[list[int]]):
             yield list(range(start, start + share))
 
 
-def make_loader(task: Task, seed: int, steps: Steps, workers: int, pin: bool = False) -> Iterable[dict[str, Tensor]]:
+def make_loader(
+    task: TrainingTask, seed: int, steps: Steps, workers: int, pin: bool = False
+) -> Iterable[dict[str, Tensor]]:
     """Return the batches of the steps: dictionaries of stacked arrays.
 
     Args:

@@ -40,7 +40,7 @@ Evaluate = Callable[[dict[str, Tensor]], dict[str, float]]
 
 
 @dataclass
-class Settings:
+class TrainingSettings:
     """How a training runs; nothing here changes its numbers, the number of processes apart."""
 
     out: Path
@@ -58,7 +58,7 @@ class Settings:
 
 
 @dataclass
-class Progress:
+class TrainingProgress:
     """What a display is told after each step."""
 
     step: int
@@ -98,7 +98,7 @@ class Trainer:
     """
 
     def __init__(
-        self, session: Session, settings: Settings, report: Callable[[Progress], None] = lambda _: None
+        self, session: Session, settings: TrainingSettings, report: Callable[[TrainingProgress], None] = lambda _: None
     ) -> None:
         self.session, self.settings, self.report = session, settings, report
         recipe = self.recipe = session.recipe
@@ -230,7 +230,7 @@ class Trainer:
             row = {"step": self.step, "epoch": (self.step - 1) // self.recipe.steps_per_epoch + 1}
             rate = {"lr": float(self.optimiser.param_groups[-1]["lr"])}
             log.add(row | rate | means | {"samples_per_second": speed, "network_share": 1 - sums.waited / seconds})
-            self.report(Progress(self.step, self.steps, means["loss"], means["iou"], speed))
+            self.report(TrainingProgress(self.step, self.steps, means["loss"], means["iou"], speed))
 
     def weights(self) -> dict[str, Tensor]:
         """Return the weights under our names that are used: the averaged ones, where there is an average."""

@@ -98,7 +98,7 @@ class LossOptions(_Table):
     """Regions of each image for box and mask head (SiamAttn)."""
 
 
-class Group(_Table):
+class ParameterGroup(_Table):
     """Parameters with a learning rate of their own."""
 
     match: str
@@ -115,7 +115,7 @@ class OptimiserOptions(_Table):
     weight_decay: float = Field(1e-4, ge=0)
     momentum: float = Field(0.9, ge=0, lt=1)
     """Momentum of SGD."""
-    groups: tuple[Group, ...] = ()
+    groups: tuple[ParameterGroup, ...] = ()
     """The first that matches counts; all other parameters have the learning rate itself."""
     frozen: tuple[str, ...] = ()
     """Regular expressions of parameters that are never trained; batch norms among them stay in evaluation mode."""

@@ -18,7 +18,7 @@ from trackbench.trackers.networks import Networked
 from trackbench.trackers.settings import Settings, resolve_settings
 from trackbench.training.data.sets import OpenSet, open_sets
 from trackbench.training.recipe import Recipe
-from trackbench.training.tasks.base import Batch, Task
+from trackbench.training.tasks.base import Batch, TrainingTask
 from trackbench.training.tasks.kinds import task_class
 from trackbench.version import VERSION
 
@@ -33,7 +33,7 @@ class Session:
     settings: Settings
     model: type[Networked]
     sets: list[OpenSet]
-    task: Task
+    task: TrainingTask
 
     def build_network(self) -> nn.Module:
         """Return the network with the weights that training starts from.
@@ -97,7 +97,7 @@ class Objective(nn.Module):
         task: its training.
     """
 
-    def __init__(self, network: nn.Module, task: Task) -> None:
+    def __init__(self, network: nn.Module, task: TrainingTask) -> None:
         super().__init__()
         self.network, self.task = network, task
 

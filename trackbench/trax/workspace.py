@@ -25,7 +25,7 @@ WIRE_NAMES: dict[RegionKind, str] = {"box": "rectangle", "polygon": "polygon", "
 
 
 @dataclass(frozen=True)
-class Service:
+class TrackerCommand:
     """How the toolkit has to start our trackers."""
 
     folder: Path
@@ -63,7 +63,7 @@ def write_workspace(
     folder: Path,
     stack: str,
     trackers: Iterable[TrackerSpec],
-    service: Service,
+    service: TrackerCommand,
     *,
     sequences: Path | None = None,
     kind: RegionKind | None = None,

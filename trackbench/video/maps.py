@@ -15,7 +15,7 @@ from trackbench.trackers.maps import check_maps, step_with_maps
 from trackbench.trackers.registry import TrackerSpec
 
 
-class Seen(NamedTuple):
+class SeenMaps(NamedTuple):
     """What a tracker saw in one frame."""
 
     frame: Frame
@@ -34,7 +34,7 @@ def seen_in(
     maps: Sequence[str],
     device: str,
     progress: Callable[[int], None] = lambda _: None,
-) -> list[Seen]:
+) -> list[SeenMaps]:
     """Return what a tracker sees in frames of a sequence, which it follows from the first one on.
 
     Args:
@@ -64,6 +64,6 @@ def seen_in(
         else:
             (prediction,) = step_with_maps(model, [frame], states, maps)
             overlays = [Overlay(*prediction.extras[name]) for name in maps]
-            pictures[index] = Seen(frame, region_to_box(prediction.region), window, overlays)
+            pictures[index] = SeenMaps(frame, region_to_box(prediction.region), window, overlays)
         progress(index)
     return [pictures[index] for index in frames]

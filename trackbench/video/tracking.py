@@ -16,7 +16,7 @@ from trackbench.video.sources import Source
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class TrackedFrame:
     """What all trackers say about one frame."""
 
     index: int
@@ -48,7 +48,7 @@ class Tracking:
     failed: dict[str, str] = field(default_factory=dict)
     """Label -> why it stopped."""
 
-    def run(self, source: Source, last: int | None = None) -> Iterator[Seen]:
+    def run(self, source: Source, last: int | None = None) -> Iterator[TrackedFrame]:
         """Yield the frames of a source with what the trackers say, from the first to ``last`` (0-based).
 
         Raises:
@@ -74,7 +74,7 @@ class Tracking:
                     self.failed[label] = _reason(error)
                     predictions[label] = None
                 elapsed[label] = time.perf_counter() - before
-            yield Seen(frame.index, frame.seconds, frame.image, predictions, elapsed)
+            yield TrackedFrame(frame.index, frame.seconds, frame.image, predictions, elapsed)
             if len(self.failed) == len(self.models):
                 listed = "; ".join(f"{label}: {reason}" for label, reason in self.failed.items())
                 raise TrackerError(f"frame {frame.index + 1}: no tracker is left: {listed}")

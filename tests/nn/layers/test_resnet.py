@@ -11,7 +11,7 @@ from torch import nn
 from trackbench.nn.layers.corner_head import CornerHead
 from trackbench.nn.layers.folding import fold_batch_norms
 from trackbench.nn.layers.frozen_norm import FrozenBatchNorm2d
-from trackbench.nn.layers.resnet import ResNet, Stage
+from trackbench.nn.layers.resnet import ResNet, ResNetStage
 
 
 def randomise_norms(root: nn.Module) -> None:
@@ -52,10 +52,10 @@ def test_maps_of_all_stages() -> None:
 
 def test_dilated_stages_keep_stride_8() -> None:
     stages = (
-        Stage(),
-        Stage(stride=2, first_padding=0, shortcut=3),
-        Stage(dilation=2, shortcut=3),
-        Stage(dilation=4, first_dilation=2, shortcut=3),
+        ResNetStage(),
+        ResNetStage(stride=2, first_padding=0, shortcut=3),
+        ResNetStage(dilation=2, shortcut=3),
+        ResNetStage(dilation=4, first_dilation=2, shortcut=3),
     )
     network = ResNet(50, ("stem", "layer2", "layer4"), nn.BatchNorm2d, stages, stem_padding=0).eval()
     with torch.inference_mode():

@@ -19,7 +19,7 @@ _DEPTHS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 6, 3), 101: (3, 4, 23,
 
 
 @dataclass(frozen=True)
-class Stage:
+class ResNetStage:
     """How the blocks of one stage convolve."""
 
     stride: int = 1
@@ -34,7 +34,7 @@ class Stage:
     """Kernel of the projection shortcut: 1, or 3 with the stride, padding and dilation of the first block."""
 
 
-STANDARD = (Stage(), Stage(stride=2), Stage(stride=2), Stage(stride=2))
+STANDARD = (ResNetStage(), ResNetStage(stride=2), ResNetStage(stride=2), ResNetStage(stride=2))
 """The stages of an ordinary ResNet; its output has stride 32."""
 
 
@@ -56,7 +56,7 @@ class ResNet(nn.Module):
         depth: int = 50,
         outputs: tuple[str, ...] = ("layer3",),
         norm: Norm = FrozenBatchNorm2d,
-        stages: tuple[Stage, ...] = STANDARD,
+        stages: tuple[ResNetStage, ...] = STANDARD,
         stem_padding: int = 3,
         width: int = 64,
     ) -> None:
@@ -70,7 +70,7 @@ class ResNet(nn.Module):
         channels = width
         self._names = tuple(f"layer{number}" for number in range(1, max(map(_number, outputs)) + 1))
         for name, count, stage in zip(self._names, _DEPTHS[depth], stages, strict=False):
-            rest = Stage(dilation=stage.dilation, first_dilation=stage.dilation)
+            rest = ResNetStage(dilation=stage.dilation, first_dilation=stage.dilation)
             blocks: list[nn.Module] = []
             for index in range(count):
                 blocks.append(block(channels, width, stage if index == 0 else rest, norm))
@@ -96,7 +96,7 @@ def _number(name: str) -> int:
     return 0 if name == "stem" else int(name.removeprefix("layer"))
 
 
-def _middle(channels: int, width: int, stage: Stage) -> nn.Conv2d:
+def _middle(channels: int, width: int, stage: ResNetStage) -> nn.Conv2d:
     """Return the 3x3 convolution that has the block's stride and dilation."""
     padding = stage.first_dilation if stage.first_padding is None else stage.first_padding
     return nn.Conv2d(
@@ -104,7 +104,7 @@ def _middle(channels: int, width: int, stage: Stage) -> nn.Conv2d:
     )
 
 
-def _projection(channels: int, out: int, stage: Stage, norm: Norm) -> nn.Sequential:
+def _projection(channels: int, out: int, stage: ResNetStage, norm: Norm) -> nn.Sequential:
     if stage.shortcut == 1:
         return nn.Sequential(nn.Conv2d(channels, out, 1, stride=stage.stride, bias=False), norm(out))
     return nn.Sequential(_middle(channels, out, stage), norm(out))
@@ -113,7 +113,7 @@ def _projection(channels: int, out: int, stage: Stage, norm: Norm) -> nn.Sequent
 class _BasicBlock(nn.Module):
     expansion = 1
 
-    def __init__(self, channels: int, width: int, stage: Stage, norm: Norm) -> None:
+    def __init__(self, channels: int, width: int, stage: ResNetStage, norm: Norm) -> None:
         super().__init__()
         self.conv1 = _middle(channels, width, stage)
         self.bn1 = norm(width)
@@ -134,7 +134,7 @@ class _BasicBlock(nn.Module):
 class _Bottleneck(nn.Module):
     expansion = 4
 
-    def __init__(self, channels: int, width: int, stage: Stage, norm: Norm) -> None:
+    def __init__(self, channels: int, width: int, stage: ResNetStage, norm: Norm) -> None:
         super().__init__()
         out = width * self.expansion
         self.conv1 = nn.Conv2d(channels, width, 1, bias=False)

@@ -272,7 +272,7 @@ IMAGENET_KEYS = KeyMap(
 """How the ImageNet weights that the authors published, below the key ``model``, become those of :class:`Swin`."""
 
 
-class Stage(nn.Module):
+class SwinStage(nn.Module):
     """Blocks at one resolution, every other one shifted, and the merging that leads to the next stage."""
 
     def __init__(self, width: int, heads: int, window: int, rates: Sequence[float], merge: bool) -> None:
@@ -326,7 +326,7 @@ class Swin(nn.Module):
         rates = iter(np.linspace(0, drop_path, sum(size.depths)).tolist())
         last = len(size.depths) - 1
         self.stages = nn.ModuleList(
-            Stage(size.width * 2**i, heads, size.window, list(islice(rates, depth)), merge=i < last)
+            SwinStage(size.width * 2**i, heads, size.window, list(islice(rates, depth)), merge=i < last)
             for i, (heads, depth) in enumerate(zip(size.heads, size.depths, strict=True))
         )
         for i in self.outputs:
@@ -345,7 +345,7 @@ class Swin(nn.Module):
         """
         last = self.outputs[-1]
         self.stages = self.stages[: last + 1]
-        cast(Stage, self.stages[last]).downsample = None
+        cast(SwinStage, self.stages[last]).downsample = None
         for module in self.modules():
             if isinstance(module, WindowAttention):
                 module.keep_biases()
@@ -368,5 +368,5 @@ class Swin(nn.Module):
                 normed = self.get_submodule(f"norm{i}")(x)
                 maps.append(normed.view(len(x), *size, -1).permute(0, 3, 1, 2))
             if i < self.outputs[-1]:
-                x, size = cast(Stage, stage).downsample(x, size)  # type: ignore[misc]
+                x, size = cast(SwinStage, stage).downsample(x, size)  # type: ignore[misc]
         return maps

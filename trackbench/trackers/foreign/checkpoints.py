@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from trackbench.checkpoints.reader import read_checkpoint
-from trackbench.checkpoints.unpickler import Inert
+from trackbench.checkpoints.unpickler import InertObject
 from trackbench.errors import DataError, TrackerError
 
 
@@ -25,7 +25,7 @@ def harmless_copy(path: Path, folder: Path) -> Path:
         raise TrackerError(f"{error}; --trust-checkpoint lets the tracker load it all the same") from None
     if not _holds_objects(document):
         return path
-    if isinstance(document, Inert):
+    if isinstance(document, InertObject):
         raise TrackerError(
             f"{path}: is a {document.path or 'whole object'}, not a dictionary of weights: loading it runs its code; "
             "--trust-checkpoint allows that"
@@ -38,7 +38,7 @@ def harmless_copy(path: Path, folder: Path) -> Path:
 
 
 def _holds_objects(value: Any) -> bool:
-    if isinstance(value, Inert) or (isinstance(value, type) and issubclass(value, Inert)):
+    if isinstance(value, InertObject) or (isinstance(value, type) and issubclass(value, InertObject)):
         return True
     if isinstance(value, dict):
         return any(_holds_objects(item) for pair in value.items() for item in pair)
@@ -46,7 +46,7 @@ def _holds_objects(value: Any) -> bool:
 
 
 def _without_objects(value: Any) -> Any:
-    if isinstance(value, Inert) or (isinstance(value, type) and issubclass(value, Inert)):
+    if isinstance(value, InertObject) or (isinstance(value, type) and issubclass(value, InertObject)):
         return None
     if isinstance(value, dict):
         return type(value)((k, _without_objects(v)) for k, v in value.items() if not _holds_objects(k))

@@ -25,7 +25,7 @@ STRIDE = 16
 
 
 @dataclass(frozen=True)
-class View:
+class CropView:
     """How one frame of a sample is cut."""
 
     factor: float
@@ -81,7 +81,7 @@ class Crop:
         return self.rows[:, None] | self.columns[None]
 
 
-def jittered(box: Floats, view: View, normal: Floats, uniform: Floats) -> Floats:
+def jittered(box: Floats, view: CropView, normal: Floats, uniform: Floats) -> Floats:
     """Return a box resized and moved at random, float32 (4,).
 
     ``w' = w exp(s n1)``, ``h' = h exp(s n2)``; the centre moves by ``c sqrt(w' h') (u - 1/2)`` in x and y.
@@ -110,7 +110,7 @@ def crop_label(box: Floats, extract: Floats, factor: float, size: int) -> Floats
     return np.asarray(np.concatenate([placed - half * sides, sides]) / np.float32(size), np.float32)
 
 
-def cut(frame: Frame, box: Floats, extract: Floats, view: View) -> Crop | None:
+def cut(frame: Frame, box: Floats, extract: Floats, view: CropView) -> Crop | None:
     """Cut a crop around ``extract``, or return None where it has no side or sees nothing of the frame."""
     if not np.ceil(np.sqrt(extract[2] * extract[3]) * np.float32(view.factor)) >= 1:
         return None
@@ -140,7 +140,7 @@ def flipped(crop: Crop) -> Crop:
 def make_crops(
     frames: Sequence[Frame],
     boxes: Floats,
-    views: Sequence[View],
+    views: Sequence[CropView],
     order: Sequence[Sequence[int]],
     augmentation: Augmentation,
     draws: Draws,

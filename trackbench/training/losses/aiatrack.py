@@ -20,7 +20,7 @@ LEAST_IOU = 0.1
 """IoU above which a proposal is accepted."""
 
 
-class Proposals(NamedTuple):
+class BoxProposals(NamedTuple):
     """Boxes around a target for the IoU head."""
 
     boxes: Floats
@@ -31,7 +31,7 @@ class Proposals(NamedTuple):
     """(N,), how often each was drawn."""
 
 
-def make_proposals(box: Floats, choice: NDArray[np.int64], normal: Floats) -> Proposals:
+def make_proposals(box: Floats, choice: NDArray[np.int64], normal: Floats) -> BoxProposals:
     """Return noisy boxes around a target and how well they fit it.
 
     Centre and size each get noise of ``sigma sqrt(w h)``; a proposal with an IoU of 0.1 or less is drawn again with
@@ -57,7 +57,7 @@ def make_proposals(box: Floats, choice: NDArray[np.int64], normal: Floats) -> Pr
                 break
             scale = scale * np.float32(0.9)
         boxes[index], targets[index], tries[index] = proposal, 2 * iou - 1, attempt + 1
-    return Proposals(boxes, targets, tries)
+    return BoxProposals(boxes, targets, tries)
 
 
 def _iou(box: Floats, other: Floats) -> np.float32:

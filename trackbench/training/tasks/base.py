@@ -35,7 +35,7 @@ class Losses:
     """Mean IoU of the predicted boxes, for the log; without gradient."""
 
 
-class Task(ABC):
+class TrainingTask(ABC):
     """The training of one tracker.
 
     Args:
@@ -94,7 +94,7 @@ class SampleSet(Dataset[Arrays]):
         seed: of the recipe.
     """
 
-    def __init__(self, task: Task, seed: int) -> None:
+    def __init__(self, task: TrainingTask, seed: int) -> None:
         self.task, self.seed = task, seed
 
     def __getitem__(self, index: int) -> Arrays:

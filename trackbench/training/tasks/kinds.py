@@ -9,12 +9,12 @@ from trackbench.trackers.zoo.sbt.tracker import SBT
 from trackbench.trackers.zoo.siamattn.tracker import SiamAttnTracker
 from trackbench.trackers.zoo.simtrack.tracker import SimTrackTracker
 from trackbench.trackers.zoo.sparsett.tracker import SparseTT
-from trackbench.training.tasks.base import Task
+from trackbench.training.tasks.base import TrainingTask
 from trackbench.training.tasks.siamattn import SiamAttnTask
 from trackbench.training.tasks.sparsett import SparseTTTask
 from trackbench.training.tasks.stark import AiATrackTask, SBTTask, SimTrackTask
 
-TASKS: tuple[tuple[type[Networked], type[Task]], ...] = (
+TASKS: tuple[tuple[type[Networked], type[TrainingTask]], ...] = (
     (SimTrackTracker, SimTrackTask),
     (SBT, SBTTask),
     (AiATrack, AiATrackTask),
@@ -23,7 +23,7 @@ TASKS: tuple[tuple[type[Networked], type[Task]], ...] = (
 )
 
 
-def task_class(model: type[object], tracker: str) -> type[Task]:
+def task_class(model: type[object], tracker: str) -> type[TrainingTask]:
     """Return the training of a tracker's class.
 
     Raises:

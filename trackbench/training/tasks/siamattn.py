@@ -29,13 +29,13 @@ from trackbench.training.losses.siamattn_targets import (
 )
 from trackbench.training.recipe import Recipe
 from trackbench.training.sampling import Shot
-from trackbench.training.tasks.base import Arrays, Batch, Losses, Task, read_shots
+from trackbench.training.tasks.base import Arrays, Batch, Losses, TrainingTask, read_shots
 
 WINDOW = 511
 """Side in pixels of the image around the target that both branches are cut from."""
 
 
-class SiamAttnTask(Task):
+class SiamAttnTask(TrainingTask):
     """Loss of class scores, anchors, refined boxes and masks."""
 
     TERMS = ("cls", "loc", "box", "mask")

@@ -14,12 +14,12 @@ from trackbench.training.crops.sparsett import make_pair
 from trackbench.training.data.sets import OpenSet
 from trackbench.training.losses.sparsett import cell_labels, focal_loss, iou_loss
 from trackbench.training.recipe import Recipe
-from trackbench.training.tasks.base import Arrays, Batch, Losses, Task, read_shots
+from trackbench.training.tasks.base import Arrays, Batch, Losses, TrainingTask, read_shots
 
 STRIDE = 16
 
 
-class SparseTTTask(Task):
+class SparseTTTask(TrainingTask):
     """Loss ``1.4 focal + 0.6 IoU`` of the fully connected head and ``0.5 focal + 2 IoU`` of the convolutional one."""
 
     TERMS = ("focal_fc", "iou_fc", "focal_conv", "iou_conv")

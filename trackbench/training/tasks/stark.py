@@ -13,34 +13,34 @@ from trackbench.nn.layers.corner_head import centre_form
 from trackbench.trackers.zoo.aiatrack.network import STRIDE, AiATrackNetwork
 from trackbench.trackers.zoo.sbt.network import SBTNetwork
 from trackbench.training.crops.distractors import paste_distractor
-from trackbench.training.crops.square import Augmentation, Crop, View, make_crops
+from trackbench.training.crops.square import Augmentation, Crop, CropView, make_crops
 from trackbench.training.draws import RandomDraws
 from trackbench.training.losses.aiatrack import SIGMAS, TRIES, make_proposals, target_region
 from trackbench.training.losses.corner import corner_loss
 from trackbench.training.losses.sbt import token_labels, token_loss
 from trackbench.training.sampling import Shot
-from trackbench.training.tasks.base import Arrays, Batch, Losses, Task, crop_arrays, normalised, read_shots
+from trackbench.training.tasks.base import Arrays, Batch, Losses, TrainingTask, crop_arrays, normalised, read_shots
 
 PROPOSALS = 16
 SMALL = 0.2
 """Share of the jitter that a sample with small jitter has."""
 
 
-class StarkTask(Task):
+class StarkTask(TrainingTask):
     """Samples of the STARK family."""
 
-    def views(self, search: View) -> list[View]:
+    def views(self, search: CropView) -> list[CropView]:
         """Return how template and search image are cut, the search image as ``search``."""
         options = self.options
-        return [View(options.template_factor, options.template_size), search]
+        return [CropView(options.template_factor, options.template_size), search]
 
-    def search_view(self, random: np.random.Generator) -> View:
+    def search_view(self, random: np.random.Generator) -> CropView:
         """Return how the search image is cut."""
         crops, options = self.recipe.crops, self.options
         small = self.recipe.data.small_jitter
         strength = SMALL if small and random.random() < small else 1.0
         size = self.search_size()
-        return View(options.search_factor, size, strength * crops.scale_jitter, strength * crops.centre_jitter)
+        return CropView(options.search_factor, size, strength * crops.scale_jitter, strength * crops.centre_jitter)
 
     def search_size(self) -> int:
         """Return the side of the search image in pixels."""
@@ -115,9 +115,9 @@ class AiATrackTask(StarkTask):
         """See :class:`StarkTask`."""
         return int(self.options.network.search_size)
 
-    def views(self, search: View) -> list[View]:
+    def views(self, search: CropView) -> list[CropView]:
         """Return how initial reference, short-term reference and search image are cut."""
-        return [View(search.factor, search.size), search, search]
+        return [CropView(search.factor, search.size), search, search]
 
     def try_sample(self, random: np.random.Generator) -> Arrays | None:
         """See :class:`Task`: two references with their regions, a search image with proposals."""

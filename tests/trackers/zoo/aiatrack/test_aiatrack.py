@@ -23,7 +23,7 @@ from trackbench.nn.layers.corner_head import Corners
 from trackbench.regions import Box, Polygon
 from trackbench.trackers.base import Target, Tracker
 from trackbench.trackers.settings import resolve_settings
-from trackbench.trackers.zoo.aiatrack.memory import Entry, Memory, split_counts
+from trackbench.trackers.zoo.aiatrack.memory import Memory, MemoryFrame, split_counts
 from trackbench.trackers.zoo.aiatrack.tracker import AiATrack, AiATrackOptions
 
 GOLDEN = Path(__file__).parents[3] / "golden" / "aiatrack" / "small.json"
@@ -225,11 +225,11 @@ def test_region_of_a_frame_is_not_clipped_to_it(large: AiATrack, monkeypatch: py
     assert cells_of(seen[0]) == (span(4, 9), span(8, 11))
 
 
-def entry(frame: int) -> Entry:
-    return Entry(frame, torch.empty(0), torch.empty(0))
+def entry(frame: int) -> MemoryFrame:
+    return MemoryFrame(frame, torch.empty(0), torch.empty(0))
 
 
-def frames_of(sampled: list[tuple[Entry, int]]) -> list[tuple[int, int]]:
+def frames_of(sampled: list[tuple[MemoryFrame, int]]) -> list[tuple[int, int]]:
     return [(kept.frame, count) for kept, count in sampled]
 
 

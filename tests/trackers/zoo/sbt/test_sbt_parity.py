@@ -21,7 +21,7 @@ from trackbench.nn.crops.square import square_crop, to_frame
 from trackbench.nn.layers.pyramid import TokenMap
 from trackbench.regions import Box
 from trackbench.trackers.base import Target
-from trackbench.trackers.zoo.sbt.tracker import SBT, Responses, SBTState
+from trackbench.trackers.zoo.sbt.tracker import SBT, SBTState, TokenResponses
 
 ARRAYS = {"types"}
 """Recorded things that are no numbers."""
@@ -169,7 +169,7 @@ def test_boxes_and_scores_of_every_frame(run: Run, forced: bool, monkeypatch: py
     prefix = "forced_" if forced else ""
     recorded = {name.removeprefix(prefix): run.recorded[name] for name in run.recorded if name.startswith(prefix)}
     state = run.start()
-    answers: list[Responses] = []
+    answers: list[TokenResponses] = []
     respond = run.model._respond
     monkeypatch.setattr(run.model, "_respond", lambda *pair: noted(answers, respond(*pair)))
     np.testing.assert_array_equal(recorded["boxes"][0], run.ground_truth[0])

@@ -20,7 +20,7 @@ from trackbench.nn.crops.square import square_crop
 from trackbench.regions import Box
 from trackbench.trackers.base import Target
 from trackbench.trackers.settings import resolve_settings
-from trackbench.trackers.zoo.simtrack.network import Located, SimTrack
+from trackbench.trackers.zoo.simtrack.network import SearchOutput, SimTrack
 from trackbench.trackers.zoo.simtrack.options import SimTrackOptions
 from trackbench.trackers.zoo.simtrack.position import cell_inputs
 from trackbench.trackers.zoo.simtrack.tracker import SimTrackTracker, exemplar_boxes
@@ -229,10 +229,10 @@ class Tracked(NamedTuple):
 
 def track(subject: Subject, forced: bool) -> Tracked:
     tracker, frames, ground_truth = subject.tracker, subject.frames, subject.boxes
-    found: list[Located] = []
+    found: list[SearchOutput] = []
     locate = tracker.network.locate
 
-    def keep(search: Tensor, memory: Memory) -> Located:
+    def keep(search: Tensor, memory: Memory) -> SearchOutput:
         found.append(locate(search, memory))
         return found[-1]
 

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from trackbench.trackers.maps import Call, MapReader, as_square
+from trackbench.trackers.maps import MapReader, ModuleCall, as_square
 from trackbench.trackers.zoo.aiatrack.attention import Attention
 from trackbench.trackers.zoo.aiatrack.network import LONG, SHORT, AiATrackNetwork
 
@@ -45,7 +45,7 @@ def _reader(attention: Attention, factor: float, refined: bool) -> MapReader:
     return MapReader(attention, lambda call: target_correlations(attention, call, factor, refined))
 
 
-def target_correlations(attention: Attention, call: Call, factor: float, refined: bool) -> Tensor:
+def target_correlations(attention: Attention, call: ModuleCall, factor: float, refined: bool) -> Tensor:
     """Return the correlations of queries with the keys in the middle of the last reference, (B, cells, cells).
 
     Args:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from torch import Tensor
 
 
-class Entry(NamedTuple):
+class MemoryFrame(NamedTuple):
     """A frame that is kept, on the model's device."""
 
     frame: int
@@ -28,15 +28,15 @@ class Memory:
     """Frames that are kept at most, the initial one counted."""
     ensemble: int
     """Number of short-term references."""
-    entries: list[Entry] = field(default_factory=list)
+    entries: list[MemoryFrame] = field(default_factory=list)
 
-    def admit(self, entry: Entry) -> None:
+    def admit(self, entry: MemoryFrame) -> None:
         """Keep a frame; where there is no room, the oldest after the initial frame goes."""
         if len(self.entries) == self.capacity:
             del self.entries[1]
         self.entries.append(entry)
 
-    def sample(self) -> list[tuple[Entry, int]]:
+    def sample(self) -> list[tuple[MemoryFrame, int]]:
         """Return the short-term references and how many times each is meant, the newest frame last.
 
         Reference k of R is entry ``floor((n - 1) k / R)`` of n: spread over the memory, up to the newest. While there
@@ -47,12 +47,12 @@ class Memory:
         return [(self.entries[index], count) for index, count in sorted(counts.items())]
 
 
-def split_counts(sampled: list[tuple[Entry, int]], length: int) -> list[tuple[Entry, int]]:
+def split_counts(sampled: list[tuple[MemoryFrame, int]], length: int) -> list[tuple[MemoryFrame, int]]:
     """Return the same references as a list of ``length`` items, repeating those that are meant more than once.
 
     Items of a batch need lists of one length; ``length`` is at least ``len(sampled)`` and at most the sum of counts.
     """
-    items: list[tuple[Entry, int]] = []
+    items: list[tuple[MemoryFrame, int]] = []
     missing = length - len(sampled)
     for entry, count in sampled:
         repeats = min(count - 1, missing)

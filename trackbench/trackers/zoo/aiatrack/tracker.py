@@ -21,11 +21,11 @@ from trackbench.nn.staging import upload
 from trackbench.trackers.base import Options, Target
 from trackbench.trackers.maps import MapReader
 from trackbench.trackers.networks import NetworkOptions
-from trackbench.trackers.square_crop import Located, SquareCropState, SquareCropTracker, View
+from trackbench.trackers.square_crop import Located, SquareCropState, SquareCropTracker, SquareView
 from trackbench.trackers.starting import resnet_keys, start_backbone
 from trackbench.trackers.zoo.aiatrack.checkpoint import KEY_MAP
 from trackbench.trackers.zoo.aiatrack.maps import aiatrack_maps
-from trackbench.trackers.zoo.aiatrack.memory import Entry, Memory, split_counts
+from trackbench.trackers.zoo.aiatrack.memory import Memory, MemoryFrame, split_counts
 from trackbench.trackers.zoo.aiatrack.network import LONG, SHORT, STRIDE, AiATrackNetwork, Architecture, Encoded
 from trackbench.trackers.zoo.aiatrack.transformer import References
 
@@ -56,7 +56,7 @@ class AiATrackState(SquareCropState):
 
     frame: int
     """Index of the last frame that was seen; the first is 0."""
-    initial: Entry
+    initial: MemoryFrame
     """The initial frame as the reference of the long-term branch."""
     memory: Memory
     """The frames of the short-term branch; of the only branch where the branches are not split."""
@@ -90,14 +90,14 @@ class AiATrack(SquareCropTracker[AiATrackState]):
         return network
 
     @property
-    def template_view(self) -> View:
+    def template_view(self) -> SquareView:
         """Return how the template is cut: as the search region."""
         return self.search_view
 
     @property
-    def search_view(self) -> View:
+    def search_view(self) -> SquareView:
         """Return how the search region is cut."""
-        return View(self.options.search_factor, self.options.network.search_size)
+        return SquareView(self.options.search_factor, self.options.network.search_size)
 
     def encode_template(
         self, images: Tensor, crops: SquareCrops[Any], boxes: NDArray[np.float64], targets: list[Target]
@@ -113,7 +113,7 @@ class AiATrack(SquareCropTracker[AiATrackState]):
         states = []
         for i, box in enumerate(boxes):
             positions = encoded.positions[i].clone()
-            initial, entry = (Entry(0, part[i].clone(), positions) for part in (first, (others or [first])[0]))
+            initial, entry = (MemoryFrame(0, part[i].clone(), positions) for part in (first, (others or [first])[0]))
             memory = Memory(self.options.cache_size, self.options.ensemble, [entry])
             states.append(AiATrackState(box, 0, initial, memory))
         return states
@@ -150,7 +150,7 @@ class AiATrack(SquareCropTracker[AiATrackState]):
         projected = self.network.refer(self.network.branches[-1], memory, regions)
         for index, keys_values in zip(sure, projected, strict=True):
             state = states[index]
-            state.memory.admit(Entry(state.frame, keys_values.clone(), encoded.positions[index].clone()))
+            state.memory.admit(MemoryFrame(state.frame, keys_values.clone(), encoded.positions[index].clone()))
 
     def maps(self) -> Mapping[str, MapReader]:
         """Return the maps that AiATrack offers."""
@@ -194,13 +194,13 @@ class AiATrack(SquareCropTracker[AiATrackState]):
 class Sampled(NamedTuple):
     """The references that one branch looks at in a batch: as many for each target."""
 
-    entries: list[list[Entry]]
+    entries: list[list[MemoryFrame]]
     """(B)(R)."""
     log_counts: NDArray[np.float32] | None
     """(B, R): logarithm of how often each is meant; None where all of a target are meant equally often."""
 
     @classmethod
-    def of(cls, items: list[list[tuple[Entry, int]]]) -> Sampled:
+    def of(cls, items: list[list[tuple[MemoryFrame, int]]]) -> Sampled:
         """Return the references of targets, with as few repetitions as lists of one length allow."""
         length = max(map(len, items))
         items = [split_counts(item, length) for item in items]

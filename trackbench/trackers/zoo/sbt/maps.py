@@ -7,7 +7,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from trackbench.nn.layers.pyramid import SpatialReductionAttention
-from trackbench.trackers.maps import Call, MapReader, as_square, attention_weights, numbered
+from trackbench.trackers.maps import MapReader, ModuleCall, as_square, attention_weights, numbered
 from trackbench.trackers.zoo.sbt.backbone import SBTBackbone
 from trackbench.trackers.zoo.sbt.network import SBTNetwork
 
@@ -25,7 +25,7 @@ def sbt_maps(network: SBTNetwork, window: Tensor, share: float) -> dict[str, Map
         share: weight of the probability in the blend.
     """
 
-    def confidence(call: Call) -> Tensor:
+    def confidence(call: ModuleCall) -> Tensor:
         return as_square(call.output.logits.float().softmax(2)[..., 0])
 
     maps = {
@@ -48,7 +48,7 @@ def crossed_blocks(backbone: SBTBackbone) -> list[nn.Module]:
     return [block for block in blocks if isinstance(block.attn, SpatialReductionAttention)]
 
 
-def template_attention(block: Any, call: Call) -> Tensor:
+def template_attention(block: Any, call: ModuleCall) -> Tensor:
     """Return the attention of the template's tokens to the search image's keys in an EoC-CA block, (B, h, w)."""
     search, template = call.arguments[0]
     search, template = (each.replaced(block.norm1(each.tokens)) for each in (search, template))

@@ -37,7 +37,7 @@ class SBTState(SquareCropState):
     """What of its template no search image changes; a batch of one, on the model's device."""
 
 
-class Responses(NamedTuple):
+class TokenResponses(NamedTuple):
     """What the network says about the tokens of N search windows."""
 
     boxes: Tensor
@@ -111,13 +111,13 @@ class SBT(SquareCropTracker[SBTState]):
         """Return the maps that SBT offers."""
         return sbt_maps(self.network, self._window, 1 - self.options.window_weight)
 
-    def respond(self, images: Tensor, states: list[SBTState]) -> Responses:
+    def respond(self, images: Tensor, states: list[SBTState]) -> TokenResponses:
         """Return what the network says about normalised search windows (B, 3, S, S)."""
         return self._respond(images, TemplateFeatures.stacked([state.template for state in states]))
 
-    def _respond(self, images: Tensor, template: TemplateFeatures) -> Responses:
+    def _respond(self, images: Tensor, template: TemplateFeatures) -> TokenResponses:
         output = self.network(images, template)
         scores = output.logits.softmax(2)[..., 0].float()
         # The published numbers come from a product in float32 and a sum in float64.
         fused = (scores * float(np.float32(1 - self.options.window_weight))).double() + self._window
-        return Responses(output.boxes, scores, fused)
+        return TokenResponses(output.boxes, scores, fused)

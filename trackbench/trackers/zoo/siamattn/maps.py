@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import Tensor
 
-from trackbench.trackers.maps import Call, MapReader, numbered
+from trackbench.trackers.maps import MapReader, ModuleCall, numbered
 from trackbench.trackers.zoo.siamattn.attention import SpatialAttention
 from trackbench.trackers.zoo.siamattn.network import SiamAttn, map_sizes
 
@@ -27,14 +27,14 @@ def siamattn_maps(network: SiamAttn, instance_size: int, response: int, stride: 
     return maps
 
 
-def confidence(call: Call) -> Tensor:
+def confidence(call: ModuleCall) -> Tensor:
     """Return the highest probability of all anchors at each place, (B, R, R), from a call of the network."""
     cls = call.output.cls
     scores: Tensor = cls.float().unflatten(1, (2, -1)).softmax(1)[:, 1]
     return scores.amax(1)
 
 
-def spatial_attention(attention: Any, call: Call) -> Tensor:
+def spatial_attention(attention: Any, call: ModuleCall) -> Tensor:
     """Return the mean weight that queries give to each place, (B, h, w)."""
     features = call.arguments[0]
     projections = (attention.query_conv, attention.key_conv)

@@ -20,16 +20,16 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from trackbench.nn.layers.resnet import ResNet, Stage
+from trackbench.nn.layers.resnet import ResNet, ResNetStage
 from trackbench.trackers.zoo.siamattn.attention import BranchFeatures, SiameseAttention
 from trackbench.trackers.zoo.siamattn.refinement import BoxFeatures, BoxHead, MaskFeatures, MaskHead
 from trackbench.trackers.zoo.siamattn.rpn import RegionProposals
 
 DILATED = (
-    Stage(),
-    Stage(stride=2, first_padding=0, shortcut=3),
-    Stage(dilation=2, first_dilation=1, shortcut=3),
-    Stage(dilation=4, first_dilation=2, shortcut=3),
+    ResNetStage(),
+    ResNetStage(stride=2, first_padding=0, shortcut=3),
+    ResNetStage(dilation=2, first_dilation=1, shortcut=3),
+    ResNetStage(dilation=4, first_dilation=2, shortcut=3),
 )
 """ResNet-50 with stride 8, as the pysot family dilates it: 3x3 shortcuts, no padding where layer2 strides."""
 LEVELS = 3

@@ -23,7 +23,7 @@ from trackbench.nn.crops.context import context_crop, context_side
 from trackbench.nn.layers.folding import fold_batch_norms
 from trackbench.nn.layers.packed_conv import pack_convolutions
 from trackbench.nn.layers.windows import hann_window
-from trackbench.nn.staging import Download, upload
+from trackbench.nn.staging import HostCopy, upload
 from trackbench.regions import Box, Mask, Polygon, Region, polygon_to_box_vot
 from trackbench.trackers.base import Frame, Options, Prediction, Target
 from trackbench.trackers.maps import MapReader
@@ -262,7 +262,7 @@ class SiamAttnTracker(NetworkModel[SiamAttnState]):
         levels = zip(*(state.template for state in states), strict=True)
         templates = [stack_sides(list(sides)) for sides in levels]
         located = self.on_device(self._track, templates, self._images(crops), upload(geometry, self.device))
-        answers = Download(located)
+        answers = HostCopy(located)
         return lambda: [
             self._advance(frame, state, view, numbers)
             for frame, state, view, numbers in zip(frames, states, views, answers.array(), strict=True)

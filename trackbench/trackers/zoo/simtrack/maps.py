@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from trackbench.nn.layers.vit import Block
-from trackbench.trackers.maps import Call, MapReader, as_square, attention_weights, numbered
+from trackbench.trackers.maps import MapReader, ModuleCall, as_square, attention_weights, numbered
 from trackbench.trackers.zoo.simtrack.network import SimTrack
 from trackbench.trackers.zoo.simtrack.vit_backbone import ViTBackbone
 
@@ -27,7 +27,7 @@ def simtrack_maps(network: SimTrack) -> dict[str, MapReader]:
         return maps
     count = network.grid**2
 
-    def read(block: Block, call: Call) -> Tensor:
+    def read(block: Block, call: ModuleCall) -> Tensor:
         return target_attention(block, call, count)
 
     layers = numbered("attention", backbone.visual.blocks, read)
@@ -35,7 +35,7 @@ def simtrack_maps(network: SimTrack) -> dict[str, MapReader]:
     return seen | maps
 
 
-def target_attention(block: Block, call: Call, count: int) -> Tensor:
+def target_attention(block: Block, call: ModuleCall, count: int) -> Tensor:
     """Return A* of Eq. 8, (B, grid, grid), of a block whose first ``count`` tokens are the search image's.
 
     One more token behind them is the class token's; the others, or those that are only attended to, are the exemplar's.

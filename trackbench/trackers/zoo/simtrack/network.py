@@ -22,7 +22,7 @@ from trackbench.trackers.zoo.simtrack.vit_backbone import Memory, ViTBackbone
 HEAD_CHANNELS = 256
 
 
-class Located(NamedTuple):
+class SearchOutput(NamedTuple):
     """Where the target is in search images."""
 
     boxes: Tensor
@@ -61,7 +61,7 @@ class SimTrack(nn.Module):
         """
         return self.backbone.exemplar(image, boxes)
 
-    def locate(self, search: Tensor, memory: Memory) -> Located:
+    def locate(self, search: Tensor, memory: Memory) -> SearchOutput:
         """Find the targets in search images (B, 3, S, S), normalised."""
         interaction = self.transformer_head or self.decoder
         tokens, exemplar = self.backbone(search, memory, with_exemplar=interaction is not None)
@@ -69,9 +69,9 @@ class SimTrack(nn.Module):
         if interaction is not None:
             features = interaction(features, self.bottleneck(exemplar))
         corners = self.box_head(features.transpose(1, 2).unflatten(2, (self.grid, self.grid)))
-        return Located(centre_form(corners.boxes), corners.top_left, corners.bottom_right)
+        return SearchOutput(centre_form(corners.boxes), corners.top_left, corners.bottom_right)
 
-    def forward(self, exemplar: Tensor, boxes: Tensor, search: Tensor) -> Located:
+    def forward(self, exemplar: Tensor, boxes: Tensor, search: Tensor) -> SearchOutput:
         """Find the target of each exemplar in its search image; arguments as of the two steps."""
         return self.locate(search, self.exemplar(exemplar, boxes))
 

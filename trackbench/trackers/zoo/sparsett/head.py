@@ -19,7 +19,7 @@ Heads = Literal["double", "conv", "fc"]
 
 
 @dataclass(frozen=True)
-class Responses:
+class HeadResponses:
     """What one head says of each cell, row by row."""
 
     logits: Tensor
@@ -147,14 +147,14 @@ class DoubleHead(nn.Module):
         centres = torch.stack([line.repeat(side), line.repeat_interleave(side)], 1)
         self.register_buffer("centres", centres, persistent=False)
 
-    def forward(self, x: Tensor) -> dict[str, Responses]:
+    def forward(self, x: Tensor) -> dict[str, HeadResponses]:
         """Return what each head says of a map (B, C, side, side), by its name, ``fc`` or ``conv``."""
         responses = {}
         for name, branch in (("fc", self.fc), ("conv", self.conv)):
             if branch is not None:
                 features = branch.features(x)
                 raw = branch.raw(features)
-                responses[name] = Responses(branch.logits(features), raw, self._boxes(branch, raw))
+                responses[name] = HeadResponses(branch.logits(features), raw, self._boxes(branch, raw))
         return responses
 
     def scores_and_boxes(self, x: Tensor) -> tuple[Tensor, Tensor]:

@@ -7,7 +7,7 @@ from typing import cast
 import torch
 from torch import Tensor
 
-from trackbench.trackers.maps import Call, MapReader, as_square, numbered
+from trackbench.trackers.maps import MapReader, ModuleCall, as_square, numbered
 from trackbench.trackers.zoo.sparsett.attention import Attention, similarities
 from trackbench.trackers.zoo.sparsett.focus import DecoderLayer
 from trackbench.trackers.zoo.sparsett.network import FocusNetwork
@@ -32,7 +32,7 @@ def sparsett_maps(network: FocusNetwork) -> dict[str, MapReader]:
     return maps
 
 
-def sparse_weights(attention: Attention, call: Call) -> Tensor:
+def sparse_weights(attention: Attention, call: ModuleCall) -> Tensor:
     """Return the weights of a call of self-attention, (B, heads, N, N); keys that were not chosen have 0."""
     tokens = call.arguments[0]
     scores = similarities(attention.queries(tokens), attention.keys_values(tokens)[:, 0])

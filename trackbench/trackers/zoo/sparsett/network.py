@@ -21,7 +21,7 @@ from trackbench.nn.layers.packed_conv import pack_convolutions
 from trackbench.nn.layers.packed_linear import pack_linears
 from trackbench.nn.layers.swin import SWIN_TINY, Swin, SwinSize
 from trackbench.trackers.zoo.sparsett.focus import Decoder, Encoder, FocusSize
-from trackbench.trackers.zoo.sparsett.head import DoubleHead, Heads, Responses
+from trackbench.trackers.zoo.sparsett.head import DoubleHead, HeadResponses, Heads
 
 
 class Adjuster(nn.Module):
@@ -99,9 +99,9 @@ class FocusNetwork(nn.Module, ABC):
         both = torch.cat([self.decoder(adjusted, encoded), adjusted], 2)
         return both.view(len(both), self.search_side, self.search_side, -1).permute(0, 3, 1, 2)
 
-    def forward(self, template: Tensor, search: Tensor) -> dict[str, Responses]:
+    def forward(self, template: Tensor, search: Tensor) -> dict[str, HeadResponses]:
         """Return what each head says of each cell of the search regions, as training needs it."""
-        return cast(dict[str, Responses], self.head(self.focused(search, self.encode(template))))
+        return cast(dict[str, HeadResponses], self.head(self.focused(search, self.encode(template))))
 
     def track(self, search: Tensor, memory: Tensor) -> tuple[Tensor, Tensor]:
         """Return each cell's score (B, 361) and box (B, 361, 4), corners in pixels of the search region."""

@@ -23,7 +23,7 @@ from trackbench.nn.crops.context import context_side
 from trackbench.nn.crops.normalise import Normaliser
 from trackbench.nn.layers.siamrpn import change_penalty
 from trackbench.nn.layers.windows import hann_window
-from trackbench.nn.staging import Download, upload
+from trackbench.nn.staging import HostCopy, upload
 from trackbench.regions import Box
 from trackbench.trackers.base import Frame, Options, Prediction, Target
 from trackbench.trackers.maps import MapReader
@@ -154,14 +154,14 @@ class SparseTT(NetworkModel[SparseTTState]):
         limits = np.array([frame.shape[1::-1] for frame in frames])
         geometry = np.concatenate([centres, sizes, limits, scales[:, None]], 1)
         images, memory = self.normalise(crops), torch.stack([state.memory for state in states])
-        answers = Download(self.on_device(self._track, images, memory, upload(geometry, self.device)))
+        answers = HostCopy(self.on_device(self._track, images, memory, upload(geometry, self.device)))
         return lambda: self._finish(states, answers)
 
     def _track(self, images: Tensor, memory: Tensor, geometry: Tensor) -> Tensor:
         scores, boxes = self.network.track(images, memory)
         return self._choose(scores.double(), boxes.double(), geometry)
 
-    def _finish(self, states: list[SparseTTState], answers: Download) -> list[Prediction]:
+    def _finish(self, states: list[SparseTTState], answers: HostCopy) -> list[Prediction]:
         predictions = []
         for state, (x, y, w, h, rank, score, cell) in zip(states, answers.array().tolist(), strict=True):
             state.x, state.y, state.w, state.h = x, y, w, h

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from trackbench.nn.layers.correlation import depthwise_correlation
 from trackbench.nn.layers.correlation_filter import gaussian_label, train
 from trackbench.nn.layers.pyramid import SpatialReductionAttention, TokenMap
-from trackbench.nn.layers.resnet import ResNet, Stage
+from trackbench.nn.layers.resnet import ResNet, ResNetStage
 from trackbench.trackers.zoo.sbt.backbone import PairFeatures, TemplateFeatures
 
 
@@ -26,7 +26,12 @@ class SiameseResNet(nn.Module):
 
     def __init__(self, levels: tuple[int, ...]) -> None:
         super().__init__()
-        stages = (Stage(), Stage(stride=2), Stage(dilation=2), Stage(dilation=4, first_dilation=2))
+        stages = (
+            ResNetStage(),
+            ResNetStage(stride=2),
+            ResNetStage(dilation=2),
+            ResNetStage(dilation=4, first_dilation=2),
+        )
         self.resnet = ResNet(50, tuple(f"layer{level}" for level in levels), nn.BatchNorm2d, stages)
         self.channels = [256 * 2 ** (level - 1) for level in levels]
 

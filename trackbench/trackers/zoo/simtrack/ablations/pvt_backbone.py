@@ -96,7 +96,7 @@ def split(tokens: Tensor, sides: tuple[int, int]) -> tuple[TokenMap, TokenMap]:
     return TokenMap(tokens[:, : search**2], search, search), TokenMap(tokens[:, search**2 :], exemplar, exemplar)
 
 
-class Stage(nn.Module):
+class PvtStage(nn.Module):
     """Patch embedding, learned positions and blocks at one resolution."""
 
     def __init__(self, channels: int, patch: int, grid: int, width: int, blocks: list[Block]) -> None:
@@ -126,7 +126,7 @@ class PyramidTransformer(nn.Module):
             options.width, options.depth, options.heads, REDUCTIONS, EXPANSIONS, strict=True
         ):
             blocks = [Block(width, heads, reduction, expansion) for _ in range(depth)]
-            stages.append(Stage(channels, patch, grid, width, blocks))
+            stages.append(PvtStage(channels, patch, grid, width, blocks))
             channels, patch, grid = width, 2, grid // 2
         self.stages = nn.ModuleList(stages)
 
@@ -189,8 +189,8 @@ class PVTBackbone(nn.Module):
                 exemplar = stages[index + 1].patch_embed(smaller.image()).tokens + positions[index]
         return larger.tokens, smaller.tokens if with_exemplar else None
 
-    def _stages(self) -> list[Stage]:
-        return [cast(Stage, stage) for stage in self.visual.stages]
+    def _stages(self) -> list[PvtStage]:
+        return [cast(PvtStage, stage) for stage in self.visual.stages]
 
     def _positions(self, boxes: Tensor) -> list[Tensor]:
         if self.kind == "distinguishable":

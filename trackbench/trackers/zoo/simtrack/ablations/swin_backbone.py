@@ -14,7 +14,7 @@ from typing import cast
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from trackbench.nn.layers.swin import Stage, Swin, SwinBlock, SwinSize
+from trackbench.nn.layers.swin import Swin, SwinBlock, SwinSize, SwinStage
 from trackbench.trackers.zoo.simtrack.options import SimTrackOptions
 from trackbench.trackers.zoo.simtrack.position import ExemplarPosition
 from trackbench.trackers.zoo.simtrack.vit_backbone import Memory
@@ -77,8 +77,8 @@ class SwinBackbone(nn.Module):
             tokens, size = _merged(stage, tokens, size)
         return self._norm(tokens), exemplar if with_exemplar else None
 
-    def _stages(self) -> list[Stage]:
-        return [cast(Stage, stage) for stage in self.visual.stages]
+    def _stages(self) -> list[SwinStage]:
+        return [cast(SwinStage, stage) for stage in self.visual.stages]
 
     def _norm(self, tokens: Tensor) -> Tensor:
         return cast(Tensor, self.visual.get_submodule(f"norm{self.last}")(tokens))
@@ -93,11 +93,11 @@ def pooled(tokens: Tensor, size: Size) -> Tensor:
     return F.adaptive_avg_pool2d(plane, (height, width)).flatten(2).transpose(1, 2)
 
 
-def _blocks(stage: Stage) -> list[SwinBlock]:
+def _blocks(stage: SwinStage) -> list[SwinBlock]:
     return [cast(SwinBlock, block) for block in stage.blocks]
 
 
-def _merged(stage: Stage, tokens: Tensor, size: Size) -> tuple[Tensor, Size]:
+def _merged(stage: SwinStage, tokens: Tensor, size: Size) -> tuple[Tensor, Size]:
     if stage.downsample is None:
         return tokens, size
     return cast(tuple[Tensor, Size], stage.downsample(tokens, size))
