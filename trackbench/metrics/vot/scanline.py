@@ -31,7 +31,7 @@ STEPS = np.arange(BLOCK, dtype=np.float64)
 Corners = NDArray[np.float32]
 
 
-class SpanRows(NamedTuple):
+class Rows(NamedTuple):
     """A block of rows, each with the spans of a region, from left to right and apart from each other."""
 
     first: NDArray[np.int32]
@@ -45,8 +45,8 @@ class SpanRows(NamedTuple):
 
 
 @jit()
-def _make_rows(room: int) -> SpanRows:
-    return SpanRows(
+def _make_rows(room: int) -> Rows:
+    return Rows(
         np.empty((room, BLOCK), np.int32),
         np.empty((room, BLOCK), np.int32),
         np.zeros(BLOCK, np.int32),
@@ -66,7 +66,7 @@ def _room(starts: NDArray[np.int64], row_starts: NDArray[np.int64]) -> int:
 
 
 @jit()
-def _add_span(rows: SpanRows, row: int, first: int, last: int, width: int) -> None:
+def _add_span(rows: Rows, row: int, first: int, last: int, width: int) -> None:
     """Add a span to a row, cut to the window and to what the spans before it leave."""
     count = rows.counts[row]
     first = max(first, 0)
@@ -94,7 +94,7 @@ def _is_convex_quad(xs: Corners, ys: Corners, corners: int) -> bool:
 
 
 @jit()
-def _fill_convex(xs: Corners, ys: Corners, top: int, bottom: int, width: int, vot: bool, rows: SpanRows) -> None:
+def _fill_convex(xs: Corners, ys: Corners, top: int, bottom: int, width: int, vot: bool, rows: Rows) -> None:
     """Do what :func:`_fill_polygon` does for a convex quadrilateral, which has one span from first to last node."""
     first, last = rows.first[0], rows.last[0]
     first[: bottom - top] = FAR
@@ -122,7 +122,7 @@ def _fill_convex(xs: Corners, ys: Corners, top: int, bottom: int, width: int, vo
 
 @jit()
 def _fill_polygon(
-    xs: Corners, ys: Corners, corners: int, top: int, bottom: int, width: int, vot: bool, rows: SpanRows
+    xs: Corners, ys: Corners, corners: int, top: int, bottom: int, width: int, vot: bool, rows: Rows
 ) -> bool:
     """Put a polygon's rows ``top`` to ``bottom`` (exclusive) into ``rows``; its corners are whole numbers.
 
@@ -166,7 +166,7 @@ def _fill_polygon(
 
 
 @jit()
-def _fill_box(first: int, last: int, begin: int, end: int, top: int, bottom: int, width: int, rows: SpanRows) -> None:
+def _fill_box(first: int, last: int, begin: int, end: int, top: int, bottom: int, width: int, rows: Rows) -> None:
     """Put rows of a box from column ``first`` to ``last`` and row ``begin`` to ``end`` into ``rows``."""
     rows.counts[: bottom - top] = 0
     rows.first[0, : bottom - top] = 0
@@ -189,7 +189,7 @@ def _fill_mask(
     top: int,
     bottom: int,
     width: int,
-    rows: SpanRows,
+    rows: Rows,
 ) -> None:
     """Put rows of a mask, which reaches from row ``begin`` to ``end``, into ``rows``."""
     rows.counts[: bottom - top] = 0
@@ -200,7 +200,7 @@ def _fill_mask(
 
 
 @jit()
-def _count(a: SpanRows, b: SpanRows, both: SpanRows, height: int) -> tuple[int, int, int]:
+def _count(a: Rows, b: Rows, both: Rows, height: int) -> tuple[int, int, int]:
     """Return the pixels of two regions in a block and of what they share, which goes into ``both``."""
     total_a = total_b = total = 0
     for row in range(height):
@@ -225,7 +225,7 @@ def _count(a: SpanRows, b: SpanRows, both: SpanRows, height: int) -> tuple[int, 
 
 
 @jit()
-def _count_plain(a: SpanRows, b: SpanRows, height: int) -> tuple[int, int, int]:
+def _count_plain(a: Rows, b: Rows, height: int) -> tuple[int, int, int]:
     """Do what :func:`_count` does where no row has more than one span, without writing what they share."""
     first_a, last_a, first_b, last_b = a.first[0, :height], a.last[0, :height], b.first[0, :height], b.last[0, :height]
     total_a = total_b = total = 0
@@ -339,7 +339,7 @@ def _reach(shapes: Shapes, k: int) -> tuple[int, int, int, int]:
 
 @jit()
 def _fill(
-    shapes: Shapes, k: int, x: int, y: int, top: int, bottom: int, width: int, xs: Corners, ys: Corners, rows: SpanRows
+    shapes: Shapes, k: int, x: int, y: int, top: int, bottom: int, width: int, xs: Corners, ys: Corners, rows: Rows
 ) -> bool:
     """Put rows ``top`` to ``bottom`` of region k in the window that begins at ``x, y`` into ``rows``."""
     kind, numbers, start = shapes.kinds[k], shapes.numbers, shapes.starts[k]
