@@ -12,12 +12,12 @@ import torch
 from command import document, trackbench
 
 from trackbench import load
-from trackbench.checkpoints.key_map import KeyMap, match
 from trackbench.datasets.synthetic import make_scene
 from trackbench.definitions import TRACKERS
 from trackbench.regions import region_to_box
+from trackbench.trackers.base import Options
 from trackbench.trackers.classes import load_class
-from trackbench.trackers.matching import trackers_with_weights
+from trackbench.trackers.matching import match_checkpoint, trackers_with_weights
 from trackbench.trackers.networks import Networked, cannot_compute
 from trackbench.trackers.settings import resolve_settings
 
@@ -67,18 +67,17 @@ def shapes(entries: dict[str, Any]) -> dict[str, torch.Tensor]:
 
 def test_whose_checkpoint_is_whose(reference: Path) -> None:
     """Names and shapes of every official network fit exactly the definitions that are meant for it."""
-    wanted: dict[str, tuple[KeyMap, dict[str, torch.Tensor]]] = {}
+    models: dict[str, tuple[type[Networked], Options]] = {}
     for name in trackers_with_weights():
         settings = resolve_settings(name)
         model = load_class(settings.definition)
         assert issubclass(model, Networked), name
-        with torch.device("meta"):
-            wanted[name] = model.key_map(settings.options), model.build_network(settings.options).state_dict()
+        models[name] = model, settings.options
     found = {}
     for path in sorted((reference / "trackers").glob("*_state_dict.json")):
         for variant, manifest in json.loads(path.read_text()).items():
             state = shapes(manifest["keys"])
-            owners = {name for name, (keys, needed) in wanted.items() if match(state, keys, needed).complete}
+            owners = {name for name, network in models.items() if match_checkpoint(state, *network).complete}
             found[path.name.removesuffix("_state_dict.json"), variant] = owners
     assert found == OWNERS
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -103,7 +104,9 @@ def trackers_with_weights() -> list[str]:
     return names
 
 
+@cache
 def _wanted(model: type[Networked], options: Options) -> dict[str, Tensor]:
+    """Return the names and shapes of a network's tensors; a file of unknown origin is compared with all of them."""
     with torch.device("meta"):  # names and shapes are all that is wanted
         state: dict[str, Tensor] = model.build_network(options).state_dict()
     return state

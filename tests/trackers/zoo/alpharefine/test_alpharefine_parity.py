@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from official import official_state
 from torch import Tensor, nn
 
-from trackbench.checkpoints.key_map import match
 from trackbench.regions import Box
+from trackbench.trackers.matching import match_checkpoint
 from trackbench.trackers.zoo.alpharefine.crop import rectangle_around
 from trackbench.trackers.zoo.alpharefine.tracker import AlphaRefine, AlphaRefineOptions
 
@@ -29,7 +29,7 @@ OPTIONS = AlphaRefineOptions()
 
 
 class Subject(NamedTuple):
-    """The refiner, what was recorded, the sequence, and what the refiner has made of it."""
+    """The refiner, what was recorded, the sequence, and what the refiner has made of its first frames."""
 
     refiner: AlphaRefine
     recorded: Any
@@ -38,17 +38,20 @@ class Subject(NamedTuple):
     kernel: NDArray[np.float32]
     seen: dict[str, NDArray[np.float32]]
     """Activations of frame 1."""
+    masks: Masks
+
+
+class Masks(NamedTuple):
+    """What the refiner answers, from frame 1 on."""
+
     probabilities: list[NDArray[np.float32]]
-    masks: list[NDArray[np.bool_]]
+    binary: list[NDArray[np.bool_]]
 
 
 @pytest.fixture(scope="module")
 def subject(reference: Path) -> Subject:
-    found = match(
-        official_state(reference, "alpharefine", "only_mask_384"),
-        AlphaRefine.key_map(OPTIONS),
-        AlphaRefine.build_network(OPTIONS).state_dict(),
-    )
+    official = official_state(reference, "alpharefine", "only_mask_384")
+    found = match_checkpoint(official, AlphaRefine, OPTIONS)
     assert found.complete
     assert sorted(found.unused) == ["feature_extractor.fc.bias", "feature_extractor.fc.weight"]
     assert len(found.weights) == 475
@@ -60,20 +63,35 @@ def subject(reference: Path) -> Subject:
     states = refiner.start([frames[0]], [boxes[0]])
     seen: dict[str, NDArray[np.float32]] = {}
     hooks = _watch(refiner, seen)
-    probabilities, masks = [], []
-    for frame, box in zip(frames[1:], boxes[1:], strict=True):
-        mask = refiner.refine([frame], [box], states)[0]
-        assert mask is not None
-        masks.append(mask.window(0, 0, 320, 240))
-        probabilities.append(torch.sigmoid(torch.from_numpy(seen["logits"][0])).numpy())
-        if len(masks) == 1:
-            for hook in hooks:
-                hook.remove()
-            first = dict(seen)
-            _watch(refiner, seen, only="logits")
+    masks = _refine(refiner, seen, frames[1:2], boxes[1:2], states)
+    for hook in hooks:
+        hook.remove()
     kernel = states[0].kernel.t().reshape(1024, 12, 12).numpy()
     recorded = np.load(reference / "parity" / "alpharefine_only_mask_384.npz")
-    return Subject(refiner, recorded, frames, boxes, kernel, first, probabilities, masks)
+    return Subject(refiner, recorded, frames, boxes, kernel, seen, masks)
+
+
+@pytest.fixture(scope="module")
+def every_mask(subject: Subject) -> Masks:
+    refiner, frames, boxes = subject.refiner, subject.frames, subject.boxes
+    seen: dict[str, NDArray[np.float32]] = {}
+    hooks = _watch(refiner, seen, only="logits")
+    masks = _refine(refiner, seen, frames[1:], boxes[1:], refiner.start([frames[0]], [boxes[0]]))
+    for hook in hooks:
+        hook.remove()
+    return masks
+
+
+def _refine(
+    refiner: AlphaRefine, seen: dict[str, NDArray[np.float32]], frames: NDArray[np.uint8], boxes: list[Box], states: Any
+) -> Masks:
+    masks = Masks([], [])
+    for frame, box in zip(frames, boxes, strict=True):
+        mask = refiner.refine([frame], [box], states)[0]
+        assert mask is not None
+        masks.binary.append(mask.window(0, 0, 320, 240))
+        masks.probabilities.append(torch.sigmoid(torch.from_numpy(seen["logits"][0])).numpy())
+    return masks
 
 
 def _watch(refiner: AlphaRefine, seen: dict[str, NDArray[np.float32]], only: str | None = None) -> list[Any]:
@@ -158,26 +176,32 @@ def test_activations(subject: Subject, name: str) -> None:
     np.testing.assert_allclose(found, [mean, std, largest], rtol=0, atol=1e-5 * largest)
 
 
-def test_probabilities(subject: Subject) -> None:
+def test_probabilities_of_the_first_frame(subject: Subject) -> None:
     recorded = subject.recorded
-    np.testing.assert_allclose(subject.probabilities[0], recorded["mask_prob_frame1"], rtol=0, atol=5e-3)
-    back = _on_frame(subject.probabilities[0], subject.boxes[1], subject.frames[1])
+    np.testing.assert_allclose(subject.masks.probabilities[0], recorded["mask_prob_frame1"], rtol=0, atol=5e-3)
+    back = _on_frame(subject.masks.probabilities[0], subject.boxes[1], subject.frames[1])
     np.testing.assert_allclose(back[::2, ::2], recorded["mask_image_frame1"], rtol=0, atol=5e-3)
     assert recorded["image_hw"].tolist() == list(back.shape)
-    for index, probability in enumerate(subject.probabilities):
+    _check_masks(subject, subject.masks)
+
+
+@pytest.mark.slow
+def test_probabilities_and_masks_of_every_frame(subject: Subject, every_mask: Masks) -> None:
+    assert len(every_mask.binary) == 11
+    _check_masks(subject, every_mask)
+
+
+def _check_masks(subject: Subject, masks: Masks) -> None:
+    recorded = subject.recorded
+    for index, (probability, mask) in enumerate(zip(*masks, strict=True)):
         back = _on_frame(probability, subject.boxes[index + 1], subject.frames[index + 1])
         found = [back.mean(), back.max(), probability.mean(), probability.std()]
         np.testing.assert_allclose(found, recorded["mask_stats"][index], rtol=0, atol=1e-5)
-
-
-def test_masks(subject: Subject) -> None:
-    for index, mask in enumerate(subject.masks):
-        assert mask.sum() == subject.recorded["mask065_area"][index]
-        assert np.array_equal(np.packbits(mask), subject.recorded["mask065_bits"][index])
-        back = _on_frame(subject.probabilities[index], subject.boxes[index + 1], subject.frames[index + 1])
+        assert mask.sum() == recorded["mask065_area"][index]
+        assert np.array_equal(np.packbits(mask), recorded["mask065_bits"][index])
         assert np.array_equal(mask, back > 0.65)
-        assert (back > 0.5).sum() == subject.recorded["mask050_area"][index]
-        assert np.array_equal(np.packbits(back > 0.5), subject.recorded["mask050_bits"][index])
+        assert (back > 0.5).sum() == recorded["mask050_area"][index]
+        assert np.array_equal(np.packbits(back > 0.5), recorded["mask050_bits"][index])
 
 
 def _value(name: str, shape: tuple[int, ...]) -> Tensor:

@@ -109,12 +109,12 @@ def test_features_and_responses(model: DCFNet, recorded: Arrays) -> None:
 
 
 def test_batch_and_resumed_states(model: DCFNet, frames: list[np.ndarray], published: np.ndarray) -> None:
-    starts = [Box(*published[0]), Box(100, 60, 30, 40), Box(20, 20, 50, 25)]
-    together = model.start([frames[0]] * 3, [Target(box) for box in starts])
+    starts = [Box(*published[0]), Box(100, 60, 30, 40)]
+    together = model.start([frames[0]] * 2, [Target(box) for box in starts])
     alone = [model.start([frames[0]], [Target(box)])[0] for box in starts]
-    for number, frame in enumerate(frames[1:6]):
-        boxes = [prediction.region for prediction in model.step([frame] * 3, together)]
-        if number == 2:  # as if another process went on from here
+    for number, frame in enumerate(frames[1:4]):
+        boxes = [prediction.region for prediction in model.step([frame] * 2, together)]
+        if number == 1:  # as if another process went on from here
             alone = [pickle.loads(pickle.dumps(copy.deepcopy(state))) for state in alone]
         assert boxes == [model.step([frame], [state])[0].region for state in alone]
 

@@ -21,6 +21,7 @@ from trackbench.nn.crops.square import square_crop, to_frame
 from trackbench.nn.layers.pyramid import TokenMap
 from trackbench.regions import Box
 from trackbench.trackers.base import Target
+from trackbench.trackers.matching import match_checkpoint
 from trackbench.trackers.zoo.sbt.tracker import SBT, SBTState, TokenResponses
 
 ARRAYS = {"types"}
@@ -49,12 +50,12 @@ class Run:
 
 @pytest.fixture(
     scope="module",
-    params=["light", "small", *(pytest.param(size, marks=pytest.mark.slow) for size in ("base", "large"))],
+    params=["light", *(pytest.param(size, marks=pytest.mark.slow) for size in ("small", "base", "large"))],
 )
 def run(request: pytest.FixtureRequest, reference: Path) -> Run:
     size = request.param
     options = published_options(f"sbt-{size}")
-    found = match(official_state(reference, "sbt", size), SBT.key_map(options), SBT.build_network(options).state_dict())
+    found = match_checkpoint(official_state(reference, "sbt", size), SBT, options)
     assert found.complete
     assert not found.unused
     recorded = dict(np.load(reference / "parity" / f"sbt_{size}.npz"))
@@ -164,7 +165,7 @@ def test_head_of_a_later_forced_frame(run: Run) -> None:
     np.testing.assert_allclose(output.boxes, recorded["forced_pred_boxes_frame6"], rtol=0, atol=1e-5)
 
 
-@pytest.mark.parametrize("forced", [False, True], ids=["free", "forced"])
+@pytest.mark.parametrize("forced", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["free", "forced"])
 def test_boxes_and_scores_of_every_frame(run: Run, forced: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     prefix = "forced_" if forced else ""
     recorded = {name.removeprefix(prefix): run.recorded[name] for name in run.recorded if name.startswith(prefix)}

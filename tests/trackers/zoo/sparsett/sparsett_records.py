@@ -13,9 +13,9 @@ from official import official_state
 from small_sparsett import SmallSparseTT
 from torch import Tensor
 
-from trackbench.checkpoints.key_map import match
 from trackbench.checkpoints.reader import read_state
 from trackbench.trackers.base import Prediction
+from trackbench.trackers.matching import match_checkpoint
 from trackbench.trackers.zoo.sparsett.tracker import MEAN, STD, SparseTT, SparseTTOptions, SparseTTState
 
 SETTINGS = {
@@ -42,7 +42,7 @@ def weights_of(
         torch.save(document, path)
         state = read_state(path)
         path.unlink()
-    found = match(state, SparseTT.key_map(options), SparseTT.build_network(options).state_dict())
+    found = match_checkpoint(state, SparseTT, options)
     assert found.complete, (found.unknown, found.missing, found.misshapen)
     assert len(found.unused) == 13
     return found.weights
