@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 import time
 from pathlib import Path
@@ -20,10 +21,28 @@ settings.load_profile("steady")
 
 _STARTED = time.monotonic()
 
+FIRST = re.compile(r"parity|golden|conformance|official|toolkit|published|referee")
+LAST = re.compile(r"hostile|fuzz|limits|notebooks|latex")
+"""Parts of the path of a file whose tests are worth most, and least, where time does not allow all."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config: pytest.Config) -> None:
+    """Give each file to one worker of pytest-xdist: what the tests of a file share is then made once."""
+    if getattr(config.option, "numprocesses", None) and config.option.dist == "no":
+        config.option.dist = "loadfile"
+        if config.getoption("--time-limit") is not None:
+            config.option.loadscopereorder = False  # in the order of the collection
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Bound the time of a run: CI runs the heavy tests that time allows."""
-    parser.addoption("--time-limit", type=float, metavar="SECONDS", help="skip tests that would start after so long")
+    parser.addoption(
+        "--time-limit",
+        type=float,
+        metavar="SECONDS",
+        help="comparisons with official code first; skip what would start later",
+    )
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
@@ -32,8 +51,20 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         pytest.skip(f"no time left: {limit:.0f} s have passed (--time-limit)")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip what needs a CUDA device where there is none; torch is imported only if some test needs it."""
+def worth(item: pytest.Item) -> int:
+    """Return the place of a test's file where time does not allow all: comparisons with other code first."""
+    path = item.nodeid.partition("::")[0]
+    return 0 if FIRST.search(path) else 2 if LAST.search(path) else 1
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Skip what needs a CUDA device where there is none; torch is imported only if some test needs it.
+
+    Under ``--time-limit`` whole files are put in the order of their worth. Files are not mixed: the tests of one share
+    networks and references that take longer to make than a test takes.
+    """
+    if config.getoption("--time-limit") is not None:
+        items.sort(key=worth)
     marked = [item for item in items if item.get_closest_marker("cuda")]
     if not marked:
         return

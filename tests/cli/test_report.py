@@ -124,6 +124,7 @@ def test_runs_are_shown_on_data_sets_only(runs: Path, option: list[str]) -> None
     assert not (runs / "report").exists()
 
 
-def test_names_the_plots_cannot_draw_are_told_once(runs: Path) -> None:
+def test_names_the_plots_cannot_draw_are_told_once(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("trackbench.reports.folder.save_changed", lambda *_: [])
     Path("style.toml").write_text('[trackers.static]\nname = "静"\n', encoding="utf-8")
     assert trackbench("report", "-d", "data", "--style", "style.toml").stderr.count("the plots' font lacks 静") == 1

@@ -172,7 +172,7 @@ def test_the_command(workplace: Path) -> None:
     assert "did you mean 'siamattn'" in trackbench("report", "--paper", "siamatn:1", code=2).stderr
     assert "-d says what to report on" in trackbench("report", code=2).stderr
     trackbench("run", "static", "-d", "data")
-    rows = document("report", "-d", "data", "--against", "paper")["rows"]
+    rows = document("report", "-d", "data", "--against", "paper", "--no-plots")["rows"]
     assert "success_auc_minus_paper" not in rows[0]["metrics"]
 
 

@@ -64,7 +64,7 @@ def stored(workplace: Path) -> Path:
 
 def test_report_draws_the_frames_that_are_asked_for(stored: Path) -> None:
     name = (stored / "vot" / "list.txt").read_text().split()[0]
-    common = ("report", "ours", "-d", "./vot", "--protocol", "supervised")
+    common = ("report", "ours", "-d", "./vot", "--protocol", "supervised", "--no-plots")
     trackbench(*common, "--frame", name, "--frame", f"{name}:2")
     for number in (2, 3):
         path = stored / "runs/report/vot" / f"frame_{name}_{number:05d}.png"

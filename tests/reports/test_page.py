@@ -212,7 +212,7 @@ def test_size_is_bounded() -> None:
 
 def test_page_of_runs(workplace: Path) -> None:
     trackbench("run", "drift", "static", "-d", "data")
-    result = trackbench("report", "-d", "data", "--html", "--frames", "3")
+    result = trackbench("report", "-d", "data", "--html", "--no-plots", "--frames", "3")
     path = workplace / "runs/report/report.html"
     assert f"report.html: {path.stat().st_size / 1e6:.1f} MB" in result.stderr
     text = path.read_text()
@@ -224,7 +224,7 @@ def test_page_of_runs(workplace: Path) -> None:
     images = json.loads(re.findall(r'id="images-0-0">(.*?)</script>', text)[0])
     assert [base64.b64decode(image)[:3] for image in images] == [b"\xff\xd8\xff"] * 3
     assert data["rows"][0]["manifest"]["sessions"][0]["precision"] == "float32"
-    trackbench("report", "-d", "data", "--html", "--page-limit", "0")
+    trackbench("report", "-d", "data", "--html", "--no-plots", "--page-limit", "0")
     assert document_of(path.read_text())["datasets"][0]["left_out"] == 3
 
 
@@ -233,7 +233,7 @@ def test_images_that_are_not_there(workplace: Path) -> None:
     # Of its size, so that the data set passes for that of the run.
     for image in sorted((workplace / "data/s2/img").iterdir())[1:]:
         image.write_bytes(bytes(image.stat().st_size))
-    trackbench("report", "-d", "data", "--html", "--frames", "3")
+    trackbench("report", "-d", "data", "--html", "--no-plots", "--frames", "3")
     data = document_of((workplace / "runs/report/report.html").read_text())["datasets"][0]
     assert data["without_images"] == 1
     assert [len(trace["images"]) for trace in data["traces"]] == [3, 0, 3]

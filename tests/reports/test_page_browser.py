@@ -52,7 +52,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         trackbench("run", "drift", "static", "dice", "-d", "data")
         trackbench("synthesize", "synth", "--sequences", "4", "--frames", "30", "--layout", "otb")
         trackbench("run", "drift", "static", "-d", "./synth")
-        options = ["--html", "--frames", "4", "--style", "style.toml"]
+        options = ["--html", "--no-plots", "--frames", "4", "--style", "style.toml"]
         trackbench("report", "-d", "data", "-d", "./synth", *options)
         yield folder / "runs/report/report.html"
 
@@ -308,7 +308,7 @@ def test_long_names_do_not_widen_the_page(browser: Any, tmp_path: Path) -> None:
         patch.chdir(tmp_path)
         patch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
         trackbench("run", "static", "-d", "data")
-        trackbench("report", "-d", "data", "--html", "--style", "style.toml")
+        trackbench("report", "-d", "data", "--html", "--no-plots", "--style", "style.toml")
     watched = Watched(browser, tmp_path / "runs/report/report.html")
     assert watched.page.evaluate("document.documentElement.scrollWidth") <= 1300
     watched.context.close()

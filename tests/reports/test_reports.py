@@ -124,7 +124,7 @@ def test_colours_stay_with_the_tracker() -> None:
 
 
 def test_json_beside_the_tables(tmp_path: Path) -> None:
-    write_report([score("a", float("nan"))], DATASET, tmp_path)
+    write_report([score("a", float("nan"))], DATASET, tmp_path, plot=False)
     document = json.loads((tmp_path / "scores.json").read_text())
     assert (document["schema"], document["rows"][0]["metrics"]["success_auc"]) == (1, None)
     assert "NaN" not in (tmp_path / "scores.json").read_text()

@@ -106,7 +106,7 @@ def test_missing_repetitions(published: Path, tmp_path: Path) -> None:
 def test_from_run_to_report(workplace: Path, protocol: str) -> None:
     trackbench("synthesize", "vset", "--sequences", "3", "--frames", "40", "--layout", "vot")
     trackbench("run", "static", "drift", "-d", "./vset", "--protocol", protocol)
-    result = trackbench("report", "-d", "./vset", "--protocol", protocol, "--json")
+    result = trackbench("report", "-d", "./vset", "--protocol", protocol, "--no-plots", "--json")
     assert "Warning" not in result.stderr
     rows = json.loads(result.stdout)["rows"]
     assert {row["tracker"] for row in rows} == {"static", "drift"}

@@ -159,7 +159,7 @@ def test_toolkit_and_engine_agree(place: Path, ground_truth: str) -> None:
     found = json.loads(report.read_text())["results"]
     for experiment, protocol in (("baseline", "supervised"), ("anchored", "multistart")):
         accuracy, robustness = found[experiment]["results"][0][trackers.index("colours")][:2]
-        asked = ("--protocol", protocol, "--convention", "vot", "--runs", "imported", "--json")
+        asked = ("--protocol", protocol, "--convention", "vot", "--runs", "imported", "--no-plots", "--json")
         metrics = json.loads(call("report", "colours", "-d", "./set", *asked))["rows"][0]["metrics"]
         assert metrics["accuracy"] == pytest.approx(accuracy, abs=1e-9)
         assert metrics["robustness"] == pytest.approx(robustness, abs=1e-9)

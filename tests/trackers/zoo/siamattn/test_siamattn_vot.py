@@ -66,7 +66,7 @@ def test_rotated_boxes_resets_and_score(workplace: Path) -> None:
     assert codes > 0
     assert masks == polygons
     name = min(single.sequences())
-    rows = document("report", "-d", "./vot", "--runs", "single", "--frame", name)["rows"]
+    rows = document("report", "-d", "./vot", "--runs", "single", "--no-plots", "--frame", name)["rows"]
     assert rows[0]["tracker"] == "tiny@random-weights"
     assert 0 <= rows[0]["metrics"]["eao"] <= 1
     assert list(Path("single/report/vot").glob(f"frame_{name}_*.png"))
