@@ -1,20 +1,33 @@
 import json
+import shutil
 from pathlib import Path
 
 import pandas as pd
 import pytest
 from command import document, trackbench
-from samples import write_dataset
+from samples import write_dataset, write_trackers
+
+
+@pytest.fixture(scope="module")
+def run_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("ran")
+    write_trackers(folder)
+    write_dataset(folder / "dozen", 12, 8)
+    for index in range(1, 13, 2):
+        (folder / "dozen" / f"s{index}" / "attributes.txt").write_text("OCC\n")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.syspath_prepend(str(folder))
+        patch.setenv("XDG_CONFIG_HOME", str(folder / "config"))
+        for dx in (1.0, 0.9, 4.0):
+            trackbench("run", "drift", "-d", "./dozen", "--set", f"dx={dx}", "--runs", "runs", "-q")
+    return folder
 
 
 @pytest.fixture
-def three_runs(workplace: Path) -> Path:
+def three_runs(run_once: Path, workplace: Path) -> Path:
     """Runs of three trackers on twelve sequences."""
-    write_dataset(workplace / "dozen", 12, 8)
-    for index in range(1, 13, 2):
-        (workplace / "dozen" / f"s{index}" / "attributes.txt").write_text("OCC\n")
-    for dx in (1.0, 0.9, 4.0):
-        trackbench("run", "drift", "-d", "./dozen", "--set", f"dx={dx}", "-q")
+    shutil.copytree(run_once, workplace, dirs_exist_ok=True)
     return workplace
 
 

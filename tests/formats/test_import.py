@@ -552,12 +552,27 @@ def test_fuzzed_text(cuts: list[tuple[int, int, bytes]]) -> None:
     assert "\n" not in complaint
 
 
-@FUZZ
-@given(cuts=MUTATIONS, kind=st.sampled_from(["text", "time", "score", "own", "mat", "zip"]))
+KINDS = st.sampled_from(["text", "time", "score", "own", "mat", "zip"])
+
+
+@settings(FUZZ, max_examples=25)
+@given(cuts=MUTATIONS, kind=KINDS)
 def test_fuzzed_sources(
     cuts: list[tuple[int, int, bytes]], kind: str, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    folder = tmp_path_factory.mktemp("fuzz")
+    check_fuzzed(cuts, kind, tmp_path_factory.mktemp("fuzz"))
+
+
+@pytest.mark.slow
+@settings(FUZZ, max_examples=200)
+@given(cuts=MUTATIONS, kind=KINDS)
+def test_many_more_fuzzed_sources(
+    cuts: list[tuple[int, int, bytes]], kind: str, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    check_fuzzed(cuts, kind, tmp_path_factory.mktemp("fuzz"))
+
+
+def check_fuzzed(cuts: list[tuple[int, int, bytes]], kind: str, folder: Path) -> None:
     data = make_dataset(folder / "data", {"a": 4, "b": 4})
     files: dict[str, str | bytes] = {"T/a.txt": lines(4), "T/b.txt": lines(4), "T/a_time.txt": "0.1\n" * 4}
     files["T/a_scores.txt"] = "0.5\n" * 4
@@ -669,7 +684,9 @@ def test_tiger1_with_the_frames_that_otb_omits(ground_truths: Callable[[str], Pa
     assert plan.warnings == ["longer than the ground truth and cut: Tiger1 (355 lines for 349 frames)"]
 
 
-@pytest.mark.parametrize("tracker", ["ATOM", "DiMP50", "SiamRPNpp"])
+@pytest.mark.parametrize(
+    "tracker", ["SiamRPNpp", *(pytest.param(name, marks=pytest.mark.slow) for name in ("ATOM", "DiMP50"))]
+)
 def test_published_lasot(
     tracker: str, ground_truths: Callable[[str], Path], reference: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

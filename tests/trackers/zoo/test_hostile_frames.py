@@ -69,9 +69,10 @@ def boxes(predictions: list[Prediction]) -> NDArray[np.float64]:
     return np.array([region_to_box(prediction.region).numbers() for prediction in predictions])
 
 
+SLOW = ("siamattn", "alpharefine", "one-branch")
 #: The trackers; those that take long here are slow.
 HOSTILE = [
-    pytest.param(name, marks=pytest.mark.slow) if "siamattn" in name or "alpharefine" in name else name
+    pytest.param(name, marks=pytest.mark.slow) if any(part in name for part in SLOW) else name
     for name in SMALL_TRACKERS
     if name != "static"
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -34,12 +35,18 @@ def follow(model: TrackerModel[Any], batch: int) -> tuple[list[list[Prediction]]
     return answers, traffics
 
 
-@pytest.mark.parametrize("batch", [1, 3])
+@cache
+def on_cpu(name: str) -> TrackerModel[Any]:
+    """Return a tracker to compare with; what it knows of a target is in the target's state."""
+    return SMALL_TRACKERS[name]("cpu")
+
+
+@pytest.mark.parametrize("batch", [pytest.param(1, marks=pytest.mark.slow), 3])
 @pytest.mark.parametrize("name", SMALL_TRACKERS)
 def test_a_step_on_a_device_gives_the_boxes_of_the_cpu_and_waits_once(
     name: str, batch: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    expected, _ = follow(SMALL_TRACKERS[name]("cpu"), batch)
+    expected, _ = follow(on_cpu(name), batch)
     with strict_device(monkeypatch) as device:
         answers, traffics = follow(SMALL_TRACKERS[name](device), batch)
     for ours, theirs in zip(answers, expected, strict=True):
@@ -92,7 +99,7 @@ def recording(model: TrackerModel[Any], patch: pytest.MonkeyPatch) -> DeviceCall
 def test_recorded_calls_give_the_numbers_of_eager_ones(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     model = SMALL_TRACKERS[name]("cpu")
     calls = recording(model, monkeypatch)
-    expected, _ = follow(SMALL_TRACKERS[name]("cpu"), 2)
+    expected, _ = follow(on_cpu(name), 2)
     answers, _ = follow(model, 2)
     for ours, theirs in zip(answers, expected, strict=True):
         for one, other in zip(ours, theirs, strict=True):

@@ -34,7 +34,15 @@ ABLATIONS: dict[str, dict[str, Any]] = {
     "AiA cascade": {"cascade": True},
     "conv, queries": {"refinement": "conv", "perspective": "queries"},
 }
-ablations = pytest.mark.parametrize("switches", ABLATIONS.values(), ids=ABLATIONS.keys())
+
+
+def ablations(*by_default: str) -> pytest.MarkDecorator:
+    """Parametrise with all ablations, those not named marked as slow."""
+    assert set(by_default) < ABLATIONS.keys()
+    marks = {name: () if name in by_default else pytest.mark.slow for name in ABLATIONS}
+    return pytest.mark.parametrize(
+        "switches", [pytest.param(switches, id=name, marks=marks[name]) for name, switches in ABLATIONS.items()]
+    )
 
 
 def forward(network: AiATrackNetwork, batch: int = 2) -> tuple[Corners, Tensor]:
@@ -53,7 +61,7 @@ def forward(network: AiATrackNetwork, batch: int = 2) -> tuple[Corners, Tensor]:
     return found
 
 
-@ablations
+@ablations("T3 (b) mask", "T3 (i) AiA in both", "T4 conv in both", "AiA cascade")
 def test_every_ablation_trains(switches: dict[str, Any]) -> None:
     torch.manual_seed(0)
     network = AiATrackNetwork(Architecture.model_validate(SMALL | switches)).train()
@@ -67,7 +75,7 @@ def test_every_ablation_trains(switches: dict[str, Any]) -> None:
     assert all(parameter.grad.isfinite().all() for parameter in network.parameters() if parameter.grad is not None)
 
 
-@ablations
+@ablations("T3 (a) none", "T3 (f) AiA in self-attn", "queries", "AiA w/o branch split", "AiA w/o short refer")
 def test_every_ablation_tracks(switches: dict[str, Any]) -> None:
     tracker = small_tracker(switches, threshold=-1.0, ensemble=2)
     frames, boxes = sequence(4)
@@ -83,8 +91,9 @@ def test_every_ablation_tracks(switches: dict[str, Any]) -> None:
 def test_ensembles_of_table_5() -> None:
     frames, boxes = sequence(4)
     scores = set()
+    tracker = small_tracker(threshold=-1.0)
     for ensemble in (1, 2, 3, 4, 5, 6, 10):
-        tracker = small_tracker(threshold=-1.0, ensemble=ensemble)
+        tracker.options = tracker.options.model_copy(update={"ensemble": ensemble})
         states = tracker.start(frames[:1], [Target(Box.of(boxes[0]))])
         for frame in frames[1:]:
             prediction = tracker.step([frame], states)[0]

@@ -80,7 +80,7 @@ def test_a_tracker_definition_uses_them() -> None:
     assert isinstance(options, SparseTTOptions)
     tracker = SparseTTCA(options)
     generator = np.random.default_rng(0)
-    frames = list(generator.integers(0, 256, (3, 90, 120, 3), np.uint8))
+    frames = list(generator.integers(0, 256, (2, 90, 120, 3), np.uint8))
     boxes = [Box(30, 20, 30, 40), Box(50, 30, 20, 25)]
     states = tracker.start([frames[0]] * 2, [Target(box) for box in boxes])
     together = [tracker.step([frame] * 2, states) for frame in frames[1:]]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import pytest
@@ -71,6 +72,12 @@ TABLE_7: dict[str, dict[str, Any]] = {
     "embedded DCF": {"correlation": "filter", "levels": (2, 3, 4)},
 }
 BACKBONES = TABLE_1_LEFT | TABLE_1_RIGHT | PLACEMENTS | TABLES_9_10
+HEAVY = {"ResNet-50 CA", "ResNet-50 DCF", "B1", "B7", "4/4/14", "64/128/256", "64/128/512"}
+
+
+def light_first(names: Iterable[str], *heavy: str) -> list[Any]:
+    """Return the names, those of networks that take long marked as slow."""
+    return [pytest.param(name, marks=pytest.mark.slow) if name in {*HEAVY, *heavy} else name for name in names]
 
 
 def sizes(name: str) -> dict[str, int]:
@@ -90,7 +97,7 @@ def train(network: SBTNetwork, search: torch.Tensor, template: torch.Tensor) -> 
     return {name for name, parameter in network.named_parameters() if parameter.grad is None}
 
 
-@pytest.mark.parametrize("name", BACKBONES)
+@pytest.mark.parametrize("name", light_first(BACKBONES))
 def test_backbones_of_the_tables(name: str) -> None:
     options = small_options({"drop_path": 0.0} | BACKBONES[name], **sizes(name))
     network = SBTNetwork(options)
@@ -100,7 +107,7 @@ def test_backbones_of_the_tables(name: str) -> None:
     assert untrained == {f"backbone.norm{i}.{part}" for i in range(1, stages) for part in ("weight", "bias")}
 
 
-@pytest.mark.parametrize("name", TABLE_7)
+@pytest.mark.parametrize("name", light_first(TABLE_7))
 def test_extractors_and_correlations_of_table_7(name: str) -> None:
     options = small_options(**TABLE_7[name])
     network = SBTNetwork(options)
@@ -118,7 +125,7 @@ def test_heads(head: str) -> None:
     assert not any(name.startswith("head") for name in untrained)
 
 
-@pytest.mark.parametrize("name", [*BACKBONES, *TABLE_7])
+@pytest.mark.parametrize("name", light_first([*BACKBONES, *TABLE_7], "ResNet-50 DW"))
 def test_a_template_read_once_gives_what_both_images_give(name: str) -> None:
     changes = TABLE_7.get(name) or {"backbone": BACKBONES[name], **sizes(name)}
     options = small_options(changes.get("backbone"), **{key: v for key, v in changes.items() if key != "backbone"})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,11 @@ SMALL: dict[str, Any] = {"channels": 16, "backbone_width": 8}
 def small_tracker(seed: int = 0, **options: Any) -> SiamAttnTracker:
     """Return a small tracker with random weights of an ordinary size, whose attention and deformations do something."""
     given = SiamAttnOptions(**{**SMALL, **options})
+    return SiamAttnTracker(given, weights=_weights(seed, given))
+
+
+@cache
+def _weights(seed: int, given: SiamAttnOptions) -> dict[str, torch.Tensor]:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = SiamAttnTracker.build_network(given)
@@ -29,8 +35,7 @@ def small_tracker(seed: int = 0, **options: Any) -> SiamAttnTracker:
                 tensor.normal_(std=0.02)
             if name.startswith("rpn.levels") and ".loc.head.3" in name:
                 tensor.mul_(0.1)
-        weights = {name: tensor.clone() for name, tensor in network.state_dict().items()}
-    return SiamAttnTracker(given, weights=weights)
+        return {name: tensor.clone() for name, tensor in network.state_dict().items()}
 
 
 def scene(seed: int, length: int, size: tuple[int, int] = (120, 160)) -> tuple[list[NDArray[np.uint8]], Box]:

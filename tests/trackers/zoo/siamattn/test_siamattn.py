@@ -40,7 +40,7 @@ def tracker() -> SiamAttnTracker:
 
 
 def test_batch_gives_the_boxes_of_single_runs(tracker: SiamAttnTracker) -> None:
-    scenes = [scene(seed, 3, (120 + 8 * seed, 160 - 4 * seed)) for seed in range(8)]
+    scenes = [scene(seed, 3, (120 + 16 * seed, 160 - 8 * seed)) for seed in range(4)]
     single = []
     for frames, box in scenes:
         states = tracker.start([frames[0]], [Target(box)])
@@ -54,7 +54,7 @@ def test_batch_gives_the_boxes_of_single_runs(tracker: SiamAttnTracker) -> None:
             assert alone.mask is not None
             assert together.mask is not None
             assert (alone.mask.window(0, 0, 200, 200) != together.mask.window(0, 0, 200, 200)).sum() <= 2
-    assert len({numbers(run[-1].region) for run in single}) == 8
+    assert len({numbers(run[-1].region) for run in single}) == 4
 
 
 def numbers(region: Any) -> tuple[float, ...]:
@@ -132,7 +132,12 @@ ABLATIONS: dict[str, dict[str, bool]] = {
 }
 
 
-@pytest.mark.parametrize("name", ABLATIONS)
+def ablations(*by_default: str) -> list[Any]:
+    """Return the names of all ablations, those not named here marked as slow."""
+    return [name if name in by_default else pytest.param(name, marks=pytest.mark.slow) for name in ABLATIONS]
+
+
+@pytest.mark.parametrize("name", ablations("baseline", "plain_layers", "whole"))
 def test_ablations_run_forward_and_backward(name: str) -> None:
     options = SiamAttnOptions(**SMALL, **ABLATIONS[name])
     network = SiamAttnTracker.build_network(options).train()
@@ -173,7 +178,7 @@ def test_ablations_run_forward_and_backward(name: str) -> None:
     )
 
 
-@pytest.mark.parametrize("name", ["baseline", "mask_learning", "plain_layers"])
+@pytest.mark.parametrize("name", ablations("mask_learning"))
 def test_ablations_track(name: str) -> None:
     model = small_tracker(**ABLATIONS[name])
     frames, box = scene(0, 3)
@@ -256,7 +261,11 @@ def test_sizes_have_to_fit() -> None:
     assert SiamAttnOptions(instance_size=287).response == 29
 
 
-@pytest.mark.parametrize("changed", [{"mask": False}, {"refine_box": False}, {"deform_pool": False}])
+@pytest.mark.parametrize(
+    "changed",
+    [{"mask": False}, *(pytest.param({name: False}, marks=pytest.mark.slow) for name in ("refine_box", "deform_pool"))],
+    ids=str,
+)
 def test_kept_weights_serve_a_network_without_some_parts(
     reference: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changed: dict[str, bool]
 ) -> None:

@@ -157,7 +157,7 @@ def activations(scaled: Case) -> Activations:
 
 def test_crops_are_equal(reference: Path) -> None:
     """What the network is does not matter here."""
-    tracker, crops = small_tracker(**VOT.model_dump(exclude=SMALL.keys())), []
+    tracker, crops = small_tracker(**VOT.model_dump(exclude=set(SMALL))), []
     tracker.network.backbone.register_forward_pre_hook(lambda _, args: crops.append(args[0][0].numpy()))
     frames, boxes = load_sequence(reference)
     states = tracker.start([frames[0]], [Target(Box(*boxes[0]))])

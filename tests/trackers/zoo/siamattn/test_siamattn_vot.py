@@ -44,12 +44,12 @@ def run(batch: int, folder: str) -> RunFolder:
 @pytest.mark.usefixtures("threads")
 def test_rotated_boxes_resets_and_score(workplace: Path) -> None:
     (workplace / "trackers" / "tiny.toml").write_text(DEFINITION)
-    trackbench("synthesize", "vot", "--sequences", "2", "--frames", "12", "--seed", "1")
+    trackbench("synthesize", "vot", "--sequences", "2", "--frames", "7", "--seed", "1")
     single, batched = run(1, "single"), run(8, "batched")
     polygons = codes = masks = rotated = 0
     for name in sorted(single.sequences()):
         regions = single.regions(name)
-        assert len(regions) == 12
+        assert len(regions) == 7
         for index, (one, other) in enumerate(zip(regions, batched.regions(name), strict=True)):
             if isinstance(one, Special):
                 assert one == other
