@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import sys
 import time
 from pathlib import Path
 
 import pytest
+from command import trackbench
 from hypothesis import HealthCheck, settings
 from samples import write_dataset, write_trackers
 
@@ -103,3 +105,24 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
     monkeypatch.delitem(sys.modules, "sample_trackers", raising=False)
     return tmp_path
+
+
+@pytest.fixture(scope="session")
+def _run_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("ran")
+    write_trackers(folder)
+    write_dataset(folder / "data")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.syspath_prepend(str(folder))
+        patch.delitem(sys.modules, "sample_trackers", raising=False)
+        patch.setenv("XDG_CONFIG_HOME", str(folder / "config"))
+        trackbench("run", "drift", "static", "-d", "data", "--runs", "runs")
+    return folder / "runs"
+
+
+@pytest.fixture
+def ran(_run_once: Path, workplace: Path) -> Path:
+    """The folder ``runs`` in a working folder, with results of ``drift`` and ``static`` on its data set."""
+    shutil.copytree(_run_once, workplace / "runs")
+    return workplace / "runs"

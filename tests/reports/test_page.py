@@ -210,8 +210,7 @@ def test_size_is_bounded() -> None:
     assert (none.index, none.left_out) == ([], 8)
 
 
-def test_page_of_runs(workplace: Path) -> None:
-    trackbench("run", "drift", "static", "-d", "data")
+def test_page_of_runs(ran: Path, workplace: Path) -> None:
     result = trackbench("report", "-d", "data", "--html", "--no-plots", "--frames", "3")
     path = workplace / "runs/report/report.html"
     assert f"report.html: {path.stat().st_size / 1e6:.1f} MB" in result.stderr

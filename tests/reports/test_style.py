@@ -81,8 +81,7 @@ def test_style_of_trackers_that_are_not_there() -> None:
     assert lines == ["style: no tracker 'dfc' here; did you mean 'dcf'?"]
 
 
-def test_style_reaches_every_file(workplace: Path) -> None:
-    trackbench("run", "drift", "static", "-d", "data")
+def test_style_reaches_every_file(ran: Path, workplace: Path) -> None:
     (workplace / "style.toml").write_text('order = ["static"]\n[trackers.static]\nname = "Mine & co"\n')
     result = trackbench("report", "-d", "data", "--html", "--no-plots", "--style", "style.toml", "--out", "paper")
     assert result.stdout.index("Mine & co") < result.stdout.index("Drift")
