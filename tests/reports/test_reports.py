@@ -226,7 +226,13 @@ def test_brackets_of_a_name_stay_in_a_common_legend() -> None:
     many = [score(f"[{index}] t", 0.5) for index in range(plots.MOST_INSIDE_ROW + 1)]
     draw = plots.curve_panel(many, SUCCESS, looks(s.tracker for s in many))
     figure = plots.row([(draw, "lower left"), (draw, "lower left")])
-    assert [text.get_text() for text in figure.legends[0].get_texts()] == [s.title for s in many]
+    common = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert common == [f"[0.500 | 0.500] {s.title}" for s in many]
+    without = plots.curve_panel(many[1:], SUCCESS, looks(s.tracker for s in many))
+    figure = plots.row([(draw, "lower left"), (without, "lower left")])
+    assert figure.legends[0].get_texts()[0].get_text() == "[0.500 | –] [0] t"
+    crowd = plots.row([(draw, "lower left")] * (plots.MOST_SCORES + 1))
+    assert [text.get_text() for text in crowd.legends[0].get_texts()] == [s.title for s in many]
 
     def line(axes: Axes) -> None:
         axes.plot([0], [0], label="[b] t")

@@ -23,6 +23,10 @@ from trackbench.metrics.table import CurveAxes, ordered
 from trackbench.reports.style import Look, Style
 from trackbench.scoring import Score
 
+#: The score before a name in a panel's legend.
+_SCORED = re.compile(r"\[(\d\.\d{3}|nan)\] ")
+#: Most scores before a name in a legend of several panels.
+MOST_SCORES = 4
 #: A longer legend stands below the plot.
 MOST_INSIDE = 8
 #: Panels of a row are smaller.
@@ -141,14 +145,35 @@ def row(draws: Sequence[tuple[Draw, Place]], width: float = Style().two_columns,
         for (draw, _), axes in zip(draws, columns, strict=True):
             draw(axes)
         if max(len(axes.get_legend_handles_labels()[0]) for axes in columns) > MOST_INSIDE_ROW:
-            # The numbers before the names belong to one panel each.
-            handles, labels = columns[0].get_legend_handles_labels()
-            legend_below(figure, handles, [re.sub(r"^\[(\d\.\d{3}|nan)\] ", "", label) for label in labels])
+            legend_below(figure, *_common_legend(columns))
         else:
             for (_, place), axes in zip(draws, columns, strict=True):
                 if axes.get_legend_handles_labels()[0]:
                     axes.legend(loc="lower left" if place == "below" else place)
     return figure
+
+
+def _common_legend(panels: Sequence[Axes]) -> tuple[list[Any], list[str]]:
+    """Return the lines and labels of the first panel, each with its scores in the panels from left to right.
+
+    More scores than fit are left out.
+    """
+    handles, labels = panels[0].get_legend_handles_labels()
+    scores = [
+        {
+            label[match.end() :]: match[1]
+            for label in axes.get_legend_handles_labels()[1]
+            if (match := _SCORED.match(label))
+        }
+        for axes in panels
+    ]
+    common = []
+    for label in labels:
+        title = _SCORED.sub("", label, count=1)
+        shown = [known.get(title, "–") for known in scores]
+        has_scores = title in scores[0] and len(panels) <= MOST_SCORES
+        common.append(f"[{' | '.join(shown)}] {title}" if has_scores else title)
+    return list(handles), common
 
 
 def curve_panel(scores: Sequence[Score], plot: CurveAxes, look: dict[str, Look]) -> Draw:
