@@ -50,3 +50,38 @@ def test_the_schema_refuses_percentages_as_text_and_missing_keys(workplace: Path
     del found["rows"][0]["metrics"]
     with pytest.raises(jsonschema.ValidationError, match="'metrics' is a required property"):
         check("report", found)
+
+
+def test_commands_on_stored_runs_have_the_documented_form(workplace: Path) -> None:
+    document("run", "static", "drift", "-d", "data", "--device", "cpu")
+    check("check", document("check", "data"))
+    check("status", document("status", "runs"))
+    check("merge", document("merge", "runs", "--into", "merged"))
+    check("methods", document("methods", "-d", "data"))
+    check("reproduce", document("reproduce", "runs/static/data/one-pass"))
+    check("weights", document("weights", "list"))
+    stored = "runs/static/data/one-pass"
+    check("import", document("import", stored, "--as", "again", "-d", "data"))
+    check("import", document("import", stored, "--as", "more", "--all", "-d", "data"))
+    typed = document("import-scores", "--as", "mine", "-d", "got10k-test", "--value", "ao=0.7")
+    check("import-scores", typed)
+    typed["runs"][0]["metrics"]["ao"] = "70"
+    with pytest.raises(jsonschema.ValidationError, match="'70'"):
+        check("import-scores", typed)
+
+
+@pytest.mark.slow
+def test_commands_that_measure_have_the_documented_form(workplace: Path) -> None:
+    document("run", "static", "drift", "-d", "data", "--device", "cpu")
+    check("diff", document("diff", "static", "drift", "-d", "data"))
+    check("statistics", document("statistics", "-d", "data"))
+    check("doctor", document("doctor"))
+    check("profile", document("profile", "drift", "--frames", "3", "--warm-up", "1"))
+    pytest.importorskip("optuna")
+    search = document("search", "drift", "-d", "data", "--set", "dx=0:2", "--trials", "2", "--device", "cpu")
+    check("search", search)
+
+
+def test_every_schema_is_named_in_the_documentation() -> None:
+    text = (SCHEMAS.parent / "json.md").read_text(encoding="utf-8")
+    assert [path.name for path in SCHEMAS.glob("*.json") if f"schemas/{path.name}" not in text] == []
