@@ -210,3 +210,12 @@ def test_a_workspace_is_not_overwritten(place: Path) -> None:
     done = CliRunner().invoke(app, words)
     assert done.exit_code == 2
     assert "exists" in done.output
+
+
+def test_options_of_one_of_the_trackers_reach_it_alone(place: Path) -> None:
+    words = ["vot", "workspace", "ws", "--stack", "vot2018/shortterm", "--tracker", "dcf", "--tracker", "static"]
+    call(*words, "--set", "dcf.learning_rate=0.02")
+    text = (place / "ws/trackers.ini").read_text()
+    of_dcf, of_static = text.split("[static]")
+    assert "--set learning_rate=0.02" in of_dcf
+    assert "--set" not in of_static

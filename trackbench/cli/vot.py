@@ -9,7 +9,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from trackbench.cli.shared import Debug, Json, Quiet, RandomWeights, Set, Weights, guarded, messages, print_json
+from trackbench.cli.shared import (
+    Debug,
+    Json,
+    Quiet,
+    RandomWeights,
+    Set,
+    SetEach,
+    Weights,
+    guarded,
+    messages,
+    print_json,
+)
 
 if TYPE_CHECKING:
     from trackbench.definitions import RegionKind
@@ -55,7 +66,7 @@ def workspace(
     ] = None,
     weights: Weights = None,
     random_weights: RandomWeights = False,
-    set_: Set = None,
+    set_: SetEach = None,
     device: Device = "auto",
     seed: Seed = None,
     timeout: Annotated[int, typer.Option(min=1, help="Seconds that vot-toolkit waits for an answer.")] = 300,
@@ -71,14 +82,15 @@ def workspace(
 
     vot evaluate --workspace vot18 dcf && vot analysis --workspace vot18 dcf
     """
-    from trackbench.trackers.registry import find_tracker
+    from trackbench.engine.campaign import TrackerChoice
     from trackbench.trackers.settings import parse_setting
     from trackbench.trax.workspace import TrackerCommand, write_workspace
 
-    settings = tuple(set_ or ())
-    options = dict(parse_setting(text) for text in settings)
     names = list(dict.fromkeys(tracker))
-    specs = [find_tracker(name, None, options, weights=weights, random_weights=random_weights) for name in names]
+    options = dict(parse_setting(text) for text in set_ or ())
+    specs = list(map(TrackerChoice(names, options, weights=weights, random_weights=random_weights).find, names))
+    typed = TrackerChoice(names, {key: value for key, _, value in (text.partition("=") for text in set_ or ())})
+    settings = {name: [f"{key}={value}" for key, value in typed.options_of(name).items()] for name in names}
     service = TrackerCommand(Path.cwd(), device, settings, seed, timeout, weights, random_weights)
     kind = None if region is None else region.kind
     names = write_workspace(folder, stack, specs, service, sequences=sequences, kind=kind)

@@ -7,8 +7,8 @@ import io
 import json
 import shlex
 import sys
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from trackbench.datasets.catalogue import open_dataset
@@ -31,8 +31,8 @@ class TrackerCommand:
     folder: Path
     """Working folder: its ``trackers/`` count, and relative paths of options start there."""
     device: str = "auto"
-    settings: tuple[str, ...] = ()
-    """``KEY=VALUE`` of the trackers' options, as typed."""
+    settings: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """Tracker's name -> ``KEY=VALUE`` of its options, as typed."""
     seed: int | None = None
     timeout: int = 300
     """Seconds that the toolkit waits for an answer, loading a network among them."""
@@ -52,7 +52,7 @@ class TrackerCommand:
             words += ["--weights", str(self.weights.resolve())]
         if self.random_weights:
             words.append("--random-weights")
-        for setting in self.settings:
+        for setting in self.settings.get(spec.name, ()):
             words += ["--set", setting]
         if self.seed is not None:
             words += ["--seed", str(self.seed)]
