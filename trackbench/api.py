@@ -249,7 +249,7 @@ def import_results(
     tool: str | None = None,
     only: str | None = None,
     protocol: str | None = None,
-    boxes: Literal["xywh", "xyxy", "cxcywh", "yxhw"] = "xywh",
+    boxes: Literal["xywh", "xyxy", "cxcywh", "yxhw", "yxyx", "yxwh", "xyhw"] = "xywh",
     offset: float = 0.0,
     pad_missing: bool = False,
     first_missing: bool = False,

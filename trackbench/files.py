@@ -6,6 +6,7 @@ and none that is larger than its kind can be.
 
 from __future__ import annotations
 
+import codecs
 import json
 import os
 import socket
@@ -32,6 +33,7 @@ TEMPORARY = ".writing"
 MAX_FILE, MAX_DOCUMENT, MAX_SETTINGS = 256 << 20, 16 << 20, 1 << 18
 #: Most lines of a file with a line a frame: the longest videos of the field have a tenth of it.
 MAX_LINES = 1_000_000
+_UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 #: Most dots in a line of TOML, in which a key may be ``a.b.c``: reading it takes the square of them.
 MAX_DOTS = 1000
 
@@ -91,13 +93,25 @@ def read_bytes(path: str | os.PathLike[str], most: int = MAX_FILE) -> bytes:
 def decode(path: Path | str, data: bytes) -> str:
     """Return the contents of ``path`` as text, without a byte-order mark.
 
+    Text is UTF-8, or UTF-16 that says so by its byte-order mark, as PowerShell's ``>`` writes it.
+
     Raises:
-        DataError: they are not UTF-8.
+        DataError: they are something else.
     """
+    if data[:2] in _UTF16:
+        with suppress(UnicodeDecodeError):
+            return data.decode("utf-16")
     try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise DataError(f"{path}: is not a text file") from None
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        byte = data[error.start]
+        if b"\0" in data or byte < 0xA0:  # above are the letters of Windows-1252 and its kin
+            raise DataError(f"{path}: is not a text file") from None
+        line = data.count(b"\n", 0, error.start) + 1
+        raise DataError(f"{path}: line {line}: byte 0x{byte:02x} is not UTF-8 text; save the file as UTF-8") from None
+    if "\0" in text:
+        raise DataError(f"{path}: is not a text file: it has bytes of value 0; save the file as UTF-8")
+    return text
 
 
 def as_bytes(text: str) -> bytes:

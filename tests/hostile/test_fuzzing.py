@@ -27,8 +27,9 @@ from trackbench.definitions import DATASETS, TRACKERS
 from trackbench.errors import TrackbenchError
 from trackbench.files import parse_toml, read_json, read_yaml
 from trackbench.formats.archives import open_files
+from trackbench.formats.json_results import read_json_result
 from trackbench.formats.matlab import read_mat
-from trackbench.formats.reading import read_columns, read_confidences, read_json_result, read_own, read_trajectory
+from trackbench.formats.reading import read_columns, read_confidences, read_own, read_trajectory
 from trackbench.frames import read_frame, read_image
 from trackbench.quoting import MESSAGE
 from trackbench.regions import parse_region

@@ -31,11 +31,11 @@ from trackbench.datasets.layouts.labels import read_labels
 from trackbench.errors import TrackbenchError
 from trackbench.files import read_bytes, read_json, read_toml, read_yaml
 from trackbench.formats.archives import open_files
+from trackbench.formats.json_results import read_json_result
 from trackbench.formats.matlab import read_mat
 from trackbench.formats.reading import (
     read_columns,
     read_confidences,
-    read_json_result,
     read_own,
     read_trajectory,
 )

@@ -191,7 +191,7 @@ def test_files(tmp_path: Path) -> None:
         ("1,2,3,4\n1,2,abc,4\n", r"truth.txt: line 2: 'abc' is not a number"),
         ("1,2,3,4\n1,2,3\n", r"truth.txt: line 2: 3 numbers; expected 4"),
         ("1,2,3,4\n\n1,2,3,4\n", r"truth.txt: line 2: 0 numbers; expected 4"),
-        ("1,2,3,4\n1,,3,4\n", r"truth.txt: line 2: '' is not a number"),
+        ("1,2,3,4\n1,,3,4\n", r"truth.txt: line 2: has an empty field"),
         ("1,2,3,4\nTrue,2,3,4\n", r"truth.txt: line 2: 'True' is not a number"),
         ("1_0,2,3,4\n", r"truth.txt: line 1: '1_0' is not a number"),
         ("1;2;3\n", r"truth.txt: line 1: 3 numbers"),

@@ -16,6 +16,9 @@ Convert = Callable[[dict[str, Tensor]], dict[str, Tensor]]
 PREFIXES = ("module.", "_orig_mod.", "_fsdp_wrapped_module.", "_forward_module.")
 WITHIN = r"(?<![^.])(?:_orig_mod|_fsdp_wrapped_module|_checkpoint_wrapped_module)\."
 
+#: What torch's AveragedModel counts beside the weights.
+AVERAGED = "n_averaged"
+
 #: What modules that train a network call it.
 ATTRIBUTES = ("model", "_model", "net", "network", "tracker", "student", "ema_model")
 
@@ -125,6 +128,8 @@ def without_wrappers(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     The names keep their order. A prefix that is a wrapper's only by what stands before every name is taken off only
     there.
     """
+    if any(name != AVERAGED for name in state):
+        state = {name: tensor for name, tensor in state.items() if name != AVERAGED}
     while state and any(all(name.startswith(prefix) for name in state) for prefix in PREFIXES):
         prefix = next(prefix for prefix in PREFIXES if all(name.startswith(prefix) for name in state))
         state = {name.removeprefix(prefix): tensor for name, tensor in state.items()}

@@ -31,7 +31,7 @@ from trackbench.checkpoints.unpickler import (
 from trackbench.checkpoints.weight_cache import MAX_WEIGHTS
 from trackbench.errors import DataError, unforeseen
 from trackbench.files import open_regular, reading
-from trackbench.quoting import listed, printable, shown
+from trackbench.quoting import NAME, listed, printable, shown
 from trackbench.zips import Archive
 
 _MAGIC = 0x1950A86A20F9469CFC6C
@@ -44,12 +44,16 @@ _WRAPPERS = (
 )
 """Keys under which programs keep the weights, in the order in which they are looked for; averages come last."""
 
+MAX_KEYS = 200
+"""Most entries of a checkpoint that are looked into."""
 MAX_HEADER = 16 << 20
 """Most bytes of the header of a safetensors file."""
 MAX_TENSORS, MAX_NAME = 50_000, 500
 """Most tensors of a state dict, and characters of their names: the largest networks have a tenth of it."""
 _COMPRESSED = 4
 """Weights hardly compress; an archive that is believed to hold more than so many times its size is refused."""
+
+_TAR_MARK = 257
 
 #: How files begin that are often saved instead of weights, and what they are.
 _OTHERS = (
@@ -97,6 +101,9 @@ def _read(where: str, path: Path | None, file: IO[bytes], size: int, wanted: Seq
             raise DataError(f"{where}: is a safetensors file within an archive: unpack it first")
         with reading(f"{where}: damaged safetensors file"):
             return load_file(path)
+    file.seek(_TAR_MARK)
+    if file.read(5) == b"ustar":
+        raise DataError(f"{where}: is a tar archive: unpack it first")
     for begin, what in _OTHERS:
         if start.removeprefix(b"\xef\xbb\xbf").lstrip().lower().startswith(begin.lower()):
             raise DataError(f"{where}: {what}")
@@ -118,32 +125,66 @@ def read_state(path: Path, wanted: Sequence[str] = ()) -> dict[str, Tensor]:
     return find_state(read_checkpoint(path, wanted), path)
 
 
-def find_state(document: Any, path: Path) -> dict[str, Tensor]:
+def find_state(document: Any, path: Path, key: str | None = None) -> dict[str, Tensor]:
     """Return the state dict in a checkpoint, without the names that wrappers of networks put into it.
 
-    It is the checkpoint itself, or is under a key that training programs use (``net``, ``state_dict``, …), or is what
-    a module holds that was saved as a whole, by torch.save or as TorchScript.
+    It is the checkpoint itself, or is under a key that training programs use (``net``, ``state_dict``, …), or is the
+    only one in the file, or is what a module holds that was saved as a whole, by torch.save or as TorchScript.
+
+    Args:
+        document: the checkpoint.
+        path: what messages call it.
+        key: under which key the state dict is, where there are several.
 
     Raises:
         DataError: there is none; the message says what the file has instead.
     """
-    for candidate in _candidates(document):
-        state = _module_tensors(candidate) if isinstance(candidate, InertObject) else candidate
-        if _is_state(state):
-            _check_names(path, state)
-            return without_wrappers(state)
-    raise DataError(
-        f"{path}: holds {_described(document)}: expected a state dict, alone or under one of {', '.join(_WRAPPERS)}"
-    )
+    found = states_in(document)
+    if key is not None:
+        if key not in found:
+            raise DataError(f"{path}: has no state dict under '{printable(key, NAME)}': it has {_keys_of(found)}")
+        chosen = key
+    elif not found or (len(found) > 1 and not {"", *_WRAPPERS}.intersection(_last(name) for name in found)):
+        several = f" ({_keys_of(found)}: --key takes one)" if found else ""
+        raise DataError(
+            f"{path}: holds {_described(document)}: expected a state dict, alone or under one of "
+            f"{', '.join(_WRAPPERS)}{several}"
+        )
+    else:
+        chosen = next(iter(found))
+    _check_names(path, found[chosen])
+    return without_wrappers(found[chosen])
 
 
-def _candidates(document: Any) -> list[Any]:
-    """Return what may be a state dict: a checkpoint, and what is below the keys of programs, two of them at most."""
-    candidates = level = [document]
-    for _ in range(2):
-        level = [each[key] for each in level if isinstance(each, Mapping) for key in _WRAPPERS if key in each]
-        candidates = candidates + level
-    return candidates
+def states_in(document: Any) -> dict[str, Mapping[str, Tensor]]:
+    """Return the state dicts in a checkpoint by their keys, ``a.b`` below two, in the order in which they are taken.
+
+    The checkpoint itself has the key ``""``; averages of weights come after weights.
+    """
+    found: dict[str, Mapping[str, Tensor]] = {}
+    level: list[tuple[str, Any]] = [("", document)]
+    for _ in range(4):
+        for name, each in level:
+            state = _module_tensors(each) if isinstance(each, InertObject) else each
+            if _is_state(state):
+                found[name] = state
+        inner = [(name, each) for name, each in level if name not in found and isinstance(each, Mapping)]
+        level = [
+            (f"{name}.{key}".removeprefix("."), value)
+            for name, each in inner
+            for key, value in list(each.items())[:MAX_KEYS]
+            if isinstance(key, str) and isinstance(value, Mapping | InertObject)
+        ][:MAX_KEYS]
+    ranks = {name: rank for rank, name in enumerate(_WRAPPERS)}
+    return dict(sorted(found.items(), key=lambda item: (ranks.get(_last(item[0]), len(ranks)), item[0].count("."))))
+
+
+def _last(name: str) -> str:
+    return name.rpartition(".")[2]
+
+
+def _keys_of(found: Mapping[str, object]) -> str:
+    return listed(f"'{name}'" for name in found) or "none"
 
 
 def _is_state(value: Any) -> bool:
@@ -174,6 +215,9 @@ def _described(document: Any) -> str:
             )
             kind = repr(item) if isinstance(item, InertObject) else f"of type {type(item).__name__}"
             return f"tensors, but entry {shown(name)} is {kind}"
+    if isinstance(document, Mapping) and document and all(isinstance(v, InertObject) for v in document.values()):
+        name, item = next(iter(document.items()))
+        return f"{len(document)} entries that are no tensors, of which the first, {shown(name)}, is {item!r}"
     if isinstance(document, Mapping):
         return f"the keys {listed(key if isinstance(key, str) else shown(key) for key in document) or 'of none'}"
     return (
@@ -249,7 +293,8 @@ def _read_published(archive: Archive, where: str, wanted: Sequence[str]) -> Any:
     named = [name for name in members if name.rpartition("/")[2] in wanted]
     chosen = named if len(named) == 1 else members
     if not members:
-        raise DataError(f"{where}: a zip file without the 'data.pkl' of a file of weights, and without such files")
+        held = listed(archive.members, 3) or "nothing"
+        raise DataError(f"{where}: a zip file without files of weights (it holds {held}): unpack it, and give one")
     if len(chosen) != 1:
         names = listed(named or members, 10)
         raise DataError(f"{where}: holds several files of weights ({names}): unpack it, and give one of them")

@@ -46,9 +46,10 @@ def import_results(
         ),
     ] = None,
     boxes: Annotated[
-        Literal["xywh", "xyxy", "cxcywh", "yxhw"],
+        Literal["xywh", "xyxy", "cxcywh", "yxhw", "yxyx", "yxwh", "xyhw"],
         typer.Option(
-            help="What four columns mean: corner and size, two corners, centre and size, y first. Never guessed."
+            help="What four columns mean: corner and size, two corners, centre and size; rest: y or height first. "
+            "Never guessed."
         ),
     ] = "xywh",
     offset: Annotated[float, typer.Option(help="Added to every x and y, in pixels.")] = 0.0,

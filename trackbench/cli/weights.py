@@ -26,6 +26,10 @@ def add(
             metavar="FROM=TO", help="Call a part of the names in FILE otherwise (encoder=backbone). Repeatable."
         ),
     ] = None,
+    key: Annotated[
+        str | None,
+        typer.Option(metavar="KEY", help="Where FILE keeps weights several times: the key to take (model_ema)."),
+    ] = None,
     json: Json = False,
     debug: Debug = False,
 ) -> None:
@@ -57,7 +61,7 @@ def add(
         raise UsageError(f"{settings.name} takes no checkpoint")
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always", UserWarning)
-        match = read_weights(file, settings.name, model, settings.options, _pairs(rename or []))
+        match = read_weights(file, settings.name, model, settings.options, _pairs(rename or []), key)
     made = cache_weights(settings.definition.same_as, match.weights, file)
     path = cached_path(made.tracker)
     notes = [str(warning.message) for warning in said if issubclass(warning.category, UserWarning)]

@@ -16,6 +16,7 @@ from trackbench.datasets.sequence import VideoSequence
 from trackbench.errors import DataError
 from trackbench.formats import discovery, reading
 from trackbench.formats.evidence import Form, Judge, frame_size, lacks_first, to_boxes
+from trackbench.formats.json_results import read_json_result
 from trackbench.formats.matlab import MatRun, read_mat
 from trackbench.formats.result_reader import ResultReader
 from trackbench.regions import Box, Region
@@ -83,7 +84,7 @@ class SequenceAligner:
         self.tabs = False
         """Tabs separate the numbers."""
         self._shifts: list[tuple[float, float]] = []
-        self._judge = Judge(how.boxes)
+        self._judge = Judge(how.boxes, how.fractions)
         self._mat: tuple[str, list[MatRun]] | None = None
 
     def fit(self, entry: discovery.DiscoveredResult, sequence: VideoSequence, runs: int) -> Result:
@@ -133,7 +134,7 @@ class SequenceAligner:
             )
         kept = slice(skip, skip + expected)
         boxes, regions = boxes[kept].copy(), None if regions is None else regions[kept]
-        self._judge.look_at(trajectory.boxes[kept], given)
+        self._judge.look_at(trajectory.boxes[kept], given, self._size(sequence), name)
         lacking = expected - len(boxes)
         if lacking:
             boxes = np.vstack([boxes, np.full((lacking, 4), np.nan)])
@@ -157,10 +158,13 @@ class SequenceAligner:
             raise DataError(f"{sequence.name}: 8 numbers a line are polygons, which --boxes {form} cannot mean")
         boxes = to_boxes(trajectory.boxes, form)
         if self.how.fractions:
-            width, height = sequence.size or frame_size(sequence)
-            boxes = boxes * [width, height, width, height]
+            boxes = boxes * [*(size := self._size(sequence) or (1, 1)), *size]
         boxes[:, :2] += self.how.offset
         return boxes
+
+    def _size(self, sequence: VideoSequence) -> tuple[int, int] | None:
+        """Return the images' sides, where numbers are fractions of them."""
+        return (sequence.size or frame_size(sequence)) if self.how.fractions else None
 
     def _look_at(self, boxes: NDArray[np.float64], name: str) -> None:
         # Line 1 may be VOT's code, which is no lack of an answer.
@@ -185,8 +189,8 @@ class SequenceAligner:
         if self.shape == "mat":
             run = self._mat_runs(data, where)[entry.run - 1]
             return reading.ParsedResult(run.boxes, fps=run.fps)
-        if entry.file.lower().endswith(".json"):
-            return reading.read_json_result(data, where)
+        if entry.file.lower().endswith((".json", ".jsonl")):
+            return read_json_result(data, where)
         self.tabs |= b"\t" in data[:200]
         return reading.read_trajectory(data, where)
 

@@ -15,7 +15,9 @@ from trackbench.zips import Archive
 #: An archive may expand by this factor; small ones by any, since a file of equal lines packs a thousandfold.
 MAX_EXPANSION, ALWAYS_ALLOWED = 30, 64 << 20
 #: How files with results end; text in .csv files is the same as in .txt files.
-ENDINGS = (".txt", ".csv", ".json", ".mat")
+ENDINGS = (".txt", ".csv", ".json", ".jsonl", ".mat")
+#: How archives end that are not opened.
+PACKED = (".tar", ".gz", ".tgz", ".xz", ".bz2", ".zst", ".rar", ".7z")
 #: The longest published trajectory takes 2 MB.
 MAX_FILE = 64 << 20
 
@@ -59,10 +61,23 @@ def open_files(path: Path) -> Files:
     except OSError as error:
         raise UsageError(f"{path}: cannot be read: {error.strerror}") from None
     if path.suffix.lower() == ".zip":
-        raise DataError(f"{path}: is not a readable zip archive: its directory is missing or damaged")
+        raise DataError(f"{path}: is not a readable zip archive: {_said_of(path)}")
+    if path.suffix.lower() in PACKED:
+        raise UsageError(f"{path}: is an archive that is not read here; unpack it and give its folder (.zip is read)")
     if path.suffix.lower() not in ENDINGS:
         raise UsageError(f"{path}: expected a folder, a zip archive, or a file {', '.join(ENDINGS)}")
     return _Single(path)
+
+
+def _said_of(path: Path) -> str:
+    """Return why a file called ``.zip`` is none."""
+    with open_regular(path) as file:
+        start = file.read(512)
+    if start[:4] == b"Rar!" or start[:2] in {b"7z", b"\x1f\x8b"}:
+        return "it is an archive of another kind; unpack it and give its folder"
+    if start.lstrip()[:1] == b"<":
+        return "it is a web page; download it again"
+    return "its directory is missing or damaged (cut off?); download it again"
 
 
 class _Folder:

@@ -29,7 +29,9 @@ Shape = Literal["flat", "nested", "mat", "own"]
 #: The OSTrack family puts these two benchmarks, and no others, into a folder below the run's.
 _BELOW_RUN = ("got10k", "trackingnet")
 #: Endings of files with one trajectory each.
-TEXTS = ("txt", "csv", "json")
+TEXTS = ("txt", "csv", "json", "jsonl")
+#: Most places at which a name is cut.
+MAX_CUTS = 12
 _NUMBERED = re.compile(r"(.+)_(\d{3})", re.DOTALL)
 _OWN_RUN = re.compile(r"repetition-(\d{3})")
 
@@ -99,6 +101,53 @@ def find_groups(files: Iterable[str], names: Names, suffix: str | None = None) -
     return sorted(joined, key=lambda group: group.label)
 
 
+def by_names(groups: list[ResultGroup], names: Names) -> list[ResultGroup]:
+    """Return groups whose files name their sequences otherwise than by their own name alone, as by that.
+
+    ``<tracker>/<seq>/result.txt`` is called by its folder; ``T_<seq>.txt`` and ``<seq>_T.txt`` share what is added.
+    """
+    kept: list[ResultGroup] = []
+    folders: dict[str, list[DiscoveredResult]] = defaultdict(list)
+    for group in groups:
+        above, _, last = group.label.rpartition("/")
+        within = group.shape == "flat" and not group.matched(names) and above and names.hits(last)
+        if not within:
+            kept += _without_affix(group, names)
+        elif not any(entry.written.lower().startswith("groundtruth") for entry in group.entries):
+            for entry in group.entries:
+                label = above if len(group.entries) == 1 else f"{above}/{entry.written}"
+                folders[label].append(replace(entry, written=last))
+    return sorted(
+        [*kept, *(ResultGroup(label, "flat", found) for label, found in folders.items())], key=lambda g: g.label
+    )
+
+
+def _without_affix(group: ResultGroup, names: Names) -> list[ResultGroup]:
+    """Return the trackers of a group of which the files' names are those of sequences with something added to each."""
+    if group.shape != "flat" or 2 * group.matched(names) >= len(group.entries):
+        return [group]
+    options: dict[str, dict[str, str]] = {}
+    for entry in group.entries:
+        stem = entry.written
+        cuts = [match.start() for match in re.finditer(r"[-_. ]", stem)][:MAX_CUTS]
+        heads, tails = [0, *(cut + 1 for cut in cuts)], [*cuts, len(stem)]
+        parts = {f"{stem[:head]}*{stem[tail:]}": stem[head:tail] for head in heads for tail in tails if head < tail}
+        options[entry.file] = {affix: part for affix, part in parts.items() if names.hits(part)}
+    shared = Counter(affix for found in options.values() for affix in found)
+    if 2 * sum(map(bool, options.values())) <= len(group.entries):
+        return [group]
+    trackers: dict[str, list[DiscoveredResult]] = defaultdict(list)
+    for entry in group.entries:
+        found = options[entry.file]
+        affix = max(found, key=lambda affix: (shared[affix], len(found[affix])), default="")
+        trackers[affix].append(replace(entry, written=found.get(affix, entry.written)))
+    if len(trackers) == 1 or (len(trackers) == 2 and "" in trackers):
+        return [replace(group, entries=[entry for entries in trackers.values() for entry in entries])]
+    return [
+        ResultGroup(f"{group.label}/{affix.strip('_*- .')}", "flat", entries) for affix, entries in trackers.items()
+    ]
+
+
 def _is_below(folder: str, places: set[str]) -> bool:
     return any(folder == place or folder.startswith(f"{place}/") for place in places)
 
@@ -117,8 +166,9 @@ def choose(
         groups = [group for group in groups if group.shape in FORMATS.get(tool).shapes]
     if not groups:
         kind = f" of the kind that {tool} writes" if tool else ""
+        seen = list(seen)
         contents = f" (it holds {listed(seen, 3)}; results end in {', '.join(ENDINGS)})" if seen else ""
-        raise UsageError(f"{where}: holds no result files{kind}{contents}")
+        raise UsageError(f"{where}: holds no result files{kind}{contents}{_way(seen)}")
     if only is not None:
         chosen = [group for group in groups if f"/{group.label}".endswith(f"/{only}")]
         if not chosen:
@@ -135,6 +185,16 @@ def choose(
             f"{where}: holds results of {len(groups)} trackers ({listed(labels)}); --only NAME takes one, --all each"
         )
     return groups[0]
+
+
+def _way(seen: list[str]) -> str:
+    """Return how files that are no results become some."""
+    endings = {file.lower().rpartition(".")[2] for file in seen}
+    if endings & {"zip", "gz", "tgz", "tar", "xz", "bz2", "rar", "7z"}:
+        return "; unpack the archive within and give its folder"
+    if endings & {"pkl", "pickle", "npy", "npz", "pt", "pth"}:
+        return "; numpy.savetxt(file, boxes, delimiter=',') writes a file that is read"
+    return ""
 
 
 def guess_tool(group: ResultGroup, files: Iterable[str], family: str, tabs: bool) -> str:
@@ -168,10 +228,11 @@ def time_files(entry: DiscoveredResult, shape: Shape) -> list[str]:
     if shape == "own":
         return [f"{entry.folder}/{entry.written}.time"]
     here = entry.folder + "/" if entry.folder else ""
+    stems = dict.fromkeys((entry.written, entry.stem))
     return [
-        f"{here}{entry.written}_time.txt",
-        f"{here}{entry.written}_times.txt",
-        f"{here}times/{entry.written}_time.txt",
+        f"{here}{place.format(stem)}"
+        for stem in stems
+        for place in ("{}_time.txt", "{}_times.txt", "times/{}_time.txt")
     ]
 
 

@@ -7,7 +7,6 @@ It is stored as a whole, or not at all unless the user asks for what fits. No im
 from __future__ import annotations
 
 import math
-import re
 import sys
 from collections import defaultdict
 from collections.abc import Callable
@@ -21,7 +20,8 @@ from trackbench.errors import DataError, UsageError
 from trackbench.formats import discovery
 from trackbench.formats.alignment import ImportOptions, Result, SequenceAligner
 from trackbench.formats.archives import Files, open_files
-from trackbench.formats.names import Names
+from trackbench.formats.bundles import Unbundled
+from trackbench.formats.names import Names, without_copy_mark
 from trackbench.formats.reading import ParsedResult
 from trackbench.formats.result_reader import ImportProblem, ResultReader
 from trackbench.formats.writers import FORMATS
@@ -30,6 +30,8 @@ from trackbench.results.manifest import open_or_create_manifest, session_name
 from trackbench.results.store import RunFolder, RunKey
 from trackbench.version import VERSION
 
+#: What is said of files that are no trajectories.
+NO_RESULTS = "no result files, left aside"
 #: Bytes of the longest name that file systems take.
 MAX_NAME = 255
 
@@ -65,9 +67,7 @@ def trackers_in(path: Path, dataset: Dataset, tool: str | None = None) -> list[s
     Raises:
         UsageError: there are none.
     """
-    files = open_files(path)
-    names = Names([sequence.name for sequence in dataset.sequences] + list(dataset.missing))
-    groups = distinct(discovery.find_groups(files.names, names), files)
+    _, names, groups = _open(path, dataset)
     fitting = [g for g in groups if g.matched(names) and (tool is None or g.shape in FORMATS.get(tool).shapes)]
     if not fitting:
         raise UsageError(f"{path}: holds no results of {dataset.name}")
@@ -105,14 +105,20 @@ def plan_import(
         raise UsageError(f"--offset {how.offset}: expected a finite number of pixels")
     if dataset.protocol != "one-pass":
         raise UsageError(f"{dataset.name} is scored by the protocol '{dataset.protocol}'; only one-pass results import")
-    files = open_files(path)
-    names = Names([sequence.name for sequence in dataset.sequences] + list(dataset.missing))
-    groups = distinct(discovery.find_groups(files.names, names, written.suffix if written else None), files)
+    files, names, groups = _open(path, dataset, written.suffix if written else None)
     group = discovery.choose(groups, names, tool, only, str(path), files.names)
     how = how or ImportOptions()
     if group.shape == "own" and (how.boxes != "xywh" or how.offset):
         raise UsageError(f"{path}: is a run of trackbench, whose boxes need no --boxes or --offset")
     return _Importer(files, group, names, dataset, how, written.read if written else None).plan(name, tool)
+
+
+def _open(path: Path, dataset: Dataset, suffix: str | None = None) -> tuple[Files, Names, list[discovery.ResultGroup]]:
+    """Return the files of ``path``, the names of the sequences, and the trackers with results there."""
+    names = Names([sequence.name for sequence in dataset.sequences] + list(dataset.missing))
+    files = Unbundled(open_files(path), names)
+    groups = discovery.by_names(discovery.find_groups(files.names, names, suffix), names)
+    return files, names, distinct(groups, files)
 
 
 def distinct(groups: list[discovery.ResultGroup], files: Files) -> list[discovery.ResultGroup]:
@@ -126,7 +132,7 @@ def distinct(groups: list[discovery.ResultGroup], files: Files) -> list[discover
 
 
 def _outline(group: discovery.ResultGroup) -> tuple[object, ...]:
-    name = re.sub(r" \(\d+\)$| copy$", "", group.label.rpartition("/")[2])
+    name = without_copy_mark(group.label.rpartition("/")[2])
     return name, group.shape, sorted((entry.written, entry.run) for entry in group.entries)
 
 
@@ -218,8 +224,8 @@ class _Importer:
         self._reader = ResultReader(files)
         self._aligner = SequenceAligner(self._reader, group.shape, how, read)
         self._notes, self._faults = self._reader.notes, self._reader.problems
-        self._unneeded: list[str] = []
-        """Results of sequences that the data set does not have."""
+        self._unneeded: dict[str, str] = {}
+        """Results of sequences that the data set does not have, and their names."""
 
     def plan(self, name: str, tool: str | None) -> ImportPlan:
         results: dict[tuple[str, int], Result] = {}
@@ -260,7 +266,10 @@ class _Importer:
             except DataError as error:
                 self._faults.append(ImportProblem(where, str(error)))
                 continue
-            if sequence is None:
+            original = without_copy_mark(entry.written)
+            if sequence is None and original != entry.written and (sequence := self.names.match(original)):
+                self._copy(entry, where, original)
+            elif sequence is None:
                 self._unknown(entry, where)
             elif sequence not in self._sequences:
                 self._notes[f"not on disk in {self.dataset.root}, so not imported"].append(sequence)
@@ -270,12 +279,13 @@ class _Importer:
             else:
                 matched[sequence][entry.run] = entry
         if self._unneeded and set(matched) >= set(self._sequences):
-            note = f"{len(self._unneeded)} results of a larger benchmark are of no use on {self.dataset.name}"
-            self._notes[note] += [Path(where).stem for where in self._unneeded]
+            count = len(self._unneeded)
+            results = "result of a larger benchmark is" if count == 1 else "results of a larger benchmark are"
+            self._notes[f"{count} {results} of no use on {self.dataset.name}"] += self._unneeded.values()
         else:
             reason = "is no sequence of " + self.dataset.name
-            self._faults += [ImportProblem(where, f"'{Path(where).stem}' {reason}") for where in self._unneeded]
-        if not any(matched.values()) and not self._notes:
+            self._faults += [ImportProblem(where, f"'{stem}' {reason}") for where, stem in self._unneeded.items()]
+        if not any(matched.values()) and set(self._notes) <= {NO_RESULTS}:
             first, expected = self.group.entries[0].written, self.dataset.sequences[0].name
             raise DataError(
                 f"{self.files.path}: no file names a sequence of {self.dataset.name} "
@@ -283,13 +293,22 @@ class _Importer:
             )
         return {sequence: [runs[run] for run in sorted(runs)] for sequence, runs in matched.items() if runs}
 
+    def _copy(self, entry: discovery.DiscoveredResult, where: str, original: str) -> None:
+        """Leave aside ``car1 (1).txt`` beside an equal ``car1.txt``, as downloads and unpacking twice leave it."""
+        beside = [other for other in self.group.entries if other.written == original and other.run == entry.run]
+        if beside and self.files.read(beside[0].file) == self.files.read(entry.file):
+            self._notes["copies of a file beside, left aside"].append(where)
+        else:
+            other = f"differs from {self.files.where(beside[0].file)}" if beside else f"is there without '{original}'"
+            self._faults.append(ImportProblem(where, f"is called like a copy, and {other}; rename or remove it"))
+
     def _unknown(self, entry: discovery.DiscoveredResult, where: str) -> None:
         try:
             self._aligner.trajectory(entry)
         except DataError:
-            self._notes["no result files, left aside"].append(where)
+            self._notes[NO_RESULTS].append(where)
             return
-        self._unneeded.append(where)
+        self._unneeded[where] = entry.stem
 
     def _compare_runs(self, results: dict[tuple[str, int], Result]) -> None:
         most = max((repetition for _, repetition in results), default=0)

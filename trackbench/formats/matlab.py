@@ -57,13 +57,14 @@ def read_mat(data: bytes, where: str, *, whole: bool = False) -> list[MatRun]:
     except MatlabError as error:
         raise DataError(f"{where}: {error}") from None
     if "results" not in content:
-        raise DataError(
-            f"{where}: holds no variable 'results' (it holds {listed(k for k in content if k[:2] != '__')})"
-        )
+        held = listed(k for k in content if k[:2] != "__")
+        raise DataError(f"{where}: holds no variable 'results' with OTB's struct (it holds {held or 'none'})")
     results = content["results"]
+    if isinstance(results, np.ndarray) and results.dtype.kind in "fiu" and results.ndim == 2 and results.shape[1] == 4:
+        results = {"res": results}  # the boxes alone
     structs = [results] if isinstance(results, dict) else list(np.ravel(results)[:MAX_RUNS])
     if not structs or not all(isinstance(result, dict) and "res" in result for result in structs):
-        raise DataError(f"{where}: 'results' is no struct with 'res'")
+        raise DataError(f"{where}: 'results' is no struct with 'res', nor a cell of them, as OTB's toolkit writes")
     if whole:
         return [_run(result, where) for result in structs]
     if len(structs) > 1 and any("shiftType" in result or "shiftTypeSet" in result for result in structs):
@@ -74,10 +75,15 @@ def read_mat(data: bytes, where: str, *, whole: bool = False) -> list[MatRun]:
 
 def _run(result: dict[str, Any], where: str) -> MatRun:
     kind = result.get("type", "rect")
+    kind = (
+        {"rect": "rect", "ivtaff": "ivtAff", "4corner": "4corner"}.get(kind.lower(), kind)
+        if isinstance(kind, str)
+        else kind
+    )
     if kind == "ivtAff":
         boxes = _affine_boxes(_numbers(result, "res", where, 6), _numbers(result, "tmplsize", where, 2)[0])
     elif kind == "4corner":
-        corners = _numbers(result, "res", where, 8).reshape(-1, 4, 2)
+        corners = _corners(result, where)
         boxes = np.hstack([corners.min(1), corners.max(1) - corners.min(1)])
     elif isinstance(kind, str) and kind == "rect":
         boxes = _numbers(result, "res", where, 4)
@@ -89,6 +95,14 @@ def _run(result: dict[str, Any], where: str) -> MatRun:
     fps = result.get("fps")
     known = isinstance(fps, int | float | np.number) and math.isfinite(float(fps)) and float(fps) > 0
     return MatRun(boxes, float(fps) if known and fps is not None else None)
+
+
+def _corners(result: dict[str, Any], where: str) -> NDArray[np.float64]:
+    """Return corners (N, 4, 2), of N x 8 numbers or of OTB's two lines a frame, the four x above the four y."""
+    shape = np.shape(result.get("res", ()))
+    if len(shape) == 2 and shape[1] == 4 and shape[0] % 2 == 0:
+        return _numbers(result, "res", where, 4).reshape(-1, 2, 4).transpose(0, 2, 1)
+    return _numbers(result, "res", where, 8).reshape(-1, 4, 2)
 
 
 def _numbers(result: dict[str, Any], key: str, where: str, columns: int) -> NDArray[np.float64]:

@@ -20,6 +20,7 @@ from trackbench.errors import unforeseen
 
 #: Most memory of the process.
 MAX_MEMORY = 2 << 30
+_HDF5 = b"\x89HDF\r\n\x1a\n"
 _SIZE = struct.Struct("<Q")
 
 
@@ -94,9 +95,19 @@ def serve() -> None:
 def _load(data: bytes) -> tuple[dict[str, Any], str]:
     import scipy.io
 
+    if _HDF5 in data[:1024]:
+        return {}, "is a MATLAB 7.3 (HDF5) file; save it again with -v7"
+    if not data[:128].strip(b"\0"):
+        return {}, "is empty"
+    if not data.startswith(b"MATLAB") and data[:256].isascii() and b"\0" not in data[:256]:
+        return {}, "is a text file, no MATLAB file (Octave writes one by `save -v7`)"
     file: Any = io.BytesIO(data)  # taken by scipy, not by its stubs
     try:
-        return scipy.io.loadmat(file, simplify_cells=True, variable_names=["results"]), ""
+        content = scipy.io.loadmat(file, simplify_cells=True, variable_names=["results"])
+        if "results" not in content:
+            file.seek(0)
+            content |= {str(name): None for name, _, _ in scipy.io.whosmat(file)[:100]}
+        return content, ""
     except NotImplementedError:
         return {}, "is a MATLAB 7.3 file; save it again with -v7"
     except Exception as error:  # a damaged file makes scipy fail in any way

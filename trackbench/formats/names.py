@@ -22,8 +22,9 @@ ALIASES = {
 #: What the pytracking family puts before the names of some benchmarks.
 PREFIXES = ("uav_", "nfs_", "tpl_")
 #: Suffixes of the files that lie beside trajectories.
-SIDE = re.compile(r".+_(time|times|scores|all_scores|all_boxes|object_presence_scores|confidence)", re.DOTALL)
+SIDE = re.compile(r".+_(time|times|fps|scores|all_scores|all_boxes|object_presence_scores|confidence)", re.DOTALL)
 
+_COPY = re.compile(r" ?\(\d+\)$| (- )?copy( \d+| \(\d+\))?$", re.IGNORECASE)
 #: Names of the OTB MATLAB toolkit with more than the first letter in lower case.
 _MATLAB_LOWER = {"FaceOcc1", "FaceOcc2", "FleetFace", "SUV"}
 _TARGETS = {"Jogging_1", "Jogging_2", "Skating2_1", "Skating2_2", "Human4_2"}
@@ -73,6 +74,16 @@ class Names:
         if len(hits) > 1:
             raise DataError(f"'{written}' can mean {' or '.join(hits)}; rename the file")
         return hits[0] if hits else None
+
+
+def without_copy_mark(name: str) -> str:
+    """Return a name without what browsers and file managers add to that of a second copy.
+
+    Example:
+        >>> without_copy_mark("car1 (1)"), without_copy_mark("car1 - Copy (2)"), without_copy_mark("car1")
+        ('car1', 'car1', 'car1')
+    """
+    return _COPY.sub("", name)
 
 
 def written_name(name: str, tool: str, record: DatasetDefinition) -> str:

@@ -26,8 +26,7 @@ import numpy as np
 from trackbench.datasets.anchors import anchor_at, anchored_name, find_anchors, split_anchored
 from trackbench.datasets.sequence import Dataset, VideoSequence
 from trackbench.errors import DataError, UsageError
-from trackbench.files import write_bytes
-from trackbench.formats import reading
+from trackbench.files import decode, write_bytes
 from trackbench.formats.alignment import Result
 from trackbench.formats.archives import Files, open_files
 from trackbench.formats.exporting import Export, benchmark_rows
@@ -277,7 +276,7 @@ def _read_regions(reader: ResultReader, file: str) -> list[Region]:
     if file.endswith(".bin"):
         return parse_trajectory(data)
     regions = []
-    for number, line in enumerate(reading.decode(data, reader.files.where(file)).rstrip().splitlines(), 1):
+    for number, line in enumerate(decode(reader.files.where(file), data).rstrip().splitlines(), 1):
         try:
             regions.append(parse_region(line))
         except DataError as error:

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from trackbench.errors import DataError
 from trackbench.files import decode, lines_of, read_bytes, read_text
-from trackbench.quoting import printable
 from trackbench.regions.kinds import Region
+from trackbench.regions.rows import HEADER, read_rows
 from trackbench.regions.text import MAX_LINE, PixelBudget, parse_region
 
 #: Bytes from which on it pays to load compiled code.
@@ -27,8 +27,8 @@ _SEPARATOR = re.compile(r"\s*[,;]\s*|\s+")
 def read_boxes(path: Path, delimiter: str | None = None) -> NDArray[np.float64]:
     """Return the boxes of a file with ``x y w h`` a line, float64 (N, 4), as stored; ``NaN`` is a number.
 
-    A comma, a semicolon, a tab or blanks separate, also mixed in one file (OTB's BlurCar1 mixes them); blank lines at
-    the end do not count.
+    A comma, a semicolon, a tab or blanks separate, also mixed in one file (OTB's BlurCar1 mixes them); what else is
+    read says `trackbench.regions.rows`.
 
     Args:
         path: the file.
@@ -43,20 +43,12 @@ def read_boxes(path: Path, delimiter: str | None = None) -> NDArray[np.float64]:
     boxes = parse_box_table(data)
     if boxes is not None:
         return boxes
-    rows = []
-    for number, line in enumerate(lines_of(path, decode(path, data)), 1):
-        if len(line) > MAX_ROW:
-            raise DataError(f"{path}: line {number}: {len(line)} characters; expected 4 numbers (x, y, w, h)")
-        words = _SEPARATOR.split(line.strip())
-        if not words[-1]:  # MATLAB's dlmread and numpy.genfromtxt take a separator at the end of a line
-            del words[-1]
-        if len(words) != 4:
-            words_given = len([word for word in words if word])
-            raise DataError(f"{path}: line {number}: {words_given} numbers; expected 4 (x, y, w, h)")
-        try:
-            rows.append([_number(word) for word in words])
-        except ValueError as error:
-            raise DataError(f"{path}: line {number}: {error}") from None
+    rows, first = read_rows(decode(path, data), path, MAX_ROW, HEADER)
+    for number, row in enumerate(rows, first):
+        if len(row) != 4:
+            raise DataError(
+                f"{path}: line {number}: {len(row)} numbers; expected 4 (x, y, w, h)" + HEADER * (len(row) > 4)
+            )
     if not rows:
         raise DataError(f"{path}: the file is empty; expected a line x,y,w,h for each frame")
     return np.array(rows, np.float64)
@@ -78,15 +70,6 @@ def parse_box_table(data: bytes) -> NDArray[np.float64] | None:
 def _with_commas(line: str) -> str:
     line = line.strip()
     return line if len(line) > MAX_LINE or line[:1] == "m" else _SEPARATOR.sub(",", line).removesuffix(",")
-
-
-def _number(word: str) -> float:
-    try:
-        if "_" not in word:  # which Python allows between digits
-            return float(word)
-    except ValueError:
-        pass
-    raise ValueError(f"'{printable(word, 40)}' is not a number")
 
 
 def read_regions(path: Path, any_separator: bool = False) -> list[Region]:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from trackbench.checkpoints.key_map import KeyMap, Match, match, renamed, without_attribute
-from trackbench.checkpoints.reader import find_state, read_checkpoint
+from trackbench.checkpoints.reader import find_state, read_checkpoint, states_in
 from trackbench.checkpoints.unpickler import InertObject, attributes
 from trackbench.definitions import TRACKERS, ResolvedDefinition, TrackerDefinition
 from trackbench.errors import DataError, TrackbenchError
@@ -28,7 +28,12 @@ _RELATED = 0.1
 
 
 def read_weights(
-    path: Path, name: str, model: type[Networked], options: Options, rename: Sequence[tuple[str, str]] = ()
+    path: Path,
+    name: str,
+    model: type[Networked],
+    options: Options,
+    rename: Sequence[tuple[str, str]] = (),
+    key: str | None = None,
 ) -> Match:
     """Return the weights in an official file for one tracker.
 
@@ -38,6 +43,7 @@ def read_weights(
         model: its class.
         options: its options, which decide on the network.
         rename: FROM and TO, parts of the names in the file that are called otherwise.
+        key: under which key of the file the weights are, where it has several.
 
     Raises:
         DataError: not a file of weights, another tracker's, or one that does not fit name by name.
@@ -45,15 +51,20 @@ def read_weights(
     definition = TRACKERS.get(name.partition(":")[0])
     asked = definition.value.weights
     document = read_checkpoint(path, asked.files if asked else ())
-    state = renamed(find_state(document, path), rename)
+    state = renamed(find_state(document, path, key), rename)
     matched = match_checkpoint(state, model, options)
-    bare = None if matched.complete else without_attribute(state)
-    if bare is not None and (other := match_checkpoint(bare, model, options)).complete:
-        matched = other
+    bare = state
+    while not matched.complete and (inner := without_attribute(bare)) is not None:
+        bare = inner
+        if (other := match_checkpoint(bare, model, options)).complete:
+            matched = other
     if matched.complete:
         _check_numbers(path, matched.weights)
+        if key is None:
+            _tell_of_others(path, document)
         _check_origin(path, document, definition)
         return matched
+    _check_kind(path, state, matched, _wanted(model, options))
     owners = [other for other in trackers_with_weights() if other != name and _fits(state, other)]
     if owners:
         raise DataError(f"{path}: is a checkpoint of {' or '.join(map(repr, owners))}, not of '{name}'")
@@ -63,6 +74,30 @@ def read_weights(
         raise DataError(f"{path}: {whole}its {len(state)} tensors ({names}) belong to no tracker known here")
     hint = "; --rename FROM=TO calls parts of its names otherwise" if matched.missing and matched.unknown else ""
     raise DataError(f"{path}: does not fit '{name}': {describe(matched)}{hint}")
+
+
+def _tell_of_others(path: Path, document: Any) -> None:
+    """Warn where a file has the same weights several times, as a moving average has beside those that are trained."""
+    found = states_in(document)
+    taken, *others = found
+    twins = [name for name in others if len(found[name]) == len(found[taken])]
+    if twins:
+        warnings.warn(
+            f"{path}: holds weights under '{taken}', which are taken, and under {listed(map(repr, twins))} (a moving "
+            f"average?): --key {twins[0]} takes those",
+            stacklevel=3,
+        )
+
+
+def _check_kind(path: Path, state: Mapping[str, Tensor], matched: Match, wanted: Mapping[str, Tensor]) -> None:
+    """Refuse a checkpoint of whole numbers, which is a quantised one, by saying so."""
+    whole = [n for n, t in matched.weights.items() if not t.is_floating_point() and wanted[n].is_floating_point()]
+    if 2 * len(whole) > len(state):
+        kind = str(matched.weights[whole[0]].dtype).removeprefix("torch.")
+        raise DataError(
+            f"{path}: its weights are {kind}, not floating-point numbers, in {len(whole)} of {len(state)} tensors "
+            f"({listed(whole, _SHOWN)}): expected the checkpoint before it was quantised"
+        )
 
 
 def match_checkpoint(state: dict[str, Tensor], model: type[Networked], options: Options) -> Match:
