@@ -56,6 +56,8 @@ def unforeseen(error: BaseException) -> str:
         return "nested too deeply"
     if isinstance(error, MemoryError):
         return "does not fit into memory"
+    if isinstance(error, ValueError) and "integer string conversion" in str(error):
+        return "a number of more digits than can be read"
     return f"{type(error).__name__}: {printable(str(error), SAID)}".removesuffix(": ")
 
 

@@ -1,16 +1,20 @@
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from samples import write_sequence
 from typer.testing import CliRunner
 
 from trackbench.cli import app
 from trackbench.datasets.catalogue import open_dataset
 from trackbench.datasets.check import Discrepancy, check_dataset
-from trackbench.errors import UsageError
+from trackbench.errors import DataError, UsageError
+
+Boxes = NDArray[np.float64]
 
 TABLE = """name,folder,truth,first,last,omit,attributes
 one,one,groundtruth_rect.txt,1,6,0,
@@ -153,3 +157,60 @@ def test_many_faults_are_counted(workplace: Path) -> None:
     assert result.exit_code == 1
     assert "79 more of this kind (--json lists all)" in result.stdout
     assert "the frames of Basketball are missing" in " ".join(result.stdout.split())
+
+
+def placed(root: Path, change: Callable[[Boxes], Boxes], separator: str = ",", end: str = "", head: str = "") -> Path:
+    """Make a folder of two sequences of 8 frames of 100 x 80 pixels, with ``change``d boxes of a moving target."""
+    t = np.arange(8)[:, None]
+    for name in ("one", "two"):
+        (root / name).mkdir(parents=True)
+        rows = change(np.hstack([20 + 3.0 * t, 10 + 2.0 * t, 30 + 0.5 * t, 20 - 0.5 * t]))
+        text = head + "".join(separator.join(f"{v:.4f}" for v in row) + end + "\n" for row in rows)
+        (root / name / "groundtruth.txt").write_text(text)
+        for number in range(1, 9):
+            cv2.imwrite(str(root / name / f"{number:04d}.png"), np.zeros((80, 100, 3), np.uint8))
+    return root
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda boxes: boxes / [100, 80, 100, 80], "fractions of the image?"),
+        (lambda boxes: boxes + np.array([200, 0, 0, 0]), "8 of 8 boxes lie outside of the image"),
+        (lambda boxes: boxes * [1, 1, 1e6, 1], "8 of 8 boxes lie outside of the image or are far larger"),
+        (lambda boxes: np.hstack([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]]), "corners x1, y1, x2, y2?"),
+    ],
+)
+def test_boxes_of_another_meaning_are_named(tmp_path: Path, change: Callable[[Boxes], Boxes], said: str) -> None:
+    faults = check_dataset(str(placed(tmp_path / "data", change)))
+    assert faults
+    assert all(said in fault.found for fault in faults)
+
+
+def test_no_tracker_is_started_on_fractions(tmp_path: Path) -> None:
+    dataset = open_dataset(str(placed(tmp_path / "data", lambda boxes: boxes / 100)))
+    with pytest.raises(DataError, match=r"between 0 and 1 .fractions of the image"):
+        dataset.sequences[0].initial_region()
+
+
+@pytest.mark.parametrize(
+    ("separator", "end", "head"),
+    [(";", ";", ""), ("\t", "\t", ""), (",", ",,", ""), (",", "", "x,y,w,h\n"), (" ", "", "# x y w h\n")],
+)
+def test_annotations_may_have_headers_and_separators_at_the_end(
+    tmp_path: Path, separator: str, end: str, head: str
+) -> None:
+    assert check_dataset(str(placed(tmp_path / "data", lambda boxes: boxes, separator, end, head))) == []
+
+
+def test_decimal_commas_and_other_names_are_named(tmp_path: Path) -> None:
+    root = placed(tmp_path / "data", lambda boxes: boxes, ";")
+    for path in root.glob("*/groundtruth.txt"):
+        path.write_text(path.read_text().replace(".", ","))
+    assert [fault.found.partition("line 1: ")[2] for fault in check_dataset(str(root))] == [
+        "'20,0000' has a comma within"
+    ] * 2
+    for path in root.glob("*/groundtruth.txt"):
+        path.rename(path.with_suffix(".csv"))
+    with pytest.raises(UsageError, match=r"there is (one|two)/groundtruth.csv: a file of another name"):
+        check_dataset(str(root))

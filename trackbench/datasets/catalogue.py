@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -16,6 +17,7 @@ from trackbench.datasets.roots import candidate_roots
 from trackbench.datasets.sequence import Dataset
 from trackbench.definitions import DATASETS, DatasetDefinition, ResolvedDefinition
 from trackbench.errors import DataError, TrackbenchError, UsageError, suggestion
+from trackbench.quoting import NAME, printable
 
 #: Folders below a root that are looked at where the data set is not in it.
 NEIGHBOURS = 100
@@ -210,9 +212,11 @@ def _open_folder(folder: Path) -> Dataset:
             if _holds_sequences(place):
                 level = "lower" if place.parent == folder else "higher"
                 raise UsageError(f"data set '{folder}': no sequences; they lie one level {level}: -d {place}")
+        other = _like_an_annotation(folder)
+        found = f" (there is {other}: a file of another name or kind)" if other else ""
         raise UsageError(
             f"data set '{folder}': no sequences; expected <sequence>/groundtruth.txt (or groundtruth_rect.txt) "
-            "with frames in <sequence>/, <sequence>/img/ or <sequence>/color/"
+            f"with frames in <sequence>/, <sequence>/img/ or <sequence>/color/{found}"
         )
     record, (sequences, missing) = recognised
     if not sequences:
@@ -224,6 +228,16 @@ def _open_folder(folder: Path) -> Dataset:
     attributes = known | dict.fromkeys(sorted(present - known.keys()), "")
     own = record.model_copy(update={"title": name, "attributes": attributes})
     return Dataset(name, own, resolved, tuple(sequences), len(sequences) + len(missing), tuple(missing))
+
+
+def _like_an_annotation(folder: Path) -> str | None:
+    """Return a file below ``folder`` that can be meant as an annotation, but is not called or written like one."""
+    words = re.compile(r"ground|truth|anno|bbox|(^|[_.-])gt([_.-]|$)|\.xml$", re.IGNORECASE)
+    for place in islice((folder, *folder.glob("*/"), *folder.glob("*/*/")), 50):
+        for entry in islice(os.scandir(place), 1000):
+            if words.search(entry.name) and entry.is_file():
+                return printable(str(Path(entry.path).relative_to(folder)), NAME)
+    return None
 
 
 @dataclass(frozen=True)

@@ -15,9 +15,11 @@ from trackbench.datasets.sequence import VideoSequence
 from trackbench.definitions import DatasetDefinition
 from trackbench.errors import DataError
 from trackbench.files import reading
-from trackbench.frames import read_frame
+from trackbench.frames import image_size, read_frame
 
 DECODING_THREADS = 4
+#: Sides of images in which boxes of a pixel are not taken for fractions; a box so many times an image's side is none.
+SMALLEST, LARGEST = 16, 10
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,8 @@ def check_dataset(
                 faults += _check_images(sequence, pool)
             if progress is not None:
                 progress(done, len(dataset.sequences))
+    if resolved is None:
+        faults += _check_meaning(list(dataset.sequences))
     if resolved is not None and not faults:
         faults += _check_total(resolved.value, list(dataset.sequences))
     return faults
@@ -97,9 +101,51 @@ def _check_sequence(sequence: VideoSequence, official: int | None) -> Iterator[D
     except DataError as error:
         yield _fault(sequence, "metadata", error, "metadata that can be read")
     try:
-        _ = sequence.frames
+        frames = sequence.frames
     except DataError as error:
         yield _fault(sequence, "frames", error, f"{official or length} frames")
+    else:
+        yield from _check_place(sequence, frames[0])
+
+
+def _check_place(sequence: VideoSequence, first: Path) -> Iterator[Discrepancy]:
+    """Compare boxes with the size of the images: fractions, another scale and other images are seen by that."""
+    try:
+        width, height = sequence.size or image_size(first)
+    except DataError:  # --deep says so
+        return
+    boxes = sequence.ground_truth.boxes
+    boxes = boxes[np.isfinite(boxes).all(1) & (boxes[:, 2:] > 0).all(1)]
+    if not len(boxes) or min(width, height) < SMALLEST:
+        return
+    if float(np.abs(boxes).max()) <= 1.5:
+        found = "all numbers are between 0 and 1 (fractions of the image?)"
+        yield Discrepancy(sequence.name, "annotation", found, "pixels")
+        return
+    outside = (boxes[:, 0] >= width) | (boxes[:, 1] >= height) | (boxes[:, 0] + boxes[:, 2] <= 0)
+    outside |= (boxes[:, 1] + boxes[:, 3] <= 0) | (boxes[:, 2:] > LARGEST * max(width, height)).any(1)
+    if 2 * int(outside.sum()) > len(boxes) or outside[0]:
+        found = f"{int(outside.sum())} of {len(boxes)} boxes lie outside of the image or are far larger"
+        yield Discrepancy(sequence.name, "annotation", found, f"boxes in images of {width} x {height} pixels")
+
+
+def _check_meaning(sequences: list[VideoSequence]) -> Iterator[Discrepancy]:
+    """See corners where sizes should be: x2 and y2 are never below x1 and y1, and move with them."""
+    judged = corners = 0
+    for sequence in sequences:
+        try:
+            boxes = sequence.ground_truth.boxes
+        except DataError:
+            continue
+        boxes = boxes[np.isfinite(boxes).all(1) & (boxes[:, 2:] > 0).all(1)]
+        if len(boxes) < 5 or (spread := boxes[:, 2:].std(0)).max() < 1:
+            continue
+        judged += 1
+        sizes = boxes[:, 2:] - boxes[:, :2]
+        corners += bool((sizes > 0).all() and (sizes.std(0) <= 0.5 * spread).all())
+    if judged > 1 and corners > 0.9 * judged:
+        found = f"columns 3 and 4 move with columns 1 and 2 in {corners} of {judged} (corners x1, y1, x2, y2?)"
+        yield Discrepancy(None, "annotation", found, "x, y, width, height")
 
 
 def _check_copies(sequence: VideoSequence) -> Iterator[Discrepancy]:

@@ -203,6 +203,12 @@ class VideoSequence:
                 f"{self.name}: the ground truth of frame {index + 1} is {box} (x, y, w, h); "
                 "expected finite numbers and a positive area to start a tracker on"
             )
+        box = self.ground_truth.boxes[index]
+        if (box[2:] < 1).all() and float(np.nanmax(np.abs(self.ground_truth.boxes))) <= 1.5:
+            raise DataError(
+                f"{self.name}: the ground truth of frame {index + 1} is {box.tolist()} (x, y, w, h), and all of it "
+                "lies between 0 and 1 (fractions of the image?); expected pixels"
+            )
         return self.region(index)
 
 

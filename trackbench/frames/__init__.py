@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trackbench.errors import DataError, unforeseen
-from trackbench.files import read_bytes
+from trackbench.files import open_regular, read_bytes
 from trackbench.frames.jpeg import BEGIN as JPEG
 from trackbench.frames.jpeg import decode_jpeg
 from trackbench.quoting import NAME, printable
@@ -86,6 +86,22 @@ def _decode(path: Path, data: bytes, flags: int) -> NDArray[Any]:
     if image is None:
         raise DataError(f"{path}: is not a readable image ({len(data)} bytes)")
     return image
+
+
+def image_size(path: Path) -> tuple[int, int]:
+    """Return the (width, height) that an image says it has; a rotation that a camera noted does not count.
+
+    Raises:
+        DataError: it is not there, or no image.
+    """
+    import PIL.Image
+
+    with open_regular(path) as file:
+        try:
+            with PIL.Image.open(file) as image:
+                return image.size
+        except Exception:  # not known to Pillow, or not in order
+            raise DataError(f"{path}: is not a readable image") from None
 
 
 def _pixels(data: bytes) -> int:

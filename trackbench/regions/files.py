@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from numpy.typing import NDArray
 from trackbench.errors import DataError
 from trackbench.files import decode, lines_of, read_bytes, read_text
 from trackbench.regions.kinds import Region
-from trackbench.regions.rows import HEADER, read_rows
+from trackbench.regions.rows import HEADER, read_rows, split
 from trackbench.regions.text import MAX_LINE, PixelBudget, parse_region
 
 #: Bytes from which on it pays to load compiled code.
@@ -20,8 +19,6 @@ LONG = 1 << 14
 
 #: Most bytes of a table of boxes, and most characters of one of its lines.
 MAX_TABLE, MAX_ROW = 64 << 20, 1000
-
-_SEPARATOR = re.compile(r"\s*[,;]\s*|\s+")
 
 
 def read_boxes(path: Path, delimiter: str | None = None) -> NDArray[np.float64]:
@@ -69,7 +66,7 @@ def parse_box_table(data: bytes) -> NDArray[np.float64] | None:
 
 def _with_commas(line: str) -> str:
     line = line.strip()
-    return line if len(line) > MAX_LINE or line[:1] == "m" else _SEPARATOR.sub(",", line).removesuffix(",")
+    return line if len(line) > MAX_LINE or line[:1] == "m" else ",".join(split(line))
 
 
 def read_regions(path: Path, any_separator: bool = False) -> list[Region]:
@@ -88,6 +85,6 @@ def read_regions(path: Path, any_separator: bool = False) -> list[Region]:
         try:
             regions.append(parse_region(_with_commas(line) if any_separator else line))
             budget.spend(regions[-1])
-        except DataError as error:
+        except (DataError, ValueError) as error:
             raise DataError(f"{path}: line {number}: {error}") from None
     return regions
