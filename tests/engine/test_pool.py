@@ -19,9 +19,9 @@ from samples import write_sequence
 from trackbench.datasets.catalogue import open_dataset
 from trackbench.engine.execution import execute
 from trackbench.engine.plan import Plan, make_plan
-from trackbench.engine.pool import Pool, devices_for
+from trackbench.engine.pool import Assignment, Pool, devices_for
 from trackbench.engine.queue import Rules
-from trackbench.errors import TrackerError, UsageError
+from trackbench.errors import DataError, TrackerError, UsageError
 from trackbench.results.store import RunFolder, stored_runs
 from trackbench.trackers.registry import find_tracker
 
@@ -154,6 +154,19 @@ def test_a_machine_without_the_images_leaves_the_sequences_to_the_others(
     execute([whole], device="cpu")
     assert len(whole.folder.sequences()) == 6
     assert whole.folder.failures() == {}
+
+
+def test_a_machine_without_the_data_set_says_so_and_takes_nothing(wide: Path) -> None:
+    mine = plan(wide)
+    elsewhere = Assignment.of([mine], Rules(), None)
+    (wide / "wide").rename(wide / "moved")
+    with pytest.raises(DataError, match=r"wide: there is no .*wide on this machine; it takes no work"):
+        elsewhere.run("cpu")
+    assert list(mine.folder.path.rglob("*.claim")) == []
+    assert mine.folder.failures() == {}
+    (wide / "moved").rename(wide / "wide")
+    elsewhere.run("cpu")
+    assert len(mine.folder.sequences()) == 6
 
 
 def test_devices_of_workers() -> None:
