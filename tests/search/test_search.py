@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
+import psutil
 import pytest
 from command import document, trackbench
 
 from trackbench.datasets.catalogue import open_dataset
+from trackbench.engine.claims import machine
 from trackbench.errors import UsageError
 from trackbench.reports.tables import caption, csv_table, latex_table, markdown_table
 from trackbench.results.store import RunFolder, RunKey
@@ -96,6 +101,42 @@ def test_an_interrupted_search_goes_on_where_it_stopped(workplace: Path, monkeyp
     first = {trial["settings"]["dx"] for trial in resumed["trials"]} & {t["settings"]["dx"] for t in whole["trials"]}
     assert len(resumed["trials"]) == 4
     assert len(first) >= 3
+
+
+@pytest.mark.slow
+def test_several_processes_share_a_search(workplace: Path) -> None:
+    words = [sys.executable, "-m", "trackbench", "search", "drift", "-d", "data", "--set", "dx=0.0:4.0", "-n", "6"]
+    words += ["--out", "shared", "--json", "--device", "cpu"]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    both = [subprocess.Popen(words, env=environment, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    documents = [json.loads(process.communicate(timeout=120)[0]) for process in both]
+    last = max(documents, key=lambda found: len(found["trials"]))
+    assert [process.returncode for process in both] == [0, 0]
+    assert len(last["trials"]) in (6, 7)  # both may begin the last one at the same moment
+    assert Path(last["kept"]).is_dir()
+    assert document(*words[3:-3])["trials"] == last["trials"]
+
+
+def test_trials_of_a_process_that_lives_are_left_to_it(workplace: Path) -> None:
+    arguments = ("search", "drift", "-d", "data", "--set", "dx=0.0:4.0", "--out", "one")
+    document(*arguments, "-n", "1")
+    optuna = pytest.importorskip("optuna")
+    journal = optuna.storages.JournalStorage(optuna.storages.journal.JournalFileBackend("one/study.log"))
+    study = optuna.load_study(study_name="trackbench", storage=journal)
+    trial = study.ask()
+    trial.suggest_float("dx", 0.0, 4.0)
+    trial.set_user_attr("owner", {"machine": machine(), "process": os.getppid(), "process_started": parent_started()})
+    found = document(*arguments, "-n", "2")
+    assert (len(found["trials"]), found["running"], found["kept"]) == (1, 1, None)
+    trial.set_user_attr("owner", {"machine": machine(), "process": 999_999_999, "process_started": 0.0})
+    found = document(*arguments, "-n", "2")
+    assert (len(found["trials"]), found["running"]) == (2, 0)
+    assert trial.params["dx"] in [one["settings"]["dx"] for one in found["trials"]]
+    assert Path(found["kept"]).is_dir()
+
+
+def parent_started() -> float:
+    return float(psutil.Process(os.getppid()).create_time())
 
 
 def test_a_folder_holds_one_search(workplace: Path) -> None:

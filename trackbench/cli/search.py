@@ -112,7 +112,7 @@ def search(
         _show(result, task)
     for number, reason in result.failed.items():
         print_error(f"trial {number + 1}: {reason}")
-    if not result.trials:
+    if not result.trials and not result.running:
         raise typer.Exit(1)
 
 
@@ -121,7 +121,13 @@ def _document(outcome: SearchResult, task: SearchTask) -> dict[str, object]:
         {"number": one.number + 1, "value": one.value, "settings": dict(one.settings), "tracker": one.label}
         for one in outcome.trials
     ]
-    return {"metric": task.metric, "folder": task.folder, "kept": outcome.kept, "trials": trials}
+    return {
+        "metric": task.metric,
+        "folder": task.folder,
+        "running": outcome.running,
+        "kept": outcome.kept,
+        "trials": trials,
+    }
 
 
 def _show(outcome: SearchResult, task: SearchTask) -> None:
@@ -132,6 +138,8 @@ def _show(outcome: SearchResult, task: SearchTask) -> None:
     for one in outcome.trials[:10]:
         table.add_row(str(one.number + 1), f"{one.value:.4f}", *(_short(one.settings[key]) for key in keys))
     output().print(table)
+    if outcome.running:
+        output().print(f"{outcome.running} trials are still run by other processes; the last one keeps the best run")
     if outcome.kept is not None:
         settings = " ".join(f"--set {key}={value}" for key, value in outcome.trials[0].settings.items())
         output().print(f"best run: {outcome.kept}\nagain: trackbench run {task.tracker.names[0]} -d DATASET {settings}")

@@ -9,15 +9,18 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from trackbench.datasets.sequence import Dataset
 from trackbench.engine.campaign import TrackerChoice, prepare
+from trackbench.engine.claims import is_running, machine, process_started
 from trackbench.engine.plan import Plan
 from trackbench.errors import DataError, TrackbenchError, UsageError
 from trackbench.files import read_json, write_text
@@ -32,6 +35,7 @@ if TYPE_CHECKING:
     from optuna import Study as OptunaStudy
     from optuna import Trial
     from optuna.samplers import BaseSampler
+    from optuna.trial import FrozenTrial
 
 Sampler = Literal["tpe", "random", "grid"]
 Run = Callable[[list[list[Plan]]], None]
@@ -91,8 +95,10 @@ class SearchResult:
     """Finished trials, best first."""
     failed: dict[int, str] = field(default_factory=dict)
     """Trial -> why it has no value."""
+    running: int = 0
+    """Trials that other processes are at."""
     kept: Path | None = None
-    """Where the best run was copied to."""
+    """Where the best run was copied to; None while others are at work, the last of whom does it."""
 
 
 def search(
@@ -121,13 +127,15 @@ def search(
     optuna = _optuna()
     _claim(task, restart)
     study = _open(task, optuna)
-    _take_up(study, optuna)
+    _take_up(study)
     outcome = SearchResult(failed=_failures(study))
     points = _grid(task, study)
     trials = trials if points is None else min(trials, points - len(outcome.failed))
-    while _finished(study) < trials:
+    # Trials that others are running count: whoever finishes the last one keeps the best run.
+    while _finished(study) + len(_running(study)) < trials:
         before = len(study.trials)
         trial = study.ask()
+        trial.set_user_attr("owner", _owner())
         try:
             value, label = _value(task, _settings(task.space, trial), carry_out)
         except UsageError:
@@ -140,12 +148,16 @@ def search(
             if len(outcome.failed) > max(3, before // 2):
                 raise
             continue
+        except BaseException:
+            _give_back(study, trial.number, trial.params)
+            raise
         trial.set_user_attr("label", label)
         study.tell(trial, value)
         outcomes = _outcomes(study, task)
         report(next(one for one in outcomes if one.number == trial.number), outcomes[0])
     outcome.trials = _outcomes(study, task)
-    if outcome.trials:
+    outcome.running = len(_running(study))
+    if outcome.trials and not outcome.running:
         outcome.kept = _keep(task, outcome.trials[0], len(outcome.trials), runs)
     return outcome
 
@@ -213,12 +225,39 @@ def _grid(task: SearchTask, study: OptunaStudy) -> int | None:
     return len(points)
 
 
-def _take_up(study: OptunaStudy, optuna: Any) -> None:
-    """Try again the settings of trials that were interrupted: their runs hold what was finished."""
-    for trial in study.get_trials(states=(optuna.trial.TrialState.RUNNING,)):
-        study.tell(trial.number, state=optuna.trial.TrialState.FAIL)
-        if trial.params:
-            study.enqueue_trial(trial.params)
+def _take_up(study: OptunaStudy) -> None:
+    """Try again the settings of trials whose process has ended: their runs hold what was finished."""
+    running = {trial.number for trial in _running(study)}
+    for trial in study.get_trials():
+        if trial.state.name == "RUNNING" and trial.number not in running:
+            _give_back(study, trial.number, trial.params)
+
+
+def _give_back(study: OptunaStudy, number: int, settings: Mapping[str, Any]) -> None:
+    """End a trial without a value, and let its settings be the next ones."""
+    from optuna.trial import TrialState
+
+    study.tell(number, state=TrialState.FAIL)
+    if settings:
+        study.enqueue_trial(dict(settings))
+
+
+def _owner() -> dict[str, Any]:
+    return {"machine": machine(), "process": os.getpid(), "process_started": process_started()}
+
+
+def _running(study: OptunaStudy) -> list[FrozenTrial]:
+    """Return the trials that a process is at: one of this machine that lives, or of another for at most a day."""
+    return [trial for trial in study.get_trials() if trial.state.name == "RUNNING" and _lives(trial)]
+
+
+def _lives(trial: FrozenTrial) -> bool:
+    owner = trial.user_attrs.get("owner")
+    if isinstance(owner, dict) and owner.get("machine") == machine():
+        return is_running(owner["process"], owner["process_started"])
+    # A process says who it is right after it has begun a trial.
+    patience = timedelta(days=1) if owner else timedelta(minutes=1)
+    return trial.datetime_start is not None and datetime.now() - trial.datetime_start < patience
 
 
 def _finished(study: OptunaStudy) -> int:
