@@ -7,9 +7,11 @@ import re
 import shutil
 import sys
 import time
+from functools import cache
 from pathlib import Path
 
 import pytest
+import typer.testing
 from command import trackbench
 from hypothesis import HealthCheck, settings
 from samples import write_dataset, write_trackers
@@ -20,6 +22,8 @@ settings.register_profile("steady", deadline=None, suppress_health_check=[Health
 settings.register_profile("explore", settings.get_profile("steady"), derandomize=False, max_examples=1000)
 settings.load_profile("steady")
 
+# Typer's runner makes all commands anew for each call, which takes longer than many a command.
+typer.testing._get_command = cache(typer.testing._get_command)  # type: ignore[attr-defined]
 
 _STARTED = time.monotonic()
 

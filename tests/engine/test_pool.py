@@ -193,7 +193,7 @@ def wait_until(condition: Callable[[], bool]) -> None:
 @pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_pool_gives_back_its_claims(wide: Path, number: signal.Signals) -> None:
-    process = command(wide, "--workers", "2", "--set", "sleep=0.1")
+    process = command(wide, "--workers", "2", "--set", "gate=open")  # a second sequence never starts
     wait_until(lambda: len(list(wide.glob("runs/*/wide/one-pass/*.txt"))) >= 1)
     process.send_signal(number)
     _, errors = process.communicate(timeout=60)

@@ -133,7 +133,7 @@ def test_wrong_lengths(runs: Path, text: str, message: str) -> None:
 
 
 def test_lengths_of_ones_own(workplace: Path) -> None:
-    trackbench("synthesize", "vot", "--sequences", "2", "--frames", "30", "--layout", "vot")
+    trackbench("synthesize", "vot", "--sequences", "2", "--frames", "30", "--size", "160x120", "--layout", "vot")
     trackbench("run", "static", "-d", "./vot", "--protocol", "supervised")
     options = ["report", "-d", "./vot", "--protocol", "supervised", "--no-plots"]
     (row,) = document(*options, "--interval", "5:20")["rows"]

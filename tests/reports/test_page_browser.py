@@ -50,7 +50,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         patch.syspath_prepend(str(folder))
         patch.setenv("XDG_CONFIG_HOME", str(folder / "config"))
         trackbench("run", "drift", "static", "dice", "-d", "data")
-        trackbench("synthesize", "synth", "--sequences", "4", "--frames", "30", "--layout", "otb")
+        trackbench("synthesize", "synth", "--sequences", "4", "--frames", "30", "--size", "160x120", "--layout", "otb")
         trackbench("run", "drift", "static", "-d", "./synth")
         options = ["--html", "--no-plots", "--frames", "4", "--style", "style.toml"]
         trackbench("report", "-d", "data", "-d", "./synth", *options)

@@ -65,7 +65,7 @@ def test_short_and_broken_results(workplace: Path) -> None:
 
 @pytest.mark.parametrize("protocol", ["supervised", "multistart", "unsupervised"])
 def test_vot_protocols(workplace: Path, protocol: str) -> None:
-    trackbench("synthesize", "vot", "--sequences", "2", "--frames", "30", "--layout", "vot")
+    trackbench("synthesize", "vot", "--sequences", "2", "--frames", "30", "--size", "160x120", "--layout", "vot")
     trackbench("run", "static", "drift", "-d", "./vot", "--protocol", protocol)
     data = open_dataset("./vot")
     scores = score_runs(data, workplace / "runs", protocol=protocol)

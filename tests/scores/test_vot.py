@@ -104,7 +104,7 @@ def test_missing_repetitions(published: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("protocol", ["supervised", "unsupervised", "multistart"])
 def test_from_run_to_report(workplace: Path, protocol: str) -> None:
-    trackbench("synthesize", "vset", "--sequences", "3", "--frames", "40", "--layout", "vot")
+    trackbench("synthesize", "vset", "--sequences", "3", "--frames", "40", "--size", "160x120", "--layout", "vot")
     trackbench("run", "static", "drift", "-d", "./vset", "--protocol", protocol)
     result = trackbench("report", "-d", "./vset", "--protocol", protocol, "--no-plots", "--json")
     assert "Warning" not in result.stderr
