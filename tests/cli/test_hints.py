@@ -82,7 +82,7 @@ def test_a_root_one_level_too_high_or_low_is_recognised(workplace: Path) -> None
     assert "it is one level lower: --root outer/inner" in high.stderr
     low = trackbench("run", "drift", "-d", "mine", "--root", "outer/inner/s1/img", code=2)
     assert "it is one level higher: --root" in low.stderr
-    assert "they lie one level lower: -d outer/inner" in trackbench("run", "drift", "-d", "./outer", code=2).stderr
+    assert "they are one level lower: -d outer/inner" in trackbench("run", "drift", "-d", "./outer", code=2).stderr
     (workplace / "far/off/empty").mkdir(parents=True)
     assert "expected <sequence>/groundtruth.txt" in trackbench("run", "drift", "-d", "far/off/empty", code=2).stderr
 

@@ -176,8 +176,8 @@ def placed(root: Path, change: Callable[[Boxes], Boxes], separator: str = ",", e
     ("change", "said"),
     [
         (lambda boxes: boxes / [100, 80, 100, 80], "fractions of the image?"),
-        (lambda boxes: boxes + np.array([200, 0, 0, 0]), "8 of 8 boxes lie outside of the image"),
-        (lambda boxes: boxes * [1, 1, 1e6, 1], "8 of 8 boxes lie outside of the image or are far larger"),
+        (lambda boxes: boxes + np.array([200, 0, 0, 0]), "8 of 8 boxes are outside of the image"),
+        (lambda boxes: boxes * [1, 1, 1e6, 1], "8 of 8 boxes are outside of the image or are far larger"),
         (lambda boxes: np.hstack([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]]), "corners x1, y1, x2, y2?"),
     ],
 )

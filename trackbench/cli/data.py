@@ -10,7 +10,7 @@ import typer
 from trackbench.cli import completion
 from trackbench.cli.shared import Debug, Json, Quiet, guarded, messages, print_json, print_line
 
-data_app = typer.Typer(help="Remember where data sets lie, and fetch those that need no form.", no_args_is_help=True)
+data_app = typer.Typer(help="Remember where data sets are, and fetch those that need no form.", no_args_is_help=True)
 
 Name = Annotated[str, typer.Argument(help="A name of `trackbench list datasets`.", autocompletion=completion.datasets)]
 

@@ -211,7 +211,7 @@ def _open_folder(folder: Path) -> Dataset:
         for place in _neighbours(folder):
             if _holds_sequences(place):
                 level = "lower" if place.parent == folder else "higher"
-                raise UsageError(f"data set '{folder}': no sequences; they lie one level {level}: -d {place}")
+                raise UsageError(f"data set '{folder}': no sequences; they are one level {level}: -d {place}")
         other = _like_an_annotation(folder)
         found = f" (there is {other}: a file of another name or kind)" if other else ""
         raise UsageError(

@@ -125,7 +125,7 @@ def _check_place(sequence: VideoSequence, first: Path) -> Iterator[Discrepancy]:
     outside = (boxes[:, 0] >= width) | (boxes[:, 1] >= height) | (boxes[:, 0] + boxes[:, 2] <= 0)
     outside |= (boxes[:, 1] + boxes[:, 3] <= 0) | (boxes[:, 2:] > LARGEST * max(width, height)).any(1)
     if 2 * int(outside.sum()) > len(boxes) or outside[0]:
-        found = f"{int(outside.sum())} of {len(boxes)} boxes lie outside of the image or are far larger"
+        found = f"{int(outside.sum())} of {len(boxes)} boxes are outside of the image or are far larger"
         yield Discrepancy(sequence.name, "annotation", found, f"boxes in images of {width} x {height} pixels")
 
 
