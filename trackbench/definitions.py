@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from trackbench.errors import UsageError, fold_name, suggestion
 from trackbench.files import read_toml
@@ -174,7 +174,7 @@ class DefinitionRegistry(Generic[D]):
             if isinstance(valid, DatasetDefinition):
                 valid = valid.called(path.stem)
         except ValidationError as error:
-            raise UsageError(describe_invalid(error, str(path), list(self.schema.model_fields))) from None
+            raise UsageError(describe_invalid(error, str(path), keys_of(self.schema))) from None
         return valid
 
 
@@ -197,6 +197,11 @@ def content_folder(kind: str) -> Path:
     package = Path(__file__).resolve().parent
     installed = package / "content" / kind
     return installed if installed.is_dir() else package.parent / kind
+
+
+def keys_of(schema: type[BaseModel]) -> list[str]:
+    """Return the keys of a document of ``schema``, as they are written in it."""
+    return [field.alias or name for name, field in schema.model_fields.items()]
 
 
 def describe_invalid(error: ValidationError, where: str, known: list[str]) -> str:

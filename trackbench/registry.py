@@ -27,7 +27,7 @@ from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any, Generic, TypeVar, cast
 
-from trackbench.errors import UsageError, fold_name, suggestion
+from trackbench.errors import TrackbenchError, UsageError, fold_name, suggestion, unforeseen
 
 T = TypeVar("T")
 
@@ -164,6 +164,10 @@ def load_object(path: str, where: str, *, here: bool = True) -> Any:
         if error.name and not (module_name == error.name or module_name.startswith(f"{error.name}.")):
             raise UsageError(f"{where}: module '{module_name}' imports '{error.name}', which is not there") from error
         raise UsageError(f"{where} is '{path}': there is no module '{error.name}'") from None
+    except TrackbenchError:
+        raise
+    except (Exception, SystemExit) as error:  # a user's module may fail in any way, and end a program
+        raise UsageError(f"{where}: module '{module_name}' cannot be imported: {unforeseen(error)}") from error
     for part in name.split("."):
         if not hasattr(value, part):
             hint = suggestion(part, dir(value))

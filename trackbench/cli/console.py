@@ -12,7 +12,13 @@ from trackbench.quoting import printable, printable_lines
 
 
 class SafeConsole(Console):
-    """A console on which control characters of a text are spelled out, in tables and progress bars too."""
+    """A console on which control characters of a text are spelled out, in tables and progress bars too.
+
+    Names such as ``trax:six:`` stay as they are: rich would make an emoji of what stands between colons.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(emoji=False, **options)
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
         """Render as rich does; of texts, only what is visible and line breaks get through."""

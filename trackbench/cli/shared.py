@@ -80,7 +80,7 @@ def guarded(command: Callable[P, R]) -> Callable[P, R]:
             raise typer.Exit(1) from None
         except (typer.Exit, typer.Abort, click.ClickException):
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             if kwargs.get("debug"):
                 raise
             print_error(f"{unforeseen(error)} (--debug shows the traceback)")

@@ -174,9 +174,17 @@ class BatchedCall:
         before, crops = time.perf_counter(), self.model.crop_seconds
         try:
             return work()
+        except SystemExit as error:  # a tracker's code may have been a program
+            raise _ended(type(self.model).__name__, error) from error
         finally:
             self.seconds += time.perf_counter() - before
             self.crop_seconds += self.model.crop_seconds - crops
+
+
+def _ended(tracker: str, error: SystemExit) -> TrackerError:
+    ended = TrackerError(f"{tracker} calls sys.exit({error.code!r}); expected an answer, or an error that says why not")
+    ended.trace = "".join(traceback.format_exception(error))
+    return ended
 
 
 def start_job(job: Job) -> ActiveJob | Outcome:

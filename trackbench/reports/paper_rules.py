@@ -29,6 +29,7 @@ from trackbench.definitions import (
     TrackerDefinition,
     content_folder,
     describe_invalid,
+    keys_of,
 )
 from trackbench.errors import UsageError, fold_name
 from trackbench.files import read_toml
@@ -129,7 +130,7 @@ def read_rules(paper: str) -> list[PaperRules]:
         try:
             files.append(PaperRules.model_validate(read_toml(path)))
         except ValidationError as error:
-            raise UsageError(describe_invalid(error, str(path), list(PaperRules.model_fields))) from None
+            raise UsageError(describe_invalid(error, str(path), keys_of(PaperRules))) from None
     return files
 
 

@@ -7,7 +7,7 @@ from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from trackbench.definitions import describe_invalid
+from trackbench.definitions import describe_invalid, keys_of
 from trackbench.errors import DataError
 from trackbench.files import read_json
 
@@ -105,4 +105,4 @@ def check_record(path: Path, document: Any, kind: type[Record]) -> None:
     try:
         kind.model_validate(document)
     except ValidationError as error:
-        raise DataError(describe_invalid(error, str(path), list(kind.model_fields))) from None
+        raise DataError(describe_invalid(error, str(path), keys_of(kind))) from None

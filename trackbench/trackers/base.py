@@ -143,7 +143,7 @@ class TrackerModel(ABC, Generic[State]):
     class, ``device`` a torch device string. Batches may hold frames of different sizes.
     """
 
-    Options: ClassVar[type[Options]]
+    Options: ClassVar[type[Options]] = Options
     takes: ClassVar[tuple[type[Region], ...]] = (Box,)
     """Kinds of region that it starts on; a target of another kind reaches it as a box, by the benchmark's rule."""
 

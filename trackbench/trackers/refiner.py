@@ -16,7 +16,7 @@ class Refiner(ABC, Generic[State]):
     its first frame; refining changes nothing, so that frames can come in any order.
     """
 
-    Options: ClassVar[type[Options]]
+    Options: ClassVar[type[Options]] = Options
 
     @abstractmethod
     def start(self, frames: list[Frame], boxes: list[Box]) -> list[State]:

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from trackbench.definitions import content_folder, describe_invalid
+from trackbench.definitions import content_folder, describe_invalid, keys_of
 from trackbench.errors import UsageError, fold_name, suggestion
 from trackbench.files import read_toml
 from trackbench.quoting import shown
@@ -220,7 +220,7 @@ def load_recipe(name: str, changes: Mapping[str, Any] | None = None) -> Recipe:
     try:
         return Recipe.model_validate(raw)
     except ValidationError as error:
-        raise UsageError(describe_invalid(error, f"recipe '{path.stem}'", list(Recipe.model_fields))) from None
+        raise UsageError(describe_invalid(error, f"recipe '{path.stem}'", keys_of(Recipe))) from None
 
 
 def _folders() -> Iterator[Path]:

@@ -70,7 +70,7 @@ class Tracking:
                 before = time.perf_counter()
                 try:
                     predictions[label] = self._ask(label, model, frame.image, states)
-                except Exception as error:  # whatever a tracker raises is that tracker's failure
+                except (Exception, SystemExit) as error:  # whatever a tracker raises is that tracker's failure
                     self.failed[label] = _reason(error)
                     predictions[label] = None
                 elapsed[label] = time.perf_counter() - before
@@ -90,7 +90,7 @@ class Tracking:
         return prediction
 
 
-def _reason(error: Exception) -> str:
+def _reason(error: BaseException) -> str:
     if isinstance(error, TrackbenchError):
         return str(error)
     return f"{type(error).__name__}: {error}".strip().replace("\n", " ")
