@@ -110,6 +110,7 @@ def test_options_of_slurm() -> None:
             parse_slurm(text)
 
 
+@pytest.mark.slow
 def test_jobs_of_submitits_local_executor_do_the_work(workplace: Path) -> None:
     pytest.importorskip("submitit")
     mine = plan(workplace)

@@ -624,14 +624,18 @@ def numbers(archive: zipfile.ZipFile, member: str) -> NDArray[np.float64]:
     return np.loadtxt(io.StringIO(archive.read(member).decode().replace(",", " ")), ndmin=2)
 
 
+PUBLISHED = [
+    *[("otb100", t, "otb100", "otb/OTB") for t in ("ATOM", "DaSiamRPN", "SiamFC", "SiamRPN++", "SiamRPN")],
+    *[("uav123", t, "uav123", "uav/UAV123") for t in ("ARCF", "AutoTrack")],
+    *[("uav20l", t, "uav20l", "uav/UAV123") for t in ("AutoTrack", "ECO_HC", "SRDCF")],
+    *[("dtb70", t, "dtb70", "dtb70/DTB70") for t in ("AutoTrack", "ECO_HC", "NanoTrack", "SiamAPN")],
+]
+BY_DEFAULT = ("ATOM", "SiamRPN++", "ARCF", "ECO_HC", "NanoTrack")
+
+
 @pytest.mark.parametrize(
     ("archive", "tracker", "dataset", "root"),
-    [
-        *[("otb100", t, "otb100", "otb/OTB") for t in ("ATOM", "DaSiamRPN", "SiamFC", "SiamRPN++", "SiamRPN")],
-        *[("uav123", t, "uav123", "uav/UAV123") for t in ("ARCF", "AutoTrack")],
-        *[("uav20l", t, "uav20l", "uav/UAV123") for t in ("AutoTrack", "ECO_HC", "SRDCF")],
-        *[("dtb70", t, "dtb70", "dtb70/DTB70") for t in ("AutoTrack", "ECO_HC", "NanoTrack", "SiamAPN")],
-    ],
+    [pytest.param(*case, marks=() if case[1] in BY_DEFAULT else pytest.mark.slow) for case in PUBLISHED],
 )
 def test_published_results(
     archive: str,

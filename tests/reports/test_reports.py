@@ -142,7 +142,8 @@ def test_folder(tmp_path: Path, more: bool) -> None:
 
 def test_radar(tmp_path: Path) -> None:
     names = ("OCC", "SV", "LR")
-    drawn = [replace(s, attributes={n: {"sequences": 4, "success_auc": 0.4} for n in names}) for s in SCORES[:2]]
+    marked = {name: {"sequences": 4, "success_auc": 0.4} for name in names}
+    drawn = [replace(score, attributes=marked, curves={}) for score in SCORES[:2]]
     written = write_report(drawn, DATASET, tmp_path, attributes=True)
     assert {"attributes.png", "attributes.pdf", "attributes.svg", "attributes.csv"} <= {path.name for path in written}
 
