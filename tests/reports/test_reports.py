@@ -142,7 +142,7 @@ def test_folder(tmp_path: Path, more: bool) -> None:
 
 def test_radar(tmp_path: Path) -> None:
     names = ("OCC", "SV", "LR")
-    marked = {name: {"sequences": 4, "success_auc": 0.4} for name in names}
+    marked: dict[str, dict[str, float | None]] = {name: {"sequences": 4, "success_auc": 0.4} for name in names}
     drawn = [replace(score, attributes=marked, curves={}) for score in SCORES[:2]]
     written = write_report(drawn, DATASET, tmp_path, attributes=True)
     assert {"attributes.png", "attributes.pdf", "attributes.svg", "attributes.csv"} <= {path.name for path in written}
