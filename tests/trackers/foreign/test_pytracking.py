@@ -235,6 +235,10 @@ def test_the_identity_names_code_and_weights_and_not_where_they_lie(repo) -> Non
             r"needs the package 'clip': .*pip install git\+https://github.com/openai/CLIP.git",
         ),
         (
+            {"imports": "from CLIP import clip"},
+            r"imports 'CLIP': git clone https://github.com/openai/CLIP .*/repo/CLIP$",
+        ),
+        (
             {"imports": "import scan_cuda"},
             r"needs the package 'scan_cuda', which it holds: .*pip install .*/repo/ops/scan ",
         ),

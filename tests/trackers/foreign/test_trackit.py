@@ -281,6 +281,21 @@ def test_targets_are_tracked_in_one_call_from_their_second_frame_on_until_they_a
     assert tracker.step([frames[1]] * 2, states)[0].score == pytest.approx(2.02)
 
 
+@pytest.mark.slow
+def test_a_network_that_cannot_let_go_of_a_target_costs_no_other(repo: Path, frames: list[np.ndarray]) -> None:
+    """SPMTrack's raises KeyError at the end of each sequence."""
+    [evaluator] = repo.rglob("tracker_evaluator/default/evaluator.py")
+    evaluator.write_text(evaluator.read_text().replace("live.pop(task.task_index)", "live.pop(str(task.task_index))"))
+    tracker = model()
+    for failed in (None, 1):
+        states = tracker.start([frames[0]], [target(Box(5, 6, 20, 10))])
+        assert tracker.step([frames[1]], states)[0].region == Box(7, 8, 21, 10)
+        del states
+        gc.collect()
+        tracker.start([frames[0]], [target(Box(5, 6, 20, 10))])
+        assert tracker.record().get("targets_not_released") == failed
+
+
 def test_a_batch_gives_what_each_target_gives_alone(repo: Path, frames: list[np.ndarray]) -> None:
     (repo / "consts.yaml").write_text("workers: 1\n")  # the user's own are left alone
     tracker = model(mixin=["double"], precision="float32", constants={"workers": 1})

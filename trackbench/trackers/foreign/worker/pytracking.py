@@ -269,6 +269,9 @@ class Door(LoopedDoor):
         top = name.partition(".")[0]
         if os.path.exists(os.path.join(self._repo, top)) or top in ("lib", "ltr", "pytracking"):
             return DoorError(f"the repository imports '{name}', which it does not contain")
+        if top == "CLIP":
+            message = "the repository imports 'CLIP': git clone https://github.com/openai/CLIP {}"
+            return DoorError(message.format(os.path.join(self._repo, "CLIP")))
         source = _source_of(top, self._repo)
         if source:
             message = "the repository needs the package '{}', which it holds: {} -m pip install {} (or --set python=)"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import inspect
 import os
@@ -53,10 +54,22 @@ def pretend_cuda() -> None:
     torch.Tensor.to = _on_cpu(torch.Tensor.to)  # type: ignore[method-assign]
     torch.nn.Module.to = _on_cpu(torch.nn.Module.to)  # type: ignore[method-assign]
     for name in _FACTORIES:
-        setattr(torch, name, _on_cpu(getattr(torch, name)))
+        original = getattr(torch, name)
+        setattr(torch, name, _on_cpu(original))
+        _scripted_as(original, getattr(torch, name))
     for name in ("synchronize", "set_device", "empty_cache", "manual_seed_all", "reset_peak_memory_stats"):
         setattr(torch.cuda, name, _nothing())
     torch.cuda.current_device = lambda: 0
+
+
+def _scripted_as(original: Any, stand_in: Any) -> None:
+    """Let torch.jit, which knows functions by identity, take one for the other."""
+    with contextlib.suppress(ImportError):
+        from torch.jit._builtins import _find_builtin, _register_builtin
+
+        operator = _find_builtin(original)
+        if operator is not None:
+            _register_builtin(stand_in, operator)
 
 
 def _nothing() -> Callable[..., None]:
