@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import importlib
 import inspect
 import os
 import sys
@@ -65,11 +66,10 @@ def pretend_cuda() -> None:
 def _scripted_as(original: Any, stand_in: Any) -> None:
     """Let torch.jit, which knows functions by identity, take one for the other."""
     with contextlib.suppress(ImportError):
-        from torch.jit._builtins import _find_builtin, _register_builtin
-
-        operator = _find_builtin(original)
+        known: Any = importlib.import_module("torch.jit._builtins")
+        operator = known._find_builtin(original)
         if operator is not None:
-            _register_builtin(stand_in, operator)
+            known._register_builtin(stand_in, operator)
 
 
 def _nothing() -> Callable[..., None]:
