@@ -7,11 +7,24 @@ import math
 import os
 import random
 import sys
+import weakref
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from .process import DoorError
+from .process import PACKAGE, DoorError
+
+
+class State:
+    """A target: its tracker, what that has to remember, and its random numbers while it is another target's turn."""
+
+    def __init__(self, tracker: Any, memory: Any) -> None:
+        self.tracker, self.memory = tracker, memory
+        self.random: Any = None
+
+
+def _nobody() -> None:
+    return None
 
 
 class LoopedDoor(ABC):
@@ -24,6 +37,7 @@ class LoopedDoor(ABC):
         self.options = options
         self.device = device
         self._spare: list[Any] = []
+        self._drawing: Callable[[], State | None] = _nobody
 
     @abstractmethod
     def build(self) -> Any:
@@ -53,20 +67,38 @@ class LoopedDoor(ABC):
         """Return the state of each target."""
         states = []
         for image, target in zip(images, targets):
+            self._suspend()
             tracker = self._spare.pop() if self._spare else self._built()
             seed_all(seed)
-            memory = self.initialize(tracker, image, target)
-            states.append([tracker, random_state(), memory])
+            state = State(tracker, self.initialize(tracker, image, target))
+            self._drawing = weakref.ref(state)
+            self._share()
+            states.append(state)
         return states
 
     def step(self, images: list[Any], states: list[Any]) -> list[dict[str, Any]]:
         """Track each target into its next frame."""
         answers = []
         for image, state in zip(images, states):
-            restore_random(state[1])
-            answers.append(self.track(state[0], image, state[2]))
-            state[1] = random_state()
+            if self._drawing() is not state:
+                self._suspend()
+                restore_random(state.random)
+                self._drawing = weakref.ref(state)
+            answers.append(self.track(state.tracker, image, state.memory))
+            self._share()
         return answers
+
+    def _suspend(self) -> None:
+        """Keep the generators of the target that drew from them last, whose turn ends."""
+        state = self._drawing()
+        if state is not None:
+            state.random = random_state()
+        self._drawing = _nobody
+
+    def _share(self) -> None:
+        """End the turn at once where others draw from the generators too: outside a process of its own."""
+        if not __name__.startswith(PACKAGE):
+            self._suspend()
 
     def _built(self) -> Any:
         seed_all(0)
