@@ -11,7 +11,7 @@ JOBS ?= 2
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -n $(JOBS)
 # COVERAGE=1 measures branches; the floor stands in pyproject.toml.
 COVERAGE ?=
-# Seconds after which no further slow test starts; what is left is named as skipped.
+# Seconds after which no further slow test starts; comparisons with official code come first, what is left is named.
 TIME_LIMIT ?=
 
 .PHONY: demo test test-slow test-exhaustive lint format docs clean
