@@ -31,21 +31,21 @@ def read_table(resolved: ResolvedDefinition[DatasetDefinition], needed: tuple[st
     if definition.table is None:
         return []
     path = resolved.path.parent / definition.table
-    rows = _rows(path, f"{resolved.path}: key 'table'")
+    numbered = _rows(path, f"{resolved.path}: key 'table'", definition.subset or "")
     for column in needed:
-        if rows and column not in rows[0]:
+        if numbered and column not in numbered[0][1]:
             raise UsageError(f"{path}: has no column '{column}', which layout '{definition.layout}' needs")
     for column in NUMBER_COLUMNS:
-        if not rows or column not in rows[0]:
+        if not numbered or column not in numbered[0][1]:
             continue
-        for line, row in enumerate(rows, 2):
+        for line, row in numbered:
             text = row[column]
             if (text or column in needed) and (not text.isdecimal() or len(text) > 7):
                 said = f"column '{column}' is '{printable(text, 40)}'; expected a whole number of at most 7 digits"
                 raise UsageError(f"{path}: line {line}: {said}")
+    rows = [row for _, row in numbered]
     if definition.subset is not None:
-        subset = definition.subset
-        rows = [row for row in rows if subset in (lists := row.get("lists", "")) and subset in lists.split()]
+        rows = [row for row in rows if definition.subset in row.get("lists", "").split()]
     if not rows:
         raise UsageError(f"{path}: no line of column 'lists' names '{definition.subset}'")
     return rows
@@ -59,8 +59,8 @@ def known_names(resolved: ResolvedDefinition[DatasetDefinition]) -> frozenset[st
     """
     if resolved.value.known_by is None:
         return frozenset()
-    rows = _rows(resolved.path.parent / resolved.value.known_by, f"{resolved.path}: key 'known_by'")
-    return frozenset(row["name"] for row in rows if resolved.name in row["lists"].split())
+    rows = _rows(resolved.path.parent / resolved.value.known_by, f"{resolved.path}: key 'known_by'", resolved.name)
+    return frozenset(row["name"] for _, row in rows if resolved.name in row["lists"].split())
 
 
 def benchmark(name: str, needed: tuple[str, ...] = ("name",)) -> tuple[DatasetDefinition, Table]:
@@ -69,11 +69,24 @@ def benchmark(name: str, needed: tuple[str, ...] = ("name",)) -> tuple[DatasetDe
     return resolved.value, read_table(resolved, needed)
 
 
-def _rows(path: Path, where: str) -> Table:
+def _rows(path: Path, where: str, word: str) -> list[tuple[int, dict[str, str]]]:
+    """Return the rows of a table, each with the number of its line; those without ``word`` may be left out.
+
+    A long table holds many lists, of which a command needs one.
+    """
     try:
         text = read_text(path, MAX_DOCUMENT)
-        header, *rows = csv.reader(io.StringIO(text, newline="")) if text else [[]]
-        padding = [""] * len(header)
-        return [dict(zip(header, (*row, *padding), strict=False)) for row in rows if row]
+        if '"' in text:  # a field may go on in the next line
+            header, *rows = csv.reader(io.StringIO(text, newline=""))
+            numbers = list(range(2, len(rows) + 2))
+        else:
+            first, *lines = text.split("\n")
+            kept = [(number, line) for number, line in enumerate(lines, 2) if word in line and line.strip()]
+            numbers = [number for number, _ in kept]
+            (header,), rows = list(csv.reader([first])), list(csv.reader([line for _, line in kept]))
     except (DataError, csv.Error) as error:
         raise UsageError(f"{where}: {path} cannot be read: {reason(error, path)}") from None
+    except ValueError:  # there is not even a header
+        return []
+    padding = [""] * len(header)
+    return [(n, dict(zip(header, (*row, *padding), strict=False))) for n, row in zip(numbers, rows, strict=True) if row]
