@@ -289,3 +289,8 @@ def test_matlab_files_of_other_spellings() -> None:
 def test_matlab_files_that_are_not_read(content: bytes, said: str) -> None:
     with pytest.raises(DataError, match=said):
         read_mat(content, "f.mat")
+
+
+def test_long_first_lines_are_no_headers() -> None:
+    with pytest.raises(DataError, match="line 1: 60000 characters; expected a few numbers"):
+        read_trajectory(b"x," * 30_000, "f")

@@ -215,6 +215,12 @@ FILES: dict[str, tuple[Make, Callable[[Path], object]]] = {
     "own result, one line": (text("1," * 15_000_000), of_bytes(read_own)),
     "times, one line": (text("1," * 15_000_000), of_bytes(read_columns)),
     "confidences, 4 million lines": (text("1\n" * 4_000_000), of_bytes(read_confidences)),
+    "result, header": (text("x," * 15_000_000), of_bytes(read_trajectory)),
+    "boxes, header": (text("x," * 15_000_000), read_boxes),
+    "results, numbered": (
+        text("{" + ",".join(f'"{k}":[1,2,3,4]' for k in range(400_000)) + "}"),
+        of_bytes(read_json_result),
+    ),
     "JSON, deep": (text("[" * 10_000_000), of_bytes(read_json_result)),
     "JSON, wide": (text("[" + "[]," * 5_000_000 + "[]]"), of_bytes(read_json_result)),
     "document, deep": (text('{"a":' * 3_000_000), read_json),

@@ -16,10 +16,12 @@ from trackbench.files import decode
 from trackbench.formats.archives import Files
 from trackbench.formats.json_results import read_json
 from trackbench.formats.names import Names
-from trackbench.regions.rows import split
+from trackbench.regions.rows import MAX_HEADER, split
 
 #: Most files that are looked into.
 MAX_LOOKED_INTO = 50
+#: Most sequences in one of them: the largest benchmarks have 50,000.
+MAX_SEQUENCES = 60_000
 _SEQUENCE_NAMES = {"sequence", "seq", "sequence_name", "seq_name", "video", "video_name", "video_id", "clip"}
 
 
@@ -69,6 +71,8 @@ def _of_json(data: bytes, where: str, names: Names) -> dict[str, bytes]:
     for _ in range(3):
         if not isinstance(document, dict):
             return {}
+        if len(document) > MAX_SEQUENCES:
+            return {}
         found = {key: value for key, value in document.items() if names.hits(key)}
         if 2 * len(found) > len(document):
             break
@@ -92,7 +96,7 @@ def _are_runs(value: Any) -> bool:
 
 def _of_csv(data: bytes, where: str, names: Names) -> dict[str, bytes]:
     lines = decode(where, data).strip().splitlines()
-    header = [word.strip().lower() for word in split(lines[0])] if lines else []
+    header = [word.strip().lower() for word in split(lines[0][:MAX_HEADER])] if lines else []
     columns = [index for index, word in enumerate(header) if word in _SEQUENCE_NAMES]
     if len(columns) != 1:
         return {}
@@ -100,6 +104,8 @@ def _of_csv(data: bytes, where: str, names: Names) -> dict[str, bytes]:
     tables: dict[str, list[str]] = defaultdict(lambda: [_without(lines[0], column)])
     for line in lines[1:]:
         words = line.split(",")
+        if len(tables) > MAX_SEQUENCES:
+            return {}
         if len(words) > column:
             tables[words[column].strip(" \"'")].append(_without(line, column))
     if not any(names.hits(table) for table in tables):

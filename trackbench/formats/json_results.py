@@ -18,6 +18,7 @@ _BOX_KEYS = (
     *("pred_bboxes", "pred", "predictions", "results", "result", "trajectory", "track", "frames", "annotations"),
 )
 _CORNER_KEYS = ("xyxy", "tlbr", "x1y1x2y2")
+_KEYS = frozenset((*_BOX_KEYS, *_CORNER_KEYS))
 
 
 def read_json(data: bytes, where: str) -> Any:
@@ -109,15 +110,8 @@ def _row(item: Any, at: int, where: str) -> tuple[list[float] | None, float | No
     if isinstance(item, dict):
         folded = {str(key).lower(): value for key, value in item.items()}
         count = next((_number(folded[name]) for name in folded if name in FRAME_NAMES), None)
-        for form in (BOX_NAMES, CORNER_NAMES):
-            columns = [[name for name in folded if name in known] for known in form]
-            if all(len(names) == 1 for names in columns):
-                item, corners = [folded[names[0]] for names in columns], form is CORNER_NAMES
-                break
-        else:
-            keys = [key for key in (*_BOX_KEYS, *_CORNER_KEYS) if key in folded]
-            if keys:
-                item, corners = folded[keys[0]], keys[0] in _CORNER_KEYS
+        key = next((key for key in folded if key in _KEYS), None)
+        item, corners = (folded[key], key in _CORNER_KEYS) if key is not None else _named_numbers(item, folded)
     if item is None or item == []:
         return None, count
     numbers = [_number(value) for value in item] if isinstance(item, list) else []
@@ -127,6 +121,15 @@ def _row(item: Any, at: int, where: str) -> tuple[list[float] | None, float | No
     if corners and len(row) == 4:
         row = [row[0], row[1], row[2] - row[0], row[3] - row[1]]
     return row, count
+
+
+def _named_numbers(item: Any, folded: dict[str, Any]) -> tuple[Any, bool]:
+    """Return the numbers of an object whose keys are those of a box, and whether they are corners."""
+    for form in (BOX_NAMES, CORNER_NAMES):
+        columns = [[name for name in folded if name in known] for known in form]
+        if all(len(names) == 1 for names in columns):
+            return [folded[names[0]] for names in columns], form is CORNER_NAMES
+    return item, False
 
 
 def _number(value: Any) -> float | None:

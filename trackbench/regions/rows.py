@@ -22,6 +22,8 @@ CORNER_NAMES = (LEFT, TOP, {"x2", "right", "xmax", "x_max"}, {"y2", "bottom", "y
 FRAME_NAMES = {"frame", "frame_id", "frame_no", "frame_number", "frame_idx", "frame_index", "frameid", "frameno"}
 #: Most characters of a number: no program writes more.
 MAX_DIGITS = 100
+#: Most characters of a line that names columns.
+MAX_HEADER = 1000
 
 #: Numbers that no frame has, as C libraries and other languages write them.
 _NOT_A_NUMBER = re.compile(r"[+-]?(nan|1\.#(ind|qnan|snan)\w*|none|null|na)", re.IGNORECASE)
@@ -102,7 +104,7 @@ def read_rows(text: str, where: Path | str, most: int, hint: str = "") -> tuple[
     first = 1
     columns: list[int] | None = None
     counter: int | None = None
-    while lines and first <= 20 and (named := _names(lines[0])):
+    while lines and first <= 20 and len(lines[0]) <= min(most, MAX_HEADER) and (named := _names(lines[0])):
         columns, counter = named
         lines, first = lines[1:], first + 1
         if columns:
