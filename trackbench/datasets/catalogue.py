@@ -197,7 +197,8 @@ def _holds_sequences(folder: Path) -> bool:
 
 def _open_folder(folder: Path) -> Dataset:
     if not folder.is_dir():
-        raise UsageError(f"data set '{folder}': there is no such folder")
+        beside = [place.name for place in islice(folder.parent.glob("*/"), NEIGHBOURS)]
+        raise UsageError(f"data set '{folder}': there is no such folder{suggestion(folder.name, beside)}")
     try:
         recognised = recognise(folder)
     except OSError as error:
