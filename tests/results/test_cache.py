@@ -57,7 +57,7 @@ def test_errors_are_returned_and_never_cached(folder: Path) -> None:
     (folder / "s0.txt").write_text("what\n")
     for _ in range(2):
         found = read_all(folder, [*names(folder), "none.txt"], read_boxes)
-        assert "line 1: 1 numbers" in str(found["s0.txt"])
+        assert "line 1: 'what' is not a number" in str(found["s0.txt"])
         assert "none.txt: cannot be read" in str(found["none.txt"])
         assert len(found["s2.txt"]) == 3  # type: ignore[arg-type]
 
