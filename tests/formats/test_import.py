@@ -569,7 +569,7 @@ def test_fuzzed_sources(
 
 
 @pytest.mark.slow
-@settings(FUZZ, max_examples=200)
+@settings(FUZZ, max_examples=100)
 @given(cuts=MUTATIONS, kind=KINDS)
 def test_many_more_fuzzed_sources(
     cuts: list[tuple[int, int, bytes]], kind: str, tmp_path_factory: pytest.TempPathFactory
