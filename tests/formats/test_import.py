@@ -577,6 +577,12 @@ def test_many_more_fuzzed_sources(
     check_fuzzed(cuts, kind, tmp_path_factory.mktemp("fuzz"))
 
 
+def test_an_empty_file_of_times_is_left_out(tmp_path: Path) -> None:
+    data = make_dataset(tmp_path / "data", {"a": 4})
+    plan = plan_import(write(tmp_path, {"T/a.txt": lines(4), "T/a_time.txt": ""}) / "T", "mine", data)
+    assert (plan.faults, plan.results["a", 1].seconds) == ([], [])
+
+
 def check_fuzzed(cuts: list[tuple[int, int, bytes]], kind: str, folder: Path) -> None:
     data = make_dataset(folder / "data", {"a": 4, "b": 4})
     files: dict[str, str | bytes] = {"T/a.txt": lines(4), "T/b.txt": lines(4), "T/a_time.txt": "0.1\n" * 4}

@@ -73,7 +73,7 @@ class ResultReader:
         except DataError as error:
             self.notes["times that cannot be read, left out"].append(str(error))
             return []
-        columns = times.shape[1]
+        columns = times.shape[1] if times.ndim == 2 else 0  # an empty file has no columns
         # A single column beside several repetitions does not say whose it is.
         column = 0 if repetitions is None or columns == repetitions == 1 else repetition - 1
         fits = len(times) == frames and (repetitions is not None or columns == 1)
