@@ -49,13 +49,13 @@ def count_passed(values: Floats, thresholds: Floats, scale: float, lengths: Coun
     """
     last = len(thresholds) - 1
     counts = np.zeros((len(lengths), last + 2), np.int64)
+    # Neighbouring frames have the same number of thresholds passed: each count would wait for the one before it.
+    parts = np.empty((4, last + 2), np.int64)
     start = 0
     for group in range(len(lengths)):
-        row = counts[group]
-        for index in range(start, start + lengths[group]):
-            value = values[index]
-            if np.isnan(value):
-                continue
+        parts[:] = 0
+        for index in range(lengths[group]):
+            value = values[start + index]
             # The product may round, but it keeps order: a value between two thresholds lands on the place of one of
             # them. Choices, as a processor cannot foresee branches here; an index without a sign, which is never < 0.
             guess = value * scale
@@ -63,7 +63,10 @@ def count_passed(values: Floats, thresholds: Floats, scale: float, lengths: Coun
             guess = guess if guess < last else float(last)
             place = np.uint64(guess)
             threshold = thresholds[place]
-            row[place + np.uint64(threshold <= value if inclusive else threshold < value)] += 1
+            passed = threshold <= value if inclusive else threshold < value
+            parts[index & 3, place + np.uint64(passed)] += value == value
+        for place in range(last + 2):
+            counts[group, place] = parts[0, place] + parts[1, place] + parts[2, place] + parts[3, place]
         start += lengths[group]
     return counts
 
