@@ -65,8 +65,8 @@ def count_passed(values: Floats, thresholds: Floats, scale: float, lengths: Coun
             threshold = thresholds[place]
             passed = threshold <= value if inclusive else threshold < value
             parts[index & 3, place + np.uint64(passed)] += value == value
-        for place in range(last + 2):
-            counts[group, place] = parts[0, place] + parts[1, place] + parts[2, place] + parts[3, place]
+        for column in range(last + 2):
+            counts[group, column] = parts[0, column] + parts[1, column] + parts[2, column] + parts[3, column]
         start += lengths[group]
     return counts
 
