@@ -139,21 +139,21 @@ def find_state(document: Any, path: Path, key: str | None = None) -> dict[str, T
     Raises:
         DataError: there is none; the message says what the file has instead.
     """
-    found = states_in(document)
+    states = states_in(document)
     if key is not None:
-        if key not in found:
-            raise DataError(f"{path}: has no state dict under '{printable(key, NAME)}': it has {_keys_of(found)}")
+        if key not in states:
+            raise DataError(f"{path}: has no state dict under '{printable(key, NAME)}': it has {_keys_of(states)}")
         chosen = key
-    elif not found or (len(found) > 1 and not {"", *_WRAPPERS}.intersection(_last(name) for name in found)):
-        several = f" ({_keys_of(found)}: --key takes one)" if found else ""
+    elif not states or (len(states) > 1 and not {"", *_WRAPPERS}.intersection(_last(name) for name in states)):
+        several = f" ({_keys_of(states)}: --key takes one)" if states else ""
         raise DataError(
             f"{path}: holds {_described(document)}: expected a state dict, alone or under one of "
             f"{', '.join(_WRAPPERS)}{several}"
         )
     else:
-        chosen = next(iter(found))
-    _check_names(path, found[chosen])
-    return without_wrappers(found[chosen])
+        chosen = next(iter(states))
+    _check_names(path, states[chosen])
+    return without_wrappers(states[chosen])
 
 
 def states_in(document: Any) -> dict[str, Mapping[str, Tensor]]:
@@ -161,14 +161,14 @@ def states_in(document: Any) -> dict[str, Mapping[str, Tensor]]:
 
     The checkpoint itself has the key ``""``; averages of weights come after weights.
     """
-    found: dict[str, Mapping[str, Tensor]] = {}
+    states: dict[str, Mapping[str, Tensor]] = {}
     level: list[tuple[str, Any]] = [("", document)]
     for _ in range(4):
         for name, each in level:
             state = _module_tensors(each) if isinstance(each, InertObject) else each
             if _is_state(state):
-                found[name] = state
-        inner = [(name, each) for name, each in level if name not in found and isinstance(each, Mapping)]
+                states[name] = state
+        inner = [(name, each) for name, each in level if name not in states and isinstance(each, Mapping)]
         level = [
             (f"{name}.{key}".removeprefix("."), value)
             for name, each in inner
@@ -176,15 +176,15 @@ def states_in(document: Any) -> dict[str, Mapping[str, Tensor]]:
             if isinstance(key, str) and isinstance(value, Mapping | InertObject)
         ][:MAX_KEYS]
     ranks = {name: rank for rank, name in enumerate(_WRAPPERS)}
-    return dict(sorted(found.items(), key=lambda item: (ranks.get(_last(item[0]), len(ranks)), item[0].count("."))))
+    return dict(sorted(states.items(), key=lambda item: (ranks.get(_last(item[0]), len(ranks)), item[0].count("."))))
 
 
 def _last(name: str) -> str:
     return name.rpartition(".")[2]
 
 
-def _keys_of(found: Mapping[str, object]) -> str:
-    return listed(f"'{name}'" for name in found) or "none"
+def _keys_of(states: Mapping[str, object]) -> str:
+    return listed(f"'{name}'" for name in states) or "none"
 
 
 def _is_state(value: Any) -> bool:

@@ -214,10 +214,10 @@ def _open_folder(folder: Path) -> Dataset:
                 level = "lower" if place.parent == folder else "higher"
                 raise UsageError(f"data set '{folder}': no sequences; they are one level {level}: -d {place}")
         other = _like_an_annotation(folder)
-        found = f" (there is {other}: a file of another name or kind)" if other else ""
+        hint = f" (there is {other}: a file of another name or kind)" if other else ""
         raise UsageError(
             f"data set '{folder}': no sequences; expected <sequence>/groundtruth.txt (or groundtruth_rect.txt) "
-            f"with frames in <sequence>/, <sequence>/img/ or <sequence>/color/{found}"
+            f"with frames in <sequence>/, <sequence>/img/ or <sequence>/color/{hint}"
         )
     record, (sequences, missing) = recognised
     if not sequences:

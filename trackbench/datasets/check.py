@@ -119,14 +119,14 @@ def _check_place(sequence: VideoSequence, first: Path) -> Iterator[Discrepancy]:
     if not len(boxes) or min(width, height) < SMALLEST:
         return
     if float(np.abs(boxes).max()) <= 1.5:
-        found = "all numbers are between 0 and 1 (fractions of the image?)"
-        yield Discrepancy(sequence.name, "annotation", found, "pixels")
+        actual = "all numbers are between 0 and 1 (fractions of the image?)"
+        yield Discrepancy(sequence.name, "annotation", actual, "pixels")
         return
     outside = (boxes[:, 0] >= width) | (boxes[:, 1] >= height) | (boxes[:, 0] + boxes[:, 2] <= 0)
     outside |= (boxes[:, 1] + boxes[:, 3] <= 0) | (boxes[:, 2:] > LARGEST * max(width, height)).any(1)
     if 2 * int(outside.sum()) > len(boxes) or outside[0]:
-        found = f"{int(outside.sum())} of {len(boxes)} boxes are outside of the image or are far larger"
-        yield Discrepancy(sequence.name, "annotation", found, f"boxes in images of {width} x {height} pixels")
+        actual = f"{int(outside.sum())} of {len(boxes)} boxes are outside of the image or are far larger"
+        yield Discrepancy(sequence.name, "annotation", actual, f"boxes in images of {width} x {height} pixels")
 
 
 def _check_meaning(sequences: list[VideoSequence]) -> Iterator[Discrepancy]:
@@ -144,8 +144,8 @@ def _check_meaning(sequences: list[VideoSequence]) -> Iterator[Discrepancy]:
         sizes = boxes[:, 2:] - boxes[:, :2]
         corners += bool((sizes > 0).all() and (sizes.std(0) <= 0.5 * spread).all())
     if judged > 1 and corners > 0.9 * judged:
-        found = f"columns 3 and 4 move with columns 1 and 2 in {corners} of {judged} (corners x1, y1, x2, y2?)"
-        yield Discrepancy(None, "annotation", found, "x, y, width, height")
+        actual = f"columns 3 and 4 move with columns 1 and 2 in {corners} of {judged} (corners x1, y1, x2, y2?)"
+        yield Discrepancy(None, "annotation", actual, "x, y, width, height")
 
 
 def _check_copies(sequence: VideoSequence) -> Iterator[Discrepancy]:

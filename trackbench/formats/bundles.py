@@ -73,8 +73,8 @@ def _of_json(data: bytes, where: str, names: Names) -> dict[str, bytes]:
             return {}
         if len(document) > MAX_SEQUENCES:
             return {}
-        found = {key: value for key, value in document.items() if names.hits(key)}
-        if 2 * len(found) > len(document):
+        sequences = {key: value for key, value in document.items() if names.hits(key)}
+        if 2 * len(sequences) > len(document):
             break
         inner = [value for value in document.values() if isinstance(value, dict)]
         document = inner[0] if len(inner) == 1 else None

@@ -118,7 +118,7 @@ def by_names(groups: list[ResultGroup], names: Names) -> list[ResultGroup]:
                 label = above if len(group.entries) == 1 else f"{above}/{entry.written}"
                 folders[label].append(replace(entry, written=last))
     return sorted(
-        [*kept, *(ResultGroup(label, "flat", found) for label, found in folders.items())], key=lambda g: g.label
+        [*kept, *(ResultGroup(label, "flat", entries) for label, entries in folders.items())], key=lambda g: g.label
     )
 
 
@@ -133,14 +133,14 @@ def _without_affix(group: ResultGroup, names: Names) -> list[ResultGroup]:
         heads, tails = [0, *(cut + 1 for cut in cuts)], [*cuts, len(stem)]
         parts = {f"{stem[:head]}*{stem[tail:]}": stem[head:tail] for head in heads for tail in tails if head < tail}
         options[entry.file] = {affix: part for affix, part in parts.items() if names.hits(part)}
-    shared = Counter(affix for found in options.values() for affix in found)
+    shared = Counter(affix for affixes in options.values() for affix in affixes)
     if 2 * sum(map(bool, options.values())) <= len(group.entries):
         return [group]
     trackers: dict[str, list[DiscoveredResult]] = defaultdict(list)
     for entry in group.entries:
-        found = options[entry.file]
-        affix = max(found, key=lambda affix: (shared[affix], len(found[affix])), default="")
-        trackers[affix].append(replace(entry, written=found.get(affix, entry.written)))
+        affixes = options[entry.file]
+        affix = max(affixes, key=lambda affix: (shared[affix], len(affixes[affix])), default="")
+        trackers[affix].append(replace(entry, written=affixes.get(affix, entry.written)))
     if len(trackers) == 1 or (len(trackers) == 2 and "" in trackers):
         return [replace(group, entries=[entry for entries in trackers.values() for entry in entries])]
     return [

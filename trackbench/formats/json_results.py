@@ -78,10 +78,10 @@ def trajectory(document: Any, where: str) -> ParsedResult:
 
 
 def _boxes(document: Any, where: str) -> list[Any]:
-    found = _candidates(document)
-    if len(found) != 1 or not found[0]:
-        raise DataError(f"{where}: holds {len(found)} lists of boxes; expected one, as in [[x, y, w, h], ...]")
-    return found[0]
+    lists = _candidates(document)
+    if len(lists) != 1 or not lists[0]:
+        raise DataError(f"{where}: holds {len(lists)} lists of boxes; expected one, as in [[x, y, w, h], ...]")
+    return lists[0]
 
 
 def _candidates(document: Any, depth: int = 0) -> list[list[Any]]:
@@ -97,11 +97,11 @@ def _candidates(document: Any, depth: int = 0) -> list[list[Any]]:
         ]
     folded = {key.lower(): key for key in document}
     for known in (*_BOX_KEYS, *_CORNER_KEYS):
-        if known in folded and (found := _candidates(document[folded[known]], depth + 1)):
+        if known in folded and (lists := _candidates(document[folded[known]], depth + 1)):
             if known in _CORNER_KEYS:
-                found = [[{known: item} for item in boxes] for boxes in found]
-            return found
-    return [found for value in document.values() for found in _candidates(value, depth + 1)]
+                lists = [[{known: item} for item in boxes] for boxes in lists]
+            return lists
+    return [lists for value in document.values() for lists in _candidates(value, depth + 1)]
 
 
 def _row(item: Any, at: int, where: str) -> tuple[list[float] | None, float | None]:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from typing import Any, Literal, NamedTuple
+from collections.abc import Callable
+from typing import Any, Literal, NamedTuple, TypeVar
 
 from trackbench.errors import DataError, reason
 from trackbench.formats import reading
 from trackbench.formats.archives import Files
 from trackbench.quoting import listed
+
+T = TypeVar("T")
 
 
 class ImportProblem(NamedTuple):
@@ -68,10 +71,8 @@ class ResultReader:
         if file not in self._present:
             return None
         where = self.files.where(file)
-        try:
-            times = reading.read_columns(self.read(file), where)
-        except DataError as error:
-            self.notes["times that cannot be read, left out"].append(str(error))
+        times = self._parsed(file, reading.read_columns, "times")
+        if times is None:
             return []
         columns = times.shape[1] if times.ndim == 2 else 0  # an empty file has no columns
         # A single column beside several repetitions does not say whose it is.
@@ -107,10 +108,8 @@ class ResultReader:
         if file not in self._present:
             return None
         where = self.files.where(file)
-        try:
-            numbers = reading.read_confidences(self.read(file), where)
-        except DataError as error:
-            self.notes[f"{what} that cannot be read, left out"].append(str(error))
+        numbers = self._parsed(file, reading.read_confidences, what)
+        if numbers is None:
             return []
         if may_lack == "first" and len(numbers) == frames - 1:
             return [None, *numbers]
@@ -120,6 +119,13 @@ class ResultReader:
             self.notes[f"{what} that do not fit, left out"].append(f"{where} ({len(numbers)} for {frames})")
             return []
         return numbers
+
+    def _parsed(self, file: str, parse: Callable[[bytes, str], T], what: str) -> T | None:
+        try:
+            return parse(self.read(file), self.files.where(file))
+        except DataError as error:
+            self.notes[f"{what} that cannot be read, left out"].append(str(error))
+            return None
 
     def source(self, tool: str, group: str, options: dict[str, Any]) -> dict[str, Any]:
         """Return what a manifest says of the files: ``tool``, ``path``, ``group``, ``files``, ``sha256``, ``options``.

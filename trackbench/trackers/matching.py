@@ -78,9 +78,9 @@ def read_weights(
 
 def _tell_of_others(path: Path, document: Any) -> None:
     """Warn where a file has the same weights several times, as a moving average has beside those that are trained."""
-    found = states_in(document)
-    taken, *others = found
-    twins = [name for name in others if len(found[name]) == len(found[taken])]
+    states = states_in(document)
+    taken, *others = states
+    twins = [name for name in others if len(states[name]) == len(states[taken])]
     if twins:
         warnings.warn(
             f"{path}: holds weights under '{taken}', which are taken, and under {listed(map(repr, twins))} (a moving "

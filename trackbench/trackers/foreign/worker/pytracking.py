@@ -286,15 +286,15 @@ class Door(LoopedDoor):
 
 def _trackers(folder: str) -> list[str]:
     """Return the modules and packages of a folder that hold a tracker, and not the helpers beside them."""
-    found = []
+    trackers = []
     for entry in sorted(os.listdir(folder)):
         path = os.path.join(folder, entry)
         path = os.path.join(path, "__init__.py") if os.path.isdir(path) else path
         if os.path.isfile(path) and path.endswith(".py"):
             with open(path, errors="replace") as file:
                 if "get_tracker_class" in file.read():
-                    found.append(entry.replace(".py", ""))
-    return found
+                    trackers.append(entry.replace(".py", ""))
+    return trackers
 
 
 def _source_of(package: str, repo: str) -> str | None:
