@@ -35,10 +35,10 @@ lint: $(VENV)/.installed
 	$(BIN)/lint-imports --no-cache
 
 test: lint
-	$(PYTEST) $(if $(COVERAGE),--cov=trackbench --cov-branch --cov-report=term:skip-covered)
+	$(PYTEST) -rfE $(if $(COVERAGE),--cov=trackbench --cov-branch --cov-report=term:skip-covered)
 
 test-slow: $(VENV)/.installed
-	$(PYTEST) -m slow -rs $(if $(TIME_LIMIT),--time-limit $(TIME_LIMIT))
+	$(PYTEST) -m slow -rfEs $(if $(TIME_LIMIT),--time-limit $(TIME_LIMIT))
 
 docs: $(VENV)/.installed
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[docs]'
