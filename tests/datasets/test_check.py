@@ -1,4 +1,5 @@
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -178,7 +179,7 @@ def placed(root: Path, change: Callable[[Boxes], Boxes], separator: str = ",", e
         (lambda boxes: boxes / [100, 80, 100, 80], "fractions of the image?"),
         (lambda boxes: boxes + np.array([200, 0, 0, 0]), "8 of 8 boxes are outside of the image"),
         (lambda boxes: boxes * [1, 1, 1e6, 1], "8 of 8 boxes are outside of the image or are far larger"),
-        (lambda boxes: np.hstack([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]]), "corners x1, y1, x2, y2?"),
+        (lambda boxes: as_corners(boxes), "corners x1, y1, x2, y2?"),
     ],
 )
 def test_boxes_of_another_meaning_are_named(tmp_path: Path, change: Callable[[Boxes], Boxes], said: str) -> None:
@@ -214,3 +215,23 @@ def test_decimal_commas_and_other_names_are_named(tmp_path: Path) -> None:
         path.rename(path.with_suffix(".csv"))
     with pytest.raises(UsageError, match=r"there is (one|two)/groundtruth.csv: a file of another name"):
         check_dataset(str(root))
+
+
+def as_corners(boxes: Boxes) -> Boxes:
+    return np.hstack([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]])
+
+
+@pytest.mark.parametrize("sequences", [1, 2])
+def test_whoever_runs_imports_or_scores_on_corners_is_warned(workplace: Path, sequences: int) -> None:
+    for kind, change in (("sizes", lambda boxes: boxes), ("corners", as_corners)):
+        root = placed(workplace / kind, change)
+        for name in ("one", "two")[sequences:]:
+            shutil.rmtree(root / name)
+        for command in (
+            f"run static -d ./{kind} --device cpu",
+            f"report -d ./{kind} --no-plots",
+            f"import runs/static/{kind}/one-pass --as T -d ./{kind} --runs others",
+        ):
+            said = CliRunner().invoke(app, command.split()).stderr
+            assert said.count("(corners x1, y1, x2, y2?)") == (kind == "corners"), (command, said)
+            assert said.count(f"throughout {sequences} of {sequences} sequences") == (kind == "corners")

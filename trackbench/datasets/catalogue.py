@@ -167,7 +167,7 @@ def _open_definition(resolved: ResolvedDefinition[DatasetDefinition], root: Path
         raise NotFoundError(definition, places, _nearby(layout, definition, table, root))
     place, (sequences, missing) = best
     of = definition.count or len(sequences) + len(missing)
-    return Dataset(resolved.name, definition, place, tuple(sequences), of, tuple(missing))
+    return Dataset(resolved.name, definition, place, tuple(sequences), of, tuple(missing), resolved.builtin)
 
 
 def _nearby(layout: Layout, definition: DatasetDefinition, table: Table, root: Path | None) -> str:

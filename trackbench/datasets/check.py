@@ -11,6 +11,7 @@ import numpy as np
 
 from trackbench.datasets.catalogue import NotFoundError, find_definition, open_dataset, read_table
 from trackbench.datasets.layouts.windows import evaluated_frames
+from trackbench.datasets.meaning import suspected_corners
 from trackbench.datasets.sequence import VideoSequence
 from trackbench.definitions import DatasetDefinition
 from trackbench.errors import DataError
@@ -71,7 +72,8 @@ def check_dataset(
             if progress is not None:
                 progress(done, len(dataset.sequences))
     if resolved is None:
-        faults += _check_meaning(list(dataset.sequences))
+        corners = suspected_corners(dataset.sequences)
+        faults += [Discrepancy(None, "annotation", corners, "x, y, width, height")] if corners else []
     if resolved is not None and not faults:
         faults += _check_total(resolved.value, list(dataset.sequences))
     return faults
@@ -127,25 +129,6 @@ def _check_place(sequence: VideoSequence, first: Path) -> Iterator[Discrepancy]:
     if 2 * int(outside.sum()) > len(boxes) or outside[0]:
         actual = f"{int(outside.sum())} of {len(boxes)} boxes are outside of the image or are far larger"
         yield Discrepancy(sequence.name, "annotation", actual, f"boxes in images of {width} x {height} pixels")
-
-
-def _check_meaning(sequences: list[VideoSequence]) -> Iterator[Discrepancy]:
-    """See corners where sizes should be: x2 and y2 are never below x1 and y1, and move with them."""
-    judged = corners = 0
-    for sequence in sequences:
-        try:
-            boxes = sequence.ground_truth.boxes
-        except DataError:
-            continue
-        boxes = boxes[np.isfinite(boxes).all(1) & (boxes[:, 2:] > 0).all(1)]
-        if len(boxes) < 5 or (spread := boxes[:, 2:].std(0)).max() < 1:
-            continue
-        judged += 1
-        sizes = boxes[:, 2:] - boxes[:, :2]
-        corners += bool((sizes > 0).all() and (sizes.std(0) <= 0.5 * spread).all())
-    if judged > 1 and corners > 0.9 * judged:
-        actual = f"columns 3 and 4 move with columns 1 and 2 in {corners} of {judged} (corners x1, y1, x2, y2?)"
-        yield Discrepancy(None, "annotation", actual, "x, y, width, height")
 
 
 def _check_copies(sequence: VideoSequence) -> Iterator[Discrepancy]:

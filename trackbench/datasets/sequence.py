@@ -227,6 +227,8 @@ class Dataset:
     """How many sequences the benchmark has."""
     missing: tuple[str, ...] = ()
     """Names of the benchmark's sequences that are not on disk."""
+    builtin: bool = False
+    """Whether its definition travels with trackbench."""
 
     @property
     def title(self) -> str:

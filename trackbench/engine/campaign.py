@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from trackbench.datasets.catalogue import open_dataset, select
+from trackbench.datasets.meaning import corner_warning
 from trackbench.datasets.sequence import Dataset
 from trackbench.definitions import DatasetDefinition
 from trackbench.engine.cluster import run_on_ray
@@ -138,6 +139,8 @@ def prepare(
             chosen = take_shard(chosen, *parse_shard(shard))
         if len(dataset.sequences) < dataset.of:
             say(f"{dataset.name}: {len(dataset.sequences)} of {dataset.of} sequences are in {dataset.root}")
+        if warning := corner_warning(chosen):
+            say(warning)
         groups.append(
             [
                 make_plan(

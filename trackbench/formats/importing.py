@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from trackbench.datasets.meaning import corner_warning
 from trackbench.datasets.sequence import Dataset
 from trackbench.errors import DataError, UsageError
 from trackbench.formats import discovery
@@ -245,7 +246,8 @@ class _Importer:
             self.group, self.files.names, self.dataset.definition.family, self._aligner.tabs
         )
         source = self._reader.source(tool, self.group.label, self.how.document())
-        return ImportPlan(name, self.dataset, source, results, sorted(self._faults), self._reader.warnings())
+        warnings = [*filter(None, [corner_warning(self.dataset)]), *self._reader.warnings()]
+        return ImportPlan(name, self.dataset, source, results, sorted(self._faults), warnings)
 
     def _runs(self, entries: list[discovery.DiscoveredResult]) -> list[discovery.DiscoveredResult]:
         runs: list[discovery.DiscoveredResult] = []

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from trackbench.datasets.catalogue import open_for_reports
+from trackbench.datasets.meaning import corner_warning
 from trackbench.datasets.sequence import Dataset
 from trackbench.errors import TrackbenchError, UsageError
 from trackbench.quoting import alike, listed
@@ -224,6 +225,8 @@ def _evaluate(
     scores = evaluate_runs(
         evaluation, roots, trackers, lambda name, done, of: watch(f"{dataset.name}: {name}", done, of)
     )
+    if warning := corner_warning(evaluation.dataset):
+        say(warning)
     if options.common:
         scores = [replace(score, common=dataset.of) for score in scores]
     for score in scores:
