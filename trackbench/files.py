@@ -148,7 +148,7 @@ def read_json(path: Path) -> Any:
     Raises:
         DataError: it cannot be read, or is no JSON.
     """
-    if not os.path.isfile(path):
+    if not os.path.lexists(path):
         return None
     text = read_text(path, MAX_DOCUMENT)
     try:

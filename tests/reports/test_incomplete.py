@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -165,3 +166,30 @@ def test_other_data_are_refused(runs: Path, workplace: Path) -> None:
     write_dataset(workplace / "elsewhere/data", 3, 9)
     result = trackbench("report", "-d", "elsewhere/data", code=1)
     assert "holds results made on other data than" in result.stderr
+
+
+@pytest.mark.parametrize("damage", ["cut", "a pipe", "a session"])
+def test_a_run_whose_records_cannot_be_read_costs_itself_alone(runs: Path, workplace: Path, damage: str) -> None:
+    (broken,) = runs.glob("static/*/*/manifest.json")
+    if damage == "a session":
+        (broken,) = broken.parent.glob("sessions/*.json")
+    if damage == "a pipe":
+        broken.unlink()
+        os.mkfifo(broken)
+    else:
+        broken.write_text("{")
+    name = str(broken.relative_to(workplace))
+    for command, key in (("list runs", "runs"), ("status", "runs")):
+        rows = {row["tracker"]: row["why_not"] for row in document(*command.split(), code=1)[key]}
+        assert rows["drift"] is None
+        assert rows["static"].startswith(f"{name}: "), rows
+    report = document("report", "-d", "data", "--no-plots", code=1)
+    assert [row["tracker"] for row in report["rows"]] == ["drift"]
+    (refused,) = report["refused"]
+    assert (refused["tracker"], refused["dataset"]) == ("static", "data")
+    assert name in trackbench("report", "-d", "data", "--no-plots", code=1).stderr
+    assert name in trackbench("report", "-d", "data", "--no-plots", "--strict", code=1).stderr
+    trackbench("report", "drift", "-d", "data", "--no-plots")
+    assert "--restart" in trackbench("run", "static", "-d", "data", code=1).stderr
+    trackbench("run", "static", "-d", "data", "--restart", "--device", "cpu")
+    trackbench("report", "-d", "data", "--no-plots")

@@ -1,5 +1,6 @@
 import json
 import os
+import shutil
 import socket
 from pathlib import Path
 
@@ -168,3 +169,17 @@ def test_differences_and_versions() -> None:
 def test_file_name() -> None:
     assert folder_name("opencv:mil@seed=3") == "opencv-mil@seed=3"
     assert folder_name("got10k:a.b:C") == "got10k-a.b-C"
+
+
+def test_a_run_in_copied_or_renamed_folders_is_found_where_it_is(folder: RunFolder, tmp_path: Path) -> None:
+    folder.write("a", [Box(1, 2, 3, 4)], [0.5], [None])
+    folder.write_manifest({"tracker": folder.key.tracker, "dataset": folder.key.dataset, "protocol": "one-pass"})
+    tracker, dataset = folder.path.parents[1], folder.path.parent
+    shutil.copytree(tracker, tmp_path / "my run (copy)")
+    shutil.copytree(dataset, dataset.with_name("old (1)"))
+    found = {(run.key.tracker, run.key.dataset): run.sequences() for run in stored_runs(tmp_path)}
+    assert found == {
+        ("my run (copy)", folder.key.dataset): {"a"},
+        (folder.key.tracker, folder.key.dataset): {"a"},
+        (folder.key.tracker, "old (1)"): {"a"},
+    }

@@ -51,11 +51,18 @@ def datasets(ready: Ready = False, json: Json = False, debug: Debug = False) -> 
 @guarded
 def runs(runs: Runs = Path("runs"), ready: Ready = False, json: Json = False, debug: Debug = False) -> None:
     """List the stored runs."""
+    from trackbench.errors import DataError
     from trackbench.results.store import sequences_of, stored_runs
 
     rows: list[dict[str, Any]] = []
+    unreadable = False
     for run in stored_runs(runs):
-        failures = run.failures()
+        try:
+            run.manifest()
+            failures = len(run.failures())
+            why_not = f"{failures} sequences failed" if failures else None
+        except DataError as error:
+            why_not, unreadable = str(error), True
         rows.append(
             {
                 "name": f"{run.key.tracker}/{run.key.dataset}/{run.key.protocol}",
@@ -65,17 +72,19 @@ def runs(runs: Runs = Path("runs"), ready: Ready = False, json: Json = False, de
                 "sequences": len(sequences_of(run)),
                 "repetitions": run.repetitions(),
                 "folder": str(run.path),
-                "ready": not failures,
-                "why_not": f"{len(failures)} sequences failed" if failures else None,
+                "ready": why_not is None,
+                "why_not": why_not,
             }
         )
     rows = _chosen(rows, ready)
     if json:
         print_json({"runs": rows})
-        return
-    _show(rows, ["tracker", "dataset", "protocol", "sequences", "repetitions"])
-    for row in rows:
-        output().print(row["folder"], soft_wrap=True, markup=False)
+    else:
+        _show(rows, ["tracker", "dataset", "protocol", "sequences", "repetitions"])
+        for row in rows:
+            output().print(row["folder"], soft_wrap=True, markup=False)
+    if unreadable:
+        raise typer.Exit(1)
 
 
 def _chosen(rows: list[dict[str, Any]], ready: bool) -> list[dict[str, Any]]:

@@ -141,9 +141,12 @@ def report(
     unscored = [part.dataset.name for part in made.datasets if not any(score.sequences for score in part.scores)]
     for name in unscored:
         print_error(f"{name}: nothing could be scored")
+    refused = [reason for part in made.datasets for reason in part.refused.values()]
+    for reason in refused:
+        print_error(f"left out: {reason}")
     if not (json or quiet):
         _show(made, attributes, per_sequence)
-    if unscored:
+    if unscored or refused:
         raise typer.Exit(1)
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from trackbench.cli.shared import Debug, Json, messages, output, print_json
+from trackbench.cli.shared import Debug, Json, messages, output, print_error, print_json
 
 if TYPE_CHECKING:
     from rich.console import Group
@@ -37,11 +37,17 @@ def status(
         raise UsageError(f"{runs}: there is no such folder; name the folder of `run --runs`")
     if watch and json:
         raise UsageError("--watch is for people; --json prints one document")
-    if json:
-        print_json(read_status(runs))
-        return
     if not watch:
-        output().print(_view(read_status(runs)))
+        state = read_status(runs)
+        if json:
+            print_json(state)
+        else:
+            output().print(_view(state))
+        unreadable = [run["why_not"] for run in state["runs"] if run["why_not"]]
+        for reason in unreadable:
+            print_error(reason)
+        if unreadable:
+            raise typer.Exit(1)
         return
     from rich.live import Live
 
@@ -68,7 +74,7 @@ def _view(state: dict[str, Any]) -> Group:
     for run in state["runs"]:
         left = "-" if run["left"] is None else str(run["left"])
         names = (run["tracker"], run["dataset"], run["protocol"])
-        runs.add_row(*names, str(run["stored"]), left, str(run["failed"]))
+        runs.add_row(*names, str(run["stored"]), left, "?" if run["why_not"] else str(run["failed"]))
     jobs = Table("job", "state", "logs", title="Jobs of SLURM")
     for job in state["jobs"]:
         jobs.add_row(job["job"], job["state"] or "ended", job["logs"])

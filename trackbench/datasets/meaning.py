@@ -12,8 +12,8 @@ from trackbench.errors import DataError
 
 #: Least frames of a sequence that says anything.
 FRAMES = 5
-#: Least share of sequences in which columns 3 and 4 are above 1 and 2. Of sizes they are so in 0 to 5 % of the sequences
-#: of OTB100, UAV123, DTB70, TC128, LaSOT, GOT-10k and TNL2K; of corners in all.
+#: Least share of sequences in which columns 3 and 4 are above 1 and 2. So are sizes in 0 to 5 % of the sequences of
+#: OTB100, UAV123, DTB70, TC128, LaSOT, GOT-10k and TNL2K; corners in all.
 ABOVE = 0.9
 #: Least correlation of columns 3 and 1, and of 4 and 2, and in what share of sequences. It is met together with the
 #: former by 1 in 1,600 of those sequences, and by half of them or more written as corners.

@@ -9,6 +9,7 @@ from typing import Any
 from trackbench.engine.claims import live_workers, machine
 from trackbench.engine.cluster import slurm_jobs
 from trackbench.engine.worker import BEAT
+from trackbench.errors import DataError
 from trackbench.results.store import RunFolder, stored_runs
 
 
@@ -20,10 +21,11 @@ def read_status(runs: Path, *, patience: float = 2 * BEAT) -> dict[str, Any]:
         patience: seconds in which the heartbeat of a worker on another machine has to change; else it is ``silent``.
 
     Returns:
-        ``workers``: their heartbeats. ``runs``: of each run ``stored``, ``left`` (None where it is not known) and
-        ``failed``. ``jobs``: those of SLURM, with their logs. ``fps`` of all workers, ``frames_left``,
-        ``seconds_left``, and ``limits``: the shares of the workers' time in waiting for images (``decode``), in
-        cutting crops (``crop``), in the rest of the trackers' calls (``network``) and in writing (``write``).
+        ``workers``: their heartbeats. ``runs``: of each run ``stored``, ``left`` (None where it is not known),
+        ``failed``, and in ``why_not`` why its records cannot be read. ``jobs``: those of SLURM, with their logs.
+        ``fps`` of all workers, ``frames_left``, ``seconds_left``, and ``limits``: the shares of the workers' time in
+        waiting for images (``decode``), in cutting crops (``crop``), in the rest of the trackers' calls (``network``)
+        and in writing (``write``).
     """
     workers = live_workers(runs)
     if patience and any(worker.get("machine") != machine() for worker in workers):
@@ -50,11 +52,16 @@ def read_status(runs: Path, *, patience: float = 2 * BEAT) -> dict[str, Any]:
 
 
 def _run(folder: RunFolder, workers: list[dict[str, Any]]) -> dict[str, Any]:
-    sessions = (folder.manifest() or {}).get("sessions", [])
+    sessions: list[dict[str, Any]] = []
+    failures: dict[str, dict[str, Any]] = {}
+    why_not = None
+    try:
+        sessions, failures = (folder.manifest() or {}).get("sessions", []), folder.failures()
+    except DataError as error:
+        why_not = str(error)
     stored = len(folder.sequences())
     known = [worker["runs"][str(folder.path)] for worker in workers if str(folder.path) in worker.get("runs", {})]
     planned = max((session.get("of", 0) for session in sessions), default=0)
-    failures = folder.failures()
     return {
         "tracker": folder.key.tracker,
         "dataset": folder.key.dataset,
@@ -63,5 +70,6 @@ def _run(folder: RunFolder, workers: list[dict[str, Any]]) -> dict[str, Any]:
         "stored": stored,
         "left": min(known) if known else max(planned - stored, 0) if planned else None,
         "failed": len(failures),
+        "why_not": why_not,
         "failures": [{"sequence": name, "reason": failure.get("reason")} for name, failure in failures.items()],
     }

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from trackbench.datasets.catalogue import open_for_reports
 from trackbench.datasets.meaning import corner_warning
 from trackbench.datasets.sequence import Dataset
-from trackbench.errors import TrackbenchError, UsageError
+from trackbench.errors import DataError, SeveralErrors, TrackbenchError, UsageError
 from trackbench.quoting import alike, listed
 from trackbench.reports import tables
 from trackbench.scoring import Evaluation, Score, evaluate_runs, resolve_evaluation
@@ -97,6 +97,8 @@ class DatasetReport:
     folder: Path
     """Where its files are."""
     written: list[Path] = field(default_factory=list)
+    refused: Mapping[str, str] = field(default_factory=dict)
+    """Label -> why a run cannot be scored at all."""
 
     @property
     def dataset(self) -> Dataset:
@@ -117,8 +119,14 @@ class Report:
     def document(self) -> dict[str, Any]:
         """Return what ``report --json`` prints."""
         rows = [score.document() for part in self.datasets for score in part.scores]
+        refused = [
+            {"tracker": label, "dataset": part.dataset.name, "reason": reason}
+            for part in self.datasets
+            for label, reason in part.refused.items()
+        ]
         return {"rows": rows} | (
-            ({"paper": self.paper.document()} if self.paper else {})
+            ({"refused": refused} if refused else {})
+            | ({"paper": self.paper.document()} if self.paper else {})
             | ({"referee": [verdict.document() for verdict in self.verdicts]} if self.verdicts else {})
         )
 
@@ -222,9 +230,17 @@ def _evaluate(
             names = ", ".join(sequence.name for sequence in shared.sequences)
             say(f"{dataset.name}: over the {shared.of} of {dataset.of} sequences that all have: {names}")
         evaluation = replace(evaluation, dataset=shared)
+    refused: dict[str, DataError] = {}
     scores = evaluate_runs(
-        evaluation, roots, trackers, lambda name, done, of: watch(f"{dataset.name}: {name}", done, of)
+        evaluation,
+        roots,
+        trackers,
+        lambda name, done, of: watch(f"{dataset.name}: {name}", done, of),
+        refused.__setitem__,
     )
+    if not scores:
+        errors = list(refused.values())
+        raise errors[0] if len(errors) == 1 else SeveralErrors(errors)
     if warning := corner_warning(evaluation.dataset):
         say(warning)
     if options.common:
@@ -233,16 +249,23 @@ def _evaluate(
         problems = dict(line.partition(": ")[::2] for line in score.problems)
         for places in alike(problems):
             say(f"{score.tracker}: {listed(places, 3)}: {problems[places[0]]}")
-    incomplete = [score for score in scores if not score.is_complete]
+    incomplete = [f"{score.tracker} ({score.sequences} of {score.of})" for score in scores if not score.is_complete]
+    incomplete += [f"{label} ({error})" for label, error in refused.items()]
     if options.strict and incomplete:
-        names = ", ".join(f"{score.tracker} ({score.sequences} of {score.of})" for score in incomplete)
+        names = ", ".join(incomplete)
         raise TrackbenchError(f"--strict: incomplete on {dataset.name}: {names}")
     if options.against:
         scores, sources = against_papers(scores)
         for label, source in sources.items():
             say(f"{label} on {dataset.name}: against {source}")
     metrics = tables.chosen_metrics(options.metrics, scores)
-    return DatasetReport(evaluation, styled(scores, style), metrics, folder / _folder_name(evaluation, options))
+    return DatasetReport(
+        evaluation,
+        styled(scores, style),
+        metrics,
+        folder / _folder_name(evaluation, options),
+        refused={label: str(error) for label, error in refused.items()},
+    )
 
 
 def _folder_name(evaluation: Evaluation, options: ReportOptions) -> str:

@@ -14,7 +14,7 @@ import socket
 from datetime import UTC, datetime
 from typing import Any
 
-from trackbench.errors import UsageError
+from trackbench.errors import DataError, UsageError
 from trackbench.files import folder_name
 from trackbench.results.hardware import hardware
 from trackbench.results.store import RunFolder
@@ -35,10 +35,14 @@ def open_or_create_manifest(folder: RunFolder, identity: dict[str, Any], *, rest
 
     Raises:
         UsageError: the folder holds results of another identity; the message says what differs.
+        DataError: its records cannot be read.
     """
     if restart:
         folder.clear()
-    stored = folder.manifest()
+    try:
+        stored = folder.manifest()
+    except DataError as error:
+        raise DataError(f"{error}; --restart replaces what is stored") from None
     empty = folder.repetitions() == 0
     if stored is None and not empty:
         raise UsageError(f"{folder.path}: holds results but no manifest.json; --restart replaces them")

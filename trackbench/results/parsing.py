@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from trackbench.errors import DataError
 from trackbench.files import MAX_DOCUMENT, lines_of, read_bytes, read_text
+from trackbench.quoting import shown
 from trackbench.regions import region_to_box
 from trackbench.regions.files import parse_box_table, read_boxes, read_regions
 
@@ -36,7 +37,10 @@ def parse_seconds(path: Path) -> NDArray[np.float64]:
     Raises:
         DataError: it cannot be read, or holds something else than a number a line.
     """
-    try:
-        return np.array([float(line) for line in lines_of(path, read_text(path, MAX_DOCUMENT))], np.float64)[:, None]
-    except ValueError as error:
-        raise DataError(f"{path}: {error}; expected seconds, a number a line") from None
+    seconds = []
+    for number, line in enumerate(lines_of(path, read_text(path, MAX_DOCUMENT)), 1):
+        try:
+            seconds.append(float(line))
+        except ValueError:
+            raise DataError(f"{path}: line {number}: {shown(line)}; expected seconds, a number a line") from None
+    return np.array(seconds, np.float64)[:, None]

@@ -78,12 +78,13 @@ class RunFolder:
     Args:
         runs: the folder of all runs.
         key: which run.
+        path: where it is, if somebody has copied or renamed its folders; default: as the key says.
     """
 
-    def __init__(self, runs: Path, key: RunKey) -> None:
+    def __init__(self, runs: Path, key: RunKey, path: Path | None = None) -> None:
         self.key = key
         self.runs = runs
-        self.path = runs / folder_name(key.tracker) / folder_name(key.dataset) / key.protocol
+        self.path = path or runs / folder_name(key.tracker) / folder_name(key.dataset) / key.protocol
 
     def file(self, sequence: str, suffix: str = ".txt", repetition: int = 1) -> Path:
         """Return the path of a sequence's file.
@@ -98,7 +99,7 @@ class RunFolder:
 
     def has(self, sequence: str, repetition: int = 1) -> bool:
         """Whether a result of ``sequence`` is stored."""
-        return self.file(sequence, ".txt", repetition).is_file()
+        return os.path.lexists(self.file(sequence, ".txt", repetition))  # what is no file is refused when it is read
 
     def sequences(self, repetition: int = 1, suffix: str = ".txt") -> set[str]:
         """Return the names of the sequences that are stored, those with times for the suffix ``.time``."""
@@ -379,19 +380,23 @@ def _repetition(folder: str) -> int | None:
 
 
 def stored_runs(runs: Path, dataset: str | None = None) -> list[RunFolder]:
-    """Return the runs below ``runs``, those of one data set or all, sorted by name."""
+    """Return the runs below ``runs``, those of one data set or all, sorted by name.
+
+    One whose manifest cannot be read is called as its folders are; whoever uses it is told what is wrong.
+    """
     folders = []
     for path in sorted(runs.glob(f"*/*/*/{MANIFEST}")):
-        manifest = read_record(path, ManifestRecord) or {}
+        manifest: dict[str, Any] = {}
+        with suppress(DataError):
+            manifest = read_record(path, ManifestRecord) or {}
         # A folder that was copied or renamed is a run of its own, whatever its manifest says.
-        tracker = str(manifest.get("tracker", path.parts[-4]))
-        key = RunKey(
-            tracker if folder_name(tracker) == path.parts[-4] else path.parts[-4],
-            str(manifest.get("dataset", path.parts[-3])),
-            str(manifest.get("protocol", path.parts[-2])),
-        )
+        said = [str(manifest.get(name)) for name in ("tracker", "dataset", "protocol")]
+        parts = [
+            name if folder_name(name) == part else part for name, part in zip(said, path.parts[-4:-1], strict=True)
+        ]
+        key = RunKey(*parts)
         if dataset is None or key.dataset == dataset:
-            folders.append(RunFolder(runs, key))
+            folders.append(RunFolder(runs, key, path.parent))
     return folders
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from threading import Lock
 from typing import Any, NamedTuple
@@ -63,6 +64,7 @@ def evaluate_runs(
     runs: Runs,
     trackers: Sequence[str] | None = None,
     watch: Callable[[str, int, int], object] = lambda name, done, of: None,
+    refuse: Callable[[str, DataError], object] | None = None,
 ) -> list[Score]:
     """Score the stored runs of an evaluation; see `score_runs`.
 
@@ -71,6 +73,7 @@ def evaluate_runs(
         runs: the folder of all runs, or several of them.
         trackers: labels or names; None means all.
         watch: is told, before each run, its tracker's label, how many are done, and how many there are.
+        refuse: takes the label of a run that cannot be scored at all, and why, instead of its error ending all.
     """
     folders = evaluation.find(runs, trackers)
     key = evaluation.scorer.cache_key()
@@ -82,21 +85,29 @@ def evaluate_runs(
         futures = [pool.submit(_score, folder, evaluation, stamps, common) for folder in folders]
         for done, (folder, future) in enumerate(zip(folders, futures, strict=True)):
             watch(folder.key.tracker, done, len(folders))
-            scores.append(future.result())
+            try:
+                scores.append(future.result())
+            except DataError as error:
+                if refuse is None:
+                    raise
+                refuse(folder.key.tracker, error)
     finally:
         pool.shutdown(cancel_futures=True)
     return scores
 
 
 def common_sequences(evaluation: Evaluation, runs: Runs, trackers: Sequence[str] | None = None) -> Dataset:
-    """Return the data set with the sequences of which all stored runs have a result.
+    """Return the data set with the sequences of which all stored runs have a result that can be read.
 
     Raises:
         UsageError: there is none.
     """
     folders = evaluation.find(runs, trackers)
-    names = [set(evaluation.scorer.read(folder, evaluation.dataset).sequences) for folder in folders]
-    shared = set.intersection(*names)
+    names = []
+    for folder in folders:
+        with suppress(DataError):  # scoring says so
+            names.append(set(evaluation.scorer.read(folder, evaluation.dataset).sequences))
+    shared = set.intersection(*names) if names else {sequence.name for sequence in evaluation.dataset.sequences}
     if not shared:
         labels = ", ".join(folder.key.tracker for folder in folders)
         raise UsageError(f"--common: no sequence of {evaluation.dataset.name} has results of all of {labels}")
