@@ -136,6 +136,8 @@ def test_an_error_in_a_tracker_shows_its_last_lines_and_where_the_rest_is(workpl
     assert 'raise RuntimeError("cannot start")' in result.stderr
     assert "Traceback (most recent call last)" not in result.stderr
     (where,) = [line for line in lines if "lines more in " in line]
+    shown = lines[[line.startswith("    ") for line in lines].index(True) : lines.index(where)]
+    assert shown[0].strip().startswith("File ")
     file = Path(where.partition(" in ")[2].partition(", or")[0])
     assert file.read_text().startswith("Traceback (most recent call last)")
     whole = trackbench("run", "drift", "-d", "data", "--set", "fail_on=start", "--keep-going", "--debug", code=1).stderr
@@ -163,6 +165,10 @@ def test_a_tracker_that_fails_alike_does_not_stop_the_others(workplace: Path) ->
     arguments = ["run", "drift", "static", "-d", "many/", "--set", "drift.fail_on=start"]
     result = trackbench(*arguments, code=1)
     assert "drift@fail_on=start: the first 3 sequences failed alike" in result.stderr
+    assert "static: 5 of 5 sequences (5 run)" in result.stdout
+    assert "drift@fail_on=start: 0 of 5 sequences (3 failed)" in result.stdout
+    counts = {row["tracker"]: len(row["failed"]) for row in document(*arguments, code=1)["runs"]}
+    assert counts == {"drift@fail_on=start": 3, "static": 0}
     assert len(list(Path("runs/static/many/one-pass").glob("s?.txt"))) == 5
 
 

@@ -5,10 +5,13 @@ from __future__ import annotations
 import csv
 import json
 import os
+from dataclasses import replace
+from io import StringIO
 from pathlib import Path
 
 import pytest
 from command import document, trackbench
+from rich.console import Console
 
 from trackbench.reports import overview, plots, tables
 from trackbench.reports.style import Style, looks, styled
@@ -32,7 +35,7 @@ def test_they_stand_below_and_unmarked_with_their_share() -> None:
         "| b | **60.0** | 9.0 | 100 of 100 |",
         "| lucky (1/100) | 99.0 | 9.0 | 1 of 100 |",
     ]
-    assert "Not ranked, because incomplete: lucky 1/100." in lines[-1]
+    assert "Not ranked, because incomplete: lucky 1/100. Best, second and third: **bold**, *italic*, ³." in lines[-1]
     text = tables.latex_table(SCORES, "OTB-100")
     assert r"lucky (1/100) & 99.0 & 9.0 \\" in text
     assert r"\textbf{60.0}" in text
@@ -71,7 +74,45 @@ def test_over_several_data_sets() -> None:
     assert "| lucky | 99.0 (1/100) | - | - |" in lines
     rows = {row["tracker"]: row for row in csv.DictReader(overview.csv(table).splitlines())}
     assert (rows["a"]["d2 success_auc"], rows["a"]["d2 sequences"]) == ("0.8", "3/100")
-    assert r"b & \textbf{60.0} & 70.0 & 9.0 \\" in overview.latex_table(table)
+    text = overview.latex_table(table)
+    assert r"b & \textbf{60.0} & 70.0 & 9.0 \\" in text
+    assert r" & D1 & \multicolumn{2}{c}{D2} \\" in text
+    assert r"\cmidrule(lr){3-4} Tracker & AUC & AUC & fps \\" in text
+    assert table.caption.startswith("Convention: matlab. Percent, except fps. (n/N): incomplete")
+
+
+def test_over_several_data_sets_by_several_rules_and_settings() -> None:
+    from trackbench.datasets.sequence import Dataset
+    from trackbench.definitions import DatasetDefinition
+
+    names = ("d1", "d2", "d3")
+    datasets = [Dataset(name, DatasetDefinition(title=name, layout="folder"), Path(), (), 100) for name in names]
+    tuned = replace(score("a", 0.5), manifest={"search": {"test_set": True, "dataset": "d1"}})
+    other = replace(score("a", 0.5, dataset="d3"), convention="stark")
+    table = overview.Overview.of(
+        [(datasets[0], [tuned], None), (datasets[1], [tuned], None), (datasets[2], [other], None)]
+    )
+    assert table.caption == (
+        "Conventions: matlab (d1, d2), stark (d3). Percent. † Settings searched on the test set d1."
+    )
+    assert "Best" not in overview.markdown_table(table) + overview.latex_table(table)
+    assert overview.Overview.of([(datasets[0], [tuned], None)]).titles == {"a": "a †"}
+
+
+def test_in_a_narrow_terminal_trackers_continue_in_another_table() -> None:
+    several = [
+        replace(
+            score(f"tracker_{n}", 0.5, 50 + 50 * (n < 5)), attributes={"OCC": {"sequences": 5 + n, "success_auc": 0.5}}
+        )
+        for n in range(6)
+    ]
+    console = Console(width=60, file=StringIO())
+    console.print(tables.attribute_table(several, width=60))
+    text = console.file.getvalue()  # type: ignore[attr-defined]
+    assert text.count("AUC by attribute") == 3
+    assert all(f"tracker_{n}" in text for n in range(6))
+    assert "50.0 (9/10)" in text
+    assert "…" not in text
 
 
 @pytest.fixture
@@ -84,6 +125,9 @@ def test_common_scores_all_on_the_sequences_that_all_have(runs: Path) -> None:
     result = trackbench("report", "-d", "data", "--common", "--no-plots")
     assert "data: over the 2 of 3 sequences that all have: s1, s3" in result.stderr
     assert "Over the 2 of 3 sequences that all have." in " ".join(result.stdout.split())
+    assert "data, 2 of 3 sequences" in result.stdout
+    (first, _) = csv.DictReader((runs / "report/data_common/scores.csv").open())
+    assert (first["of"], first["common"]) == ("2", "3")
     rows = document("report", "-d", "data", "--common", "--no-plots")["rows"]
     assert [(row["tracker"], row["sequences"], row["of"], row["common"]) for row in rows] == [
         ("drift", 2, 2, 3),
@@ -94,9 +138,9 @@ def test_common_scores_all_on_the_sequences_that_all_have(runs: Path) -> None:
 
 def test_reports_of_other_rules_have_folders_of_their_own(runs: Path) -> None:
     trackbench("report", "-d", "data", "--no-plots", "--per-sequence")
-    trackbench("report", "-d", "data", "--convention", "stark", "--no-plots")
+    trackbench("report", "-d", "data", "--convention", "stark", "--no-plots", "--html")
     folder = runs / "report"
-    assert {path.name for path in folder.iterdir()} == {"data", "data_stark"}
+    assert {path.name for path in folder.iterdir()} == {"data", "data_stark", "report_stark.html"}
     assert (folder / "data/per_sequence.csv").is_file()
     (folder / "data/mine.txt").write_text("kept")
     trackbench("report", "-d", "data", "--no-plots")
@@ -112,6 +156,19 @@ def test_several_folders_of_runs_are_one_report(runs: Path, workplace: Path) -> 
     trackbench("run", "static", "-d", "data", "--runs", "more")
     result = trackbench("report", "-d", "data", "--runs", "runs", "--runs", "more", code=2)
     assert "two runs of 'static' on data" in result.stderr
+
+
+def test_columns_and_trackers_may_be_those_of_one_of_the_data_sets(runs: Path, workplace: Path) -> None:
+    trackbench("synthesize", "vot", "--sequences", "1", "--frames", "3", "--size", "64x64")
+    trackbench("run", "static", "-d", "./vot")
+    both = ("-d", "data", "-d", "./vot", "--no-plots")
+    result = trackbench("report", "drift", "static", *both, "--metrics", "EAO,AUC")
+    assert "vot: no run of drift" in result.stderr
+    lines = (runs / "report/overview.md").read_text().splitlines()
+    assert lines[0] == "| tracker | data AUC | vot EAO |"
+    assert lines[-1].startswith("Conventions: ")
+    assert "did you mean 'drift'" in trackbench("report", "drit", *both, code=2).stderr
+    assert "did you mean 'eao'" in trackbench("report", *both, "--metrics", "ea0", code=2).stderr
 
 
 def test_no_plots(runs: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -73,9 +74,11 @@ def compiled(engine: str, folder: Path, texts: list[str]) -> str:
 @pytest.mark.slow
 def test_tables_compile_within_their_columns(engine: str, tmp_path: Path) -> None:
     narrow, wide = sample_scores(3), sample_scores(9)
+    long = [replace(each, title=f"{each.title} {n}") for n in range(20) for each in narrow]
     texts = [
         tables.latex_table(narrow, "OTB-100"),
         tables.latex_table(wide, "A_set & 50% more #1", colours=True),
+        tables.latex_table(long, "Eighty runs"),
         overview.latex_table(overview_of()),
         *(paper_tables.latex_table(compare(spec, paper_table(spec), {})) for spec in ("siamattn:1", "sparsett:8")),
     ]
@@ -83,6 +86,7 @@ def test_tables_compile_within_their_columns(engine: str, tmp_path: Path) -> Non
     assert "undefined" not in log
     too_wide = [line for line in re.findall(r"Overfull \\hbox \((.*?)pt too wide\)", log) if float(line) > 1]
     assert too_wide == []
+    assert "Float too large for page" not in log
     assert any(r"\begin{table*}" in text for text in texts)
     assert any(r"\begin{table}" in text for text in texts)
 

@@ -52,7 +52,7 @@ def test_attributes(workplace: Path) -> None:
     stored("static")
     (score,) = score_runs(open_dataset("data"), Path("runs"))
     # MATLAB's rule: an attribute of a single sequence has no score.
-    assert set(score.attributes) == {"OCC"}
+    assert set(score.attributes) == set(score.attribute_curves) == {"OCC"}
     expected = np.mean([score.per_sequence[name]["success_auc"] or 0 for name in ("s1", "s3")])
     assert score.attributes["OCC"]["success_auc"] == pytest.approx(expected)
     assert score.attributes["OCC"]["sequences"] == 2

@@ -162,9 +162,9 @@ def _show(made: Report, attributes: bool, per_sequence: bool) -> None:
     for part in made.datasets:
         console.print(tables.terminal_table(part.scores, part.dataset.title, part.metrics, width=console.width))
         if attributes:
-            console.print(tables.attribute_table(part.scores, part.metrics))
+            console.print(tables.attribute_table(part.scores, part.metrics, width=console.width))
         if per_sequence:
-            console.print(tables.sequence_table(part.scores, part.metrics))
+            console.print(tables.sequence_table(part.scores, part.metrics, width=console.width))
     if made.verdicts:
         console.print(_verdict_table(made.verdicts))
     if len(made.datasets) > 1:

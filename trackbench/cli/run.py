@@ -207,6 +207,7 @@ def run(
     is_automatic = device == "auto" and devices is None and ray is None and any(plan.missing for plan in plans)
     if is_automatic:
         _tell_device(quiet)
+    given_up: TrackbenchError | None = None
     try:
         carry_out(
             groups,
@@ -220,10 +221,16 @@ def run(
             together=together,
             progress=lambda plans: _progress(plans, quiet),
         )
-    except TrackbenchError:
-        _print_failures(plans, debug)
-        raise
+    except TrackbenchError as error:
+        if not any(plan.failed for plan in plans):  # nothing has begun
+            raise
+        given_up = error
     _conclude(plans, root, paper, json=json, quiet=quiet, debug=debug, is_automatic=is_automatic)
+    if given_up is not None:
+        raise given_up
+    if failed := sum(len(plan.failed) for plan in plans):
+        print_error(f"{failed} failed, everything else is stored; the same command tries them again")
+        raise typer.Exit(1)
 
 
 def _tell_device(quiet: bool, *, only_warn: bool = False) -> None:
@@ -247,7 +254,7 @@ def _conclude(
     debug: bool,
     is_automatic: bool,
 ) -> None:
-    """Say what came of the plans; the exit code is 1 where something failed."""
+    """Say what came of the plans, and what failed."""
     from trackbench.cli.run_summary import RunSummary
 
     if json:
@@ -259,10 +266,6 @@ def _conclude(
         if is_automatic:
             _tell_device(quiet, only_warn=True)
     _print_failures(plans, debug)
-    failed = sum(len(plan.failed) for plan in plans)
-    if failed:
-        print_error(f"{failed} failed, everything else is stored; the same command tries them again")
-        raise typer.Exit(1)
 
 
 def _print_failures(plans: list[Plan], debug: bool) -> None:

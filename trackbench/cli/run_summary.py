@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 #: Failed sequences of one reason that are named.
 NAMED = 3
-#: Lines of a tracker's traceback that are shown.
+#: Most lines of a tracker's traceback that are shown.
 TRACE = 4
 
 
@@ -136,6 +136,10 @@ def failure_lines(plan: Plan, whole: bool = False) -> Iterator[str]:
 def traceback_lines(file: Path, whole: bool = False) -> Iterator[str]:
     """Yield the last lines of a stored traceback, those of the tracker, and where the rest is."""
     lines = [line for line in read_text(file, MAX_DOCUMENT).splitlines() if line.strip(" ^~")]
-    yield from (f"    {line}" for line in (lines if whole else lines[-TRACE:]))
-    if not whole and len(lines) > TRACE:
-        yield f"    ({len(lines) - TRACE} lines more in {file}, or with --debug)"
+    begin = 0 if whole else max(0, len(lines) - TRACE)
+    # The line of a file without the code below it, or code without its file above it, says nothing.
+    places = [index for index in range(begin, len(lines)) if lines[index].lstrip().startswith("File ")]
+    begin = places[0] if begin and places else begin
+    yield from (f"    {line}" for line in lines[begin:])
+    if begin:
+        yield f"    ({begin} lines more in {file}, or with --debug)"

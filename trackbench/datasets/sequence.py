@@ -260,6 +260,10 @@ class Dataset:
         """Version of the sequence list and of its annotations, part of a run's identity."""
         return self.definition.version
 
+    def titled(self, title: str) -> Dataset:
+        """Return the same data set under another title."""
+        return replace(self, definition=self.definition.model_copy(update={"title": title}))
+
     def under(self, protocol: str) -> Dataset:
         """Return the same data set with another protocol as its own."""
         return replace(self, definition=self.definition.model_copy(update={"protocol": protocol}))

@@ -18,6 +18,7 @@ from trackbench.datasets.sequence import Dataset
 from trackbench.errors import DataError, SeveralErrors, TrackbenchError, UsageError
 from trackbench.quoting import alike, listed
 from trackbench.reports import tables
+from trackbench.results.store import labels_of, stored_runs
 from trackbench.scoring import Evaluation, Score, evaluate_runs, resolve_evaluation
 from trackbench.scoring.scoring import common_sequences, read_traces
 
@@ -166,7 +167,13 @@ def report(
     paper = None
     if options.paper is not None:
         paper = _paper(options.paper, trackers or None, roots, folder, options, written, say)
-    parts = [_evaluate(dataset, trackers or None, roots, folder, options, style, say, watch) for dataset in opened]
+    named = _named_on(opened, trackers or [], roots, say)
+    parts = [
+        _evaluate(dataset, names, roots, folder, options, style, say, watch)
+        for dataset, names in zip(opened, named, strict=True)
+    ]
+    metrics = tables.chosen_metrics(options.metrics, [part.scores for part in parts])
+    parts = [replace(part, metrics=columns) for part, columns in zip(parts, metrics, strict=True)]
     labels = list(dict.fromkeys(score.tracker for part in parts for score in part.scores))
     for line in check_labels(style, labels):
         say(line)
@@ -207,6 +214,32 @@ def _open(datasets: Sequence[str | Dataset], root: Path | None) -> list[Dataset]
     return list(opened.values())
 
 
+def _named_on(
+    datasets: Sequence[Dataset], trackers: Sequence[str], roots: Sequence[Path], say: Callable[[str], object]
+) -> list[Sequence[str] | None]:
+    """Return the trackers that are reported on for each data set; None: all that are stored.
+
+    One that has a run on another of the data sets may lack one here; one that has none anywhere is refused later.
+    """
+    if not trackers:
+        return [None for _ in datasets]
+    stored = [
+        {folder.key.tracker for root in roots for folder in stored_runs(root, dataset.name)} for dataset in datasets
+    ]
+    chosen: list[Sequence[str] | None] = []
+    for dataset, labels in zip(datasets, stored, strict=True):
+        lacking = [
+            name
+            for name in trackers
+            if not labels_of(name, sorted(labels)) and any(labels_of(name, sorted(other)) for other in stored)
+        ]
+        here = [name for name in trackers if name not in lacking]
+        if here and lacking:
+            say(f"{dataset.name}: no run of {listed(lacking)}")
+        chosen.append(here or trackers)
+    return chosen
+
+
 def _evaluate(
     dataset: Dataset,
     trackers: Sequence[str] | None,
@@ -218,6 +251,7 @@ def _evaluate(
     watch: Callable[[str, int, int], object],
 ) -> DatasetReport:
     from trackbench.reports.comparison import against_papers
+    from trackbench.reports.folder import folder_for
     from trackbench.reports.style import styled
 
     local = [name for name in (options.metrics or "").split(",") if ":" in name]
@@ -229,6 +263,7 @@ def _evaluate(
         if shared.of < dataset.of:
             names = ", ".join(sequence.name for sequence in shared.sequences)
             say(f"{dataset.name}: over the {shared.of} of {dataset.of} sequences that all have: {names}")
+            shared = shared.titled(f"{dataset.title}, {shared.of} of {dataset.of} sequences")
         evaluation = replace(evaluation, dataset=shared)
     refused: dict[str, DataError] = {}
     scores = evaluate_runs(
@@ -258,26 +293,9 @@ def _evaluate(
         scores, sources = against_papers(scores)
         for label, source in sources.items():
             say(f"{label} on {dataset.name}: against {source}")
-    metrics = tables.chosen_metrics(options.metrics, scores)
-    return DatasetReport(
-        evaluation,
-        styled(scores, style),
-        metrics,
-        folder / _folder_name(evaluation, options),
-        refused={label: str(error) for label, error in refused.items()},
-    )
-
-
-def _folder_name(evaluation: Evaluation, options: ReportOptions) -> str:
-    """Return the name of the folder of one data set: reports of other rules do not replace each other."""
-    from trackbench.files import folder_name
-
-    own = resolve_evaluation(evaluation.dataset)
-    marks = [evaluation.protocol] if evaluation.protocol != own.protocol else []
-    marks += [evaluation.convention] if evaluation.convention != own.convention else []
-    marks += [f"{options.lengths[0]}-{options.lengths[1]}"] if options.lengths else []
-    marks += ["common"] if options.common else []
-    return folder_name("_".join([evaluation.dataset.name, *marks]))
+    place = folder_for(evaluation, lengths=options.lengths, common=options.common)
+    told = {label: str(error) for label, error in refused.items()}
+    return DatasetReport(evaluation, styled(scores, style), None, folder / place, refused=told)
 
 
 def _write(
@@ -289,7 +307,7 @@ def _write(
     look: dict[str, Look],
     say: Callable[[str], object],
 ) -> list[Path]:
-    from trackbench.reports.folder import write_overview, write_report
+    from trackbench.reports.folder import rules_apart, write_overview, write_report
 
     titles = dict.fromkeys(score.title for part in parts for score in part.scores)
     strange = [title for title in titles if not title.isascii()]
@@ -329,12 +347,17 @@ def _write(
         if page:
             page.add(part.dataset, part.scores, read_traces(part.dataset, roots, part.scores), part.metrics)
     written = [path for part in parts for path in part.written]
+    # What is over all data sets is called after all rules that are not their default.
+    every = (rules_apart(part.evaluation, lengths=options.lengths, common=options.common) for part in parts)
+    suffix = "".join(f"_{mark}" for mark in dict.fromkeys(mark for marks in every for mark in marks))
     if len(parts) > 1:
-        written += write_overview([(part.dataset, part.scores, part.metrics) for part in parts], folder, style)
+        table = [(part.dataset, part.scores, part.metrics) for part in parts]
+        written += write_overview(table, folder, style, f"overview{suffix}")
     if page:
-        size = page.write(folder / "report.html", {label: look[label] for label in look})
-        written.append(folder / "report.html")
-        say(f"{folder / 'report.html'}: {size / 1e6:.1f} MB")
+        file = folder / f"report{suffix}.html"
+        size = page.write(file, {label: look[label] for label in look})
+        written.append(file)
+        say(f"{file}: {size / 1e6:.1f} MB")
     return written
 
 

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 
 from trackbench.datasets.sequence import Dataset
 from trackbench.errors import DataError, UsageError
-from trackbench.files import read_json, write_text
+from trackbench.files import folder_name, read_json, write_text
 from trackbench.metrics.table import EXPECTED_OVERLAP
 from trackbench.reports import overview, tables
 from trackbench.reports.drawn import digest_of, save_changed
 from trackbench.reports.significance import significance_csv
 from trackbench.reports.style import Look, Style, looks
-from trackbench.scoring import Score
+from trackbench.scoring import Evaluation, Score, resolve_evaluation
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -94,8 +94,30 @@ def write_report(
     return [*written, folder / DOCUMENT]
 
 
+def rules_apart(evaluation: Evaluation, *, lengths: tuple[int, int] | None = None, common: bool = False) -> list[str]:
+    """Return what sets an evaluation apart from the data set's own: protocol, convention, lengths of EAO, ``common``.
+
+    Names of files and folders hold it, so that reports by other rules do not replace each other.
+
+    Args:
+        evaluation: what was evaluated, and how.
+        lengths: over which EAO averages, where they were asked for.
+        common: only the sequences that all runs have were scored.
+    """
+    own = resolve_evaluation(evaluation.dataset)
+    marks = [evaluation.protocol] if evaluation.protocol != own.protocol else []
+    marks += [evaluation.convention] if evaluation.convention != own.convention else []
+    marks += [f"{lengths[0]}-{lengths[1]}"] if lengths else []
+    return [*marks, "common"] if common else marks
+
+
+def folder_for(evaluation: Evaluation, *, lengths: tuple[int, int] | None = None, common: bool = False) -> str:
+    """Return the name of the folder of one data set within a report's; see :func:`rules_apart`."""
+    return folder_name("_".join([evaluation.dataset.name, *rules_apart(evaluation, lengths=lengths, common=common)]))
+
+
 def write_overview(
-    parts: Sequence[tuple[Dataset, Sequence[Score], Sequence[str] | None]], folder: Path, style: Style
+    parts: Sequence[tuple[Dataset, Sequence[Score], Sequence[str] | None]], folder: Path, style: Style, stem: str
 ) -> list[Path]:
     """Write the table of all trackers on all data sets; returns the files written.
 
@@ -103,12 +125,13 @@ def write_overview(
         parts: each data set with its scores and the columns that are wanted.
         folder: where to write.
         style: how places are marked.
+        stem: what the files are called, without their endings.
     """
     table = overview.Overview.of(parts)
     texts = {
-        "overview.csv": overview.csv(table),
-        "overview.md": overview.markdown_table(table),
-        "overview.tex": overview.latex_table(table, colours=style.places == "colours"),
+        f"{stem}.csv": overview.csv(table),
+        f"{stem}.md": overview.markdown_table(table),
+        f"{stem}.tex": overview.latex_table(table, colours=style.places == "colours"),
     }
     for name, text in texts.items():
         write_text(folder / name, text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
 from trackbench.quoting import printable
@@ -16,6 +17,8 @@ MARKS = {
 }
 #: Columns of numbers that fit into one column of a page of two.
 MOST_IN_A_COLUMN = 5
+#: Rows from which on a table may be higher than a page.
+MOST_ON_A_PAGE = 40
 
 #: Brackets and stars are in groups because after the end of a row they are arguments of it.
 _ESCAPES = str.maketrans(
@@ -60,6 +63,29 @@ def number(text: str, place: int | None = None, *, colours: bool = False) -> str
     return f"{command}{plain}}}" if command else plain
 
 
+def grouped(titles: Sequence[str], texts: int = 1) -> tuple[str, str]:
+    """Return the line of a head that gives equal neighbours one cell, and the rules below them.
+
+    Args:
+        titles: of the columns of numbers, as LaTeX.
+        texts: how many columns of text stand before them.
+
+    Example:
+        >>> grouped(["LaSOT", "LaSOT", "UAV123"])
+        (' & \\\\multicolumn{2}{c}{LaSOT} & UAV123', '\\\\cmidrule(lr){2-3} ')
+    """
+    cells, rules, place = [""] * texts, "", texts + 1
+    for title_, group in itertools.groupby(titles):
+        count = len(list(group))
+        if count == 1 or not title_:
+            cells += [title_] * count
+        else:
+            cells.append(f"\\multicolumn{{{count}}}{{c}}{{{title_}}}")
+            rules += f"\\cmidrule(lr){{{place}-{place + count - 1}}} "
+        place += count
+    return " & ".join(cells), rules
+
+
 def table(
     heads: Sequence[str],
     rows: Sequence[Sequence[str]],
@@ -69,7 +95,7 @@ def table(
     texts: int = 1,
     colours: bool = False,
 ) -> str:
-    """Return a table; one too wide for a column of two spans both, and shrinks where even that is too narrow.
+    """Return a table; one too wide for a column of two spans both, and shrinks to the width and height that there are.
 
     Args:
         heads: the lines above the rule, each a line of cells joined by ``&``.
@@ -83,6 +109,12 @@ def table(
     wide = columns - texts > MOST_IN_A_COLUMN
     environment = "table*" if wide else "table"
     name = "".join(c if c.isascii() and c.isalnum() else "-" for c in label.lower())
+    # As wide as it is, but never wider than the text around it; of many rows, never higher than a page.
+    fit, end = "\\resizebox{\\ifdim\\width>\\linewidth \\linewidth\\else\\width\\fi}{!}{%", "}"
+    if len(rows) > MOST_ON_A_PAGE:
+        high = "0.8\\textheight"  # the caption takes the rest
+        fit = f"\\resizebox*{{!}}{{\\ifdim\\totalheight>{high} {high}\\else\\totalheight\\fi}}{{%\n  {fit}"
+        end = "}}"
     packages = ["booktabs", "graphicx", *(["xcolor"] if colours else [])]
     lines = [
         "% needs " + " ".join(f"\\usepackage{{{package}}}" for package in packages),
@@ -90,15 +122,14 @@ def table(
         "  \\centering",
         f"  \\caption{{{caption}}}",
         f"  \\label{{tab:{name}}}",
-        # As wide as it is, but never wider than the text around it.
-        "  \\resizebox{\\ifdim\\width>\\linewidth \\linewidth\\else\\width\\fi}{!}{%",
+        f"  {fit}",
         f"  \\begin{{tabular}}{{{'l' * texts}{'r' * (columns - texts)}}}",
         "    \\toprule",
         *(f"    {head} \\\\" for head in heads),
         "    \\midrule",
         *(f"    {' & '.join(row)} \\\\" for row in rows),
         "    \\bottomrule",
-        "  \\end{tabular}}",
+        f"  \\end{{tabular}}{end}",
         f"\\end{{{environment}}}",
         "",
     ]

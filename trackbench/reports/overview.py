@@ -57,13 +57,32 @@ class Overview:
             for metric in chosen:
                 places = {scores[index].tracker: place for index, place in tables.places(scores, metric).items()}
                 columns.append(Column(dataset, metric, {score.tracker: score for score in scores}, places))
-        titles = {score.tracker: score.title for _, scores, _ in parts for score in scores}
-        conventions = dict.fromkeys(f"{d.title}: {s.convention}" for d, scores, _ in parts for s in scores[:1])
-        incomplete = any(not score.is_complete for _, scores, _ in parts for score in scores)
-        caption = f"Conventions: {'; '.join(conventions)}." + (
-            " (n/N): incomplete, over n of N sequences, and not ranked." if incomplete else ""
-        )
-        return cls(columns, titles, caption)
+        every = [score for _, scores, _ in parts for score in scores]
+        titles = {score.tracker: score.marked_title for score in every}
+        return cls(columns, titles, _caption(parts, [column.metric for column in columns]))
+
+    @property
+    def is_marked(self) -> bool:
+        """Whether the best are marked anywhere."""
+        return any(column.places for column in self.columns)
+
+
+def _caption(parts: Sequence[tuple[Dataset, Sequence[Score], Sequence[str] | None]], metrics: Sequence[Metric]) -> str:
+    """Return what the numbers are; data sets of one convention stand together."""
+    every = [score for _, scores, _ in parts for score in scores]
+    conventions: dict[str, list[str]] = {}
+    for dataset, scores, _ in parts:
+        for score in scores[:1]:
+            conventions.setdefault(score.convention, []).append(dataset.title)
+    if len(conventions) == 1:
+        texts = [f"Convention: {next(iter(conventions))}."]
+    else:
+        names = (f"{convention} ({', '.join(titles)})" for convention, titles in conventions.items())
+        texts = [f"Conventions: {', '.join(names)}."]
+    texts += tables.explanations(every, list(dict.fromkeys(metrics)))
+    if any(not score.is_complete for score in every):
+        texts.append("(n/N): incomplete, over n of N sequences, and not ranked.")
+    return " ".join([*texts, *tables.tuned_notes(every)])
 
 
 def terminal_table(overview: Overview) -> RichTable:
@@ -97,13 +116,14 @@ def markdown_table(overview: Overview) -> str:
     for label, title in overview.titles.items():
         cells = [tables.marked(column.cell(label), column.places.get(label)) for column in overview.columns]
         lines.append(f"| {tables.markdown(title)} | {' | '.join(cells)} |")
-    return "\n".join([*lines, "", overview.caption, ""])
+    caption = f"{overview.caption} {tables.MARKDOWN}" if overview.is_marked else overview.caption
+    return "\n".join([*lines, "", caption, ""])
 
 
 def latex_table(overview: Overview, *, colours: bool = False) -> str:
     """Return the table as LaTeX."""
-    above = " & ".join(["", *(latex.escaped(column.dataset.title) for column in overview.columns)])
-    below = " & ".join(["Tracker", *(latex.title(column.metric.title) for column in overview.columns)])
+    above, rules = latex.grouped([latex.escaped(column.dataset.title) for column in overview.columns])
+    below = rules + " & ".join(["Tracker", *(latex.title(column.metric.title) for column in overview.columns)])
     rows = [
         [
             latex.escaped(title),
@@ -111,5 +131,5 @@ def latex_table(overview: Overview, *, colours: bool = False) -> str:
         ]
         for label, title in overview.titles.items()
     ]
-    caption = f"{latex.escaped(overview.caption)} {latex.MARKS[colours]}"
+    caption = latex.escaped(overview.caption) + (f" {latex.MARKS[colours]}" if overview.is_marked else "")
     return latex.table([above, below], rows, caption, "overview", colours=colours)

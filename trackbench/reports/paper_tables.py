@@ -49,9 +49,10 @@ def latex_table(comparison: PaperComparison) -> str:
         latex.escaped(DATASETS.get(dataset).value.title) if dataset in DATASETS.names() else latex.escaped(dataset)
         for dataset, _ in comparison.columns
     ]
+    first, rules = latex.grouped(above, texts=2)
     heads = [
-        f"& & {' & '.join(above)}",
-        f"Tracker & & {' & '.join(latex.title(_title(metric)) for _, metric in comparison.columns)}",
+        first,
+        f"{rules}Tracker & & {' & '.join(latex.title(_title(metric)) for _, metric in comparison.columns)}",
     ]
     rows = [
         [latex.escaped(name), latex.escaped(what), *(latex.number(latex.escaped(cell)) for cell in cells)]

@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 import pandas as pd
+from rich.console import Group, RenderableType
 from rich.table import Table as RichTable
 from rich.text import Text
 
@@ -26,8 +27,12 @@ ENDS = ("low", "high")
 
 #: Characters from which on a terminal is wide.
 WIDE = 100
+#: Characters to which the name of a tracker above a column is folded where there are many.
+NARROW = 12
 #: Best, second and third in a terminal.
 TERMINAL = {1: "bold green", 2: "blue", 3: "yellow"}
+#: What is said of them below a table in Markdown.
+MARKDOWN = "Best, second and third: **bold**, *italic*, ³."
 
 
 def ranked(scores: Sequence[Score]) -> list[Score]:
@@ -109,6 +114,7 @@ def csv_table(scores: Sequence[Score]) -> str:
             "of": score.of,
             "complete": score.is_complete,
             "tuned_on_test_set": score.is_tuned,
+            **({} if score.common is None else {"common": score.common}),
             "repetitions": score.repetitions,
             **score.metrics,
             **{f"bad_{kind}": count.frames for kind, count in score.bad_answers.items()},
@@ -167,7 +173,8 @@ def markdown_table(scores: Sequence[Score], metrics: Sequence[str] | None = None
         for column in columns:
             cells.append(marked(number(score, column), marks[column.key].get(index)))
         lines.append(f"| {markdown(score.heading)} | " + " | ".join(cells) + f" | {score.sequences} of {score.of} |")
-    return "\n".join([*lines, "", caption(scores, metrics), ""])
+    text = f"{caption(scores, metrics)} {MARKDOWN}" if any(marks.values()) else caption(scores, metrics)
+    return "\n".join([*lines, "", text, ""])
 
 
 def latex_table(
@@ -203,34 +210,74 @@ def marked(text: str, place: int | None) -> str:
     return f"{wrap}{text}{wrap}{end}"
 
 
-def attribute_table(scores: Sequence[Score], metrics: Sequence[str] | None = None) -> RichTable:
-    """Return the main metric by attribute for a terminal, a column for each tracker."""
+def attribute_table(
+    scores: Sequence[Score], metrics: Sequence[str] | None = None, *, width: int = WIDE
+) -> RenderableType:
+    """Return the main metric by attribute for a terminal, a column for each tracker.
+
+    A tracker that lacks some of an attribute's sequences has n/N behind its number.
+    """
     column = next(iter(used_columns(scores, metrics)), main_metric(scores))
-    table = RichTable("attribute", "sequences", title=f"{column.title} by attribute")
-    for score in scores:
-        table.add_column(Text(score.heading), justify="right")
+    rows = []
     for attribute in dict.fromkeys(name for score in scores for name in score.attributes):
         values = [score.attributes.get(attribute, {}) for score in scores]
-        count = max(int(value.get("sequences") or 0) for value in values)
-        table.add_row(
-            Text(printable(attribute, NAME)),
-            str(count or "-"),
-            *(_scaled(value.get(column.key), column) for value in values),
-        )
-    return table
+        counts = [int(value.get("sequences") or 0) for value in values]
+        of = max(counts)
+        cells = [
+            _scaled(value.get(column.key), column) + (f" ({count}/{of})" if 0 < count < of else "")
+            for value, count in zip(values, counts, strict=True)
+        ]
+        rows.append(([printable(attribute, NAME), str(of or "-")], cells))
+    return _by_tracker(f"{column.title} by attribute", ["attribute", "sequences"], scores, rows, width)
 
 
-def sequence_table(scores: Sequence[Score], metrics: Sequence[str] | None = None) -> RichTable:
+def sequence_table(
+    scores: Sequence[Score], metrics: Sequence[str] | None = None, *, width: int = WIDE
+) -> RenderableType:
     """Return the main metric by sequence for a terminal, a column for each tracker."""
     keys = {key for score in scores for values in score.per_sequence.values() for key in values}
     column = next((c for c in used_columns(scores, metrics) if c.key in keys), main_metric(scores))
-    table = RichTable("sequence", title=f"{column.title} by sequence")
-    for score in scores:
-        table.add_column(Text(score.heading), justify="right")
+    rows = []
     for sequence in dict.fromkeys(name for score in scores for name in score.per_sequence):
         values = (score.per_sequence.get(sequence, {}).get(column.key) for score in scores)
-        table.add_row(Text(printable(sequence, NAME)), *(_scaled(value, column) for value in values))
-    return table
+        rows.append(([printable(sequence, NAME)], [_scaled(value, column) for value in values]))
+    return _by_tracker(f"{column.title} by sequence", ["sequence"], scores, rows, width)
+
+
+def _by_tracker(
+    title: str, heads: Sequence[str], scores: Sequence[Score], rows: Sequence[tuple[list[str], list[str]]], width: int
+) -> RenderableType:
+    """Return a table with a column for each tracker; as many tables below each other as the width asks for.
+
+    Args:
+        title: what stands above each.
+        heads: of the columns before those of the trackers.
+        scores: in the order of the columns.
+        rows: the cells of the columns before, and those of all trackers.
+        width: characters of the terminal.
+    """
+    edge = 3  # of a cell: its border and a space on each side
+    used = 1 + sum(
+        edge + max(len(head), *(len(before[place]) for before, _ in rows), 0) for place, head in enumerate(heads)
+    )
+    groups: list[list[int]] = []
+    room = 0
+    for index, score in enumerate(scores):
+        need = edge + max(min(len(score.heading), NARROW), *(len(cells[index]) for _, cells in rows), 0)
+        if not groups or need > room:
+            groups.append([])
+            room = width - used
+        groups[-1].append(index)
+        room -= need
+    drawn = []
+    for group in groups:
+        table = RichTable(*heads, title=title)
+        for index in group:
+            table.add_column(Text(scores[index].heading), justify="right", overflow="fold")
+        for before, cells in rows:
+            table.add_row(*map(Text, before), *(cells[index] for index in group))
+        drawn.append(table)
+    return Group(*drawn)
 
 
 def used_columns(scores: Sequence[Score], metrics: Sequence[str] | None = None) -> list[Metric]:
@@ -241,59 +288,81 @@ def used_columns(scores: Sequence[Score], metrics: Sequence[str] | None = None) 
     return [column for wanted in metrics for column in ordered(used) if column.key.removesuffix(DELTA) == wanted]
 
 
-def chosen_metrics(text: str | None, scores: Sequence[Score]) -> list[str] | None:
-    """Return the keys of ``--metrics KEY,KEY``: keys or titles of metrics that one of the scores has; None: all.
+def chosen_metrics(text: str | None, reports: Sequence[Sequence[Score]]) -> list[list[str] | None]:
+    """Return the keys of ``--metrics KEY,KEY`` for each data set: keys or titles of metrics; None: all that there are.
+
+    A data set that has none of them is shown by the metric that it is ranked by.
+
+    Args:
+        text: what was given.
+        reports: the scores of each data set.
 
     Raises:
         UsageError: no score has such a metric; the message suggests the nearest.
     """
     if text is None:
-        return None
-    known = ordered(key for score in scores for key in score.metrics if not key.endswith(DELTA))
-    names = {fold_name(name): column.key for column in reversed(known) for name in (column.title, column.key)}
-    keys = []
+        return [None for _ in reports]
+    each = [ordered(key for score in scores for key in score.metrics if not key.endswith(DELTA)) for scores in reports]
+    known = list(dict.fromkeys(column for columns in each for column in columns))
+    chosen: list[list[str]] = [[] for _ in reports]
     for wanted in filter(None, map(str.strip, text.split(","))):
-        # A metric of the working folder is asked for as module:NAME.
-        key = METRICS.get(wanted).key if ":" in wanted else names.get(fold_name(wanted))
-        if key is None:
+        # A metric of the working folder is asked for as module:NAME; a title may be that of several.
+        meant = {METRICS.get(wanted).key} if ":" in wanted else _meant(wanted, known)
+        if not meant:
             columns = ", ".join(column.key for column in known)
-            raise UsageError(
-                f"--metrics: no score has '{wanted}'{suggestion(wanted, names.values())} (there are: {columns})"
-            )
-        keys.append(key)
-    return keys
+            names = [name for column in known for name in (column.title, column.key)]
+            raise UsageError(f"--metrics: no score has '{wanted}'{suggestion(wanted, names)} (there are: {columns})")
+        for keys, columns_here in zip(chosen, each, strict=True):
+            keys += [column.key for column in columns_here if column.key in meant][:1]
+    return [keys or [main_metric(scores).key] if scores else keys for keys, scores in zip(chosen, reports, strict=True)]
+
+
+def _meant(wanted: str, known: Sequence[Metric]) -> set[str]:
+    """Return the keys of the metrics that a word means: of the one with this key, else of all with this title."""
+    name = fold_name(wanted)
+    return {c.key for c in known if fold_name(c.key) == name} or {c.key for c in known if fold_name(c.title) == name}
 
 
 def caption(scores: Sequence[Score], metrics: Sequence[str] | None = None) -> str:
     """Return what the numbers of a table are: convention, unit, what stands behind ±, which runs are incomplete."""
     conventions = ", ".join(dict.fromkeys(score.convention for score in scores))
-    columns = used_columns(scores, metrics)
+    parts = [f"Convention: {conventions}.", *explanations(scores, used_columns(scores, metrics))]
+    incomplete = [f"{score.title} {score.sequences}/{score.of}" for score in scores if not score.is_complete]
+    if incomplete:
+        parts.append(f"Not ranked, because incomplete: {listed(incomplete)}.")
+    if without := max((score.unannotated for score in scores), default=0):
+        parts.append(f"Annotated frames only: {without} have no annotation.")
+    parts += tuned_notes(scores)
+    if scores and scores[0].common is not None:
+        parts.append(f"Over the {scores[0].of} of {scores[0].common} sequences that all have.")
+    return " ".join(parts)
+
+
+def explanations(scores: Sequence[Score], columns: Sequence[Metric]) -> list[str]:
+    """Return sentences on the numbers of columns: lengths, rates, unit, what stands behind ±, what Δ is."""
     keys = {column.key for column in columns}
     plain = [column for column in columns if column.scale != 100 and not column.key.endswith(DELTA)]
-    parts = [f"Convention: {conventions}."]
+    parts = []
     if "eao" in keys:
         lengths = ", ".join(dict.fromkeys(f"{s.interval[0]}-{s.interval[1]}" for s in scores if s.interval))
         parts.append(f"EAO over lengths {lengths}.")
     if "failures_per_100" in keys:
         parts.append("R: failures per 100 frames.")
-    elif any(column.scale == 100 for column in columns):
+    if any(column.scale == 100 for column in columns):
         titles = ", ".join(dict.fromkeys(column.title for column in plain))
         parts.append(f"Percent, except {titles}." if plain else "Percent.")
     if any(score.spread for score in scores):
         parts.append("± standard deviation over runs.")
     if any(key.endswith(DELTA) for key in keys):
         parts.append("Δ: minus the paper's value.")
-    incomplete = [f"{score.title} {score.sequences}/{score.of}" for score in scores if not score.is_complete]
-    if incomplete:
-        parts.append(f"Not ranked, because incomplete: {listed(incomplete)}.")
-    if without := max((score.unannotated for score in scores), default=0):
-        parts.append(f"Annotated frames only: {without} have no annotation.")
-    if tuned := [score for score in scores if score.is_tuned]:
-        places = listed(dict.fromkeys(str(score.manifest["search"].get("dataset")) for score in tuned))
-        parts.append(f"† Settings searched on the test set {places}.")
-    if scores and scores[0].common is not None:
-        parts.append(f"Over the {scores[0].of} of {scores[0].common} sequences that all have.")
-    return " ".join(parts)
+    return parts
+
+
+def tuned_notes(scores: Sequence[Score]) -> list[str]:
+    """Return the sentence on † where settings were searched on a test set, else none."""
+    tuned = [score for score in scores if score.is_tuned]
+    places = listed(dict.fromkeys(str(score.manifest["search"].get("dataset")) for score in tuned))
+    return [f"† Settings searched on the test set {places}."] if tuned else []
 
 
 def bad_answer_lines(score: Score) -> list[str]:

@@ -94,7 +94,11 @@ class OnePass:
                 name: dict(zip(names, row, strict=True)) for name, row in zip(merged.names, rows.tolist(), strict=True)
             },
             "curves": _curves(mean),
-            "attribute_curves": {attribute: _curves(result.curves) for attribute, result in attributes.items()},
+            "attribute_curves": {
+                attribute: _curves(result.curves)
+                for attribute, result in attributes.items()
+                if result.scores is not None
+            },
             "bad_answers": bad_answers(run),
             "unannotated": unannotated(run),
         }

@@ -77,10 +77,14 @@ class Score:
         return bool(self.manifest.get("search", {}).get("test_set"))
 
     @property
+    def marked_title(self) -> str:
+        """The title, with a dagger behind it where settings were searched on a test set."""
+        return f"{self.title} †" if self.is_tuned else self.title
+
+    @property
     def heading(self) -> str:
         """The tracker as tables and plots print it: of an incomplete run with n/N behind it, marked where tuned."""
-        title = f"{self.title} †" if self.is_tuned else self.title
-        return title if self.is_complete else f"{title} ({self.sequences}/{self.of})"
+        return self.marked_title if self.is_complete else f"{self.marked_title} ({self.sequences}/{self.of})"
 
     def document(self) -> dict[str, Any]:
         """Return the score as a row of ``report --json``; what is not defined is None."""

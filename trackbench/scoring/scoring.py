@@ -109,8 +109,13 @@ def common_sequences(evaluation: Evaluation, runs: Runs, trackers: Sequence[str]
             names.append(set(evaluation.scorer.read(folder, evaluation.dataset).sequences))
     shared = set.intersection(*names) if names else {sequence.name for sequence in evaluation.dataset.sequences}
     if not shared:
-        labels = ", ".join(folder.key.tracker for folder in folders)
-        raise UsageError(f"--common: no sequence of {evaluation.dataset.name} has results of all of {labels}")
+        held = zip(folders, names, strict=True)
+        fewest = sorted(held, key=lambda pair: len(pair[1]))
+        labels = ", ".join(f"{folder.key.tracker} ({len(sequences)})" for folder, sequences in fewest)
+        raise UsageError(
+            f"--common: no sequence of {evaluation.dataset.name} has results of all runs; "
+            f"name those to compare: {labels}"
+        )
     kept = tuple(sequence for sequence in evaluation.dataset.sequences if sequence.name in shared)
     return replace(evaluation.dataset, sequences=kept, of=len(kept))
 
