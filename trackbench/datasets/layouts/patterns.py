@@ -52,8 +52,8 @@ class _Place(NamedTuple):
 
 def read(folder: Path, definition: DatasetDefinition, table: Table) -> Listing:
     """Return the sequences in ``folder``, in the order of the table or of the file that lists them."""
-    places = _find_all(folder, definition)
     rows = {row["name"]: row for row in table}
+    places = _find_all(folder, definition)
     names = list(rows) or _names_of_list(folder, definition) or sorted(places, key=natural_key)
     sequences = [
         _sequence(folder, name, places[name], definition, rows.get(name, {})) for name in names if name in places
@@ -96,9 +96,9 @@ def _find_all(folder: Path, definition: DatasetDefinition) -> dict[str, _Place]:
     tree = _Tree()
     for patterns in definition.files:
         parts = patterns.truth.replace("{split}", definition.split or "").split("/")
-        for name, path in _find(tree, str(folder), [part for part in parts if part], None, None):
+        for name, path in _find(tree, str(folder), tuple(filter(None, parts)), None, None):
             places.setdefault(name, []).append(_Place(patterns, path))
-    return {name: first._replace(others=tuple(others)) for name, (first, *others) in places.items()}
+    return {name: _Place(first.patterns, first.truth, tuple(others)) for name, (first, *others) in places.items()}
 
 
 class _Tree:
@@ -127,7 +127,9 @@ class _Tree:
         return next(alike, None)
 
 
-def _find(tree: _Tree, folder: str, parts: list[str], name: str | None, kind: str | None) -> Iterator[tuple[str, str]]:
+def _find(
+    tree: _Tree, folder: str, parts: tuple[str, ...], name: str | None, kind: str | None
+) -> Iterator[tuple[str, str]]:
     """Yield the sequences whose annotation is below ``folder``, and its path.
 
     Args:
@@ -137,29 +139,29 @@ def _find(tree: _Tree, folder: str, parts: list[str], name: str | None, kind: st
         name: what ``{sequence}`` stands for, where that is known.
         kind: what ``{class}`` stands for, where that is known.
     """
-    part, rest = parts[0], parts[1:]
-    if name is not None:
-        part = part.replace("{sequence}", name)
-    if kind is not None:
-        part = part.replace("{class}", kind)
-    if _PLACEHOLDER.search(part) is None:
-        entry = tree.child(folder, part, is_folder=bool(rest))
-        candidates = [] if entry is None else [(entry, name, kind)]
+    for depth, form in enumerate(parts, 1):
+        part = form if name is None else form.replace("{sequence}", name)
+        part = part if kind is None else part.replace("{class}", kind)
+        is_folder = depth < len(parts)
+        if "{" in part and _PLACEHOLDER.search(part) is not None:
+            break
+        entry = tree.child(folder, part, is_folder=is_folder)
+        if entry is None:
+            return
+        folder = f"{folder}/{entry}"
     else:
-        expression = _expression(part)
-        candidates = [
-            (entry, match.groupdict().get("sequence", name), match.groupdict().get("class", kind))
-            for entry, is_folder in tree.entries(folder).items()
-            if is_folder is bool(rest) and (match := expression.fullmatch(entry))
-        ]
-    for entry, actual, its_class in candidates:
-        path = f"{folder}/{entry}"
-        if actual is not None and its_class not in (None, _class_of(actual)):
+        if name is not None:
+            yield name, folder
+        return
+    words = _expression(part)
+    for entry, entry_is_folder in tree.entries(folder).items():
+        if entry_is_folder is not is_folder or (match := words.fullmatch(entry)) is None:
             continue
-        if rest:
-            yield from _find(tree, path, rest, actual, its_class)
-        elif actual is not None:
-            yield actual, path
+        values = match.groupdict()
+        actual, its_class = values.get("sequence", name), values.get("class", kind)
+        if actual is not None and its_class is not None and its_class != _class_of(actual):
+            continue
+        yield from _find(tree, f"{folder}/{entry}", parts[depth:], actual, its_class)
 
 
 @lru_cache
@@ -181,9 +183,12 @@ def _names_of_list(folder: Path, definition: DatasetDefinition) -> list[str]:
 
 
 @lru_cache
-def _pieces(pattern: str) -> list[str]:
-    """Return the parts of a pattern: text and names of placeholders in turn."""
-    return _PLACEHOLDER.split(pattern)
+def _template(pattern: str) -> str:
+    """Return a pattern as a text for `str.format`: folder, sequence, class and split are filled in."""
+    pieces = _PLACEHOLDER.split(pattern)
+    pieces[::2] = [text.replace("{", "{{").replace("}", "}}") for text in pieces[::2]]
+    pieces[1::2] = [{"sequence": "{1}", "class": "{2}", "split": "{3}"}[word] for word in pieces[1::2]]
+    return "{0}/" + "".join(pieces)
 
 
 @lru_cache
@@ -206,12 +211,7 @@ class _Where(NamedTuple):
 
     def text(self, pattern: str) -> str:
         """Return the path that a pattern means, as text."""
-        pieces = _pieces(pattern)
-        if len(pieces) == 1:
-            return f"{self.folder}/{pattern}"
-        values = {"sequence": self.sequence, "class": _class_of(self.sequence), "split": self.split}
-        words = [values[piece] if index % 2 else piece for index, piece in enumerate(pieces)]
-        return f"{self.folder}/{''.join(words)}"
+        return _template(pattern).format(self.folder, self.sequence, _class_of(self.sequence), self.split)
 
     def paths(self, patterns: tuple[str, ...]) -> tuple[Path, ...]:
         """Return the paths that patterns mean."""

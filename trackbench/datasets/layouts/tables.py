@@ -31,7 +31,7 @@ def read_table(resolved: ResolvedDefinition[DatasetDefinition], needed: tuple[st
     if definition.table is None:
         return []
     path = resolved.path.parent / definition.table
-    numbered = _rows(path, f"{resolved.path}: key 'table'", definition.subset or "")
+    numbered = _rows(path, f"{resolved.path}: key 'table'", definition.subset)
     for column in needed:
         if numbered and column not in numbered[0][1]:
             raise UsageError(f"{path}: has no column '{column}', which layout '{definition.layout}' needs")
@@ -43,12 +43,9 @@ def read_table(resolved: ResolvedDefinition[DatasetDefinition], needed: tuple[st
             if (text or column in needed) and (not text.isdecimal() or len(text) > 7):
                 said = f"column '{column}' is '{printable(text, 40)}'; expected a whole number of at most 7 digits"
                 raise UsageError(f"{path}: line {line}: {said}")
-    rows = [row for _, row in numbered]
-    if definition.subset is not None:
-        rows = [row for row in rows if definition.subset in row.get("lists", "").split()]
-    if not rows:
+    if not numbered:
         raise UsageError(f"{path}: no line of column 'lists' names '{definition.subset}'")
-    return rows
+    return [row for _, row in numbered]
 
 
 def known_names(resolved: ResolvedDefinition[DatasetDefinition]) -> frozenset[str]:
@@ -60,7 +57,7 @@ def known_names(resolved: ResolvedDefinition[DatasetDefinition]) -> frozenset[st
     if resolved.value.known_by is None:
         return frozenset()
     rows = _rows(resolved.path.parent / resolved.value.known_by, f"{resolved.path}: key 'known_by'", resolved.name)
-    return frozenset(row["name"] for _, row in rows if resolved.name in row["lists"].split())
+    return frozenset(row["name"] for _, row in rows)
 
 
 def benchmark(name: str, needed: tuple[str, ...] = ("name",)) -> tuple[DatasetDefinition, Table]:
@@ -69,11 +66,12 @@ def benchmark(name: str, needed: tuple[str, ...] = ("name",)) -> tuple[DatasetDe
     return resolved.value, read_table(resolved, needed)
 
 
-def _rows(path: Path, where: str, word: str) -> list[tuple[int, dict[str, str]]]:
-    """Return the rows of a table, each with the number of its line; those without ``word`` may be left out.
+def _rows(path: Path, where: str, member: str | None) -> list[tuple[int, dict[str, str]]]:
+    """Return the rows of a table, each with the number of its line: those whose column ``lists`` names ``member``.
 
-    A long table holds many lists, of which a command needs one.
+    A long table holds many lists, of which a command needs one. None means all rows.
     """
+    word = member or ""
     try:
         text = read_text(path, MAX_DOCUMENT)
         if '"' in text:  # a field may go on in the next line
@@ -88,5 +86,9 @@ def _rows(path: Path, where: str, word: str) -> list[tuple[int, dict[str, str]]]
         raise UsageError(f"{where}: {path} cannot be read: {reason(error, path)}") from None
     except ValueError:  # there is not even a header
         return []
+    numbered = [(number, row) for number, row in zip(numbers, rows, strict=True) if row]
+    if member is not None:
+        place = header.index("lists") if "lists" in header else len(header)
+        numbered = [(number, row) for number, row in numbered if member in "".join(row[place : place + 1]).split()]
     padding = [""] * len(header)
-    return [(n, dict(zip(header, (*row, *padding), strict=False))) for n, row in zip(numbers, rows, strict=True) if row]
+    return [(number, dict(zip(header, (*row, *padding), strict=False))) for number, row in numbered]
