@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import shutil
@@ -222,16 +223,13 @@ def test_a_hundred_random_kills_lose_nothing(workplace: Path) -> None:
     ]
     draw, kills = random.Random(0), 0
     while kills < 100 and any(host.poll() is None for host in hosts):
-        workers = [
-            child
-            for host in hosts
-            if host.poll() is None
-            for child in psutil.Process(host.pid).children()
-            if "spawn_main" in " ".join(child.cmdline())
-        ]
-        if workers:
-            draw.choice(workers).kill()
-            kills += 1
+        with contextlib.suppress(psutil.NoSuchProcess):  # one that ended while it was looked at
+            running = [psutil.Process(host.pid) for host in hosts if host.poll() is None]
+            children = [child for process in running for child in process.children()]
+            workers = [child for child in children if "spawn_main" in " ".join(child.cmdline())]
+            if workers:
+                draw.choice(workers).kill()
+                kills += 1
         time.sleep(draw.uniform(0.05, 0.4))
     for host in hosts:
         _, errors = host.communicate(timeout=600)
