@@ -270,11 +270,45 @@ def mat(**variables: Any) -> bytes:
 
 
 def test_matlab_files_of_other_spellings() -> None:
-    boxes = truth("dog")
+    boxes = np.round(truth("dog"))
     x, y, w, h = boxes.T
-    corners = np.stack([x, x + w, x + w, x, y, y, y + h, y + h], 1).reshape(-1, 4)
-    for results in (boxes, {"type": "Rect", "res": boxes}, {"type": "4corner", "res": corners}):
+    corners = np.stack([x, x + w, x + w, x, y, y, y + h, y + h], 1)
+    last = corners - [[0, 1, 1, 0, 0, 0, 1, 1]]  # of the toolkit's own, the last pixels
+    in_turn = corners.reshape(-1, 2, 4).transpose(0, 2, 1).reshape(-1, 8)
+    for results in (
+        boxes,
+        {"type": "Rect", "res": boxes},
+        {"type": "4corner", "res": last.reshape(-1, 4)},
+        {"type": "affine", "res": last.reshape(-1, 4)},
+        {"type": "4corner", "res": in_turn},
+    ):
         np.testing.assert_allclose(read_mat(mat(results=results), "f")[0].boxes, boxes)
+
+
+def test_templates_under_affine_maps_have_the_boxes_of_otbs_toolkit() -> None:
+    # By hand. A template of 4 columns and 3 rows; MATLAB counts pixels from 1 and rounds halves away from zero.
+    turned = [0.0, -1.0, 1.0, 0.0]  # by 90 degrees, as [a b; c d]
+    for kind, res, tmplsize, expected in (
+        # Corners (10.5 -+ 2, 20.25 -+ 1.5) with w = 4, h = 3: floored 8, 18 and 12, 21.
+        ("ivtAff", [[10.5, 20.25, 1, 0, 0, 1]], [4, 3], [8, 18, 4, 3]),
+        # Scaled by 1.5 in x: 10.5 -+ 3 are 7.5 and 13.5, floored 7 and 13.
+        ("ivtAff", [[10.5, 20.25, 1.5, 0, 0, 1]], [4, 3], [7, 18, 6, 3]),
+        # Rows 1..3 and columns 1..4, shifted by 20 rows and 10 columns.
+        ("L1Aff", [[1, 0, 0, 1, 20, 10]], [3, 4], [11, 21, 4, 3]),
+        # Rows 2 r + 0.5 are 2.5 and 6.5, rounded 3 and 7; columns 1..4.
+        ("L1Aff", [[2, 0, 0, 1, 0.5, 0]], [3, 4], [1, 3, 4, 5]),
+        # x + 9, y + 19 of points 1..4 and 1..3; the identity is not in the parameters.
+        ("LK_Aff", [[0, 0, 9], [0, 0, 19]], [3, 4], [10, 20, 4, 3]),
+        # 2 x: 2 to 8; y: 1 to 3.
+        ("LK_Aff", [[1, 0, 0], [0, 0, 0]], [3, 4], [2, 1, 7, 3]),
+        # Twice as large, shifted by 10 and 20: x 12 to 18, y 22 to 26.
+        ("SIMILARITY", [[2, 0, 10, 20]], [3, 4], [12, 22, 7, 5]),
+        # Turned by 90 degrees: x is 10 - y, 7 to 9; y is 20 + x, 21 to 24.
+        ("similarity", [[1, np.pi / 2, 10, 20]], [3, 4], [7, 21, 3, 4]),
+        ("L1Aff", [[*turned, 20, 10]], [3, 4], [11, 19, 3, -2]),  # first and last corner, as they come
+    ):
+        made = read_mat(mat(results={"type": kind, "res": res, "tmplsize": tmplsize, "len": 1}), "f")[0].boxes
+        np.testing.assert_array_equal(made, [expected], err_msg=kind)
 
 
 @pytest.mark.parametrize(
@@ -284,6 +318,9 @@ def test_matlab_files_of_other_spellings() -> None:
         (b"\x89HDF\r\n\x1a\n" + bytes(100), "is a MATLAB 7.3 .HDF5. file; save it again with -v7"),
         (b"# Created by Octave 6.4\n# name: results\n", "is a text file, no MATLAB file"),
         (b"", "is empty"),
+        (mat(results={"type": "LK_Aff", "res": np.ones((3, 3)), "tmplsize": [3, 4]}), "has 3 lines; expected two a fr"),
+        (mat(results={"type": "L1Aff", "res": np.ones((3, 6))}), "'tmplsize' is 1 x 0; expected N x 2"),
+        (mat(results={"type": "polar", "res": np.ones((3, 6))}), "of type 'polar'; expected 'rect' or 'ivtAff' or"),
     ],
 )
 def test_matlab_files_that_are_not_read(content: bytes, said: str) -> None:

@@ -1,8 +1,8 @@
 """Result files of the OTB MATLAB toolkit, which UAV123 and DTB70 use too: ``<sequence>_<TRACKER>.mat``.
 
-They hold a cell ``results`` with one struct a run: ``type`` ('rect', 'ivtAff' or '4corner'), ``res`` (N x 4, 6 or 8),
-``len``, ``fps``, ``annoBegin``, ``startFrame``. The boxes are in the coordinates of the annotation, like those of every
-other tool.
+They hold a cell ``results`` with one struct a run: ``type`` (see `TYPES`), ``res`` (a line a frame, or two), ``len``,
+``fps``, ``annoBegin``, ``startFrame``, for templates ``tmplsize``. The boxes are in the coordinates of the annotation,
+like those of every other tool.
 """
 
 from __future__ import annotations
@@ -19,11 +19,14 @@ import scipy.io
 from numpy.typing import NDArray
 
 from trackbench.errors import DataError
+from trackbench.formats import otb_regions
 from trackbench.formats.archives import MAX_FILE
 from trackbench.formats.matlab_process import MatlabError, MatlabProcess
 from trackbench.quoting import listed, shown
 
 _COMPRESSED = 15
+#: Types of results, as the toolkit's ``calcSeqErrRobust.m`` has them.
+TYPES = ("rect", "ivtAff", "L1Aff", "LK_Aff", "4corner", "affine", "SIMILARITY")
 #: Most runs of a file.
 MAX_RUNS = 1000
 
@@ -75,20 +78,10 @@ def read_mat(data: bytes, where: str, *, whole: bool = False) -> list[MatRun]:
 
 def _run(result: dict[str, Any], where: str) -> MatRun:
     kind = result.get("type", "rect")
-    kind = (
-        {"rect": "rect", "ivtaff": "ivtAff", "4corner": "4corner"}.get(kind.lower(), kind)
-        if isinstance(kind, str)
-        else kind
-    )
-    if kind == "ivtAff":
-        boxes = _affine_boxes(_numbers(result, "res", where, 6), _numbers(result, "tmplsize", where, 2)[0])
-    elif kind == "4corner":
-        corners = _corners(result, where)
-        boxes = np.hstack([corners.min(1), corners.max(1) - corners.min(1)])
-    elif isinstance(kind, str) and kind == "rect":
-        boxes = _numbers(result, "res", where, 4)
-    else:
-        raise DataError(f"{where}: results of type {shown(kind, 40)}; expected 'rect', 'ivtAff' or '4corner'")
+    named = {name.lower(): name for name in TYPES}.get(kind.lower()) if isinstance(kind, str) else None
+    if named is None:
+        raise DataError(f"{where}: results of type {shown(kind, 40)}; expected {' or '.join(map(repr, TYPES))}")
+    boxes = _boxes(named, result, where)
     length = result.get("len", len(boxes))
     if np.ndim(length) or not isinstance(length, int | float | np.number) or float(length) != len(boxes):
         raise DataError(f"{where}: 'res' has {len(boxes)} lines, 'len' says {shown(length, 40)}")
@@ -97,12 +90,33 @@ def _run(result: dict[str, Any], where: str) -> MatRun:
     return MatRun(boxes, float(fps) if known and fps is not None else None)
 
 
-def _corners(result: dict[str, Any], where: str) -> NDArray[np.float64]:
-    """Return corners (N, 4, 2), of N x 8 numbers or of OTB's two lines a frame, the four x above the four y."""
-    shape = np.shape(result.get("res", ()))
-    if len(shape) == 2 and shape[1] == 4 and shape[0] % 2 == 0:
-        return _numbers(result, "res", where, 4).reshape(-1, 2, 4).transpose(0, 2, 1)
-    return _numbers(result, "res", where, 8).reshape(-1, 4, 2)
+def _boxes(kind: str, result: dict[str, Any], where: str) -> NDArray[np.float64]:
+    """Return the boxes (N, 4) of a result of a known type, by the toolkit's rule."""
+    if kind == "rect":
+        return _numbers(result, "res", where, 4)
+    if kind in ("4corner", "affine"):
+        if np.shape(result.get("res", ()))[1:] == (8,):  # other tools write x and y of a frame in turn, in one line
+            corners = _numbers(result, "res", where, 8).reshape(-1, 4, 2)
+            return np.hstack([corners.min(1), corners.max(1) - corners.min(1)])
+        return otb_regions.corner_boxes(_pairs(result, where, 4))
+    template = _numbers(result, "tmplsize", where, 2)[0]
+    match kind:
+        case "ivtAff":
+            return otb_regions.ivt_boxes(_numbers(result, "res", where, 6), template)
+        case "L1Aff":
+            return otb_regions.l1_boxes(_numbers(result, "res", where, 6), template)
+        case "LK_Aff":
+            return otb_regions.lk_boxes(_pairs(result, where, 3), template)
+        case _:
+            return otb_regions.similarity_boxes(_numbers(result, "res", where, 4), template)
+
+
+def _pairs(result: dict[str, Any], where: str, columns: int) -> NDArray[np.float64]:
+    """Return numbers of two lines a frame, (N, 2, ``columns``)."""
+    values = _numbers(result, "res", where, columns)
+    if len(values) % 2:
+        raise DataError(f"{where}: 'res' has {len(values)} lines; expected two a frame")
+    return values.reshape(-1, 2, columns)
 
 
 def _numbers(result: dict[str, Any], key: str, where: str, columns: int) -> NDArray[np.float64]:
@@ -112,20 +126,6 @@ def _numbers(result: dict[str, Any], key: str, where: str, columns: int) -> NDAr
     if values.ndim != 2 or values.shape[1] != columns or not len(values):
         raise DataError(f"{where}: '{key}' is {' x '.join(map(str, values.shape))}; expected N x {columns}")
     return values.astype(np.float64)
-
-
-def _affine_boxes(parameters: NDArray[np.float64], template: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the min-max boxes (N, 4) of a template that is moved by affine parameters, rounded down.
-
-    The rule of OTB's toolkit (``calcRectCenter.m``): the corners of the template, height and width ``template``,
-    around its centre, mapped by [p1 p3 p4; p2 p5 p6].
-    """
-    h, w = template
-    corners = np.array([[-w, -h], [w, -h], [w, h], [-w, h]]) / 2
-    centre, matrix = parameters[:, :2], parameters[:, [2, 3, 4, 5]].reshape(-1, 2, 2)
-    points = centre[:, None] + corners @ matrix.transpose(0, 2, 1)
-    low, high = points.min(1), points.max(1)
-    return np.asarray(np.floor(np.hstack([low, high - low])))
 
 
 @functools.cache
