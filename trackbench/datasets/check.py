@@ -124,9 +124,10 @@ def _check_place(sequence: VideoSequence, first: Path) -> Iterator[Discrepancy]:
         actual = "all numbers are between 0 and 1 (fractions of the image?)"
         yield Discrepancy(sequence.name, "annotation", actual, "pixels")
         return
-    outside = (boxes[:, 0] >= width) | (boxes[:, 1] >= height) | (boxes[:, 0] + boxes[:, 2] <= 0)
-    outside |= (boxes[:, 1] + boxes[:, 3] <= 0) | (boxes[:, 2:] > LARGEST * max(width, height)).any(1)
-    if 2 * int(outside.sum()) > len(boxes) or outside[0]:
+    far = (np.abs(boxes) > LARGEST * max(width, height)).any(1)
+    outside = far | (boxes[:, 0] >= width) | (boxes[:, 1] >= height)
+    outside |= (boxes[:, 2] <= -boxes[:, 0]) | (boxes[:, 3] <= -boxes[:, 1])
+    if 2 * int(outside.sum()) > len(boxes) or outside[0] or far.any():
         actual = f"{int(outside.sum())} of {len(boxes)} boxes are outside of the image or are far larger"
         yield Discrepancy(sequence.name, "annotation", actual, f"boxes in images of {width} x {height} pixels")
 

@@ -61,7 +61,8 @@ def _columns(sequence: VideoSequence) -> _Columns | None:
     boxes = boxes[np.isfinite(boxes).all(1) & (boxes[:, 2:] > 0).all(1)]
     if sequence.ground_truth.regions is not None or len(boxes) < FRAMES:
         return None
-    centred = boxes - boxes.mean(0)
-    shared, lengths = (centred[:, 2:] * centred[:, :2]).sum(0), np.linalg.norm(centred, axis=0)
-    least = CORRELATION * np.maximum(lengths[2:] * lengths[:2], 1e-9)
+    with np.errstate(over="ignore", invalid="ignore"):  # whatever numbers a file holds
+        centred = boxes - boxes.mean(0)
+        shared, lengths = (centred[:, 2:] * centred[:, :2]).sum(0), np.linalg.norm(centred, axis=0)
+        least = CORRELATION * np.maximum(lengths[2:] * lengths[:2], 1e-9)
     return _Columns(bool((boxes[:, 2:] > boxes[:, :2]).all()), bool((shared > least).all()))
