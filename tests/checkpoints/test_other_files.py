@@ -26,12 +26,23 @@ from trackbench.trackers.zoo.dcfnet.network import Features
         (b"version https://git-lfs.github.com/spec/v1\n", "is a pointer of Git LFS.*git lfs pull"),
         (b"\x1f\x8b\x08" + bytes(30), "compressed with gzip: unpack it first"),
         (b"x.pth".ljust(257, b"\0") + b"ustar" + bytes(200), "is a tar archive: unpack it first"),
-        (b"\x89HDF\r\n\x1a\n", "not a file of weights \\(begins with"),
+        (b"BZh91AY&SY", "compressed with bzip2: unpack it first"),
+        (b"\x89HDF\r\n\x1a\n", "is an HDF5 file of Keras or MATLAB; expected one of torch.save"),
+        (b"\x93NUMPY\x01\x00", "not a file of weights \\(begins with"),
     ],
 )
 def test_other_files(tmp_path: Path, content: bytes, said: str) -> None:
     (tmp_path / "x.pth").write_bytes(content)
     with pytest.raises(DataError, match=said):
+        read_state(tmp_path / "x.pth")
+
+
+@pytest.mark.parametrize("dtype", ["complex64", "qint8"])
+def test_numbers_that_no_network_computes_with_are_not_called_damage(tmp_path: Path, dtype: str) -> None:
+    ones = torch.ones(2)
+    made = torch.quantize_per_tensor(ones, 0.1, 0, torch.qint8) if dtype == "qint8" else ones.to(torch.complex64)
+    torch.save({"a": made}, tmp_path / "x.pth")
+    with pytest.raises(DataError, match=r"x\.pth: holds numbers of kind (ComplexFloat|QInt8); expected floating point"):
         read_state(tmp_path / "x.pth")
 
 

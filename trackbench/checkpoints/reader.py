@@ -26,6 +26,7 @@ from trackbench.checkpoints.unpickler import (
     InertObject,
     Limits,
     Storage,
+    UnknownNumbersError,
     attributes,
 )
 from trackbench.checkpoints.weight_cache import MAX_WEIGHTS
@@ -61,7 +62,11 @@ _OTHERS = (
     (b"<", "is a web page, not a file of weights: the download failed; download it again, in a browser if need be"),
     (b'{"', "is a JSON document, not a file of weights: the download failed; download it again"),
     (b"\x1f\x8b", "is compressed with gzip: unpack it first"),
+    (b"BZh", "is compressed with bzip2: unpack it first"),
+    (b"\xfd7zXZ\0", "is compressed with xz: unpack it first"),
+    (b"\x28\xb5\x2f\xfd", "is compressed with zstd: unpack it first"),
     (b"7z\xbc\xaf\x27\x1c", "is a 7z archive: unpack it first"),
+    (b"\x89HDF", "is an HDF5 file of Keras or MATLAB; expected one of torch.save, TorchScript or safetensors"),
     (b"Rar!", "is a rar archive: unpack it first"),
 )
 
@@ -356,6 +361,8 @@ def _unpickle(where: str, unpickler: CheckpointUnpickler) -> Any:
         raise DataError(f"{where}: asks to call {error} when it is opened; refused, and nothing was executed") from None
     except DataError:
         raise
+    except UnknownNumbersError as error:
+        raise DataError(f"{where}: {error}") from None
     except pickle.UnpicklingError as error:
         raise DataError(f"{where}: damaged or cut off: {error}") from None
     except Exception as error:

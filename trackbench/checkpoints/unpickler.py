@@ -44,6 +44,10 @@ _HOSTILE_BUILTINS = {"eval", "exec", "compile", "open", "__import__", "getattr",
 """Names that no checkpoint has an honest use for."""
 
 
+class UnknownNumbersError(pickle.UnpicklingError):
+    """Tensors hold numbers that no network here computes with: complex or quantised ones."""
+
+
 class HostilePickleError(Exception):
     """A pickle asks for something that would run commands; the message is its name."""
 
@@ -206,6 +210,8 @@ class CheckpointUnpickler(pickle._Unpickler):
         """Return the flat tensor of a storage."""
         kind, storage_type, key, _, count = pid[:5]
         name = getattr(storage_type, "path", "").rpartition(".")[2]
+        if name.endswith("Storage") and name not in _DTYPES:
+            raise UnknownNumbersError(f"holds numbers of kind {name.removesuffix('Storage')}; expected floating point")
         if kind != "storage" or name not in _DTYPES or not isinstance(count, int) or count < 0:
             raise pickle.UnpicklingError(f"storage of an unknown kind: {name or shown(kind)}")
         elements = self._storage((str(key), _DTYPES[name], count))
