@@ -250,3 +250,12 @@ def test_a_run_whose_records_cannot_be_read_costs_itself_alone(runs: Path, workp
     assert "--restart" in trackbench("run", "static", "-d", "data", code=1).stderr
     trackbench("run", "static", "-d", "data", "--restart", "--device", "cpu")
     trackbench("report", "-d", "data", "--no-plots")
+
+
+def test_results_that_are_no_files_are_refused(runs: Path) -> None:
+    (path,) = runs.glob("static/*/*/s1.txt")
+    path.unlink()
+    path.symlink_to("nowhere")
+    for command in (("run", "static", "-d", "data"), ("report", "drift", "static", "-d", "data", "--no-plots")):
+        result = trackbench(*command, code=int(command[0] == "run"))
+        assert "s1.txt: cannot be read: No such file or directory" in result.stderr, result.output
