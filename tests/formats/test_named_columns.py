@@ -12,6 +12,7 @@ import pytest
 from trackbench.errors import DataError
 from trackbench.formats.matlab import mat_file, read_mat
 from trackbench.formats.reading import read_trajectory
+from trackbench.regions.files import read_boxes
 
 
 @pytest.mark.parametrize(
@@ -20,12 +21,29 @@ from trackbench.formats.reading import read_trajectory
         "x,y,w,h\n1,2,3,4\n5,6,7,8\n",
         "frame,x,y,w,h,score\n0,1,2,3,4,.5\n1,5,6,7,8,.5\n",
         '\ufeff"Left";"Top";"Width";"Height"\n1;2;3;4\n5;6;7;8\n',
-        "xmin ymin xmax ymax\n1 2 3 4\n5 6 7 8\n",
+        "xmin ymin xmax ymax\n1 2 4 6\n5 6 12 14\n",
+        "left,top,right,bottom,conf\n1,2,4,6,.5\n5,6,12,14,.5\n",
+        "frame,x_center,y_center,width,height\n1,2.5,4,3,4\n2,8.5,10,7,8\n",
         "id\ty1\tx1\th\tw\n9\t2\t1\t4\t3\n9\t6\t5\t8\t7\n",
     ],
 )
 def test_columns_are_found_by_their_names(text: str) -> None:
     assert read_trajectory(text.encode(), "f").boxes.tolist() == [[1, 2, 3, 4], [5, 6, 7, 8]]
+
+
+def test_columns_that_are_named_as_corners_may_be_asked_for_as_such() -> None:
+    assert read_trajectory(b"x1,y1,x2,y2\n1,2,4,6\n", "f", raw=True).boxes.tolist() == [[1, 2, 4, 6]]
+
+
+def test_an_annotation_may_name_its_columns_as_corners(tmp_path: Path) -> None:
+    (tmp_path / "groundtruth.txt").write_text("x1,y1,x2,y2\n1,2,4,6\n")
+    assert read_boxes(tmp_path / "groundtruth.txt").tolist() == [[1, 2, 3, 4]]
+
+
+def test_polygons_after_the_code_of_vot_have_no_speed() -> None:
+    made = read_trajectory(b"1\n1,2,4,2,4,6,1,6\n1,2,4,2,4,6,1,6\n", "f")
+    assert made.fps is None
+    assert made.polygons
 
 
 @pytest.mark.parametrize(

@@ -191,6 +191,16 @@ def test_copies_are_left_aside_only_where_they_are_equal(tmp_path: Path, data: D
     assert [without_copy_mark(name) for name in ("a(2)", "a copy", "a (x)")] == ["a", "a", "a (x)"]
 
 
+def test_tables_of_scores_beside_results_are_no_second_tracker(tmp_path: Path, data: Dataset) -> None:
+    files: dict[str, str | bytes] = {f"T/{name}.txt": text(truth(name)) for name in FRAMES}
+    scores: dict[str, str | bytes] = {
+        "T/summary.csv": "seq,auc,x,y\n" + "".join(f"{name},0.5,1,2\n" for name in FRAMES),
+        "T/scores.json": json.dumps(dict.fromkeys(FRAMES, 0.5)),
+        "T/metrics.json": json.dumps({name: {"auc": 0.5, "precision": 0.7} for name in FRAMES}),
+    }
+    assert_right(plan(tmp_path, files | scores, data))
+
+
 FORMS: dict[str, tuple[Callable[[Boxes], Boxes], str]] = {
     "corners, y first": (lambda b: np.hstack([b[:, :2], b[:, :2] + b[:, 2:]])[:, [1, 0, 3, 2]], "--boxes yxyx"),
     "y before x": (lambda b: b[:, [1, 0, 2, 3]], "--boxes yxwh"),

@@ -192,7 +192,7 @@ class SequenceAligner:
         if entry.file.lower().endswith((".json", ".jsonl")):
             return read_json_result(data, where)
         self.tabs |= b"\t" in data[:200]
-        return reading.read_trajectory(data, where)
+        return reading.read_trajectory(data, where, raw=self.how.boxes != "xywh")
 
     def runs_of(self, entry: discovery.DiscoveredResult) -> list[discovery.DiscoveredResult]:
         """Return the runs in the file of ``entry``: several in some ``.mat`` files, else itself.

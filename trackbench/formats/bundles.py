@@ -14,9 +14,9 @@ from typing import Any
 from trackbench.errors import DataError
 from trackbench.files import decode
 from trackbench.formats.archives import Files
-from trackbench.formats.json_results import read_json
+from trackbench.formats.json_results import candidates, read_json
 from trackbench.formats.names import Names
-from trackbench.regions.rows import MAX_HEADER, split
+from trackbench.regions.rows import MAX_HEADER, named_columns, split
 
 #: Most files that are looked into.
 MAX_LOOKED_INTO = 50
@@ -73,7 +73,7 @@ def _of_json(data: bytes, where: str, names: Names) -> dict[str, bytes]:
             return {}
         if len(document) > MAX_SEQUENCES:
             return {}
-        sequences = {key: value for key, value in document.items() if names.hits(key)}
+        sequences = {key: value for key, value in document.items() if names.hits(key) and candidates(value)}
         if 2 * len(sequences) > len(document):
             break
         inner = [value for value in document.values() if isinstance(value, dict)]
@@ -101,6 +101,9 @@ def _of_csv(data: bytes, where: str, names: Names) -> dict[str, bytes]:
     if len(columns) != 1:
         return {}
     column = columns[0]
+    named = named_columns(_without(lines[0], column))
+    if named is None or named[1] is None:  # a table of scores, say
+        return {}
     tables: dict[str, list[str]] = defaultdict(lambda: [_without(lines[0], column)])
     for line in lines[1:]:
         words = line.split(",")

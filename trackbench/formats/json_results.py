@@ -10,7 +10,7 @@ from trackbench.errors import DataError, unforeseen
 from trackbench.files import MAX_LINES, decode
 from trackbench.formats.reading import ParsedResult, rectangular
 from trackbench.quoting import shown
-from trackbench.regions.rows import BOX_NAMES, CORNER_NAMES, FRAME_NAMES, number
+from trackbench.regions.rows import FRAME_NAMES, NAMES, as_box, number
 
 #: What tools call a box, or the list of them.
 _BOX_KEYS = (
@@ -78,13 +78,13 @@ def trajectory(document: Any, where: str) -> ParsedResult:
 
 
 def _boxes(document: Any, where: str) -> list[Any]:
-    lists = _candidates(document)
+    lists = candidates(document)
     if len(lists) != 1 or not lists[0]:
         raise DataError(f"{where}: holds {len(lists)} lists of boxes; expected one, as in [[x, y, w, h], ...]")
     return lists[0]
 
 
-def _candidates(document: Any, depth: int = 0) -> list[list[Any]]:
+def candidates(document: Any, depth: int = 0) -> list[list[Any]]:
     """Return the lists of a document that can be a trajectory."""
     if isinstance(document, list):
         return [document] if any(isinstance(item, list | dict) for item in document) else []
@@ -97,39 +97,40 @@ def _candidates(document: Any, depth: int = 0) -> list[list[Any]]:
         ]
     folded = {key.lower(): key for key in document}
     for known in (*_BOX_KEYS, *_CORNER_KEYS):
-        if known in folded and (lists := _candidates(document[folded[known]], depth + 1)):
+        if known in folded and (lists := candidates(document[folded[known]], depth + 1)):
             if known in _CORNER_KEYS:
                 lists = [[{known: item} for item in boxes] for boxes in lists]
             return lists
-    return [lists for value in document.values() for lists in _candidates(value, depth + 1)]
+    return [lists for value in document.values() for lists in candidates(value, depth + 1)]
 
 
 def _row(item: Any, at: int, where: str) -> tuple[list[float] | None, float | None]:
     """Return the numbers of a box, None for no answer, and the number of its frame where it is given."""
-    count, corners = None, False
+    count, form = None, "xywh"
     if isinstance(item, dict):
         folded = {str(key).lower(): value for key, value in item.items()}
         count = next((_number(folded[name]) for name in folded if name in FRAME_NAMES), None)
         key = next((key for key in folded if key in _KEYS), None)
-        item, corners = (folded[key], key in _CORNER_KEYS) if key is not None else _named_numbers(item, folded)
+        if key is None:
+            item, form = _named_numbers(item, folded)
+        else:
+            item, form = folded[key], "xyxy" if key in _CORNER_KEYS else form
     if item is None or item == []:
         return None, count
     numbers = [_number(value) for value in item] if isinstance(item, list) else []
     row = [value for value in numbers if value is not None]
     if not row or len(row) != len(numbers):
         raise DataError(f"{where}: box {at} is {shown(item)}; expected numbers [x, y, w, h]")
-    if corners and len(row) == 4:
-        row = [row[0], row[1], row[2] - row[0], row[3] - row[1]]
-    return row, count
+    return as_box(row, form) if len(row) == 4 else row, count
 
 
-def _named_numbers(item: Any, folded: dict[str, Any]) -> tuple[Any, bool]:
-    """Return the numbers of an object whose keys are those of a box, and whether they are corners."""
-    for form in (BOX_NAMES, CORNER_NAMES):
-        columns = [[name for name in folded if name in known] for known in form]
+def _named_numbers(item: Any, folded: dict[str, Any]) -> tuple[Any, str]:
+    """Return the numbers of an object whose keys are those of a box, and what they mean."""
+    for form, known_names in NAMES.items():
+        columns = [[name for name in folded if name in known] for known in known_names]
         if all(len(names) == 1 for names in columns):
-            return [folded[names[0]] for names in columns], form is CORNER_NAMES
-    return item, False
+            return [folded[names[0]] for names in columns], form
+    return item, "xywh"
 
 
 def _number(value: Any) -> float | None:

@@ -27,6 +27,7 @@ from trackbench.quoting import listed, shown
 _COMPRESSED = 15
 #: Types of results, as the toolkit's ``calcSeqErrRobust.m`` has them.
 TYPES = ("rect", "ivtAff", "L1Aff", "LK_Aff", "4corner", "affine", "SIMILARITY")
+_COLUMNS = {"ivtAff": 6, "L1Aff": 6, "SIMILARITY": 4}
 #: Most runs of a file.
 MAX_RUNS = 1000
 
@@ -99,16 +100,17 @@ def _boxes(kind: str, result: dict[str, Any], where: str) -> NDArray[np.float64]
             corners = _numbers(result, "res", where, 8).reshape(-1, 4, 2)
             return np.hstack([corners.min(1), corners.max(1) - corners.min(1)])
         return otb_regions.corner_boxes(_pairs(result, where, 4))
+    res = _pairs(result, where, 3) if kind == "LK_Aff" else _numbers(result, "res", where, _COLUMNS[kind])
     template = _numbers(result, "tmplsize", where, 2)[0]
     match kind:
         case "ivtAff":
-            return otb_regions.ivt_boxes(_numbers(result, "res", where, 6), template)
+            return otb_regions.ivt_boxes(res, template)
         case "L1Aff":
-            return otb_regions.l1_boxes(_numbers(result, "res", where, 6), template)
+            return otb_regions.l1_boxes(res, template)
         case "LK_Aff":
-            return otb_regions.lk_boxes(_pairs(result, where, 3), template)
+            return otb_regions.lk_boxes(res, template)
         case _:
-            return otb_regions.similarity_boxes(_numbers(result, "res", where, 4), template)
+            return otb_regions.similarity_boxes(res, template)
 
 
 def _pairs(result: dict[str, Any], where: str, columns: int) -> NDArray[np.float64]:

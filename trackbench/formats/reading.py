@@ -32,7 +32,7 @@ class ParsedResult:
     """The boxes are the min-max boxes of 8-number polygons."""
 
 
-def read_trajectory(data: bytes, where: str) -> ParsedResult:
+def read_trajectory(data: bytes, where: str, *, raw: bool = False) -> ParsedResult:
     """Return the trajectory in a text file with a box a line.
 
     `trackbench.regions.rows` says how numbers may be separated, and what may stand beside them. Eight columns are a
@@ -41,12 +41,13 @@ def read_trajectory(data: bytes, where: str) -> ParsedResult:
     Args:
         data: the file.
         where: what messages call it.
+        raw: columns that are named as corners, or as centre and size, come as they stand, and not as boxes.
 
     Raises:
         DataError: an empty file, other column counts, or a word that is no number; the line is named.
     """
     plain = parse_box_table(data)
-    rows, first = read_rows(decode(where, data), where, MAX_ROW, HEADER) if plain is None else ([], 1)
+    rows, first = read_rows(decode(where, data), where, MAX_ROW, HEADER, raw=raw) if plain is None else ([], 1)
     if plain is None and not rows:
         raise DataError(f"{where}: the file is empty; expected a line for each frame")
     code = len(rows) > 1 and rows[0] == [1.0] and len(rows[1]) != 1
@@ -64,7 +65,7 @@ def read_trajectory(data: bytes, where: str) -> ParsedResult:
     if not code:
         return ParsedResult(boxes, polygons=polygons)
     boxes = np.vstack([np.full(4, np.nan), boxes])
-    return ParsedResult(boxes, (Special(1), *map(Box.of, boxes[1:])), polygons)
+    return ParsedResult(boxes, (Special(1), *map(Box.of, boxes[1:])), polygons=polygons)
 
 
 def read_own(data: bytes, where: str) -> ParsedResult:

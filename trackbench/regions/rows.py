@@ -17,8 +17,16 @@ from trackbench.quoting import printable
 #: What the columns of tables are called, by tools that name them.
 LEFT = {"x", "x1", "left", "xmin", "x_min", "bb_left", "bbox_x", "bbox_left", "x_topleft"}
 TOP = {"y", "y1", "top", "ymin", "y_min", "bb_top", "bbox_y", "bbox_top", "y_topleft"}
-BOX_NAMES = (LEFT, TOP, {"w", "width", "bb_width", "bbox_w", "bbox_width"}, {"h", "height", "bb_height", "bbox_h"})
-CORNER_NAMES = (LEFT, TOP, {"x2", "right", "xmax", "x_max"}, {"y2", "bottom", "ymax", "y_max"})
+WIDTH = {"w", "width", "bb_width", "bbox_w", "bbox_width"}
+HEIGHT = {"h", "height", "bb_height", "bbox_h", "bbox_height"}
+CENTRE_X = {"cx", "xc", "x_c", "x_center", "x_centre", "xcenter", "center_x", "centre_x"}
+CENTRE_Y = {"cy", "yc", "y_c", "y_center", "y_centre", "ycenter", "center_y", "centre_y"}
+#: What four columns with such names mean: corner and size, two corners, centre and size.
+NAMES = {
+    "xywh": (LEFT, TOP, WIDTH, HEIGHT),
+    "xyxy": (LEFT, TOP, {"x2", "right", "xmax", "x_max"}, {"y2", "bottom", "ymax", "y_max"}),
+    "cxcywh": (CENTRE_X, CENTRE_Y, WIDTH, HEIGHT),
+}
 FRAME_NAMES = {"frame", "frame_id", "frame_no", "frame_number", "frame_idx", "frame_index", "frameid", "frameno"}
 #: Most characters of a number: no program writes more.
 MAX_DIGITS = 100
@@ -83,19 +91,22 @@ def split(line: str) -> list[str]:
     return _SEPARATOR.split(line) if line else []
 
 
-def read_rows(text: str, where: Path | str, most: int, hint: str = "") -> tuple[list[list[float]], int]:
+def read_rows(
+    text: str, where: Path | str, most: int, hint: str = "", *, raw: bool = False
+) -> tuple[list[list[float]], int]:
     """Return the numbers of each line, and the number of the line that the first of them is.
 
     A first line that names columns (``frame,x,y,w,h``) says which of them are read: those of a box, else of two
-    corners. Without one, a first of five columns that counts the frames, and MOT's columns ``frame, id, x, y, w, h, …``
-    of one target, are known by that. Comment lines (``#``, ``%``) before the numbers and blank lines at the end do not
-    count.
+    corners, else of centre and size; they come as a box. Without one, a first of five columns that counts the frames,
+    and MOT's columns ``frame, id, x, y, w, h, …`` of one target, are known by that. Comment lines (``#``, ``%``) before
+    the numbers and blank lines at the end do not count.
 
     Args:
         text: of a file.
         where: what messages call it.
         most: characters of the longest line.
         hint: what a message about a first line of words says further.
+        raw: named columns come as they stand, corners as corners.
 
     Raises:
         DataError: a line of something else; it is named.
@@ -104,8 +115,9 @@ def read_rows(text: str, where: Path | str, most: int, hint: str = "") -> tuple[
     first = 1
     columns: list[int] | None = None
     counter: int | None = None
-    while lines and first <= 20 and len(lines[0]) <= min(most, MAX_HEADER) and (named := _names(lines[0])):
-        columns, counter = named
+    form = "xywh"
+    while lines and first <= 20 and len(lines[0]) <= min(most, MAX_HEADER) and (named := named_columns(lines[0])):
+        form, columns, counter = named
         lines, first = lines[1:], first + 1
         if columns:
             break
@@ -126,24 +138,38 @@ def read_rows(text: str, where: Path | str, most: int, hint: str = "") -> tuple[
                 )
         if counter is not None:
             _check_count([row[counter] for row in rows], where, first)
-        return [[row[column] for column in columns] for row in rows], first
+        form = "xywh" if raw else form
+        return [as_box([row[column] for column in columns], form) for row in rows], first
     return _without_counter(rows), first
 
 
-def _names(line: str) -> tuple[list[int] | None, int | None] | None:
-    """Return the columns of a box that a line names, if any, and that of a frame's number; None: it is no header."""
+def as_box(numbers: list[float], form: str) -> list[float]:
+    """Return x, y, w, h of four numbers of a form of `NAMES`.
+
+    Example:
+        >>> as_box([1, 2, 4, 6], "xyxy"), as_box([1, 2, 4, 6], "cxcywh")
+        ([1, 2, 3, 4], [-1.0, -1.0, 4, 6])
+    """
+    a, b, c, d = numbers
+    if form == "xyxy":
+        return [a, b, c - a, d - b]
+    return [a - c / 2, b - d / 2, c, d] if form == "cxcywh" else numbers
+
+
+def named_columns(line: str) -> tuple[str, list[int] | None, int | None] | None:
+    """Return what box a line names, its columns, if any, and that of a frame's number; None: it is no header."""
     line = line.strip()
     comment = line[:1] in {"#", "%"}
     try:
         names = [word.lower() for word in split(line.lstrip("#% "))]
     except ValueError:
         names = []
-    for form in (BOX_NAMES, CORNER_NAMES):
-        indices_of = [[index for index, name in enumerate(names) if name in known] for known in form]
+    for form, known_names in NAMES.items():
+        indices_of = [[index for index, name in enumerate(names) if name in known] for known in known_names]
         if all(len(indices) == 1 for indices in indices_of):
             counters = [index for index, name in enumerate(names) if name in FRAME_NAMES]
-            return [indices[0] for indices in indices_of], counters[0] if counters else None
-    return (None, None) if comment else None
+            return form, [indices[0] for indices in indices_of], counters[0] if counters else None
+    return ("xywh", None, None) if comment else None
 
 
 def _check_count(numbers: list[float], where: Path | str, first: int) -> None:

@@ -61,13 +61,20 @@ def rules_hash(dataset: Dataset, rules: str, stamps: Mapping[str, str]) -> bytes
 def fingerprint(folder: RunFolder, rules: bytes) -> str:
     """Return what the score of one run depends on, as a hash, from that of `rules_hash`."""
     stamps = [
-        stamp(f"{place}{os.sep}{name}")
+        _stamp(f"{place}{os.sep}{name}")
         for place, _, names in sorted(os.walk(folder.path))
         if FOLDER not in place
         for name in sorted(names)
         if name.endswith((".txt", ".time", ".json"))
     ]
     return hashlib.blake2b(rules + as_bytes("".join(stamps)), digest_size=16).hexdigest()
+
+
+def _stamp(path: str) -> str:
+    try:
+        return stamp(path)
+    except OSError:  # a link to nothing, or removed meanwhile; whoever reads it says so
+        return f"{path} missing\n"
 
 
 def load(folder: RunFolder, key: str) -> Score | None:
