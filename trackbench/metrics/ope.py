@@ -170,7 +170,9 @@ class OpeResult:
         return np.arange(len(self.names)) if indices is None else np.array(indices, np.intp)
 
     def _mean(self, curves: Floats) -> Floats:
-        curves = curves[~np.isnan(curves[:, 0])]
+        unknown = np.isnan(curves[:, 0])
+        if unknown.any():
+            curves = curves[~unknown]
         if self.convention.drop_zero_sequences and curves.any():
             curves = curves[curves.any(axis=1)]
         mean: Floats = curves.mean(axis=0) if len(curves) else np.full(curves.shape[1], np.nan)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import NamedTuple
@@ -96,7 +95,7 @@ def _find_all(folder: Path, definition: DatasetDefinition) -> dict[str, _Place]:
     tree = _Tree()
     for patterns in definition.files:
         parts = patterns.truth.replace("{split}", definition.split or "").split("/")
-        for name, path in _find(tree, str(folder), tuple(filter(None, parts)), None, None):
+        for name, path in _find(tree, str(folder), [part for part in parts if part]):
             places.setdefault(name, []).append(_Place(patterns, path))
     return {name: _Place(first.patterns, first.truth, tuple(others)) for name, (first, *others) in places.items()}
 
@@ -127,41 +126,35 @@ class _Tree:
         return next(alike, None)
 
 
-def _find(
-    tree: _Tree, folder: str, parts: tuple[str, ...], name: str | None, kind: str | None
-) -> Iterator[tuple[str, str]]:
-    """Yield the sequences whose annotation is below ``folder``, and its path.
+def _find(tree: _Tree, folder: str, parts: list[str]) -> list[tuple[str, str]]:
+    """Return the sequences whose annotation is below ``folder``, each with the annotation's path.
 
     Args:
         tree: what is on disk.
         folder: where to look.
-        parts: the rest of the pattern, a folder or a file each.
-        name: what ``{sequence}`` stands for, where that is known.
-        kind: what ``{class}`` stands for, where that is known.
+        parts: the pattern, a folder or a file each.
     """
+    # What ``{sequence}`` and ``{class}`` stand for in a path, where that is known.
+    places: list[tuple[str, str | None, str | None]] = [(folder, None, None)]
     for depth, form in enumerate(parts, 1):
-        part = form if name is None else form.replace("{sequence}", name)
-        part = part if kind is None else part.replace("{class}", kind)
-        is_folder = depth < len(parts)
-        if "{" in part and _PLACEHOLDER.search(part) is not None:
-            break
-        entry = tree.child(folder, part, is_folder=is_folder)
-        if entry is None:
-            return
-        folder = f"{folder}/{entry}"
-    else:
-        if name is not None:
-            yield name, folder
-        return
-    words = _expression(part)
-    for entry, entry_is_folder in tree.entries(folder).items():
-        if entry_is_folder is not is_folder or (match := words.fullmatch(entry)) is None:
-            continue
-        values = match.groupdict()
-        actual, its_class = values.get("sequence", name), values.get("class", kind)
-        if actual is not None and its_class is not None and its_class != _class_of(actual):
-            continue
-        yield from _find(tree, f"{folder}/{entry}", parts[depth:], actual, its_class)
+        above, places, is_folder = places, [], depth < len(parts)
+        for path, name, kind in above:
+            part = form if name is None else form.replace("{sequence}", name)
+            part = part if kind is None else part.replace("{class}", kind)
+            if "{" not in part or _PLACEHOLDER.search(part) is None:
+                entry = tree.child(path, part, is_folder=is_folder)
+                if entry is not None:
+                    places.append((f"{path}/{entry}", name, kind))
+                continue
+            words = _expression(part)
+            for entry, entry_is_folder in tree.entries(path).items():
+                if entry_is_folder is not is_folder or (match := words.fullmatch(entry)) is None:
+                    continue
+                values = match.groupdict()
+                actual, its_class = values.get("sequence", name), values.get("class", kind)
+                if actual is None or its_class is None or its_class == _class_of(actual):
+                    places.append((f"{path}/{entry}", actual, its_class))
+    return [(name, path) for path, name, _ in places if name is not None]
 
 
 @lru_cache

@@ -81,7 +81,7 @@ def _rows(path: Path, where: str, member: str | None) -> list[tuple[int, dict[st
             first, *lines = text.split("\n")
             kept = [(number, line) for number, line in enumerate(lines, 2) if word in line and line.strip()]
             numbers = [number for number, _ in kept]
-            (header,), rows = list(csv.reader([first])), list(csv.reader([line for _, line in kept]))
+            header, rows = first.strip().split(","), [line.rstrip("\r").split(",") for _, line in kept]
     except (DataError, csv.Error) as error:
         raise UsageError(f"{where}: {path} cannot be read: {reason(error, path)}") from None
     except ValueError:  # there is not even a header
