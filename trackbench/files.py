@@ -7,6 +7,7 @@ and none that is larger than its kind can be.
 from __future__ import annotations
 
 import codecs
+import errno
 import json
 import os
 import socket
@@ -63,12 +64,17 @@ def open_regular(path: str | os.PathLike[str]) -> Iterator[BufferedReader]:
         DataError: it is not there, cannot be opened, or is a pipe, a socket, a device or a folder.
     """
     with reading(path):
-        # A pipe without a writer would be waited for.
-        number = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+        try:
+            # A pipe without a writer would be waited for.
+            number = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+        except OSError as error:
+            if error.errno != errno.ENXIO:
+                raise
+            raise DataError(f"{path}: is a socket; expected a file") from None
     mode = os.fstat(number).st_mode
     if not stat.S_ISREG(mode):
         os.close(number)
-        kinds = {stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket", stat.S_IFDIR: "a folder"}
+        kinds = {stat.S_IFIFO: "a pipe", stat.S_IFDIR: "a folder"}
         raise DataError(f"{path}: is {kinds.get(stat.S_IFMT(mode), 'a device')}; expected a file")
     with os.fdopen(number, "rb") as file:
         yield file

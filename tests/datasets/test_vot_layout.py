@@ -51,6 +51,14 @@ def test_boxes_polygons_masks_and_codes(tmp_path: Path) -> None:
     assert len(sequence.frames) == 6
 
 
+def test_separators_at_the_end_of_a_line_do_not_count(tmp_path: Path) -> None:
+    build(tmp_path / "s", frames=4, groundtruth__txt="10,20,30,40,\n0 0 10 0 10 10 0 10\nm5,6,2,2,1,2,\n0,\n")
+    sequence = only(tmp_path)
+    assert [sequence.region(0), sequence.region(3)] == [Box(10, 20, 30, 40), Special(0)]
+    assert isinstance(sequence.region(1), Polygon)
+    assert sequence.region(2) == Mask([[False, True], [True, False]], 5, 6)
+
+
 def test_tags_and_values(tmp_path: Path) -> None:
     build(
         tmp_path / "s",

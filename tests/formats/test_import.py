@@ -310,6 +310,12 @@ def test_times_and_scores_that_do_not_fit_are_left_out(data: Dataset, tmp_path: 
     assert stored(plan, tmp_path / "runs").seconds("a") is None
 
 
+@pytest.mark.parametrize("word", ["-0.1", "1e999"])
+def test_times_that_no_clock_gives_are_left_out(data: Dataset, tmp_path: Path, word: str) -> None:
+    plan = plan_import(write(tmp_path / "T", {**complete(), "a_time.txt": f"0\n0.1\n{word}\n0.1\n"}), "mine", data)
+    assert plan.warnings == [f"times below 0 or infinite, left out: {tmp_path}/T/a_time.txt"]
+
+
 # Names
 
 

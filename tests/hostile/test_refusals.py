@@ -67,7 +67,7 @@ def test_what_is_no_regular_file_is_refused_and_not_waited_for(workplace: Path) 
             read_bytes(name)
     with tempfile.TemporaryDirectory() as short, socket.socket(socket.AF_UNIX) as bound:
         bound.bind(f"{short}/s")
-        with pytest.raises(DataError, match=r"cannot be read|is a socket"):
+        with pytest.raises(DataError, match="is a socket; expected a file"):
             read_bytes(f"{short}/s")
     for path in ("a\0b", "x" * 5000):
         with pytest.raises(DataError, match="cannot be read"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections import defaultdict
 from collections.abc import Callable
 from typing import Any, Literal, NamedTuple, TypeVar
@@ -88,7 +89,11 @@ class ResultReader:
             shape = f"{len(times)} lines of {columns} for {frames} frames, run {repetition}"
             self.notes["times that do not fit, left out"].append(f"{where} ({shape})")
             return []
-        return list(times[:, column].tolist())
+        seconds: list[float] = times[:, column].tolist()
+        if any(value < 0 or math.isinf(value) for value in seconds):
+            self.notes["times below 0 or infinite, left out"].append(where)
+            return []
+        return seconds
 
     def values(
         self, file: str, frames: int, *, may_lack: Literal["first", "last"], what: str = "confidences"

@@ -35,6 +35,7 @@ from trackbench.formats.result_reader import ResultReader
 from trackbench.quoting import listed
 from trackbench.regions import STARTED, UNKNOWN, Region, format_region, parse_region, region_to_box
 from trackbench.regions.binary import format_trajectory, parse_trajectory
+from trackbench.regions.files import with_commas
 from trackbench.results.store import RunFolder
 
 #: Our protocol -> the experiment that holds its results in the toolkit's stacks.
@@ -278,8 +279,8 @@ def _read_regions(reader: ResultReader, file: str) -> list[Region]:
     regions = []
     for number, line in enumerate(decode(reader.files.where(file), data).rstrip().splitlines(), 1):
         try:
-            regions.append(parse_region(line))
-        except DataError as error:
+            regions.append(parse_region(with_commas(line)))
+        except (DataError, ValueError) as error:
             raise DataError(f"line {number}: {error}") from None
     return regions
 

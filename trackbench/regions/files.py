@@ -64,9 +64,17 @@ def parse_box_table(data: bytes) -> NDArray[np.float64] | None:
     return boxes if len(boxes) else None
 
 
-def _with_commas(line: str) -> str:
-    line = line.strip()
-    return line if len(line) > MAX_LINE or line[:1] == "m" else ",".join(split(line))
+def with_commas(line: str) -> str:
+    """Return the text of a region with a comma between its numbers, and none at its end.
+
+    Example:
+        >>> with_commas("1 2\\t3;4,"), with_commas("m0,0,1,1,0,1,")
+        ('1,2,3,4', 'm0,0,1,1,0,1')
+    """
+    line = line.strip().rstrip(",;\t ")
+    if len(line) > MAX_LINE or line[:1] == "m" or line.replace(",", "").replace(".", "").isdigit():
+        return line
+    return ",".join(split(line))
 
 
 def read_regions(path: Path, any_separator: bool = False) -> list[Region]:
@@ -83,7 +91,7 @@ def read_regions(path: Path, any_separator: bool = False) -> list[Region]:
     regions, budget = [], PixelBudget(len(text))
     for number, line in enumerate(lines_of(path, text), 1):
         try:
-            regions.append(parse_region(_with_commas(line) if any_separator else line))
+            regions.append(parse_region(with_commas(line) if any_separator else line))
             budget.spend(regions[-1])
         except (DataError, ValueError) as error:
             raise DataError(f"{path}: line {number}: {error}") from None

@@ -263,7 +263,7 @@ def _images(where: _Where, forms: tuple[str, ...], patterns: FilePatterns) -> li
 def _truth(truth: str, where: _Where, patterns: FilePatterns) -> GroundTruth:
     path, flags = Path(truth), where.paths(patterns.absent)
     if patterns.boxes == "regions":
-        regions = read_regions(path)
+        regions = read_regions(path, any_separator=True)
         special = np.array([isinstance(region, Special) for region in regions], bool)
         annotation = GroundTruth.of_regions(regions)
         absent = _flagged(flags, len(annotation))

@@ -33,7 +33,7 @@ from trackbench.errors import DataError
 from trackbench.files import MAX_LINES, read_text
 from trackbench.quoting import printable, shown
 from trackbench.regions import Mask, Polygon, Region, Special, parse_region
-from trackbench.regions.files import read_regions
+from trackbench.regions.files import read_regions, with_commas
 
 TRUTH, LIST, METADATA = "groundtruth.txt", "list.txt", "sequence"
 TAG_SUFFIXES, VALUE_SUFFIX = (".tag", ".label"), ".value"
@@ -92,8 +92,8 @@ def _challenge(names: set[str], kind: RegionKind | None) -> DatasetDefinition | 
 def _first_kind(sequence: Path) -> RegionKind | None:
     try:
         first, _, _ = read_text(sequence / TRUTH).partition("\n")
-        region = parse_region(first)
-    except DataError:
+        region = parse_region(with_commas(first))
+    except (DataError, ValueError):
         return None  # the run over the sequence reports it
     return "polygon" if isinstance(region, Polygon) else "mask" if isinstance(region, Mask) else "box"
 
@@ -194,7 +194,7 @@ def _frames(folder: Path, metadata: Metadata) -> list[Path]:
 def _truth(folder: Path, metadata: Metadata) -> GroundTruth:
     path = folder / TRUTH
     # An empty mask says the same as the code 0.
-    regions = [Special(0) if _is_empty_mask(region) else region for region in read_regions(path)]
+    regions = [Special(0) if _is_empty_mask(region) else region for region in read_regions(path, any_separator=True)]
     total = len(regions)
     if not regions:
         raise DataError(f"{path}: the file is empty; expected a region for each frame")
