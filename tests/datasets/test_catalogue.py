@@ -184,3 +184,11 @@ def test_user_definition_wins(workplace: Path) -> None:
     (workplace / "datasets/otb50.toml").write_text("title = [")
     with pytest.raises(UsageError, match=r"otb50.toml: not valid TOML"):
         open_dataset("otb50")
+
+
+def test_a_definition_whose_layout_or_table_is_wrong_costs_its_own_row(workplace: Path) -> None:
+    (workplace / "datasets").mkdir(exist_ok=True)
+    (workplace / "datasets/odd.toml").write_text('title = "Odd"\nlayout = "nowhere"\n')
+    (workplace / "datasets/lost.toml").write_text('title = "Lost"\nlayout = "otb"\ntable = "lost.csv"\n')
+    assert "there is no layout 'nowhere'" in str(readiness("odd").why_not)
+    assert "lost.csv" in str(readiness("lost").why_not)

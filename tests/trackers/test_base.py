@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import pickle
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from pydantic import Field, ValidationError
 
 from trackbench.datasets.sequence import GroundTruth, VideoSequence
 from trackbench.engine.scheduler import Job, run
@@ -91,3 +92,15 @@ def test_a_tracker_written_for_regions_is_told_what_to_change() -> None:
     with pytest.raises(TypeError, match=r"use target\.region"):
         region_to_box(target)  # type: ignore[arg-type]
     assert pickle.loads(pickle.dumps(target)) == target
+
+
+def test_a_truth_value_is_no_number_of_an_option() -> None:
+    class Some(Options):
+        rate: Annotated[float, Field(ge=0)] = 0.5
+        steps: int | None = None
+        whole: bool = False
+
+    assert Some.model_validate({"rate": 1, "steps": 2, "whole": True}).rate == 1
+    for key in ("rate", "steps"):
+        with pytest.raises(ValidationError, match="a truth value; expected a number"):
+            Some.model_validate({key: True})

@@ -263,9 +263,10 @@ def readiness(name: str) -> Readiness:
         resolved = DATASETS.get(name)
     except UsageError as error:
         return Readiness(name, name, False, str(error), None, 0, 0)
-    of = resolved.value.count or len(read_table(resolved))
+    of = resolved.value.count or 0
     where = resolved.value.home, resolved.value.tree.strip("\n"), how_to_get_dataset(resolved.value)
     try:
+        of = of or len(read_table(resolved))
         dataset = _open_definition(resolved, None)
     except (UsageError, DataError) as error:
         return Readiness(resolved.name, resolved.value.title, False, str(error), None, 0, of, *where)

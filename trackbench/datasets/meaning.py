@@ -49,7 +49,7 @@ def corner_warning(dataset: Dataset) -> str | None:
         return None
     return (
         f"WARNING: annotation of {dataset.name}: {found}; expected x, y, width, height: no score means anything if so "
-        '(a definition with layout = "patterns" and boxes = "xyxy" reads corners)'
+        '(a definition whose files say boxes = "xyxy" reads corners)'
     )
 
 
