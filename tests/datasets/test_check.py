@@ -192,6 +192,15 @@ def test_boxes_of_another_meaning_are_named(tmp_path: Path, change: Callable[[Bo
     assert all(said in fault.found for fault in faults)
 
 
+def test_a_gap_in_the_numbers_of_images_is_named(tmp_path: Path) -> None:
+    root = placed(tmp_path / "data", lambda boxes: boxes)
+    (root / "one/0005.png").rename(root / "one/0050.png")
+    for number in range(1, 9):  # every fifth image has no gap
+        (root / f"two/{number:04d}.png").rename(root / f"two/{5 * number:05d}.png")
+    found = [(fault.sequence, fault.found, fault.expected) for fault in check_dataset(str(root))]
+    assert found == [("one", "0006.png after 0004.png", "numbers 1 apart")]
+
+
 def test_no_tracker_is_started_on_fractions(tmp_path: Path) -> None:
     dataset = open_dataset(str(placed(tmp_path / "data", lambda boxes: boxes / 100)))
     with pytest.raises(DataError, match=r"between 0 and 1 .fractions of the image"):

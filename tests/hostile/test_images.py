@@ -123,3 +123,25 @@ def test_a_jpeg_that_claims_too_many_pixels_is_refused_before_it_is_decoded() ->
     with pytest.raises(DataError, match=r"a\.jpg: claims 160 x 120 pixels; expected at most 100"):
         decode_jpeg(Path("a.jpg"), encoded(), 100)
     assert MAX_PIXELS > 8000 * 6000
+
+
+def test_what_is_saved_instead_of_an_image_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "0001.jpg"
+    for content, said in (
+        (
+            b"version https://git-lfs.github.com/spec/v1\noid sha256:00\n",
+            "is a pointer of Git LFS, not the image: `git",
+        ),
+        (b"<html>429 Too many requests</html>", "is a text such as a web page, not an image"),
+    ):
+        path.write_bytes(content)
+        with pytest.raises(DataError, match=f"0001.jpg: {said}"):
+            read_frame(path)
+
+
+def test_a_damaged_png_is_told_of_in_one_line_alone(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    data = encoded("png")
+    (tmp_path / "a.png").write_bytes(data[: len(data) // 2])
+    with pytest.raises(DataError, match=r"a\.png: is damaged"):
+        read_frame(tmp_path / "a.png", strict=True)
+    assert capfd.readouterr() == ("", "")

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +24,8 @@ from trackbench.frames import image_size, read_frame
 DECODING_THREADS = 4
 #: Sides of images in which boxes of a pixel are not taken for fractions; a box so many times an image's side is none.
 SMALLEST, LARGEST = 16, 10
+#: Share of steps from image to image that have to be the same, for another to be called a gap.
+USUAL = 0.6
 
 
 @dataclass(frozen=True)
@@ -66,7 +71,7 @@ def check_dataset(
     lengths = {row["name"]: length for row in table if (length := _official_length(row)) is not None}
     with ThreadPoolExecutor(DECODING_THREADS, thread_name_prefix="check") as pool:
         for done, sequence in enumerate(dataset.sequences, 1):
-            faults += _check_sequence(sequence, lengths.get(sequence.name))
+            faults += _check_sequence(sequence, lengths.get(sequence.name), own=resolved is None)
             if deep:
                 faults += _check_images(sequence, pool)
             if progress is not None:
@@ -85,7 +90,7 @@ def _official_length(row: dict[str, str]) -> int | None:
     return int(row["frames"]) if row.get("frames") else None
 
 
-def _check_sequence(sequence: VideoSequence, official: int | None) -> Iterator[Discrepancy]:
+def _check_sequence(sequence: VideoSequence, official: int | None, *, own: bool) -> Iterator[Discrepancy]:
     try:
         length = len(sequence.ground_truth)
     except DataError as error:
@@ -108,6 +113,8 @@ def _check_sequence(sequence: VideoSequence, official: int | None) -> Iterator[D
         yield _fault(sequence, "frames", error, f"{official or length} frames")
     else:
         yield from _check_place(sequence, frames[0])
+        if own:
+            yield from _check_numbers(sequence, frames)
 
 
 def _check_place(sequence: VideoSequence, first: Path) -> Iterator[Discrepancy]:
@@ -130,6 +137,22 @@ def _check_place(sequence: VideoSequence, first: Path) -> Iterator[Discrepancy]:
     if 2 * int(outside.sum()) > len(boxes) or outside[0] or far.any():
         actual = f"{int(outside.sum())} of {len(boxes)} boxes are outside of the image or are far larger"
         yield Discrepancy(sequence.name, "annotation", actual, f"boxes in images of {width} x {height} pixels")
+
+
+def _check_numbers(sequence: VideoSequence, frames: list[Path]) -> Iterator[Discrepancy]:
+    """See a gap in the numbers of images, which would shift all that come after it against the annotation."""
+    found = [re.search(r"(\d+)\D*$", path.stem) for path in frames]
+    numbers = [int(match[1]) for match in found if match is not None and len(match[1]) < 19]
+    if len(numbers) < max(len(frames), 4):
+        return
+    steps = [after - before for before, after in pairwise(numbers)]
+    usual, count = Counter(steps).most_common(1)[0]
+    if count < USUAL * len(steps):  # time stamps, say
+        return
+    for before, after, step in zip(frames, frames[1:], steps, strict=False):
+        if step != usual:
+            yield Discrepancy(sequence.name, "frames", f"{after.name} after {before.name}", f"numbers {usual} apart")
+            return
 
 
 def _check_copies(sequence: VideoSequence) -> Iterator[Discrepancy]:

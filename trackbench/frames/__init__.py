@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import math
+import os
 from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -27,6 +29,11 @@ Decoder = Literal["simplejpeg", "opencv"]
 
 #: Most pixels of an image: a frame of 8000x6000 has 48 million.
 MAX_PIXELS = 1 << 26
+#: How files begin that are saved by mistake instead of images.
+_NO_IMAGES = {
+    b"version https://git-lfs": "is a pointer of Git LFS, not the image: `git lfs pull` fetches it",
+    b"<": "is a text such as a web page, not an image: download it again",
+}
 #: Memory for frames that are decoded ahead, in bytes.
 BUDGET = 256 << 20
 
@@ -53,12 +60,12 @@ def read_frame(path: Path, strict: bool = False, decoder: Decoder = "simplejpeg"
         return read_video_frame(path)
     data = read_bytes(path)
     jpeg = data.startswith(JPEG)
+    if strict and not jpeg:  # first, for OpenCV's libraries speak of damage on standard error without a name
+        _verify(path, data)
     image = decode_jpeg(path, data, MAX_PIXELS, strict) if jpeg and decoder == "simplejpeg" else None
     if image is None:
         image = _decode(path, data, cv2.IMREAD_COLOR)
         cv2.cvtColor(image, cv2.COLOR_BGR2RGB, dst=image)
-    if strict and not jpeg:
-        _verify(path, data)
     return np.asarray(image, np.uint8)
 
 
@@ -77,6 +84,10 @@ def read_image(path: Path) -> NDArray[Any]:
 def _decode(path: Path, data: bytes, flags: int) -> NDArray[Any]:
     import cv2
 
+    _keep_quiet()
+    for begin, what in _NO_IMAGES.items():
+        if data.startswith(begin):
+            raise DataError(f"{path}: {what}")
     if _pixels(data) > MAX_PIXELS:
         raise DataError(f"{path}: has more than {MAX_PIXELS} pixels")
     try:
@@ -86,6 +97,16 @@ def _decode(path: Path, data: bytes, flags: int) -> NDArray[Any]:
     if image is None:
         raise DataError(f"{path}: is not a readable image ({len(data)} bytes)")
     return image
+
+
+@functools.cache
+def _keep_quiet() -> None:
+    """Keep OpenCV's warnings about files from standard error, unless the user has set what it prints."""
+    import cv2
+
+    if "OPENCV_LOG_LEVEL" not in os.environ:
+        logging: Any = getattr(cv2.utils, "logging", cv2)  # OpenCV 4 has the functions in cv2 itself
+        logging.setLogLevel(min(logging.getLogLevel(), 2))  # 2 is ERROR
 
 
 def image_size(path: Path) -> tuple[int, int]:
