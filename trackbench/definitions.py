@@ -9,7 +9,7 @@ the other says, option by option. Where that changes neither class nor options n
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -204,19 +204,48 @@ def keys_of(schema: type[BaseModel]) -> list[str]:
     return [field.alias or name for name, field in schema.model_fields.items()]
 
 
-def describe_invalid(error: ValidationError, where: str, known: list[str]) -> str:
-    """Return one line that says which keys of ``where`` are wrong, what was found and what was expected."""
+def describe_invalid(
+    error: ValidationError, where: str, known: list[str], tables: Mapping[str, list[str]] | None = None
+) -> str:
+    """Return one line that says which keys of ``where`` are wrong, what was found and what was expected.
+
+    Args:
+        error: what is wrong.
+        where: the file, or what else holds the keys.
+        known: the keys that there are.
+        tables: dotted name of an array of tables -> the keys of each of them.
+    """
     problems = []
     for item in error.errors():
-        key = ".".join(map(str, item["loc"]))
+        key, keys, place = ".".join(map(str, item["loc"])), known, ""
         if not key:  # what is said of the whole
             problems.append(item["msg"].removeprefix("Value error, "))
             continue
+        table = ".".join(part for part in item["loc"][:-1] if isinstance(part, str))
+        if tables is not None and table in tables:
+            key, keys, place = str(item["loc"][-1]), tables[table], f" in {_numbered(item['loc'][:-1])}"
         if item["type"] == "extra_forbidden":
-            problems.append(f"unknown key '{key}'{suggestion(key, known)} (known: {', '.join(known) or 'none'})")
+            problems.append(f"unknown key '{key}'{place}{suggestion(key, keys)} (known: {', '.join(keys) or 'none'})")
         elif item["type"] == "missing":
-            problems.append(f"key '{key}' is missing")
+            problems.append(f"key '{key}' is missing{place}")
         else:
-            problems.append(f"key '{key}' is {shown(item['input'])}: {item['msg'][0].lower()}{item['msg'][1:]}")
+            message = f"{item['msg'][0].lower()}{item['msg'][1:]}"
+            problems.append(f"key '{key}'{place} is {shown(item['input'])}: {message}")
     more = f"; and {len(problems) - 6} more" if len(problems) > 6 else ""
     return f"{where}: " + "; ".join(problems[:6]) + more
+
+
+def _numbered(place: Sequence[str | int]) -> str:
+    """Return a place in arrays of tables as people find it.
+
+    Example:
+        >>> _numbered(("run", 0, "variants", 1))
+        '[[run]] number 1, [[run.variants]] number 2'
+    """
+    names, parts = [], []
+    for part in place:
+        if isinstance(part, str):
+            names.append(part)
+        else:
+            parts.append(f"[[{'.'.join(names)}]] number {part + 1}")
+    return ", ".join(parts)

@@ -81,8 +81,23 @@ def _official(state: dict[str, object]) -> dict[str, object]:
     [
         ("[[run]]\ntrackers = ['dcf']\n", "key 'datasets' is missing in [[run]] number 1"),
         ("datasets = ['./data']\n", "key 'run' is missing"),
-        ("datasets = ['./data']\n[[run]]\ntracker = ['dcf']\n", "unknown key 'run.0.tracker'"),
-        ("datasets = ['./data']\n[[run]]\ntrackers = ['dfc', 'statik']\n", "unknown tracker 'statik'"),
+        (
+            "datasets = ['./data']\n[[run]]\ntracker = ['dcf']\n",
+            "unknown key 'tracker' in [[run]] number 1; did you mean 'trackers'? (known: trackers, datasets, weights, ",
+        ),
+        (
+            "datasets = ['./data']\n[[run]]\ntrackers = ['dfc', 'statik']\n",
+            "[[run]] number 1: unknown tracker 'statik'",
+        ),
+        (
+            "datasets = ['./data']\n[[run]]\ntrackers=['drift']\n[[run.variants]]\n[[run.variants]]\nsets = {x = 3}\n",
+            "c.toml: unknown key 'sets' in [[run]] number 1, [[run.variants]] number 2; did you mean 'set'? "
+            "(known: label, set)",
+        ),
+        (
+            "datasets = ['./data']\n[[run]]\ntrackers = 'drift'\n",
+            "key 'trackers' in [[run]] number 1 is 'drift': input",
+        ),
         (
             "datasets = ['./data']\n[[run]]\ntrackers = ['drift']\n[[run]]\ntrackers=['drift']\n"
             "[[run.variants]]\nset={dx=3}\n[[run.variants]]\nset={dx=4}\nlabel='dx=3'\n",

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from command import trackbench
@@ -20,6 +22,7 @@ def test_names_of_trackers_and_data_sets_are_completed(workplace: Path) -> None:
     assert completion.datasets("./da") == ["./data/"]
     assert completion.datasets(f"{workplace}/da") == [f"{workplace}/data/"]
     assert completion.datasets("nowhere/x") == []
+    assert completion.datasets("dat") == ["data/"]
     assert {"vot2018"} <= set(completion.definitions("vot2018"))
     (workplace / "campaign.toml").write_text("")
     assert completion.trackers("camp") == ["campaign.toml"]
@@ -32,6 +35,30 @@ def test_labels_of_stored_runs_are_completed(workplace: Path) -> None:
     manifest.parent.mkdir(parents=True)
     manifest.write_text('{"tracker": "static@x", "dataset": "data", "protocol": "one-pass"}')
     assert completion.stored("st") == ["static@x"]
+
+
+def test_tables_rules_and_protocols_are_completed(workplace: Path) -> None:
+    assert completion.tables("aiatrack:") == [f"aiatrack:{table}" for table in (1, 2, 3, 4, 5, "readme", "text")]
+    assert completion.conventions("pys") == ["pysot", "pysot-toolkit"]
+    assert completion.protocols("multi") == ["multistart"]
+    assert completion.kept_weights("no") == []
+
+
+def test_every_tracker_data_set_and_run_that_a_command_takes_is_completed() -> None:
+    import typer.main
+
+    from trackbench.cli import app
+
+    def parameters(command: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, Any]]:
+        for name, each in getattr(command, "commands", {}).items():
+            yield from parameters(each, (*path, name))
+        yield from ((" ".join((*path, str(p.name))), p) for p in command.params)
+
+    names = {"tracker", "trackers", "dataset", "datasets", "paper", "convention", "protocol", "runs_"}
+    # What a VOT workspace or a submission is called is no name of ours.
+    found = [(where, p) for where, p in parameters(typer.main.get_command(app)) if p.name in names]
+    assert len(found) > 40
+    assert [where for where, p in found if p._custom_shell_complete is None] == []
 
 
 @pytest.mark.parametrize(

@@ -27,6 +27,13 @@ def test_paragraph_says_what_the_manifests_say(runs: Path) -> None:
     assert found["uncited"] == ["tracker:drift", "dataset:data", "tracker:dice"]
 
 
+def test_runs_on_fewer_sequences_are_named(runs: Path) -> None:
+    trackbench("run", "drift", "-d", "./data", "--limit", "2", "--label", "two", "-q")
+    text = document("methods", "drift", "drift@two")["paragraph"]
+    assert "On data, 3 sequences were tracked in one pass from the first frame, without resets (Drift @two: 2)." in text
+    assert "On data, 2 of 3 sequences were tracked" in document("methods", "drift@two")["paragraph"]
+
+
 def test_a_run_may_be_named_by_its_folder(runs: Path) -> None:
     assert "We evaluated Dice with" in trackbench("methods", "runs/dice/data/one-pass").stdout
     assert "no run of 'dise' in runs; did you mean 'dice'?" in trackbench("methods", "dise", code=2).stderr

@@ -116,6 +116,11 @@ def test_lists(workplace: Path, crossing: Path) -> None:
     (row,) = document("list", "runs")["runs"]
     assert (row["tracker"], row["dataset"], row["sequences"], row["ready"]) == ("drift", "data", 3, True)
     assert "drift" in trackbench("list", "runs").stdout
+    trackbench("run", "drift", "-d", "data", "--limit", "2", "--label", "two")
+    row = next(row for row in document("list", "runs")["runs"] if row["tracker"] == "drift@two")
+    assert (row["of"], row["ready"], row["why_not"]) == (3, False, "2 of 3 sequences are stored")
+    assert "drift@two" not in trackbench("list", "runs", "--ready").stdout
+    assert "nowhere: no runs" in trackbench("list", "runs", "--runs", "nowhere").stderr
 
 
 def test_data_add_refuses_a_folder_without_the_data(workplace: Path) -> None:

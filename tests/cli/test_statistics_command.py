@@ -1,5 +1,6 @@
 import json
 import shutil
+from io import StringIO
 from pathlib import Path
 
 import pandas as pd
@@ -74,3 +75,41 @@ def test_one_tracker_has_no_pairs(three_runs: Path) -> None:
 
 def test_unknown_metric_is_refused(three_runs: Path) -> None:
     assert "known: success_auc" in trackbench("statistics", "-d", "./dozen", "--metric", "fps", code=2).stderr
+
+
+def test_incomplete_runs_are_not_ranked(three_runs: Path) -> None:
+    for number in range(4, 13):
+        (three_runs / f"runs/drift@dx=1.0/dozen/one-pass/s{number}.txt").unlink()
+    (found,) = document("statistics", "-d", "./dozen", "--cluster", "none")["statistics"]
+    rows = {row["tracker"]: row for row in found["trackers"]}
+    assert [(row["sequences"], row["of"]) for row in rows.values()] == [(12, 12), (12, 12), (3, 12)]
+    assert found["common_sequences"] == 12
+    assert [row["average_rank"] for row in rows.values()] == [1, 2, None]
+    assert [row["rank_1"] for row in rows.values()] == [1, 0, None]
+    assert found["groups"] == []
+    result = trackbench("statistics", "-d", "./dozen", "--convention", "pysot")
+    assert "(3/12)" in result.stdout
+    assert "Not ranked, because incomplete: Drift @dx=1.0 (3/12)." in " ".join(result.stdout.split())
+    assert "nan" not in result.stdout
+    # Other rules do not replace what is there.
+    assert {path.name for path in (three_runs / "runs/report").iterdir()} == {"dozen", "dozen_pysot"}
+
+
+def test_a_narrow_terminal_cuts_no_number(three_runs: Path) -> None:
+    from rich.console import Console
+
+    from trackbench.datasets.catalogue import open_dataset
+    from trackbench.reports.statistics import measure, terminal
+    from trackbench.scoring import score_runs
+    from trackbench.statistics.failures import FailureSummary
+    from trackbench.statistics.matrix import score_matrix
+
+    dozen = open_dataset("./dozen")
+    matrix = score_matrix(dozen, score_runs(dozen, Path("runs")))
+    summary = FailureSummary(*(12 for _ in FailureSummary._fields))
+    result = measure("dozen", matrix, dict.fromkeys(matrix.labels, summary), 0.5)
+    console = Console(width=80, file=StringIO())
+    console.print(terminal(result, width=80))
+    text = console.file.getvalue()  # type: ignore[attr-defined]
+    assert "…" not in text
+    assert max(map(len, text.splitlines())) <= 80

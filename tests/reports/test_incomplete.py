@@ -99,6 +99,14 @@ def test_over_several_data_sets_by_several_rules_and_settings() -> None:
     assert overview.Overview.of([(datasets[0], [tuned], None)]).titles == {"a": "a †"}
 
 
+def test_numbers_of_a_server_and_of_people_are_told() -> None:
+    scores = [replace(score(name, 0.5), convention=origin) for name, origin in (("a", "server"), ("b", "typed"))]
+    assert tables.caption(scores).startswith(
+        "From the benchmark's server: a. Typed in, as the benchmark's server gave them: b. Percent"
+    )
+    assert tables.caption([*scores, score("c", 0.5)]).startswith("Convention: matlab. From the benchmark's server: a. ")
+
+
 def test_in_a_narrow_terminal_trackers_continue_in_another_table() -> None:
     several = [
         replace(

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from trackbench.cli import completion
 from trackbench.cli.shared import Debug, Json, Quiet, Root, messages, output, print_json
 
 #: Faults of one kind that the table shows.
@@ -15,7 +16,12 @@ SHOWN = 20
 
 def check(
     datasets: Annotated[
-        list[str], typer.Argument(metavar="DATASET...", help="Names of `trackbench list datasets`, or folders.")
+        list[str],
+        typer.Argument(
+            metavar="DATASET...",
+            help="Names of `trackbench list datasets`, or folders.",
+            autocompletion=completion.datasets,
+        ),
     ],
     root: Root = None,
     deep: Annotated[bool, typer.Option("--deep", help="Also decode every image.")] = False,

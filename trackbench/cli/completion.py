@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import os
 from collections.abc import Iterable
 from contextlib import suppress
@@ -19,10 +20,13 @@ def trackers(incomplete: str) -> list[str]:
 
 
 def datasets(incomplete: str) -> list[str]:
-    """Return the data sets whose names begin so, and folders."""
+    """Return the data sets whose names begin so, and folders; one of the working folder may lack its ``./``."""
     from trackbench.definitions import DATASETS
 
-    return [*_beginning(DATASETS.names(), incomplete), *(p for p in _paths(incomplete) if p.endswith("/"))]
+    known = _beginning(DATASETS.names(), incomplete)
+    bare = incomplete and "/" not in incomplete and not incomplete.startswith(".")
+    beside = [] if known or not bare else [f"{path.name}/" for path in sorted(Path().glob(f"{incomplete}*/"))]
+    return [*known, *(path for path in _paths(incomplete) if path.endswith("/")), *beside]
 
 
 def definitions(incomplete: str) -> list[str]:
@@ -40,6 +44,39 @@ def stored(incomplete: str) -> list[str]:
     with suppress(TrackbenchError):
         labels = [run.key.tracker for run in stored_runs(Path(os.environ.get("TRACKBENCH_RUNS", "runs")))]
     return _beginning(dict.fromkeys(labels), incomplete)
+
+
+def kept_weights(incomplete: str) -> list[str]:
+    """Return the trackers whose weights are kept and whose names begin so."""
+    from trackbench.checkpoints.weight_cache import cached_trackers
+
+    return _beginning(cached_trackers(), incomplete)
+
+
+def tables(incomplete: str) -> list[str]:
+    """Return the tables of papers that begin so, as ``aiatrack:3``."""
+    from trackbench.definitions import content_folder
+
+    found: dict[str, None] = {}
+    for path in sorted((content_folder("reports") / "papers").glob("*.csv")):
+        with path.open(encoding="utf-8", newline="") as file:
+            found |= dict.fromkeys(f"{path.stem}:{row['table']}" for row in csv.DictReader(file))
+    return _beginning(found, incomplete)
+
+
+def conventions(incomplete: str) -> list[str]:
+    """Return the scoring rules whose names begin so."""
+    from trackbench.metrics import conventions
+    from trackbench.metrics.vot import conventions as vot
+
+    return _beginning(dict.fromkeys([*conventions.CONVENTIONS, *vot.CONVENTIONS]), incomplete)
+
+
+def protocols(incomplete: str) -> list[str]:
+    """Return the protocols whose names begin so."""
+    from trackbench.protocols.catalogue import PROTOCOLS
+
+    return _beginning(PROTOCOLS, incomplete)
 
 
 def _beginning(names: Iterable[str], incomplete: str) -> list[str]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from trackbench.cli import completion
 from trackbench.cli.shared import Debug, Json, Root, Runs, messages, output, print_json
 
 if TYPE_CHECKING:
@@ -19,16 +20,26 @@ if TYPE_CHECKING:
 
 
 def diff(
-    first: Annotated[str, typer.Argument(metavar="A", help="Label of a stored run.")],
-    second: Annotated[str, typer.Argument(metavar="B", help="Label of another, or of one in --against.")],
-    dataset: Annotated[str, typer.Option("--dataset", "-d", help="Data set: a name or a folder.")],
+    first: Annotated[str, typer.Argument(metavar="A", help="Label of a stored run.", autocompletion=completion.stored)],
+    second: Annotated[
+        str,
+        typer.Argument(metavar="B", help="Label of another, or of one in --against.", autocompletion=completion.stored),
+    ],
+    dataset: Annotated[
+        str, typer.Option("--dataset", "-d", help="Data set: a name or a folder.", autocompletion=completion.datasets)
+    ],
     root: Root = None,
     runs: Runs = Path("runs"),
     against: Annotated[
         Path | None, typer.Option(help="Folder of stored results that holds B: another machine's, another version's.")
     ] = None,
-    protocol: Annotated[str | None, typer.Option(help="Default: the data set's.")] = None,
-    convention: Annotated[str | None, typer.Option(help="Whose scoring rules. Default: the data set's.")] = None,
+    protocol: Annotated[
+        str | None, typer.Option(help="Default: the data set's.", autocompletion=completion.protocols)
+    ] = None,
+    convention: Annotated[
+        str | None,
+        typer.Option(help="Whose scoring rules. Default: the data set's.", autocompletion=completion.conventions),
+    ] = None,
     metric: Annotated[str | None, typer.Option(help="Key of the metric. Default: the first by sequence.")] = None,
     rope: Annotated[
         float, typer.Option(min=0, help="Differences up to this are none in practice, in the unit of tables.")
@@ -142,16 +153,20 @@ def _show(
     from rich.table import Table
     from rich.text import Text
 
+    from trackbench.metrics.statistics import LEAST
     from trackbench.quoting import NAME, printable
 
     scale, digits = metric.scale, max(metric.digits, 1)
     identical = sum(row.differs is None for row in rows if row.sequence in compared)
     out = output()
-    interval = f" ({-pair.high * scale:+.{digits}f} to {-pair.low * scale:+.{digits}f})" if pair.low == pair.low else ""
+    known = pair.low == pair.low
+    bounds = f"{-pair.high * scale:+.{digits}f} to {-pair.low * scale:+.{digits}f}"
+    interval = f" ({bounds})" if known else f" (an interval needs {LEAST} sequences)"
     better, equal, worse = pair.equivalence.second, pair.equivalence.equal, pair.equivalence.first
     wilcoxon = f"; Wilcoxon p = {pair.wilcoxon:.2g}" if pair.wilcoxon == pair.wilcoxon else ""
+    labels = [s.tracker if s.is_complete else f"{s.tracker} ({s.sequences}/{s.of})" for s in scores]
     lines = [
-        f"A: {scores[0].tracker}   B: {scores[1].tracker}   on {dataset.title}, {pair.sequences} sequences",
+        f"A: {labels[0]}   B: {labels[1]}   on {dataset.title}, {pair.sequences} of {dataset.of} sequences",
         f"{metric.title}, B minus A: {-pair.difference * scale:+.{digits}f}{interval}{wilcoxon}",
         f"B is better with {better:.0%}, equal within {rope:g} with {equal:.0%}, worse with {worse:.0%}",
         f"the same answers, byte for byte, on {identical} of {len(compared)} sequences",

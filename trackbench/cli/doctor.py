@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from trackbench.cli import completion
 from trackbench.cli.shared import Debug, Json, Runs, messages, output, print_json
 
 if TYPE_CHECKING:
@@ -17,7 +18,11 @@ if TYPE_CHECKING:
 def doctor(
     trackers: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[TRACKER]...", help="Also test these numerically; all of them: --self-test."),
+        typer.Argument(
+            metavar="[TRACKER]...",
+            help="Also test these numerically; all of them: --self-test.",
+            autocompletion=completion.trackers,
+        ),
     ] = None,
     *,
     self_test: Annotated[

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from trackbench.cli import completion
 from trackbench.cli.shared import Debug, Json, Root, Runs, messages, output, print_json
 
 if TYPE_CHECKING:
@@ -14,9 +15,13 @@ if TYPE_CHECKING:
 
 
 def explain(
-    tracker: Annotated[str, typer.Argument(help="A stored tracker.")],
-    dataset: Annotated[str, typer.Option("--dataset", "-d", help="Data set: a name or a folder.")],
-    convention: Annotated[list[str], typer.Option(help="Give it twice: the two to compare.")],
+    tracker: Annotated[str, typer.Argument(help="A stored tracker.", autocompletion=completion.stored)],
+    dataset: Annotated[
+        str, typer.Option("--dataset", "-d", help="Data set: a name or a folder.", autocompletion=completion.datasets)
+    ],
+    convention: Annotated[
+        list[str], typer.Option(help="Give it twice: the two to compare.", autocompletion=completion.conventions)
+    ],
     root: Root = None,
     runs: Runs = Path("runs"),
     top: Annotated[int, typer.Option(min=0, help="Sequences to name for each rule.")] = 3,

@@ -7,13 +7,24 @@ from typing import Annotated
 
 import typer
 
+from trackbench.cli import completion
 from trackbench.cli.shared import Debug, Json, Quiet, Runs, messages, print_json
 
 
 def export(
-    tracker: Annotated[str, typer.Argument(help="A tracker of `trackbench list runs`.")],
+    tracker: Annotated[
+        str, typer.Argument(help="A tracker of `trackbench list runs`.", autocompletion=completion.stored)
+    ],
     *,
-    dataset: Annotated[str, typer.Option("--dataset", "-d", help="A name of `trackbench list datasets`, or a folder.")],
+    dataset: Annotated[
+        str,
+        typer.Option(
+            "--dataset",
+            "-d",
+            help="A name of `trackbench list datasets`, or a folder.",
+            autocompletion=completion.datasets,
+        ),
+    ],
     to: Annotated[
         str,
         typer.Option(
@@ -26,7 +37,9 @@ def export(
     repeat_last: Annotated[
         bool, typer.Option("--repeat-last", help="Write the box before where the tool cannot read the answer.")
     ] = False,
-    protocol: Annotated[str | None, typer.Option(help="vot: which run, where several are stored.")] = None,
+    protocol: Annotated[
+        str | None, typer.Option(help="vot: which run, where several are stored.", autocompletion=completion.protocols)
+    ] = None,
     experiment: Annotated[str | None, typer.Option(help="vot: the experiment's name in the stack.")] = None,
     binary: Annotated[bool, typer.Option("--binary", help="vot: write .bin files, of float32.")] = False,
     json: Json = False,

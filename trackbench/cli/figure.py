@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from trackbench.cli import completion
 from trackbench.cli.shared import (
     Debug,
     Json,
@@ -28,10 +29,13 @@ if TYPE_CHECKING:
 
 def figure(
     trackers: Annotated[
-        list[str] | None, typer.Argument(metavar="[TRACKER]...", help="Default: all that are stored.")
+        list[str] | None,
+        typer.Argument(metavar="[TRACKER]...", help="Default: all that are stored.", autocompletion=completion.stored),
     ] = None,
     *,
-    dataset: Annotated[str, typer.Option("--dataset", "-d", help="Data set: a name or a folder.")],
+    dataset: Annotated[
+        str, typer.Option("--dataset", "-d", help="Data set: a name or a folder.", autocompletion=completion.datasets)
+    ],
     sequence: Annotated[
         list[str],
         typer.Option("--sequence", "-s", metavar="SEQUENCE:FRAMES", help="A row: as Car4:10,50,150. Repeatable."),
@@ -41,7 +45,9 @@ def figure(
     out: Annotated[
         Path, typer.Option(help="The file without ending: PDF, SVG and PNG are written; with one of these, that only.")
     ] = Path("figure"),
-    protocol: Annotated[str | None, typer.Option(help="Default: the data set's.")] = None,
+    protocol: Annotated[
+        str | None, typer.Option(help="Default: the data set's.", autocompletion=completion.protocols)
+    ] = None,
     style: Annotated[Path | None, typer.Option(help="TOML file of colours, names and order, as of `report`.")] = None,
     width: Annotated[float | None, typer.Option(min=1, help="Of the figure, in inches. Default: the style's.")] = None,
     truth: Annotated[bool, typer.Option("--truth/--no-truth", help="Also the ground truth, dashed.")] = True,

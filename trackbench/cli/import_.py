@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from trackbench.cli import completion
 from trackbench.cli.shared import Debug, Json, Quiet, Root, Runs, messages, print_error, print_json
 
 if TYPE_CHECKING:
@@ -23,7 +24,15 @@ def import_results(
         str | None,
         typer.Option("--as", help="What the tracker is called here. With --all: what stands before each name."),
     ] = None,
-    dataset: Annotated[str, typer.Option("--dataset", "-d", help="A name of `trackbench list datasets`, or a folder.")],
+    dataset: Annotated[
+        str,
+        typer.Option(
+            "--dataset",
+            "-d",
+            help="A name of `trackbench list datasets`, or a folder.",
+            autocompletion=completion.datasets,
+        ),
+    ],
     root: Root = None,
     runs: Runs = Path("runs"),
     tool: Annotated[
@@ -42,7 +51,8 @@ def import_results(
         str | None,
         typer.Option(
             help="Of vot-toolkit's results: supervised, multistart, unsupervised or realtime; of OTB's: tre or sre. "
-            "Default: the data set's."
+            "Default: the data set's.",
+            autocompletion=completion.protocols,
         ),
     ] = None,
     boxes: Annotated[

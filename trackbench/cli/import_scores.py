@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from trackbench.cli import completion
 from trackbench.cli.shared import Debug, Json, Quiet, Runs, messages, print_json
 
 
@@ -19,7 +20,13 @@ def import_scores(
         str | None, typer.Option("--as", help="The stored run that the scores are of, or what the tracker is called.")
     ] = None,
     dataset: Annotated[
-        str, typer.Option("--dataset", "-d", help="A data set that a server scores: got10k-test or trackingnet.")
+        str,
+        typer.Option(
+            "--dataset",
+            "-d",
+            help="A data set that a server scores: got10k-test or trackingnet.",
+            autocompletion=completion.datasets,
+        ),
     ],
     value: Annotated[
         list[str] | None,

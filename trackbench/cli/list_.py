@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from trackbench.cli.shared import Debug, Json, Runs, guarded, output, print_json
+from trackbench.cli.shared import Debug, Json, Runs, guarded, messages, output, print_json
 from trackbench.quoting import listed, printable
+
+if TYPE_CHECKING:
+    from trackbench.results.store import RunFolder
 
 Ready = Annotated[bool, typer.Option("--ready", help="Only those that are ready.")]
 #: Names of one reason that are printed.
@@ -51,51 +54,82 @@ def datasets(ready: Ready = False, json: Json = False, debug: Debug = False) -> 
 @guarded
 def runs(runs: Runs = Path("runs"), ready: Ready = False, json: Json = False, debug: Debug = False) -> None:
     """List the stored runs."""
-    from trackbench.errors import DataError
-    from trackbench.results.store import sequences_of, stored_runs
+    from trackbench.results.store import stored_runs
 
-    rows: list[dict[str, Any]] = []
-    unreadable = False
+    rows, readable = [], []
     for run in stored_runs(runs):
-        try:
-            run.manifest()
-            failures = len(run.failures())
-            why_not = f"{failures} sequences failed" if failures else None
-        except DataError as error:
-            why_not, unreadable = str(error), True
-        rows.append(
-            {
-                "name": f"{run.key.tracker}/{run.key.dataset}/{run.key.protocol}",
-                "tracker": run.key.tracker,
-                "dataset": run.key.dataset,
-                "protocol": run.key.protocol,
-                "sequences": len(sequences_of(run)),
-                "repetitions": run.repetitions(),
-                "folder": str(run.path),
-                "ready": why_not is None,
-                "why_not": why_not,
-            }
-        )
+        row, is_readable = _run_row(run)
+        rows.append(row)
+        readable.append(is_readable)
+    unreadable = not all(readable)
     rows = _chosen(rows, ready)
     if json:
         print_json({"runs": rows})
     else:
-        _show(rows, ["tracker", "dataset", "protocol", "sequences", "repetitions"])
+        counted = [{**row, "sequences": _share(row)} for row in rows]
+        _show(counted, ["tracker", "dataset", "protocol", "sequences", "repetitions"], f"{runs}: no runs")
         for row in rows:
             output().print(row["folder"], soft_wrap=True, markup=False)
     if unreadable:
         raise typer.Exit(1)
 
 
+def _run_row(run: RunFolder) -> tuple[dict[str, Any], bool]:
+    """Return what is listed of a run, and whether its records can be read.
+
+    It is ready where all sequences of its data set are stored and none has failed.
+    """
+    from trackbench.errors import DataError
+    from trackbench.results.store import sequences_of
+
+    stored, of, reasons, is_readable = len(sequences_of(run)), None, [], True
+    try:
+        sessions = (run.manifest() or {}).get("sessions", [])
+        of = max((session.get("dataset_sequences") or 0 for session in sessions), default=0) or None
+        if failures := run.failures():
+            reasons.append(f"{len(failures)} sequences failed")
+        if of and stored < of:
+            reasons.append(f"{stored} of {of} sequences are stored")
+    except DataError as error:
+        reasons, is_readable = [str(error)], False
+    row = {
+        "name": f"{run.key.tracker}/{run.key.dataset}/{run.key.protocol}",
+        "tracker": run.key.tracker,
+        "dataset": run.key.dataset,
+        "protocol": run.key.protocol,
+        "sequences": stored,
+        "of": of,
+        "repetitions": run.repetitions(),
+        "folder": str(run.path),
+        "ready": not reasons,
+        "why_not": ", ".join(reasons) or None,
+    }
+    return row, is_readable
+
+
+def _share(row: dict[str, Any]) -> str:
+    """Return ``n of N``, or ``n`` where nobody knows how many sequences there are."""
+    return f"{row['sequences']} of {row['of']}" if row["of"] else str(row["sequences"])
+
+
 def _chosen(rows: list[dict[str, Any]], ready: bool) -> list[dict[str, Any]]:
     return [row for row in rows if row["ready"] or not ready]
 
 
-def _show(rows: list[dict[str, Any]], columns: list[str]) -> None:
-    """Print a table, and below it how to make the rest ready: lines that can be copied, equal ones once."""
+def _show(rows: list[dict[str, Any]], columns: list[str], none: str = "none is ready") -> None:
+    """Print a table, and below it how to make the rest ready: lines that can be copied, equal ones once.
+
+    Args:
+        rows: what is listed.
+        columns: their keys that are shown.
+        none: what is said where there are no rows.
+    """
     from rich.markup import escape
     from rich.table import Table
 
+    if not rows:
+        messages().print(none)
+        return
     table = Table()
     for column in (*columns, "ready"):
         table.add_column(column, overflow="fold")

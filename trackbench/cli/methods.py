@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from trackbench.cli import completion
 from trackbench.cli.shared import Debug, Json, Runs, messages, print_json, print_line
 
 if TYPE_CHECKING:
@@ -16,11 +17,18 @@ if TYPE_CHECKING:
 def methods(
     runs_: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[RUN]...", help="Labels of stored runs, or their folders. Default: all."),
+        typer.Argument(
+            metavar="[RUN]...",
+            help="Labels of stored runs, or their folders. Default: all.",
+            autocompletion=completion.stored,
+        ),
     ] = None,
     *,
     dataset: Annotated[
-        list[str] | None, typer.Option("--dataset", "-d", help="Only runs on this data set. Repeatable.")
+        list[str] | None,
+        typer.Option(
+            "--dataset", "-d", help="Only runs on this data set. Repeatable.", autocompletion=completion.datasets
+        ),
     ] = None,
     runs: Runs = Path("runs"),
     bibtex: Annotated[

@@ -7,16 +7,24 @@ from typing import Annotated, Literal
 
 import typer
 
+from trackbench.cli import completion
 from trackbench.cli.shared import Debug, Json, Quiet, Root, Runs, messages, print_error, print_json
 
 
 def pack(
     server: Annotated[Literal["got10k", "trackingnet", "lasot", "vot"], typer.Argument(help="Who will score.")],
     *,
-    tracker: Annotated[str, typer.Option(help="A tracker of `trackbench list runs`.")],
+    tracker: Annotated[
+        str, typer.Option(help="A tracker of `trackbench list runs`.", autocompletion=completion.stored)
+    ],
     dataset: Annotated[
         str | None,
-        typer.Option("--dataset", "-d", help="Default: the server's usual one; for vot: which challenge (vot2018)."),
+        typer.Option(
+            "--dataset",
+            "-d",
+            help="Default: the server's usual one; for vot: which challenge (vot2018).",
+            autocompletion=completion.datasets,
+        ),
     ] = None,
     root: Root = None,
     runs: Runs = Path("runs"),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from trackbench.cli import completion
 from trackbench.cli.shared import (
     Debug,
     Json,
@@ -27,11 +28,18 @@ if TYPE_CHECKING:
 
 
 def profile(
-    tracker: Annotated[str, typer.Argument(help="A name of `trackbench list trackers`.")],
+    tracker: Annotated[
+        str, typer.Argument(help="A name of `trackbench list trackers`.", autocompletion=completion.trackers)
+    ],
     *,
     dataset: Annotated[
         str | None,
-        typer.Option("--dataset", "-d", help="Whose images are tracked. Default: a synthetic sequence of 640x480."),
+        typer.Option(
+            "--dataset",
+            "-d",
+            help="Whose images are tracked. Default: a synthetic sequence of 640x480.",
+            autocompletion=completion.datasets,
+        ),
     ] = None,
     root: Root = None,
     sequence: Annotated[

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from trackbench.cli import completion
 from trackbench.cli.shared import Datasets, Debug, Json, Quiet, Root, Runs, messages, print_json
 
 if TYPE_CHECKING:
@@ -18,15 +19,21 @@ if TYPE_CHECKING:
 
 def publish(
     trackers: Annotated[
-        list[str] | None, typer.Argument(metavar="[TRACKER]...", help="Default: all that are stored.")
+        list[str] | None,
+        typer.Argument(metavar="[TRACKER]...", help="Default: all that are stored.", autocompletion=completion.stored),
     ] = None,
     *,
     dataset: Datasets,
     root: Root = None,
     runs: Runs = Path("runs"),
     out: Annotated[Path, typer.Option(help="Folder to write into.")] = Path("publish"),
-    protocol: Annotated[str | None, typer.Option(help="Default: the data set's.")] = None,
-    convention: Annotated[str | None, typer.Option(help="Whose scoring rules. Default: the data set's.")] = None,
+    protocol: Annotated[
+        str | None, typer.Option(help="Default: the data set's.", autocompletion=completion.protocols)
+    ] = None,
+    convention: Annotated[
+        str | None,
+        typer.Option(help="Whose scoring rules. Default: the data set's.", autocompletion=completion.conventions),
+    ] = None,
     hub: Annotated[
         list[str] | None,
         typer.Option(metavar="DATASET=ORG/NAME", help="What Hugging Face calls a data set. Repeatable."),

@@ -27,7 +27,10 @@ def report(
     dataset: Annotated[
         list[str] | None,
         typer.Option(
-            "--dataset", "-d", help="Data set: a name of `trackbench list datasets`, or a folder. Repeatable."
+            "--dataset",
+            "-d",
+            help="Data set: a name of `trackbench list datasets`, or a folder. Repeatable.",
+            autocompletion=completion.datasets,
         ),
     ] = None,
     root: Root = None,
@@ -36,8 +39,13 @@ def report(
         typer.Option(envvar="TRACKBENCH_RUNS", help="Folder of stored results. Default: runs. Repeatable."),
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Folder for files and plots. Default: RUNS/report.")] = None,
-    protocol: Annotated[str | None, typer.Option(help="Default: the data set's.")] = None,
-    convention: Annotated[str | None, typer.Option(help="Whose scoring rules. Default: the data set's.")] = None,
+    protocol: Annotated[
+        str | None, typer.Option(help="Default: the data set's.", autocompletion=completion.protocols)
+    ] = None,
+    convention: Annotated[
+        str | None,
+        typer.Option(help="Whose scoring rules. Default: the data set's.", autocompletion=completion.conventions),
+    ] = None,
     interval: Annotated[
         str | None, typer.Option(metavar="LOW:HIGH", help="Lengths over which EAO averages. Default: the data set's.")
     ] = None,
@@ -66,7 +74,11 @@ def report(
     ] = None,
     paper: Annotated[
         str | None,
-        typer.Option(metavar="PAPER:TABLE", help="A paper's table with our numbers in it, as siamattn:1. Needs no -d."),
+        typer.Option(
+            metavar="PAPER:TABLE",
+            help="A paper's table with our numbers in it, as siamattn:1. Needs no -d.",
+            autocompletion=completion.tables,
+        ),
     ] = None,
     against: Annotated[
         Literal["paper"] | None, typer.Option(help="paper: also the differences from what papers print.")

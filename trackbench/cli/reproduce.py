@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from trackbench.cli import completion
 from trackbench.cli.shared import Debug, Json, Quiet, Root, Runs, messages, output, print_json
 
 if TYPE_CHECKING:
@@ -15,9 +16,18 @@ if TYPE_CHECKING:
 
 
 def reproduce(
-    run: Annotated[str, typer.Argument(metavar="RUN", help="Folder of a stored run, or its label.")],
+    run: Annotated[
+        str,
+        typer.Argument(metavar="RUN", help="Folder of a stored run, or its label.", autocompletion=completion.stored),
+    ],
     dataset: Annotated[
-        str | None, typer.Option("--dataset", "-d", help="Data set: where a label is stored on several, or a folder.")
+        str | None,
+        typer.Option(
+            "--dataset",
+            "-d",
+            help="Data set: where a label is stored on several, or a folder.",
+            autocompletion=completion.datasets,
+        ),
     ] = None,
     root: Root = None,
     runs: Runs = Path("runs"),

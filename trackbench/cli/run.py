@@ -48,7 +48,9 @@ def run(
     paper: Annotated[
         str | None,
         typer.Option(
-            metavar="PAPER:TABLE", help="All that a paper's table needs, as aiatrack:3; needs no TRACKER, -d."
+            metavar="PAPER:TABLE",
+            help="All that a paper's table needs, as aiatrack:3; needs no TRACKER, -d.",
+            autocompletion=completion.tables,
         ),
     ] = None,
     root: Root = None,
@@ -58,14 +60,21 @@ def run(
     limit: Annotated[int | None, typer.Option(min=1, help="Only the first N sequences.")] = None,
     protocol: Annotated[
         str | None,
-        typer.Option(help="one-pass, tre, sre, supervised, multistart, unsupervised, realtime. Default: the set's."),
+        typer.Option(
+            help="one-pass, tre, sre, supervised, multistart, unsupervised, realtime. Default: the set's.",
+            autocompletion=completion.protocols,
+        ),
     ] = None,
     repetitions: Annotated[
         int | None,
         typer.Option(min=1, help="Runs over each sequence, seeded one after the other. Default: the protocol's."),
     ] = None,
     convention: Annotated[
-        str | None, typer.Option(help="Whose overlap decides on failures of reset-based runs: pysot, matlab or vot.")
+        str | None,
+        typer.Option(
+            help="Whose overlap decides on failures of reset-based runs: pysot, matlab or vot.",
+            autocompletion=completion.conventions,
+        ),
     ] = None,
     speed: Annotated[
         float | None, typer.Option(help="For realtime: frames per second to assume instead of measuring.")

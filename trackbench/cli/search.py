@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from trackbench.cli import completion
 from trackbench.cli.shared import (
     Debug,
     Json,
@@ -28,9 +29,13 @@ if TYPE_CHECKING:
 
 
 def search(
-    tracker: Annotated[str, typer.Argument(metavar="TRACKER", help="As for `run`.")],
+    tracker: Annotated[
+        str, typer.Argument(metavar="TRACKER", help="As for `run`.", autocompletion=completion.trackers)
+    ],
     *,
-    dataset: Annotated[str, typer.Option("--dataset", "-d", help="Data set: a name or a folder.")],
+    dataset: Annotated[
+        str, typer.Option("--dataset", "-d", help="Data set: a name or a folder.", autocompletion=completion.datasets)
+    ],
     set_: Annotated[
         list[str],
         typer.Option(
@@ -44,7 +49,9 @@ def search(
         list[str] | None, typer.Option("--sequence", "-s", help="Only these (names or globs). Repeatable.")
     ] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Only the first so many sequences.")] = None,
-    protocol: Annotated[str | None, typer.Option(help="Default: the data set's.")] = None,
+    protocol: Annotated[
+        str | None, typer.Option(help="Default: the data set's.", autocompletion=completion.protocols)
+    ] = None,
     metric: Annotated[str | None, typer.Option(help="Key of the metric. Default: the data set's main one.")] = None,
     trials: Annotated[int, typer.Option("--trials", "-n", min=1, help="Finished trials in all.")] = 100,
     sampler: Annotated[

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from trackbench.cli import completion
 from trackbench.cli.shared import Datasets, Debug, Json, Quiet, Root, Runs, messages, output, print_json
 
 if TYPE_CHECKING:
@@ -19,15 +20,21 @@ if TYPE_CHECKING:
 
 def statistics(
     trackers: Annotated[
-        list[str] | None, typer.Argument(metavar="[TRACKER]...", help="Default: all that are stored.")
+        list[str] | None,
+        typer.Argument(metavar="[TRACKER]...", help="Default: all that are stored.", autocompletion=completion.stored),
     ] = None,
     *,
     dataset: Datasets,
     root: Root = None,
     runs: Runs = Path("runs"),
     out: Annotated[Path | None, typer.Option(help="Folder for files and figures. Default: RUNS/report.")] = None,
-    protocol: Annotated[str | None, typer.Option(help="Default: the data set's.")] = None,
-    convention: Annotated[str | None, typer.Option(help="Whose scoring rules. Default: the data set's.")] = None,
+    protocol: Annotated[
+        str | None, typer.Option(help="Default: the data set's.", autocompletion=completion.protocols)
+    ] = None,
+    convention: Annotated[
+        str | None,
+        typer.Option(help="Whose scoring rules. Default: the data set's.", autocompletion=completion.conventions),
+    ] = None,
     metric: Annotated[str | None, typer.Option(help="Key of the metric. Default: the first by sequence.")] = None,
     rope: Annotated[
         float, typer.Option(min=0, help="Differences up to this are none in practice, in the unit of tables.")
@@ -50,9 +57,10 @@ def statistics(
     trackbench statistics dcf opencv:mil -d otb100 --rope 1 --out paper/
     """
     from trackbench.datasets.catalogue import open_dataset
+    from trackbench.reports.folder import folder_for
     from trackbench.reports.statistics import measure, terminal
     from trackbench.reports.style import Style, styled
-    from trackbench.scoring import score_runs
+    from trackbench.scoring import resolve_evaluation, score_runs
     from trackbench.statistics.matrix import score_matrix
 
     say = messages(quiet).print
@@ -65,13 +73,16 @@ def statistics(
                 say(f"{score.tracker}: {line}")
         matrix = score_matrix(opened, scores, metric, cluster)
         if lacking := int((~matrix.common).sum()):
-            say(f"{opened.name}: {lacking} of {len(matrix.sequences)} sequences lack a run and do not count for ranks")
+            say(
+                f"{opened.name}: {lacking} of {len(matrix.sequences)} sequences lack a score and do not count for ranks"
+            )
         result = measure(opened.title, matrix, _failures(opened, runs, scores, patience), rope)
-        folder = (out or runs / "report") / opened.name
+        folder = (out or runs / "report") / folder_for(resolve_evaluation(opened, protocol, convention))
         written = _write(result, folder)
         documents.append(result.document())
         if not (json or quiet):
-            output().print(terminal(result))
+            console = output()
+            console.print(terminal(result, width=console.width))
             say(f"{written} files in {folder}")
     if json:
         print_json({"statistics": documents})
@@ -106,7 +117,7 @@ def _write(result: Statistics, folder: Path) -> int:
     labels = result.matrix.labels
     written = len(texts)
     try:
-        if len(labels) > 1 and result.matrix.common.any():
+        if len(result.matrix.ranked) > 1 and result.matrix.common.any():
             figure = critical_difference_figure(result.critical, result.matrix, looks(labels))
             written += len(save(figure, folder / "critical_difference"))
         for (first, second), rows in result.attributes.items():

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from trackbench.cli import completion
 from trackbench.cli.shared import Debug, Json, Quiet, RandomWeights, SetEach, Weights, messages, output, print_json
 
 if TYPE_CHECKING:
@@ -25,7 +26,11 @@ FIELDS = ("frame", "seconds", "tracker", "x", "y", "w", "h", "score")
 def track(
     arguments: Annotated[
         list[str],
-        typer.Argument(metavar="TRACKER... SOURCE", help="Trackers; then a video, a folder of images or a camera (0)."),
+        typer.Argument(
+            metavar="TRACKER... SOURCE",
+            help="Trackers; then a video, a folder of images or a camera (0).",
+            autocompletion=completion.trackers,
+        ),
     ],
     *,
     box: Annotated[

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from trackbench.cli import completion
 from trackbench.cli.shared import Debug, Json, Quiet, Root, Runs, messages, print_json
 
 if TYPE_CHECKING:
@@ -20,10 +21,13 @@ if TYPE_CHECKING:
 def video(
     sequence: Annotated[str, typer.Argument(help="Name of the sequence.")],
     trackers: Annotated[
-        list[str] | None, typer.Argument(metavar="[TRACKER]...", help="Default: all that are stored.")
+        list[str] | None,
+        typer.Argument(metavar="[TRACKER]...", help="Default: all that are stored.", autocompletion=completion.stored),
     ] = None,
     *,
-    dataset: Annotated[str, typer.Option("--dataset", "-d", help="Data set: a name or a folder.")],
+    dataset: Annotated[
+        str, typer.Option("--dataset", "-d", help="Data set: a name or a folder.", autocompletion=completion.datasets)
+    ],
     root: Root = None,
     runs: Runs = Path("runs"),
     out: Annotated[
@@ -32,7 +36,9 @@ def video(
     view: Annotated[
         Literal["overlay", "beside"], typer.Option(help="All trackers on one picture, or side by side.")
     ] = "overlay",
-    protocol: Annotated[str | None, typer.Option(help="Default: the data set's.")] = None,
+    protocol: Annotated[
+        str | None, typer.Option(help="Default: the data set's.", autocompletion=completion.protocols)
+    ] = None,
     anchor: Annotated[
         int | None, typer.Option(min=1, help="Of multi-start: the frame on which the run began. Default: the first.")
     ] = None,

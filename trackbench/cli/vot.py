@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from trackbench.cli import completion
 from trackbench.cli.shared import (
     Debug,
     Json,
@@ -57,7 +58,9 @@ def workspace(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="The workspace to make.")],
     *,
     stack: Annotated[str, typer.Option(help="A stack of vot-toolkit (vot2018/shortterm), or the path of a .yaml.")],
-    tracker: Annotated[list[str], typer.Option("--tracker", help="A tracker's name. Repeatable.")],
+    tracker: Annotated[
+        list[str], typer.Option("--tracker", help="A tracker's name. Repeatable.", autocompletion=completion.trackers)
+    ],
     sequences: Annotated[
         Path | None, typer.Option(help="Folder of the sequences. Default: vot-toolkit downloads them into DIR.")
     ] = None,
@@ -103,7 +106,7 @@ def workspace(
 @vot_app.command("serve")
 @guarded
 def serve(
-    tracker: Annotated[str, typer.Argument(help="A tracker's name.")],
+    tracker: Annotated[str, typer.Argument(help="A tracker's name.", autocompletion=completion.trackers)],
     *,
     region: RegionOption = None,
     weights: Weights = None,
@@ -112,7 +115,10 @@ def serve(
     device: Device = "auto",
     seed: Seed = None,
     dataset: Annotated[
-        str | None, typer.Option(help="Data set whose settings of the tracker count: a name or a folder.")
+        str | None,
+        typer.Option(
+            help="Data set whose settings of the tracker count: a name or a folder.", autocompletion=completion.datasets
+        ),
     ] = None,
     folder: Annotated[Path | None, typer.Option(help="Working folder. Default: this one.")] = None,
     debug: Debug = False,

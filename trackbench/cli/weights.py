@@ -7,7 +7,11 @@ from typing import Annotated, Any
 
 import typer
 
+from trackbench.cli import completion
 from trackbench.cli.shared import Debug, Json, guarded, messages, output, print_error, print_json, print_line
+
+#: What is said where no weights are kept.
+NO_WEIGHTS = "no weights are kept; `trackbench weights add NAME FILE` adds some"
 
 weights_app = typer.Typer(help="Verify, convert and keep official checkpoints.", no_args_is_help=True)
 
@@ -15,7 +19,9 @@ weights_app = typer.Typer(help="Verify, convert and keep official checkpoints.",
 @weights_app.command("add")
 @guarded
 def add(
-    tracker: Annotated[str, typer.Argument(help="A name of `trackbench list trackers`.")],
+    tracker: Annotated[
+        str, typer.Argument(help="A name of `trackbench list trackers`.", autocompletion=completion.trackers)
+    ],
     file: Annotated[
         Path,
         typer.Argument(help="The official file: .pth, .pth.tar, .pt, TorchScript, safetensors, or a zip around one."),
@@ -132,6 +138,9 @@ def list_weights(json: Json = False, debug: Debug = False) -> None:
 def _show_kept(rows: list[dict[str, Any]]) -> None:
     from rich.table import Table
 
+    if not rows:
+        messages().print(NO_WEIGHTS)
+        return
     table = Table("tracker", "official file", "sha256", "added", "kept in")
     for row in rows:
         table.add_row(row["tracker"], row["source"], row["sha256"][:16], row["added"], row["file"])
@@ -142,7 +151,10 @@ def _show_kept(rows: list[dict[str, Any]]) -> None:
 @guarded
 def check(
     trackers: Annotated[
-        list[str] | None, typer.Argument(metavar="[TRACKER...]", help="Default: all that are kept.")
+        list[str] | None,
+        typer.Argument(
+            metavar="[TRACKER...]", help="Default: all that are kept.", autocompletion=completion.kept_weights
+        ),
     ] = None,
     json: Json = False,
     debug: Debug = False,
@@ -164,6 +176,8 @@ def check(
     if json:
         print_json({"weights": rows})
     else:
+        if not rows:
+            messages().print(NO_WEIGHTS)
         for row in rows:
             if row["ok"]:
                 print_line(f"{row['tracker']}: undamaged, fits")
@@ -176,7 +190,12 @@ def check(
 @weights_app.command("remove")
 @guarded
 def remove(
-    trackers: Annotated[list[str], typer.Argument(metavar="TRACKER...", help="Names of `trackbench weights list`.")],
+    trackers: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="TRACKER...", help="Names of `trackbench weights list`.", autocompletion=completion.kept_weights
+        ),
+    ],
     json: Json = False,
     debug: Debug = False,
 ) -> None:

@@ -31,7 +31,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from trackbench.datasets.catalogue import is_path
-from trackbench.definitions import describe_invalid
+from trackbench.definitions import describe_invalid, keys_of
 from trackbench.engine.campaign import TrackerChoice, prepare
 from trackbench.engine.plan import Plan
 from trackbench.errors import SeveralErrors, TrackbenchError, UsageError
@@ -113,8 +113,8 @@ def read_campaign(path: Path) -> CampaignFile:
     try:
         campaign = CampaignFile.model_validate(read_toml(path))
     except ValidationError as error:
-        known = [*CampaignFile.model_fields, *CampaignEntry.model_fields, "label", "set"]
-        raise UsageError(describe_invalid(error, str(path), list(dict.fromkeys(known)))) from None
+        tables = {"run": keys_of(CampaignEntry), "run.variants": keys_of(Variant)}
+        raise UsageError(describe_invalid(error, str(path), keys_of(CampaignFile), tables)) from None
     for number, entry in enumerate(campaign.run, 1):
         if entry.datasets is None and campaign.datasets is None:
             raise UsageError(f"{path}: key 'datasets' is missing in [[run]] number {number}, and at the top")
@@ -144,8 +144,12 @@ def prepare_campaign(
     how: dict[str, Any] = own | {key: value for key, value in given.items() if value is not None}
     how["say"] = say or (lambda _: None)
     work = [
-        (choice, [_place(name, path.parent) for name in entry.datasets or campaign.datasets or []])
-        for entry in campaign.run
+        (
+            f"{path}: [[run]] number {n}",
+            choice,
+            [_place(d, path.parent) for d in entry.datasets or campaign.datasets or []],
+        )
+        for n, entry in enumerate(campaign.run, 1)
         for choice in entry.choices(path.parent, campaign.seed)
     ]
     if restart:  # nothing is thrown away for a campaign that cannot begin
@@ -153,17 +157,19 @@ def prepare_campaign(
     return _plans(work, runs, {**how, "restart": restart, "dry": dry})
 
 
-def _plans(work: Sequence[tuple[TrackerChoice, list[str]]], runs: Path, how: Mapping[str, Any]) -> list[list[Plan]]:
+def _plans(
+    work: Sequence[tuple[str, TrackerChoice, list[str]]], runs: Path, how: Mapping[str, Any]
+) -> list[list[Plan]]:
+    """Return the plans of each place in the file, its trackers and its data sets."""
     groups: dict[tuple[str, Path], dict[Path, Plan]] = {}
-    errors: list[TrackbenchError] = []
-    for choice, datasets in work:
+    # Text -> the error, with the place in the file: each is said once, however many runs it keeps from beginning.
+    errors: dict[str, TrackbenchError] = {}
+    for place, choice, datasets in work:
         try:
             prepared = prepare(choice, datasets, runs, **how)
-        except SeveralErrors as error:
-            errors += error.errors
-            continue
         except TrackbenchError as error:
-            errors.append(error)
+            for each in error.errors if isinstance(error, SeveralErrors) else [error]:
+                errors.setdefault(str(each), type(each)(f"{place}: {each}"))
             continue
         for plan in (plan for group in prepared for plan in group):
             same = groups.setdefault((plan.dataset.name, plan.dataset.root), {})
@@ -173,8 +179,7 @@ def _plans(work: Sequence[tuple[TrackerChoice, list[str]]], runs: Path, how: Map
                 )
             same[plan.folder.path] = plan
     if errors:
-        # Each is said once, however many runs it keeps from beginning.
-        once = list({str(error): error for error in errors}.values())
+        once = list(errors.values())
         raise once[0] if len(once) == 1 else SeveralErrors(once)
     return [list(group.values()) for group in groups.values()]
 

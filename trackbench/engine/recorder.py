@@ -43,6 +43,7 @@ class Recorder:
         self.record |= {
             "root": str(plan.dataset.root),
             "of": sum(task.repetition == 1 for task in plan.tasks),
+            "dataset_sequences": plan.dataset.of,
             "exact": exact,
             "execution": getattr(plan.spec.options, "execution", "eager"),
             "batches": {},

@@ -89,12 +89,16 @@ def paragraph(accounts: Sequence[Account]) -> str:
         here = [account for account in accounts if account.dataset == dataset]
         for protocol in dict.fromkeys(account.protocol for account in here):
             group = [account for account in here if account.protocol == protocol]
-            counts = _range([account.sequences for account in group])
+            most = max(account.sequences for account in group)
+            of = max((session.get("dataset_sequences") or 0 for a in group for session in a.sessions), default=0)
+            counts = f"{most} of {of}" if most < of else str(most)
+            fewer = {account.title: account.sequences for account in group if account.sequences < most}
+            less = f" ({', '.join(f'{title}: {count}' for title, count in fewer.items())})" if fewer else ""
             version = group[0].identity.get("dataset_version")
             noted = f" (version {version} of its sequence list)" if version not in (None, "1") else ""
             were = "sequence was" if counts == "1" else "sequences were"
             how = _PROTOCOLS.get(protocol, f"by {protocol}")
-            sentences.append(f"On {dataset}{noted}, {counts} {were} tracked {how}.")
+            sentences.append(f"On {dataset}{noted}, {counts} {were} tracked {how}{less}.")
     for account in accounts:
         seed = account.identity.get("seed")
         if seed is not None:
@@ -119,7 +123,8 @@ def checklist(accounts: Sequence[Account]) -> dict[str, str]:
     licences = [f"{name}: {text}" for name, text in _licences(accounts).items()]
     return {
         "4. Experimental result reproducibility": "Each run's manifest states tracker, version, options, weights "
-        f"({'; '.join(weights) or 'none'}), data set version, protocol and seed; the commands are in it.",
+        f"({'; '.join(weights) or 'none'}), data set version, protocol and seed; the "
+        "sessions beside it state the commands.",
         "5. Open access to data and code": "Benchmarks are public under their own terms; trackbench is Apache-2.0. "
         "State where your tracker's code and weights are.",
         "6. Experimental setting/details": "All options are those of the manifests; "
@@ -196,11 +201,6 @@ def _licences(accounts: Sequence[Account]) -> dict[str, str]:
             if texts:
                 licences[account.title] = ", weights ".join(texts)
     return licences
-
-
-def _range(numbers: Sequence[int]) -> str:
-    low, high = min(numbers), max(numbers)
-    return str(low) if low == high else f"{low} to {high}"
 
 
 def _listed(parts: Sequence[str]) -> str:

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from rich.console import Group
+from rich.console import Group, RenderableType
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from trackbench.quoting import NAME, printable
+from trackbench.quoting import NAME, listed, printable
 from trackbench.reports import latex
-from trackbench.reports.tables import csv_lines
+from trackbench.reports.tables import by_tracker, csv_lines
 from trackbench.statistics.attributes import AttributeDifference, attribute_differences
 from trackbench.statistics.failures import FailureSummary
 from trackbench.statistics.matrix import ScoreMatrix
@@ -23,6 +23,8 @@ from trackbench.statistics.resampling import Floats, clustered_intervals, rank_d
 
 #: Half-width of the region of practical equivalence where nobody says, in the unit in which people read a metric.
 ROPE = 0.5
+#: Characters that the tables of pairs and failures take side by side.
+WIDE = 150
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,7 @@ class Statistics:
     intervals: Floats
     """(T, 2)."""
     ranks: Floats
-    """(T, T): share of resamples in which a tracker (row) has a rank (column)."""
+    """(T, T): share of resamples in which a tracker (row) has a rank (column); NaN for one that is not ranked."""
     critical: CriticalDifference
     pairs: list[Pair]
     attributes: dict[tuple[int, int], list[AttributeDifference]]
@@ -66,11 +68,21 @@ class Statistics:
         """Return a row a tracker: mean, interval, average rank, share of resamples with each rank."""
         rows = []
         for index, label in enumerate(self.matrix.labels):
+            sequences, of = self.matrix.coverage[index]
             shares = {f"rank_{rank + 1}": share for rank, share in enumerate(self.ranks[index].tolist())}
             low, high = self.intervals[index].tolist()
             rank = self.critical.ranks[index]
             rows.append(
-                {"tracker": label, "mean": self.means[index], "low": low, "high": high, "average_rank": rank, **shares}
+                {
+                    "tracker": label,
+                    "sequences": sequences,
+                    "of": of,
+                    "mean": self.means[index],
+                    "low": low,
+                    "high": high,
+                    "average_rank": rank,
+                    **shares,
+                }
             )
         return rows
 
@@ -119,7 +131,8 @@ class Statistics:
 def measure(dataset: str, matrix: ScoreMatrix, failures: dict[str, FailureSummary], rope: float) -> Statistics:
     """Compute all statistics of one data set.
 
-    Ranks are over the sequences that all trackers have; means and pairs over those that one or two have.
+    Ranks are those of complete runs, over the sequences that they have; where no run is complete, those of all runs
+    over the sequences that all have. Means and pairs are over the sequences that one or two have.
 
     Args:
         dataset: its title.
@@ -127,9 +140,21 @@ def measure(dataset: str, matrix: ScoreMatrix, failures: dict[str, FailureSummar
         failures: label -> its failures.
         rope: half-width of the region of practical equivalence, in the unit in which people read the metric.
     """
-    common = matrix.common
-    better = matrix.better()[common]
+    common, ranked = matrix.common, matrix.ranked
+    better = matrix.better()[common][:, ranked]
     pairs = compare_pairs(matrix, rope)
+    place = {column: index for index, column in enumerate(ranked)}
+    tested = [
+        pair._replace(first=place[pair.first], second=place[pair.second])
+        for pair in pairs
+        if pair.first in place and pair.second in place
+    ]
+    critical = critical_difference(better, tested)
+    ranks = np.full(len(matrix.labels), np.nan)
+    ranks[ranked] = critical.ranks
+    shares = np.full((len(ranks), len(ranks)), np.nan)
+    shares[np.ix_(ranked, range(len(ranked)))] = rank_distribution(better, matrix.clusters[common])
+    shares[ranked, len(ranked) :] = 0.0
     known = ~np.isnan(matrix.values)
     counts = known.sum(axis=0)
     sums = np.where(known, matrix.values, 0.0).sum(axis=0)
@@ -139,8 +164,10 @@ def measure(dataset: str, matrix: ScoreMatrix, failures: dict[str, FailureSummar
         rope,
         [total / count if count else math.nan for total, count in zip(sums.tolist(), counts.tolist(), strict=True)],
         clustered_intervals(matrix.values, matrix.clusters),
-        rank_distribution(better, matrix.clusters[common]),
-        critical_difference(better, pairs),
+        shares,
+        CriticalDifference(
+            ranks.tolist(), [tuple(ranked[k] for k in group) for group in critical.groups], critical.friedman
+        ),
         pairs,
         {(pair.first, pair.second): attribute_differences(matrix, pair.first, pair.second) for pair in pairs}
         if matrix.attributes
@@ -161,8 +188,13 @@ def csv_files(statistics: Statistics) -> dict[str, str]:
     return texts
 
 
-def terminal(statistics: Statistics) -> Group:
-    """Return the tables for a terminal."""
+def terminal(statistics: Statistics, *, width: int = WIDE) -> Group:
+    """Return the tables for a terminal; in one of fewer than `WIDE` characters intervals stand below their numbers.
+
+    Args:
+        statistics: what they are of.
+        width: characters of the terminal.
+    """
     matrix, metric = statistics.matrix, statistics.matrix.metric
     first = RichTable(
         "tracker", title=Text(printable(f"{metric.title} on {statistics.dataset}")), caption=_caption(statistics)
@@ -175,39 +207,54 @@ def terminal(statistics: Statistics) -> Group:
             Text(printable(label, NAME)),
             _number(statistics.means[index], statistics),
             _interval(low, high, statistics),
-            f"{statistics.critical.ranks[index]:.2f}",
+            _plain(statistics.critical.ranks[index], ".2f"),
             _percent(statistics.ranks[index, 0]),
             _rank_range(statistics.ranks[index]),
         )
-    parts: list[RichTable] = [first]
+    parts: list[RenderableType] = [first]
     if statistics.pairs:
-        parts.append(_pair_table(statistics))
+        parts.append(_pair_table(statistics, is_narrow=width < WIDE))
     if statistics.failures:
-        parts.append(_failure_table(statistics))
+        parts.append(_failure_table(statistics, width))
     return Group(*parts)
 
 
-def _pair_table(statistics: Statistics) -> RichTable:
+def _pair_table(statistics: Statistics, *, is_narrow: bool) -> RichTable:
     unit = f"{statistics.rope:g} {statistics.matrix.metric.title}"
-    table = RichTable("tracker", "against", title="Pairs", caption=f"practically equal: within {unit}")
-    for title in ("difference", "95 % interval", "better on a new sequence", "better", "equal", "worse", "p (Holm)"):
-        table.add_column(title, justify="right")
+    table = RichTable(title="Pairs", caption=f"practically equal: within {unit}", collapse_padding=is_narrow)
+    names = ("tracker\nagainst",) if is_narrow else ("tracker", "against")
+    ranges = (
+        ("difference\n95 % interval", "better on\na new one")
+        if is_narrow
+        else ("difference", "95 % interval", "better on a new one")
+    )
+    for name in names:
+        table.add_column(name, overflow="fold")
+    for title in ("n" if is_narrow else "sequences", *ranges, "better", "equal", "worse", "p (Holm)"):
+        table.add_column(title, justify="right", no_wrap=True)
     for pair in statistics.pairs:
+        titles = [printable(statistics.matrix.titles[column], NAME) for column in (pair.first, pair.second)]
+        difference = _number(pair.difference, statistics, signed=True)
+        interval = _interval(pair.low, pair.high, statistics)
+        better, around = _percent(pair.better), f"({_percent(pair.better_low)} to {_percent(pair.better_high)})"
+        if math.isnan(pair.better):
+            around = ""
+        cells = [f"{difference}\n{interval}", f"{better}\n{around}"] if is_narrow else [
+            difference, interval, f"{better} {around}".strip(),
+        ]  # fmt: skip
         table.add_row(
-            Text(printable(statistics.matrix.titles[pair.first], NAME)),
-            Text(printable(statistics.matrix.titles[pair.second], NAME)),
-            _number(pair.difference, statistics, signed=True),
-            _interval(pair.low, pair.high, statistics),
-            f"{_percent(pair.better)} ({_percent(pair.better_low)} to {_percent(pair.better_high)})",
+            *map(Text, ["\n".join(titles)] if is_narrow else titles),
+            str(pair.sequences),
+            *cells,
             *(_percent(share) for share in pair.equivalence),
             "-" if math.isnan(pair.wilcoxon) else f"{pair.wilcoxon:.2g}",
         )
     return table
 
 
-def _failure_table(statistics: Statistics) -> RichTable:
-    table = RichTable("tracker", title="Failures")
-    for title in (
+def _failure_table(statistics: Statistics, width: int) -> RenderableType:
+    titles = dict(zip(statistics.matrix.labels, statistics.matrix.titles, strict=True))
+    heads = (
         "sequences",
         "with failures",
         "failures",
@@ -217,12 +264,9 @@ def _failure_table(statistics: Statistics) -> RichTable:
         "frames until then",
         "first at",
         "median survival",
-    ):
-        table.add_column(title, justify="right")
-    titles = dict(zip(statistics.matrix.labels, statistics.matrix.titles, strict=True))
-    for label, summary in statistics.failures.items():
-        table.add_row(
-            Text(printable(titles[label], NAME)),
+    )
+    rows = [
+        [
             str(summary.sequences),
             str(summary.failed_sequences),
             str(summary.failures),
@@ -232,7 +276,18 @@ def _failure_table(statistics: Statistics) -> RichTable:
             _plain(summary.median_length, ".0f"),
             _percent(summary.median_begin),
             "not reached" if summary.median_survival == math.inf else _plain(summary.median_survival, ".0f"),
-        )
+        ]
+        for summary in statistics.failures.values()
+    ]
+    names = [titles[label] for label in statistics.failures]
+    if width < WIDE:
+        turned = [([head], [row[place] for row in rows]) for place, head in enumerate(heads)]
+        return by_tracker("Failures", [""], names, turned, width)
+    table = RichTable("tracker", title="Failures")
+    for head in heads:
+        table.add_column(head, justify="right")
+    for name, row in zip(names, rows, strict=True):
+        table.add_row(Text(printable(name, NAME)), *row)
     return table
 
 
@@ -246,7 +301,7 @@ def latex_tables(statistics: Statistics) -> str:
             latex.escaped(title),
             _number(statistics.means[k], statistics),
             _interval(float(statistics.intervals[k, 0]), float(statistics.intervals[k, 1]), statistics),
-            f"{statistics.critical.ranks[k]:.2f}",
+            _plain(statistics.critical.ranks[k], ".2f"),
             _percent(statistics.ranks[k, 0]),
             _rank_range(statistics.ranks[k]),
         ]
@@ -257,11 +312,12 @@ def latex_tables(statistics: Statistics) -> str:
         heads, rows, f"{latex.escaped(name)}. {latex.escaped(_caption(statistics))}", f"statistics {name}"
     )
     if statistics.pairs:
-        heads = ["Tracker", "Against", "$\\Delta$", "95\\,\\% interval", "Better", "Equal", "Worse", "$p$"]
+        heads = ["Tracker", "Against", "Sequences", "$\\Delta$", "95\\,\\% interval", "Better", "Equal", "Worse", "$p$"]
         rows = [
             [
                 latex.escaped(titles[pair.first]),
                 latex.escaped(titles[pair.second]),
+                str(pair.sequences),
                 _number(pair.difference, statistics, signed=True),
                 _interval(pair.low, pair.high, statistics),
                 *(_percent(share) for share in pair.equivalence),
@@ -287,7 +343,9 @@ def _caption(statistics: Statistics) -> str:
     common, clusters = int(matrix.common.sum()), len(set(matrix.clusters.tolist()))
     resampled = f"{clusters} classes of objects" if matrix.is_clustered else f"{clusters} sequences"
     friedman = "" if math.isnan(statistics.critical.friedman) else f" Friedman: p = {statistics.critical.friedman:.2g}."
-    return f"Mean over sequences; ranks over the {common} that all have. Resampled: {resampled}.{friedman}"
+    apart = [matrix.titles[column] for column in range(len(matrix.titles)) if column not in matrix.ranked]
+    without = f" Not ranked, because incomplete: {listed(apart)}." if apart else ""
+    return f"Mean over sequences; ranks over the {common} that all have.{without} Resampled: {resampled}.{friedman}"
 
 
 def _rank_range(shares: Floats) -> str:

@@ -33,8 +33,9 @@ def critical_difference_figure(
         look: from :func:`trackbench.reports.style.looks`.
         width: of the figure in inches.
     """
-    trackers = len(ranks.ranks)
-    order = np.argsort(ranks.ranks, kind="stable").tolist()
+    # NaN, the rank of an incomplete run, comes last.
+    trackers = int(np.isfinite(ranks.ranks).sum())
+    order = np.argsort(ranks.ranks, kind="stable").tolist()[:trackers]
     half = (trackers + 1) // 2
     bars = 0.14 * (len(ranks.groups) + 1)
     line = 0.17

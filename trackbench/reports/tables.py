@@ -25,6 +25,11 @@ from trackbench.scoring import Score
 #: What the bounds of bootstrap intervals are called in CSV files.
 ENDS = ("low", "high")
 
+#: "Convention" of numbers that trackbench has not computed -> what is said of them.
+SERVERS = {
+    "server": "From the benchmark's server",
+    "typed": "Typed in, as the benchmark's server gave them",
+}
 #: Characters from which on a terminal is wide.
 WIDE = 100
 #: Characters to which the name of a tracker above a column is folded where there are many.
@@ -228,7 +233,8 @@ def attribute_table(
             for value, count in zip(values, counts, strict=True)
         ]
         rows.append(([printable(attribute, NAME), str(of or "-")], cells))
-    return _by_tracker(f"{column.title} by attribute", ["attribute", "sequences"], scores, rows, width)
+    headings = [score.heading for score in scores]
+    return by_tracker(f"{column.title} by attribute", ["attribute", "sequences"], headings, rows, width)
 
 
 def sequence_table(
@@ -241,18 +247,18 @@ def sequence_table(
     for sequence in dict.fromkeys(name for score in scores for name in score.per_sequence):
         values = (score.per_sequence.get(sequence, {}).get(column.key) for score in scores)
         rows.append(([printable(sequence, NAME)], [_scaled(value, column) for value in values]))
-    return _by_tracker(f"{column.title} by sequence", ["sequence"], scores, rows, width)
+    return by_tracker(f"{column.title} by sequence", ["sequence"], [score.heading for score in scores], rows, width)
 
 
-def _by_tracker(
-    title: str, heads: Sequence[str], scores: Sequence[Score], rows: Sequence[tuple[list[str], list[str]]], width: int
+def by_tracker(
+    title: str, heads: Sequence[str], headings: Sequence[str], rows: Sequence[tuple[list[str], list[str]]], width: int
 ) -> RenderableType:
     """Return a table with a column for each tracker; as many tables below each other as the width asks for.
 
     Args:
         title: what stands above each.
         heads: of the columns before those of the trackers.
-        scores: in the order of the columns.
+        headings: the trackers, in the order of the columns.
         rows: the cells of the columns before, and those of all trackers.
         width: characters of the terminal.
     """
@@ -262,8 +268,8 @@ def _by_tracker(
     )
     groups: list[list[int]] = []
     room = 0
-    for index, score in enumerate(scores):
-        need = edge + max(min(len(score.heading), NARROW), *(len(cells[index]) for _, cells in rows), 0)
+    for index, heading in enumerate(headings):
+        need = edge + max(min(len(heading), NARROW), *(len(cells[index]) for _, cells in rows), 0)
         if not groups or need > room:
             groups.append([])
             room = width - used
@@ -273,7 +279,7 @@ def _by_tracker(
     for group in groups:
         table = RichTable(*heads, title=title)
         for index in group:
-            table.add_column(Text(scores[index].heading), justify="right", overflow="fold")
+            table.add_column(Text(printable(headings[index])), justify="right", overflow="fold")
         for before, cells in rows:
             table.add_row(*map(Text, before), *(cells[index] for index in group))
         drawn.append(table)
@@ -325,8 +331,12 @@ def _meant(wanted: str, known: Sequence[Metric]) -> set[str]:
 
 def caption(scores: Sequence[Score], metrics: Sequence[str] | None = None) -> str:
     """Return what the numbers of a table are: convention, unit, what stands behind ±, which runs are incomplete."""
-    conventions = ", ".join(dict.fromkeys(score.convention for score in scores))
-    parts = [f"Convention: {conventions}.", *explanations(scores, used_columns(scores, metrics))]
+    conventions = dict.fromkeys(score.convention for score in scores if score.convention not in SERVERS)
+    parts = [f"Convention: {', '.join(conventions)}."] if conventions else []
+    for origin, words in SERVERS.items():
+        if told := [score.title for score in scores if score.convention == origin]:
+            parts.append(f"{words}: {listed(told)}.")
+    parts += explanations(scores, used_columns(scores, metrics))
     incomplete = [f"{score.title} {score.sequences}/{score.of}" for score in scores if not score.is_complete]
     if incomplete:
         parts.append(f"Not ranked, because incomplete: {listed(incomplete)}.")

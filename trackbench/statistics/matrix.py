@@ -27,12 +27,14 @@ class ScoreMatrix:
     labels: tuple[str, ...]
     """The trackers' labels."""
     titles: tuple[str, ...]
-    """The trackers as tables print them."""
+    """The trackers as tables print them, with n/N behind those of incomplete runs."""
     sequences: tuple[str, ...]
     values: Floats
     """(S, T): in the metric's own unit, fractions for percentages; NaN where a tracker has no score."""
     clusters: NDArray[np.intp]
     """(S,): the cluster of each sequence; every sequence has its own where they are independent."""
+    coverage: tuple[tuple[int, int], ...]
+    """How many sequences the run of each tracker has, and of how many."""
     attributes: dict[str, NDArray[np.bool_]] = field(default_factory=dict)
     """Attribute -> (S,), the sequences that carry it."""
 
@@ -42,9 +44,15 @@ class ScoreMatrix:
         return len(np.unique(self.clusters)) < len(self.clusters)
 
     @property
+    def ranked(self) -> list[int]:
+        """The columns of the trackers that are ranked: those with complete runs; all where no run is complete."""
+        complete = [column for column, (count, of) in enumerate(self.coverage) if count >= of]
+        return complete or list(range(len(self.labels)))
+
+    @property
     def common(self) -> NDArray[np.bool_]:
-        """(S,): the sequences that every tracker has."""
-        return np.asarray(~np.isnan(self.values).any(axis=1), bool)
+        """(S,): the sequences that every ranked tracker has."""
+        return np.asarray(~np.isnan(self.values[:, self.ranked]).any(axis=1), bool)
 
     def better(self) -> Floats:
         """Return the values with the sign by which higher is better, (S, T)."""
@@ -87,10 +95,11 @@ def score_matrix(
     return ScoreMatrix(
         chosen,
         tuple(score.tracker for score in scores),
-        tuple(score.title for score in scores),
+        tuple(score.heading for score in scores),
         tuple(names),
         values.reshape(len(names), len(scores)),
         _clusters(dataset, names, clustering),
+        tuple((score.sequences, score.of) for score in scores),
         {attribute: flags for attribute, flags in members.items() if flags.any()},
     )
 
