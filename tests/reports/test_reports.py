@@ -20,7 +20,7 @@ from trackbench.reports.style import looks
 from trackbench.scoring import Curve, Score
 
 
-def score(name: str, auc: float | None, precision: float = 0.5, **more: object) -> Score:
+def score(name: str, auc: float | None, precision: float = 0.5, of: int = 100, **more: object) -> Score:
     ramp = np.linspace(1, 0, 21)
     return Score(
         tracker=name,
@@ -29,7 +29,7 @@ def score(name: str, auc: float | None, precision: float = 0.5, **more: object) 
         protocol="one-pass",
         convention="matlab",
         sequences=100,
-        of=100,
+        of=of,
         repetitions=1,
         run={},
         metrics={"success_auc": auc, "precision": precision, "fps": 30.0},
@@ -221,6 +221,22 @@ def test_long_names_leave_the_legend_its_lines() -> None:
     labels = [text.get_text() for text in figure.legends[0].get_texts()]
     assert len(set(labels)) == 9
     assert all("…" in label for label in labels)
+
+
+def test_a_legend_wider_than_its_axes_stands_below() -> None:
+    few = [score("short", 0.6), score("A_tracker_of_a_rather_long_name", 0.5, of=1000)]
+    look = looks(s.tracker for s in few)
+    figure = plots.curve_figure(few, SUCCESS, "d", look)
+    assert figure.axes[0].get_legend() is None
+    assert [text.get_text()[:7] for text in figure.legends[0].get_texts()] == ["[0.600]", "[0.500]"]
+    assert plots.curve_figure(few[:1], SUCCESS, "d", look).axes[0].get_legend() is not None
+    # A tracker that the first panel lacks stands in a common legend all the same.
+    one, both = (plots.curve_panel(part, SUCCESS, look) for part in (few[:1], few))
+    (legend,) = plots.row([(one, "lower left"), (both, "lower left"), (one, "lower left")]).legends
+    assert [text.get_text() for text in legend.get_texts()] == [
+        "[0.600 | 0.600 | 0.600] short",
+        "[– | 0.500 | –] A_tracker_of_a_rather_long_name (100/1000)",
+    ]
 
 
 def test_brackets_of_a_name_stay_in_a_common_legend() -> None:

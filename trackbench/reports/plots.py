@@ -29,6 +29,8 @@ _SCORED = re.compile(r"\[(\d\.\d{3}|nan)\] ")
 MOST_SCORES = 4
 #: A longer legend stands below the plot.
 MOST_INSIDE = 8
+#: Width of the axes as a part of a panel's: the rest is for the numbers and the title beside them.
+_AXES = 0.75
 #: Panels of a row are smaller.
 MOST_INSIDE_ROW = 5
 #: Longer names would leave no room for the lines beside them in a legend as wide as a column.
@@ -144,7 +146,8 @@ def row(draws: Sequence[tuple[Draw, Place]], width: float = Style().two_columns,
         columns = list(panels[: len(draws)])
         for (draw, _), axes in zip(draws, columns, strict=True):
             draw(axes)
-        if max(len(axes.get_legend_handles_labels()[0]) for axes in columns) > MOST_INSIDE_ROW:
+        each = [axes.get_legend_handles_labels()[1] for axes in columns]
+        if not all(len(labels) <= MOST_INSIDE_ROW and _fit(labels, width / across) for labels in each):
             legend_below(figure, *_common_legend(columns))
         else:
             for (_, place), axes in zip(draws, columns, strict=True):
@@ -154,26 +157,33 @@ def row(draws: Sequence[tuple[Draw, Place]], width: float = Style().two_columns,
 
 
 def _common_legend(panels: Sequence[Axes]) -> tuple[list[Any], list[str]]:
-    """Return the lines and labels of the first panel, each with its scores in the panels from left to right.
+    """Return the lines and labels of all panels, each tracker once, with its scores in the panels from left to right.
 
     More scores than fit are left out.
     """
-    handles, labels = panels[0].get_legend_handles_labels()
-    scores = [
-        {
-            label[match.end() :]: match[1]
-            for label in axes.get_legend_handles_labels()[1]
-            if (match := _SCORED.match(label))
-        }
-        for axes in panels
-    ]
+    scores: list[dict[str, str]] = []
+    lines: dict[str, Any] = {}
+    for axes in panels:
+        known = {}
+        for line, label in zip(*axes.get_legend_handles_labels(), strict=True):
+            title = _SCORED.sub("", label, count=1)
+            lines.setdefault(title, line)
+            if match := _SCORED.match(label):
+                known[title] = match[1]
+        scores.append(known)
     common = []
-    for label in labels:
-        title = _SCORED.sub("", label, count=1)
+    for title in lines:
         shown = [known.get(title, "–") for known in scores]
-        has_scores = title in scores[0] and len(panels) <= MOST_SCORES
+        has_scores = any(title in known for known in scores) and len(panels) <= MOST_SCORES
         common.append(f"[{' | '.join(shown)}] {title}" if has_scores else title)
-    return list(handles), common
+    return list(lines.values()), common
+
+
+def _fit(labels: Sequence[str], width: float) -> bool:
+    """Whether a legend of these labels is narrower than the axes of a panel that is so many inches wide."""
+    size = mpl.rcParams["legend.fontsize"] / 72  # a character is about half as wide as the font is high
+    handle = (mpl.rcParams["legend.handlelength"] + 2.5) * size
+    return max(map(len, labels), default=0) * 0.52 * size + handle <= _AXES * width
 
 
 def curve_panel(scores: Sequence[Score], plot: CurveAxes, look: dict[str, Look]) -> Draw:
@@ -261,7 +271,7 @@ def literal(text: str) -> str:
 
 def _legend(figure: Figure, axes: Axes, place: Place) -> None:
     handles, labels = axes.get_legend_handles_labels()
-    if place == "below" or len(handles) > MOST_INSIDE:
+    if place == "below" or len(handles) > MOST_INSIDE or not _fit(labels, figure.get_size_inches()[0]):
         legend_below(figure, handles, labels)
     elif handles:
         axes.legend(loc=place)
