@@ -213,7 +213,7 @@ def describe_invalid(
         error: what is wrong.
         where: the file, or what else holds the keys.
         known: the keys that there are.
-        tables: dotted name of an array of tables -> the keys of each of them.
+        tables: dotted name of a table, or of an array of them -> its keys; ``trackers.*`` are all tables within one.
     """
     problems = []
     for item in error.errors():
@@ -221,8 +221,9 @@ def describe_invalid(
         if not key:  # what is said of the whole
             problems.append(item["msg"].removeprefix("Value error, "))
             continue
-        table = ".".join(part for part in item["loc"][:-1] if isinstance(part, str))
-        if tables is not None and table in tables:
+        above = [part for part in item["loc"][:-1] if isinstance(part, str)]
+        table = next((name for name in (".".join(above), ".".join([*above[:-1], "*"])) if name in (tables or ())), None)
+        if tables is not None and table is not None:
             key, keys, place = str(item["loc"][-1]), tables[table], f" in {_numbered(item['loc'][:-1])}"
         if item["type"] == "extra_forbidden":
             problems.append(f"unknown key '{key}'{place}{suggestion(key, keys)} (known: {', '.join(keys) or 'none'})")
@@ -236,16 +237,19 @@ def describe_invalid(
 
 
 def _numbered(place: Sequence[str | int]) -> str:
-    """Return a place in arrays of tables as people find it.
+    """Return a table, or a place in arrays of tables, as people find it.
 
     Example:
         >>> _numbered(("run", 0, "variants", 1))
         '[[run]] number 1, [[run.variants]] number 2'
+        >>> _numbered(("trackers", "dcf"))
+        '[trackers.dcf]'
     """
-    names, parts = [], []
+    names: list[str] = []
+    parts: list[str] = []
     for part in place:
         if isinstance(part, str):
             names.append(part)
         else:
             parts.append(f"[[{'.'.join(names)}]] number {part + 1}")
-    return ", ".join(parts)
+    return ", ".join(parts) or f"[{'.'.join(names)}]"

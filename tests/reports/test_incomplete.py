@@ -246,7 +246,7 @@ def test_a_run_whose_records_cannot_be_read_costs_itself_alone(runs: Path, workp
     name = str(broken.relative_to(workplace))
     for command, key in (("list runs", "runs"), ("status", "runs")):
         rows = {row["tracker"]: row["why_not"] for row in document(*command.split(), code=1)[key]}
-        assert rows["drift"] == "2 of 3 sequences are stored"
+        assert rows["drift"] == ("2 of 3 sequences are stored" if command == "list runs" else None)
         assert rows["static"].startswith(f"{name}: "), rows
     report = document("report", "-d", "data", "--no-plots", code=1)
     assert [row["tracker"] for row in report["rows"]] == ["drift"]

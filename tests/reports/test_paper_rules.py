@@ -195,6 +195,23 @@ class TestTheWorkingFolder:
         assert PaperRows("siamattn").conventions["lasot"] == "matlab"
         assert PaperRows("siamattn").conventions["uav123"] == "pysot"
 
+    @pytest.mark.parametrize(
+        ("rule", "message"),
+        [
+            ('rows = ["MTL"]\nlabel = "x"', "the tables of 'siamattn' have no row 'MTL'; did you mean 'MLT'?"),
+            ('rows = ["MLT"]\nlabel = "x"\ndatasets = ["lasto"]', "have no data set 'lasto'; did you mean 'lasot'?"),
+            ('rows = ["MLT"]\nlabel = "x"\ntables = ["99"]', "have no table '99'"),
+            ('rows = ["MLT"]\ntracker = "dfc"', "unknown tracker 'dfc'; did you mean 'dcf'?"),
+            ('rows = ["MLT"]\ntracker = "dcf"\noptions = { learning_rat = 1 }', "did you mean 'learning_rate'?"),
+            ('row = ["MLT"]', "unknown key 'row' in [[rules]] number 1; did you mean 'rows'?"),
+        ],
+    )
+    def test_rules_that_can_never_hold_are_refused(self, tmp_path: Path, rule: str, message: str) -> None:
+        (tmp_path / "reports/papers/siamattn.toml").write_text(f"[[rules]]\n{rule}\n")
+        with pytest.raises(UsageError, match=r"siamattn\.toml: ") as error:
+            PaperRows("siamattn")
+        assert message in str(error.value)
+
     def test_weights_can_be_asked_for(self, tmp_path: Path) -> None:
         text = '[[rules]]\nrows = ["TransT"]\ntracker = "simtrack"\nweights = "bbbb"\n'
         (tmp_path / "reports/papers/simtrack.toml").write_text(text)
@@ -205,7 +222,10 @@ class TestTheWorkingFolder:
         ("text", "message"),
         [
             ('[[rules]]\nrows = ["Ours"]\n', "expected either 'tracker' or 'label'"),
-            ('[[rules]]\nrows = ["Ours"]\ntracker = "siamattn"\nwheights = "a"\n', "unknown key 'rules.0.wheights'"),
+            (
+                '[[rules]]\nrows = ["Ours"]\ntracker = "siamattn"\nwheights = "a"\n',
+                "unknown key 'wheights' in [[rules]] number 1",
+            ),
             ('[[rules]]\nrows = []\ntracker = "siamattn"\n', "expected the name of a row"),
         ],
     )

@@ -36,12 +36,14 @@ def test_style_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("order = 3", "order: Input should be a valid tuple, found 3"),
-        ("colour = 'red'", "colour: Extra inputs are not permitted"),
-        ("[trackers.a]\ncolour = 'red'", "trackers.a.colour: String should match pattern"),
-        ("[trackers.a]\nline = 'wavy'", "trackers.a.line: Input should be 'solid', 'dashed'"),
-        ("[trackers.a]\nname = ' '", "trackers.a.name: String should match pattern"),
-        ("one_column = 0.1", "one_column: Input should be greater than or equal to 1, found 0.1"),
+        ("order = 3", "key 'order' is 3: input should be a valid tuple"),
+        ("colour = 'red'", "unknown key 'colour' (known: order, places"),
+        ("[trackers.a]\ncolour = 'red'", "key 'colour' in [trackers.a] is 'red': string should match pattern"),
+        ("[trackers.a]\ncolor = 'red'", "unknown key 'color' in [trackers.a]; did you mean 'colour'? (known: name, "),
+        ("[tracker.a]\nname = 'A'", "unknown key 'tracker'; did you mean 'trackers'?"),
+        ("[trackers.a]\nline = 'wavy'", "key 'line' in [trackers.a] is 'wavy': input should be 'solid', 'dashed'"),
+        ("[trackers.a]\nname = ' '", "key 'name' in [trackers.a] is ' ': string should match pattern"),
+        ("one_column = 0.1", "key 'one_column' is 0.1: input should be greater than or equal to 1"),
         ("[", "not valid TOML"),
     ],
 )

@@ -115,7 +115,8 @@ def _show(document: dict[str, Any]) -> None:
     facts.append(f"{memory['peak_bytes'] / 2**20:.0f} MiB {memory['kind']} at most")
     for fact in facts:
         out.print(printable(fact), markup=False)
-    table = Table("speed of", "fps", "median ms", "95 % ms", caption="papers' FLOPs are these multiply-adds")
+    caption = "papers' FLOPs are these multiply-adds" if document["frame_flops"] else None
+    table = Table("speed of", "fps", "median ms", "95 % ms", caption=caption)
     for kind, name in (("network", "the network alone"), ("tracker", "the tracker"), ("evaluation", "an evaluation")):
         speed = document["speeds"].get(kind)
         if speed:

@@ -137,8 +137,8 @@ def profile(
     options = spec.options.model_dump()
     height, width = images[0].shape[:2]
     return {
-        "tracker": spec.label.replace("@random-weights", "").replace(",random-weights", ""),
-        "title": spec.definition.value.title,
+        "tracker": _unmarked(spec.label),
+        "title": _unmarked(spec.title),
         "identity": _without_weights(spec.identity()),
         "device": device,
         "device_name": machine["device_name"],
@@ -300,6 +300,11 @@ def _search_size(options: dict[str, Any]) -> int | None:
     if size is None and isinstance(options.get("network"), dict):
         size = options["network"].get("search_size")
     return size if isinstance(size, int) else None
+
+
+def _unmarked(name: str) -> str:
+    """Return a name without the mark of random weights, which change no cost."""
+    return name.replace("@random-weights", "").replace(",random-weights", "").rstrip()
 
 
 def _without_weights(identity: dict[str, Any]) -> dict[str, Any]:

@@ -31,10 +31,11 @@ from trackbench.definitions import (
     describe_invalid,
     keys_of,
 )
-from trackbench.errors import UsageError, fold_name
+from trackbench.errors import UsageError, fold_name, suggestion
 from trackbench.files import read_toml
-from trackbench.reports.papers import PaperValue
-from trackbench.trackers.settings import defined_options, merge
+from trackbench.quoting import shown
+from trackbench.reports.papers import PaperValue, read_tables
+from trackbench.trackers.settings import defined_options, merge, resolve_settings
 
 #: Options that change how a run is computed or written, not which tracker it is.
 INDIFFERENT = frozenset({"precision", "integer_boxes"})
@@ -128,10 +129,42 @@ def read_rules(paper: str) -> list[PaperRules]:
     files = []
     for path in _files(paper):
         try:
-            files.append(PaperRules.model_validate(read_toml(path)))
+            rules = PaperRules.model_validate(read_toml(path))
         except ValidationError as error:
-            raise UsageError(describe_invalid(error, str(path), keys_of(PaperRules))) from None
+            tables = {"rules": keys_of(Rule)}
+            raise UsageError(describe_invalid(error, str(path), keys_of(PaperRules), tables)) from None
+        if path.parent != content_folder("reports") / "papers":  # tests check ours
+            _check(path, paper, rules)
+        files.append(rules)
     return files
+
+
+def _check(path: Path, paper: str, rules: PaperRules) -> None:
+    """Refuse rules that can never hold, since nothing would show that they do not.
+
+    Raises:
+        UsageError: there is no such row, table, data set, tracker or option; the message suggests the nearest.
+    """
+    values = read_tables(paper)
+    known = {
+        "row": {value.tracker for value in values},
+        "table": {value.table for value in values},
+        "data set": {value.dataset for value in values if value.dataset},
+    }
+    for number, rule in enumerate(rules.rules, 1):
+        where = f"{path}: [[rules]] number {number}"
+        for kind, names in zip(known, (rule.rows, rule.tables, rule.datasets), strict=True):
+            for name in names:
+                if name not in known[kind]:
+                    hint = suggestion(name, known[kind])
+                    raise UsageError(f"{where}: the tables of '{paper}' have no {kind} {shown(name)}{hint}")
+        try:
+            if rule.tracker is not None:
+                resolve_settings(rule.tracker, options=rule.settings)
+            if rule.refiner is not None:
+                TRACKERS.get(rule.refiner)
+        except UsageError as error:
+            raise UsageError(f"{where}: {error}") from None
 
 
 class PaperRows:

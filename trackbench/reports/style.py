@@ -26,9 +26,10 @@ from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from trackbench.definitions import describe_invalid, keys_of
 from trackbench.errors import UsageError, suggestion
 from trackbench.files import read_toml
-from trackbench.quoting import NAME, printable, shown
+from trackbench.quoting import NAME, printable
 from trackbench.reports.tables import ranked
 from trackbench.scoring import Score
 
@@ -99,9 +100,8 @@ def read_style(path: Path | None) -> Style:
     try:
         return Style.model_validate(read_toml(path))
     except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(map(str, first["loc"]))
-        raise UsageError(f"{path}: {key}: {first['msg']}, found {shown(first['input'])}") from None
+        tables = {"trackers.*": keys_of(TrackerStyle)}
+        raise UsageError(describe_invalid(error, str(path), keys_of(Style), tables)) from None
 
 
 def styled(scores: Sequence[Score], style: Style) -> list[Score]:

@@ -74,7 +74,8 @@ def verdict(scores: Sequence[Score]) -> str:
     if len(ranked) == 1:
         return f"{main.title.replace('_', ' ')}: {first}.{rest}"
     second = f"{ranked[1].title} {tables.number(ranked[1], main)}"
-    return f"Best by {main.title.replace('_', ' ')}: {first}, before {second}.{rest}"
+    equal = ranked[0].metrics[main.key] == ranked[1].metrics[main.key]
+    return f"Best by {main.title.replace('_', ' ')}: {first}, {'as good as' if equal else 'before'} {second}.{rest}"
 
 
 def _sureness(dataset: Dataset, scores: Sequence[Score]) -> dict[str, Any] | None:
