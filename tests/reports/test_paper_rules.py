@@ -118,6 +118,9 @@ class TestRows:
         assert rows_of("aiatrack:5", run("aiatrack", "lasot-ext", ensemble=2)) == {
             "AiATrack (ensemble size 2)": ["aiatrack"]
         }
+        assert rows_of("aiatrack:5", run("aiatrack", "lasot-ext", ensemble=5)) == {
+            "AiATrack (ensemble size, column 5)": ["aiatrack"]
+        }
 
     @pytest.mark.parametrize(
         ("spec", "full", "only", "row"),

@@ -181,8 +181,9 @@ def _common_legend(panels: Sequence[Axes]) -> tuple[list[Any], list[str]]:
 
 def _fit(labels: Sequence[str], width: float) -> bool:
     """Whether a legend of these labels is narrower than the axes of a panel that is so many inches wide."""
-    size = mpl.rcParams["legend.fontsize"] / 72  # a character is about half as wide as the font is high
-    handle = (mpl.rcParams["legend.handlelength"] + 2.5) * size
+    # A character is about half as wide as the font is high.
+    size = float(mpl.rcParams["legend.fontsize"]) / 72
+    handle = (float(mpl.rcParams["legend.handlelength"]) + 2.5) * size
     return max(map(len, labels), default=0) * 0.52 * size + handle <= _AXES * width
 
 
