@@ -14,6 +14,10 @@ COVERAGE ?=
 # Seconds after which no further slow test starts; comparisons with official code come first, what is left is named.
 TIME_LIMIT ?=
 
+# The Python in which sam2 and transformers are compared with their doors.
+FOREIGN := $(VENV)/foreign
+export TRACKBENCH_FOREIGN_PYTHON ?= $(abspath $(FOREIGN))/bin/python
+
 .PHONY: demo test test-slow test-exhaustive lint format docs clean
 
 # The tested version of torch comes first, so that nothing else draws in another one.
@@ -21,6 +25,17 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --constraint constraints.txt torch
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev,train]'
+	touch $@
+
+# sam2 names torchvision, which would draw in another torch, and whose part that follows a video imports none of it. So
+# its packages come without what they name, into an environment that also sees those of the tests.
+$(FOREIGN)/.installed: $(VENV)/.installed
+	$(BIN)/python -m venv --without-pip $(FOREIGN)
+	$(BIN)/python -c "import sysconfig; print(sysconfig.get_path('purelib'))" > `$(FOREIGN)/bin/python -c \
+	  "import sysconfig; print(sysconfig.get_path('purelib'))"`/tested.pth
+	$(BIN)/pip --python $(FOREIGN)/bin/python install --quiet --constraint constraints.txt setuptools
+	SAM2_BUILD_CUDA=0 $(BIN)/pip --python $(FOREIGN)/bin/python install --quiet --constraint constraints.txt --no-deps \
+	  --no-build-isolation sam2 hydra-core omegaconf antlr4-python3-runtime iopath portalocker tqdm
 	touch $@
 
 demo: $(VENV)/.installed
@@ -37,7 +52,7 @@ lint: $(VENV)/.installed
 test: lint
 	$(PYTEST) -rfE $(if $(COVERAGE),--cov=trackbench --cov-branch --cov-report=term:skip-covered)
 
-test-slow: $(VENV)/.installed
+test-slow: $(FOREIGN)/.installed
 	$(PYTEST) -m slow -rfEs $(if $(TIME_LIMIT),--time-limit $(TIME_LIMIT))
 
 docs: $(VENV)/.installed

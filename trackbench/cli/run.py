@@ -182,7 +182,7 @@ def run(
         )
         if dry_run:
             return
-    elif trackers and len(trackers) == 1 and trackers[0].endswith(".toml"):
+    elif trackers and len(trackers) == 1 and _is_campaign(trackers[0]):
         from trackbench.engine.campaign_file import prepare_campaign
 
         said = {"-d": dataset, "--weights": weights, "--set": set_, "--label": label, "--refine": refine}
@@ -318,6 +318,13 @@ def _progress(plans: list[Plan], quiet: bool) -> RunProgress:
     from trackbench.cli.progress import RunProgress
 
     return RunProgress(messages(quiet), plans)
+
+
+def _is_campaign(name: str) -> bool:
+    """Whether what is to be run is a campaign file, and no tracker that a file declares: ``onnx:my.toml``."""
+    from trackbench.definitions import TRACKERS
+
+    return name.endswith(".toml") and name.partition(":")[0] not in TRACKERS.names()
 
 
 def _show_plans(plans: list[Plan], json: bool) -> None:

@@ -165,6 +165,8 @@ class FrameSource:
     def __init__(self, threads: int = 2, decoder: Decoder = "simplejpeg") -> None:
         self._pool = ThreadPoolExecutor(max(1, threads), thread_name_prefix="decode")
         self._decoder = decoder
+        # A tracker in this process may change the working folder while a thread opens a file.
+        self._folder = Path.cwd()
         self._frames: dict[Path, Future[Frame]] = {}
         self._largest = 1
         self.decoded = 0
@@ -202,7 +204,7 @@ class FrameSource:
                 self.decoded += 1
 
     def _read(self, path: Path) -> Frame:
-        return read_frame(path, decoder=self._decoder)
+        return read_frame(self._folder / path, decoder=self._decoder)
 
     def get(self, path: Path) -> Frame:
         """Return the image at ``path``, which is in the plan; waits until it is decoded.

@@ -85,6 +85,9 @@ def resolve_settings(
     merge(merged, schema.implied(merged))
     for key, value in changed.items():
         merge(merged, nested(key, value))
+    needed = [key for key, field in schema.model_fields.items() if field.is_required() and key not in merged]
+    if needed:
+        raise UsageError(f"tracker '{name}' needs its option '{needed[0]}': --set {needed[0]}=VALUE")
     try:
         valid = schema.model_validate(merged)
     except ValidationError as error:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from command import document
 from foreign_samples import target
 
 from trackbench.errors import TrackerError, UsageError
@@ -114,6 +115,11 @@ def test_a_file_that_does_not_fit_is_told(
     graph.write_text(TOML.replace(old, new))
     with pytest.raises(error, match=message):
         find_tracker("onnx:my.toml").build("cpu")
+
+
+def test_the_command_of_the_manual_runs_a_graph_and_no_campaign(graph: Path, dataset: Path) -> None:
+    [run] = document("run", "onnx:my.toml", "-d", str(dataset))["runs"]
+    assert (run["tracker"], run["sequences"]) == ("onnx:my.toml", 2)
 
 
 def test_the_identity_knows_the_graph(graph: Path) -> None:

@@ -153,6 +153,11 @@ def test_a_polygon_is_a_polygon(ask) -> None:
         ({"answer": "lost"}, "answered .*, without 'lost'"),
         ({"init": "begin"}, r"has no method begin\(\); --set init=NAME of one that it has: check, init"),
         ({"args.speed": 3}, "takes no such argument"),
+        (
+            {"init_arguments": ["image", "sentence"]},
+            "the sequence has no sentence; 'sentence_or_none' in init_arguments",
+        ),
+        ({"answer": "best_score", "form": "polygon"}, "answered 0.5; expected the x, y of three corners or more"),
         ({"preset": "dam4sam", "answer": "bbox"}, r"answered a mask of shape \(4,\); the frame's is \(40, 60\)"),
     ],
 )
@@ -160,6 +165,22 @@ def test_a_wrong_shape_is_told(ask, options: dict[str, Any], message: str) -> No
     image = "pil" if "preset" in options else "rgb"
     with pytest.raises(TrackerError, match=message):
         ask("pysot", image, **options)
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "message"),
+    [
+        ("python:shape", {}, r"'shape' is no name for this tracker; expected MODULE:CLASS, such as"),
+        ("trackit:LoRAT", {"repo": "."}, r"'LoRAT' is no name .*; expected METHOD:CONFIG, such as LoRAT:B-224"),
+        ("trackit:LoRAT:B-224", {}, r"needs its option 'repo': --set repo=VALUE$"),
+        ("pytracking:a:b", {"repo": "nowhere"}, r"--set repo=.*/nowhere: there is no such folder$"),
+        ("pytracking:a:b", {"repo": ".", "weights": "none.pth"}, r"--weights none.pth: there is no such file$"),
+        ("sam2:a.yaml", {}, r"sam2 needs its checkpoint: --weights"),
+    ],
+)
+def test_a_command_that_lacks_something_says_what(here: Path, name: str, options: dict[str, str], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        find_tracker(name, options=options)
 
 
 def test_vot_objects_are_spoken(write, frames) -> None:

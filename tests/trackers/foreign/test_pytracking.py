@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import subprocess
 import sys
 from collections.abc import Callable
 from importlib.util import find_spec
@@ -20,6 +21,7 @@ from foreign_samples import target
 from trackbench.errors import TrackerError, UsageError
 from trackbench.regions import Box, Mask
 from trackbench.trackers.foreign.model import ForeignModel
+from trackbench.trackers.foreign.repository import fingerprint
 from trackbench.trackers.foreign.worker.process import DoorError
 from trackbench.trackers.foreign.worker.pytracking import SCORES, _path_in
 from trackbench.trackers.foreign.worker.shared import filled, four, numbers, one, overlay, setting_of
@@ -226,6 +228,26 @@ def test_the_identity_names_code_and_weights_and_not_where_they_lie(repo) -> Non
     )
 
 
+@pytest.mark.parametrize("git", [False, True])
+def test_runs_that_are_stored_in_a_repository_are_no_change_of_it(repo, git: bool) -> None:
+    folder = repo()
+    if git:
+        for command in (
+            ["init", "-q"],
+            ["add", "."],
+            ["-c", "user.name=a", "-c", "user.email=b", "commit", "-qm", "c"],
+        ):
+            subprocess.run(["git", "-C", str(folder), *command], check=True)
+    before = fingerprint(folder)
+    run = folder / "runs/tiny/otb100/one-pass"
+    (run / "sessions").mkdir(parents=True)
+    for name in ("manifest.json", "sessions/first.json"):
+        (run / name).write_text("{}")
+    assert fingerprint(folder) == before
+    (folder / "runs/more.py").touch()
+    assert fingerprint(folder) != before
+
+
 @pytest.mark.slow  # a process with torch for each
 @pytest.mark.parametrize(
     ("code", "message"),
@@ -245,10 +267,14 @@ def test_the_identity_names_code_and_weights_and_not_where_they_lie(repo) -> Non
         ({"imports": "import lib.models.lost"}, "imports 'lib.models.*', which it does not contain"),
         ({"track": 'open("/home/author/data.txt")'}, "looks for /home/author/data.txt, a path of its author"),
         ({"track": "Visdom().image(image)"}, "visdom.Visdom is called while tracking.*pip install visdom"),
+        (
+            {"begin": 'info["init_nlp"].split()'},
+            r"asks for a sentence \('init_nlp'\), which this sequence lacks, and fails: AttributeError: .*tiny.py, ",
+        ),
         ({"track": "return (1, 2)"}, "answered 1; expected a dict with 'target_bbox'"),
         (
             {"build": 'self.load_state_dict(torch.load("mae.pth")); self.more = torch.nn.Parameter(torch.ones(1))'},
-            "Missing key",
+            r"pre-training mae.pth is not there; the checkpoint does not fit its Net: 1 weights are missing \('more'\)",
         ),
     ],
 )
@@ -352,10 +378,44 @@ class DiMP:
     assert model.record()["dialect"] == "pytracking"
 
 
+@pytest.mark.slow  # a process with torch for each
+@pytest.mark.parametrize(
+    ("name", "net", "message"),
+    [
+        (
+            "TINY_ep0120.pth",
+            {"model": {}},
+            r"TINY_ep0120.pth has no entry 'net' \(there: model\); expected a checkpoint",
+        ),
+        (
+            "TINY_ep0120.pth",
+            {"net": {"dy": torch.ones(1)}},
+            r"does not fit its Net: 1 weights are missing \('dx'\), 1 ",
+        ),
+        ("tiny.pth", {"net": {"dx": torch.ones(1)}}, r"its parameters want the epoch: --set epoch=NUMBER"),
+    ],
+)
+def test_a_checkpoint_of_something_else_is_told(repo, name: str, net: dict[str, Any], message: str) -> None:
+    repo()
+    torch.save(net, name)
+    with pytest.raises(TrackerError, match=message):
+        build(weights=Path(name))
+
+
+def test_a_segmentation_of_another_size_is_counted_and_is_no_answer(repo) -> None:
+    repo('{"target_bbox": self.state, "segmentation": np.ones((4, 4))}')
+    model = build()
+    answers = model.step([FRAME], model.start([FRAME], [target(Box(3, 4, 5, 6))]))
+    assert answers[0].mask is None
+    model.start([FRAME], [target(Box(3, 4, 5, 6))])
+    assert model.record()["masks_of_another_size"] == 1
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "options", "message"),
     [
+        ("pytracking:tiny:large", {}, r"no configuration 'large' of tiny \(there: base\)"),
         ("pytracking:tiny", {}, r"name a configuration: pytracking:tiny:CONFIG \(there: base\)"),
         ("pytracking:tinny:base", {}, r"has no tracker 'tinny' \(there: tiny\)"),
         ("pytracking:tiny:base", {"repo": "."}, "expected a repository of the pytracking line"),

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from command import document, trackbench
 from foreign_samples import target
 
@@ -182,6 +183,38 @@ def test_nothing_is_left_when_the_model_goes(build, frames) -> None:
     assert not folder.exists()
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
+
+
+def test_a_tracker_that_draws_on_its_frame_draws_on_no_other_targets(write, frames) -> None:
+    write(
+        "draws.py",
+        """
+class Tracker:
+    def init(self, image, box):
+        self.box = box
+
+    def track(self, image):
+        seen = float(image[0, 0, 0])
+        image[:] = 255
+        return [seen, *self.box[1:]]
+""",
+    )
+    model = find_tracker("python:draws:Tracker", options={"isolated": False}).build("cpu")
+    states = model.start([frames[0]] * 3, [target(SMALL)] * 3)
+    assert [region_of(answer)[0] for answer in model.step([frames[2]] * 3, states)] == [20.0] * 3
+    assert frames[2][0, 0, 0] == 20
+
+
+def test_weights_that_do_not_fit_are_counted() -> None:
+    network = torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.Linear(2, 2))
+    with pytest.raises(RuntimeError) as caught:
+        network.load_state_dict({"0.weight": torch.ones(2, 2), "0.bias": torch.ones(3), "head.weight": torch.ones(1)})
+    said = process.describe_error(caught.value)
+    assert said["type"] == ""
+    assert said["message"] == (
+        "the checkpoint does not fit its Sequential: 2 weights are missing ('1.weight'), 1 weights have no place in it "
+        "('head.weight'), 1 weights have another size ('0.bias'); is it that of this configuration?"
+    )
 
 
 def test_a_message_comes_out_as_it_went_in() -> None:

@@ -98,7 +98,10 @@ class Worker:
                 )
         except (OSError, ValueError) as error:
             shutil.rmtree(self._folder, ignore_errors=True)
-            raise TrackerError(f"{name}: its process cannot be started: {error} (command: {command[0]})") from None
+            raise TrackerError(
+                f"{name}: its process cannot be started: {command[0]}: {getattr(error, 'strerror', error)}; "
+                "--set python= takes the interpreter itself, such as /path/to/env/bin/python"
+            ) from None
         self._end = weakref.finalize(self, _end, self._process, self._folder, self._frames)
 
     @property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import weakref
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,9 +13,9 @@ from tempfile import TemporaryDirectory
 from typing import Annotated, Any, ClassVar
 
 import numpy as np
-from pydantic import AfterValidator, Field, FilePath
+from pydantic import AfterValidator, Field
 
-from trackbench.errors import LostStateError, TrackerError
+from trackbench.errors import LostStateError, TrackerError, UsageError
 from trackbench.regions import Box, Mask, Polygon, Region, region_to_box
 from trackbench.trackers.base import Channel, Frame, Options, Prediction, Target, TrackerModel
 from trackbench.trackers.foreign.checkpoints import harmless_copy
@@ -26,7 +27,35 @@ UserFolder = Annotated[Path, AfterValidator(lambda path: path.expanduser().resol
 """A folder as the user writes it, ``~`` and all."""
 
 
-def _absolute(path: Path | None) -> Path | None:
+def _there(path: Path) -> Path:
+    if not path.is_dir():
+        raise UsageError(f"--set repo={path}: there is no such folder")
+    return path
+
+
+Repository = Annotated[UserFolder, AfterValidator(_there)]
+"""The folder of a repository."""
+
+
+def named(pattern: str, spelling: str) -> AfterValidator:
+    """Return what checks the name after a door's colon.
+
+    Args:
+        pattern: of the whole name.
+        spelling: what a message says that it should be.
+    """
+
+    def check(name: str) -> str:
+        if not re.fullmatch(pattern, name):
+            raise UsageError(f"'{name}' is no name for this tracker; expected {spelling}")
+        return name
+
+    return AfterValidator(check)
+
+
+def _checkpoint(path: Path | None) -> Path | None:
+    if path is not None and not path.is_file():
+        raise UsageError(f"--weights {path}: there is no such file")
     return None if path is None else path.resolve()
 
 
@@ -51,7 +80,7 @@ class ForeignOptions(Options):
 class CheckpointOptions(ForeignOptions):
     """The same of a tracker that loads a checkpoint itself."""
 
-    weights: Annotated[FilePath | None, AfterValidator(_absolute)] = None
+    weights: Annotated[Path | None, AfterValidator(_checkpoint)] = None
     """The checkpoint; ``--weights``."""
     trust_checkpoint: Annotated[bool, Field(exclude=True)] = False
     """Whether the checkpoint may execute code when it is loaded."""

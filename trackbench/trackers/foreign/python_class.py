@@ -8,16 +8,16 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field, computed_field
 
 from trackbench.trackers.base import Options
-from trackbench.trackers.foreign.model import ForeignModel, SensorOptions, UserFolder
+from trackbench.trackers.foreign.model import ForeignModel, Repository, SensorOptions, named
 from trackbench.trackers.foreign.repository import module_fingerprint
 
 
 class PythonOptions(SensorOptions):
     """The class, what its constructor gets, and its shape; a preset fills in what is not said."""
 
-    tracker: Annotated[str, Field(pattern=r"^[\w.]+:\w+$")]
+    tracker: Annotated[str, named(r"[\w.]+:\w+", "MODULE:CLASS, such as my_module:MyTracker")]
     """``MODULE:CLASS``, or a function that returns a tracker."""
-    repo: Annotated[UserFolder | None, Field(exclude=True)] = None
+    repo: Annotated[Repository | None, Field(exclude=True)] = None
     """The folder that holds the module; default: the working folder."""
     args: Annotated[dict[str, Any], Field(default_factory=dict)]
     """Arguments of the constructor."""
@@ -35,7 +35,7 @@ class PythonOptions(SensorOptions):
     """What the first call gets, each ``WHAT`` or ``NAME=WHAT``.
 
     ``image``, ``region``, ``box``, ``box_array``, ``corners``, ``mask``, ``mask_or_none``, ``regions``, ``sentence``,
-    ``sequence``.
+    ``sentence_or_none``, ``sequence``.
     """
     answer: str | None = None
     """Where in the answer the region is: keys, attributes and indices with dots between; empty: it is all."""

@@ -9,16 +9,16 @@ from typing import Annotated, Any, ClassVar
 from pydantic import Field, computed_field
 
 from trackbench.trackers.base import Options
-from trackbench.trackers.foreign.model import ForeignModel, SensorOptions, UserFolder
+from trackbench.trackers.foreign.model import ForeignModel, Repository, SensorOptions, UserFolder, named
 from trackbench.trackers.foreign.repository import fingerprint
 
 
 class PytrackingOptions(SensorOptions):
     """Which tracker of which repository, and what its functions are given."""
 
-    tracker: Annotated[str, Field(pattern=r"^\w+(:[^:]+)?$")]
+    tracker: Annotated[str, named(r"\w+(:[^:]+)?", "NAME or NAME:CONFIG, such as ostrack:vitb_256_mae_ce_32x4_ep300")]
     """``NAME`` or ``NAME:CONFIG``: a module of the repository, and a file of its ``experiments/NAME``."""
-    repo: Annotated[UserFolder, Field(exclude=True)]
+    repo: Annotated[Repository, Field(exclude=True)]
     """The repository's folder."""
     save_dir: Annotated[UserFolder | None, Field(exclude=True)] = None
     """What its settings call ``save_dir``; default: ``output`` in the repository."""

@@ -24,6 +24,7 @@ def fingerprint(folder: Path) -> dict[str, str]:
         return {"sources_sha256": _digest(folder, _sources(folder))}
     changed = (_git(folder, "ls-files", "--modified", "--others", "--exclude-standard") or "").splitlines()
     mine = sorted(Path(name) for name in changed if name.endswith(SOURCES))
+    mine = [path for path in mine if not any(_holds_a_run(folder / parent) for parent in path.parents)]
     return {"commit": commit.strip()} | ({"changes_sha256": _digest(folder, mine)} if mine else {})
 
 
@@ -45,10 +46,18 @@ def _git(folder: Path, *arguments: str) -> str | None:
 
 def _sources(folder: Path) -> Iterator[Path]:
     for place, folders, files in os.walk(folder):
+        if _holds_a_run(Path(place)):
+            folders[:] = []
+            continue
         folders[:] = sorted(name for name in folders if not name.startswith((".", "__")))
         for name in sorted(files):
             if name.endswith(SOURCES):
                 yield (Path(place) / name).relative_to(folder)
+
+
+def _holds_a_run(folder: Path) -> bool:
+    """Whether a folder is that of a stored run: one begun in the repository must not change what the next one is of."""
+    return (folder / "manifest.json").is_file() and (folder / "sessions").is_dir()
 
 
 def _digest(folder: Path, paths: Iterator[Path] | list[Path]) -> str:

@@ -10,7 +10,7 @@ from pydantic import Field, computed_field
 
 from trackbench.regions import Box, Mask, Region
 from trackbench.trackers.base import Options
-from trackbench.trackers.foreign.model import CheckpointOptions, ForeignModel, UserFolder
+from trackbench.trackers.foreign.model import CheckpointOptions, ForeignModel, Repository, named
 from trackbench.trackers.foreign.repository import fingerprint
 from trackbench.trackers.foreign.video_models import Precision
 
@@ -18,9 +18,9 @@ from trackbench.trackers.foreign.video_models import Precision
 class TrackitOptions(CheckpointOptions):
     """Which configuration of which repository, and how its evaluator runs."""
 
-    tracker: Annotated[str, Field(pattern=r"^[\w.-]+:[\w./-]+$")]
+    tracker: Annotated[str, named(r"[\w.-]+:[\w./-]+", "METHOD:CONFIG, such as LoRAT:B-224")]
     """``METHOD:CONFIG``: folders of the repository's ``config``."""
-    repo: Annotated[UserFolder, Field(exclude=True)]
+    repo: Annotated[Repository, Field(exclude=True)]
     """The repository's folder."""
     mixin: tuple[str, ...] = ()
     """Names of mixins, as ``--mixin_config`` of the repository's ``main.py`` takes them."""

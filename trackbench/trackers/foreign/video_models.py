@@ -13,7 +13,7 @@ from trackbench.checkpoints.weight_cache import file_sha256
 from trackbench.errors import UsageError
 from trackbench.regions import Box, Mask, Region
 from trackbench.trackers.base import Options
-from trackbench.trackers.foreign.model import CheckpointOptions, ForeignModel, ForeignOptions, UserFolder
+from trackbench.trackers.foreign.model import CheckpointOptions, ForeignModel, ForeignOptions, Repository
 from trackbench.trackers.foreign.repository import fingerprint
 
 Precision = Literal["float32", "float16", "bfloat16"]
@@ -26,7 +26,7 @@ class Sam2Options(CheckpointOptions):
     """A configuration of the package: ``configs/sam2.1/sam2.1_hiera_t.yaml``."""
     package: Literal["sam2", "efficient_track_anything"] = "sam2"
     """The package's name in Python."""
-    repo: Annotated[UserFolder | None, Field(exclude=True)] = None
+    repo: Annotated[Repository | None, Field(exclude=True)] = None
     """The folder that holds the package, of a fork (``~/samurai/sam2``); default: the installed one."""
     init: Literal["box", "mask"] | None = None
     """What it starts on; default: the mask where the data set has one, else the box."""

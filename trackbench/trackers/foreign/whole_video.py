@@ -14,16 +14,16 @@ from pydantic import Field, computed_field, model_validator
 
 from trackbench.regions import Box, Mask, Region
 from trackbench.trackers.base import Frame, Options, Target
-from trackbench.trackers.foreign.model import CheckpointOptions, ForeignModel, UserFolder
+from trackbench.trackers.foreign.model import CheckpointOptions, ForeignModel, Repository, named
 from trackbench.trackers.foreign.repository import module_fingerprint
 
 
 class WholeVideoOptions(CheckpointOptions):
     """The class, what its constructor gets, and the shape of its one method."""
 
-    tracker: Annotated[str, Field(pattern=r"^[\w.]+:\w+$")]
+    tracker: Annotated[str, named(r"[\w.]+:\w+", "MODULE:CLASS, such as my_module:MyTracker")]
     """``MODULE:CLASS``, or a function that returns a tracker."""
-    repo: Annotated[UserFolder | None, Field(exclude=True)] = None
+    repo: Annotated[Repository | None, Field(exclude=True)] = None
     """The folder that holds the module; default: the working folder."""
     args: Annotated[dict[str, Any], Field(default_factory=dict)]
     """Arguments of the constructor."""

@@ -14,6 +14,7 @@ import importlib.util
 import json
 import mmap
 import os
+import re
 import struct
 import sys
 import traceback
@@ -23,6 +24,9 @@ from typing import IO, Any
 
 #: The name under which a worker knows the package of the doors.
 PACKAGE = "trackbench_doors"
+
+#: How torch's error begins when weights do not fit a network.
+UNFIT = "Error(s) in loading state_dict for"
 
 
 class DoorError(Exception):
@@ -217,6 +221,9 @@ def serve() -> None:
 def describe_error(error: BaseException) -> dict[str, Any]:
     """Return an exception's type, its message in one line with the place where it was raised, and its traceback."""
     message = " ".join(str(error).split())
+    trace = "".join(traceback.format_exception(type(error), error, error.__traceback__))
+    if message.startswith(UNFIT):
+        return {"type": "", "message": unfit(message), "trace": trace}
     # The innermost place within the tracker's own code says more than one deep inside a library.
     places = [
         place
@@ -229,8 +236,24 @@ def describe_error(error: BaseException) -> dict[str, Any]:
     return {
         "type": type(error).__name__,
         "message": message[:500] + where,
-        "trace": "".join(traceback.format_exception(type(error), error, error.__traceback__)),
+        "trace": trace,
     }
+
+
+def unfit(message: str) -> str:
+    """Return what torch says, at length, of weights that do not fit a network, in one line that names one of each."""
+    network = message[len(UNFIT) :].split(":")[0].strip()
+    said = []
+    for start, what in (("Missing key", "are missing"), ("Unexpected key", "have no place in it")):
+        listed = re.search(start + r"\(s\) in state_dict: ((?:\"[^\"]+\",? ?)+)", message)
+        if listed:
+            names = re.findall(r"\"([^\"]+)\"", listed.group(1))
+            said.append(f"{len(names)} weights {what} ('{names[0]}')")
+    sizes = re.findall(r"size mismatch for ([^:]+):", message)
+    if sizes:
+        said.append(f"{len(sizes)} weights have another size ('{sizes[0]}')")
+    said = said or [message[:200]]
+    return "the checkpoint does not fit its {}: {}; is it that of this configuration?".format(network, ", ".join(said))
 
 
 if __name__ == "__main__":

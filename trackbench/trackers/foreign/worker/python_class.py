@@ -209,8 +209,10 @@ class Door(LoopedDoor):
             mask = target.get("mask")
             region = {"bbox": [x, y, w, h]} if mask is None else {"mask": mask.astype(np.uint8)}
             return [dict(region, obj_id=1)]
-        if token in ("sentence", "sequence"):
-            return target.get(token)
+        if token == "sentence" and not target.get("sentence"):
+            raise DoorError("the sequence has no sentence; 'sentence_or_none' in init_arguments passes None")
+        if token in ("sentence", "sentence_or_none", "sequence"):
+            return target.get(token.partition("_")[0])
         if token == "objects":
             from vot.region import Rectangle
             from vot.tracker import ObjectStatus
@@ -230,8 +232,14 @@ class Door(LoopedDoor):
             mask = as_mask(region, size, what)
             return {"box": mask_box(mask), "score": score, "mask": mask}
         if shape["form"] == "polygon":
-            points = numbers(region)
+            try:
+                points = numbers(region)
+            except (TypeError, ValueError):
+                points = []
             if len(points) != 4:
+                if len(points) < 6 or len(points) % 2:
+                    message = "{} answered {}; expected the x, y of three corners or more, or x, y, w, h"
+                    raise DoorError(message.format(what, shortened(region)))
                 return {"box": None, "polygon": points, "score": score, "mask": None}
         box = four(region, what)
         if shape["form"] == "xyxy":

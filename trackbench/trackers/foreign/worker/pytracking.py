@@ -5,6 +5,7 @@ Facts of 23 official repositories: what their functions take, what their tracker
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import inspect
 import os
@@ -13,12 +14,12 @@ import sys
 import tempfile
 import types
 from collections import OrderedDict
-from typing import Any, NamedTuple
+from typing import Any, Iterator, NamedTuple
 
-from .process import DoorError
+from .process import DoorError, describe_error
 from .shared import LoopedDoor, enter, entries, filled, four, one, overlay, setting_of, shortened
 from .stand_ins import INERT, stand_in
-from .torch_patches import Pretraining, load_safely, pretend_cuda
+from .torch_patches import Pretraining, load_safely, pretend_cuda, without_entry
 
 #: Where a tracker says how sure it is, in the order in which they are looked for.
 SCORES = ("best_score", "conf_score", "object_presence_score", "pred_score")
@@ -65,6 +66,46 @@ class Settings:
         return self._empty
 
 
+#: What a data set may lack -> how a message says it.
+LACKING = {
+    "init_nlp": "a sentence ('init_nlp')",
+    "init_mask": "a mask ('init_mask')",
+    "class": "the class of the object ('class')",
+}
+
+
+class Told(dict):  # type: ignore[type-arg]
+    """What a tracker is told of a frame; it knows what was looked up and is not there."""
+
+    def __init__(self, **known: Any) -> None:
+        super().__init__(**known)
+        self._asked: list[str] = []
+
+    def __getitem__(self, key: str) -> Any:
+        return self._seen(key, super().__getitem__(key))
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """Return what is told under ``key``."""
+        return self._seen(key, super().get(key, default))
+
+    def _seen(self, key: str, value: Any) -> Any:
+        if value is None:
+            self._asked.append(key)
+        return value
+
+    @contextlib.contextmanager
+    def explained(self) -> Iterator[None]:
+        """Say what the data set lacks where the tracker fails after it has asked for that."""
+        try:
+            yield
+        except (TypeError, AttributeError, ValueError, AssertionError) as error:
+            lacking = [LACKING[key] for key in self._asked if key in LACKING]
+            if not lacking:
+                raise
+            message = "the tracker asks for {}, which this sequence lacks, and fails: {type}: {message}"
+            raise DoorError(message.format(lacking[-1], **describe_error(error))) from error
+
+
 class Door(LoopedDoor):
     """One object of the repository's tracker class for each target."""
 
@@ -77,6 +118,7 @@ class Door(LoopedDoor):
         self._stand_ins = stand_in(INERT)
         self._skipped: list[str] = []
         self._built_with: Any = None
+        self._unusable_masks = 0
         enter(self._repo)
         self._settings()
         self._guarded(self._import)
@@ -90,6 +132,7 @@ class Door(LoopedDoor):
             dataset_name=self._dataset,
             stand_ins=self._stand_ins.used,
             pretraining_skipped=self._skipped,
+            **({"masks_of_another_size": self._unusable_masks} if self._unusable_masks else {}),
         )
 
     def _told(self) -> Dialect:
@@ -166,15 +209,29 @@ class Door(LoopedDoor):
         for_parameters = {key: value for key, value in own.items() if key in in_parameters or key not in in_class}
         for_class = {key: value for key, value in own.items() if key in in_class}
         first = [config] if self._dialect is STARK else []
+        here = _configurations(os.path.join(self._repo, "experiments", name))
         if self._dialect is STARK and config is None:
-            known = os.path.join(self._repo, "experiments", name)
-            here = (
-                sorted(entry[:-5] for entry in os.listdir(known) if entry.endswith(".yaml"))
-                if os.path.isdir(known)
-                else []
-            )
             raise DoorError("name a configuration: pytracking:{}:CONFIG (there: {})".format(name, ", ".join(here)))
-        parameters = filled(self._parameters, first, self._known(), for_parameters, "parameters")
+        known = self._known()
+        try:
+            parameters = filled(self._parameters, first, known, for_parameters, "parameters")
+        except FileNotFoundError as error:
+            if (
+                self._dialect is not STARK
+                or config in here
+                or os.path.basename(str(error.filename)) != config + ".yaml"
+            ):
+                raise
+            message = "no configuration '{}' of {} (there: {})"
+            raise DoorError(message.format(config, name, ", ".join(here) or "none")) from error
+        except TypeError as error:
+            asked = [key for key in EPOCHS if key in in_parameters and known[key] is None and key not in own]
+            if not asked:
+                raise
+            message = (
+                "its parameters want the epoch: --set epoch=NUMBER, or a checkpoint whose name ends in it ({}: {})"
+            )
+            raise DoorError(message.format(type(error).__name__, error)) from error
         looked_for = getattr(parameters, "checkpoint", None)
         if self._weights is not None:
             # CSWinTT's parameters call it checkpoint_cls.
@@ -194,7 +251,10 @@ class Door(LoopedDoor):
         overlay(parameters, self.options["params"], "params")
         self._built_with = parameters
         with Pretraining(self._dialect.package) as pretraining:
-            tracker = filled(self._class, [parameters], self._known(), for_class, self._class.__name__)
+            try:
+                tracker = filled(self._class, [parameters], known, for_class, self._class.__name__)
+            except KeyError as error:
+                raise without_entry(error) or error from error
         pretraining.check(str(parameters.checkpoint) if _has(parameters, "checkpoint") else "the checkpoint")
         self._skipped = pretraining.skipped
         if hasattr(tracker, "initialize_features"):
@@ -207,14 +267,15 @@ class Door(LoopedDoor):
 
         self._stand_ins.tracking = False
         # The runners read boxes from arrays, so each number is a numpy scalar, which torch.tensor() makes float64.
-        info = {"init_bbox": list(np.array(target["box"], np.float64)), "seq_name": target.get("sequence", "")}
+        info = Told(init_bbox=list(np.array(target["box"], np.float64)), seq_name=target.get("sequence", ""))
         info["init_nlp"] = target["sentence"]
         # DUTrack describes the target by the class of the object.
         info["class"] = target["category"]
         info["init_mask"] = None if target.get("mask") is None else target["mask"].astype(np.uint8)
         # HIPTrack's initialize takes the name as a third argument.
         known = dict.fromkeys(("videoName", "video_name", "seq_name"), info["seq_name"])
-        answer = self._guarded(filled, tracker.initialize, [image, info], known, {}, "initialize")
+        with info.explained():
+            answer = self._guarded(filled, tracker.initialize, [image, info], known, {}, "initialize")
         return {
             "previous": OrderedDict(answer) if isinstance(answer, dict) else OrderedDict(),
             "frame": 0,
@@ -226,13 +287,14 @@ class Door(LoopedDoor):
     def track(self, tracker: Any, image: Any, memory: dict[str, Any]) -> dict[str, Any]:
         """Call ``track(image, info)``; the ground truth is never passed."""
         memory["frame"] += 1
-        info = {"previous_output": memory["previous"], "seq_name": memory["sequence"], "frame_num": memory["frame"]}
+        info = Told(previous_output=memory["previous"], seq_name=memory["sequence"], frame_num=memory["frame"])
         info.update(memory["told"])
         self._stand_ins.tracking = True
         try:
             known = {"info": info, "dataset_name": self._dataset, "seq_name": memory["sequence"]}
             arguments = {name: value for name, value in known.items() if name in memory["takes"]}
-            answer = self._guarded(tracker.track, image, **arguments)
+            with info.explained():
+                answer = self._guarded(tracker.track, image, **arguments)
         finally:
             self._stand_ins.tracking = False
         while isinstance(answer, tuple) and answer:
@@ -243,8 +305,22 @@ class Door(LoopedDoor):
         return {
             "box": four(answer["target_bbox"], "track()"),
             "score": next((one(answer[key]) for key in SCORES if answer.get(key) is not None), None),
-            "mask": _mask(answer.get("segmentation"), image.shape[:2]),
+            "mask": self._mask(answer.get("segmentation"), image.shape[:2]),
         }
+
+    def _mask(self, value: Any, size: tuple[int, int]) -> Any:
+        """Return a segmentation as bool (H, W); of another size than the frame it is counted, and is no answer."""
+        import numpy as np
+
+        if value is None:
+            return None
+        if hasattr(value, "detach"):
+            value = value.detach().cpu().numpy()
+        mask = np.asarray(value)
+        if mask.ndim < 2 or mask.shape[-2:] != tuple(size) or mask.size != size[0] * size[1]:
+            self._unusable_masks += 1
+            return None
+        return mask.reshape(size) > 0.5
 
     def _guarded(self, function: Any, *args: Any, **kwargs: Any) -> Any:
         """Call something of the repository; what the user can mend becomes one line that says how."""
@@ -284,6 +360,11 @@ class Door(LoopedDoor):
         return DoorError(message.format(top, os.path.basename(sys.executable), known.get(top, top)))
 
 
+def _configurations(folder: str) -> list[str]:
+    """Return the names of the configurations in a folder; none where it is not there."""
+    return sorted(name[:-5] for name in os.listdir(folder) if name.endswith(".yaml")) if os.path.isdir(folder) else []
+
+
 def _trackers(folder: str) -> list[str]:
     """Return the modules and packages of a folder that hold a tracker, and not the helpers beside them."""
     trackers = []
@@ -318,15 +399,3 @@ def _path_in(error: OSError) -> str | None:
 def _has(parameters: Any, name: str) -> bool:
     """Whether parameters were given ``name``: pytracking's own object has an answer to any."""
     return name in vars(parameters) if hasattr(parameters, "__dict__") else hasattr(parameters, name)
-
-
-def _mask(value: Any, size: tuple[int, int]) -> Any:
-    import numpy as np
-
-    if value is None:
-        return None
-    if hasattr(value, "detach"):
-        value = value.detach().cpu().numpy()
-    mask = np.asarray(value)
-    mask = mask.reshape(mask.shape[-2:]) > 0.5
-    return mask if mask.shape == tuple(size) else None

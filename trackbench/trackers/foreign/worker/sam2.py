@@ -10,12 +10,13 @@ import contextlib
 import copy
 import importlib
 import importlib.util
+import os
 import sys
 from typing import Any, Iterator
 
 from .process import DoorError
 from .shared import enter, mask_box, one, random_state, restore_random, seed_all, versions
-from .torch_patches import load_safely, pretend_cuda
+from .torch_patches import load_safely, pretend_cuda, without_entry
 
 #: Package -> module and function that builds its video predictor.
 BUILDERS = {
@@ -76,18 +77,28 @@ class Door:
         try:
             build = getattr(importlib.import_module(module), function)
         except ModuleNotFoundError as error:
+            top = (error.name or str(error)).partition(".")[0]
             message = (
                 "the package '{}' is not there: pip install {} (or --set repo=, or python= of an environment with it)"
             )
-            raise DoorError(message.format(error.name, error.name)) from error
-        with self._autocast():
-            self._predictor = build(
-                options["config"],
-                options["weights"],
-                device=self.device,
-                hydra_overrides_extra=list(options["overrides"]),
-                apply_postprocessing=options["postprocess"],
-            )
+            raise DoorError(message.format(top, {"hydra": "hydra-core"}.get(top, top))) from error
+        try:
+            with self._autocast():
+                self._predictor = build(
+                    options["config"],
+                    options["weights"],
+                    device=self.device,
+                    hydra_overrides_extra=list(options["overrides"]),
+                    apply_postprocessing=options["postprocess"],
+                )
+        except KeyError as error:
+            raise without_entry(error) or error from error
+        except Exception as error:
+            if type(error).__name__ != "MissingConfigException":  # Hydra's, which need not be imported
+                raise
+            here = configurations(os.path.dirname(str(sys.modules[options["package"]].__file__)))
+            message = "the package has no configuration '{}' (there: {})"
+            raise DoorError(message.format(options["config"], ", ".join(here) or "none")) from error
         self._torch = torch
         home = sys.modules[type(self._predictor).__module__]
         home.tqdm = lambda frames, *args, **kwargs: frames  # type: ignore[attr-defined]
@@ -216,6 +227,16 @@ class Door:
         if precision == "float32":
             return contextlib.nullcontext()
         return torch.autocast(self.device, dtype=getattr(torch, precision))
+
+
+def configurations(package: str) -> list[str]:
+    """Return the names of the configurations in a package's folder, as Hydra wants them."""
+    return sorted(
+        os.path.relpath(os.path.join(folder, name), package).replace(os.sep, "/")
+        for folder, _, names in os.walk(os.path.join(package, "configs"))
+        for name in names
+        if name.endswith(".yaml") and "training" not in folder
+    )
 
 
 def prepared(image: Any, predictor: Any) -> Any:

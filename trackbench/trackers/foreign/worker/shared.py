@@ -66,7 +66,7 @@ class LoopedDoor(ABC):
     def start(self, images: list[Any], targets: list[dict[str, Any]], seed: int) -> list[Any]:
         """Return the state of each target."""
         states = []
-        for image, target in zip(images, targets):
+        for image, target in zip(_own(images), targets):
             self._suspend()
             tracker = self._spare.pop() if self._spare else self._built()
             seed_all(seed)
@@ -79,7 +79,7 @@ class LoopedDoor(ABC):
     def step(self, images: list[Any], states: list[Any]) -> list[dict[str, Any]]:
         """Track each target into its next frame."""
         answers = []
-        for image, state in zip(images, states):
+        for image, state in zip(_own(images), states):
             if self._drawing() is not state:
                 self._suspend()
                 restore_random(state.random)
@@ -103,6 +103,12 @@ class LoopedDoor(ABC):
     def _built(self) -> Any:
         seed_all(0)
         return self.build()
+
+
+def _own(images: list[Any]) -> list[Any]:
+    """Return each image, those that several targets share once for each: some trackers draw on what they are given."""
+    seen = [id(image) for image in images]
+    return [image.copy() if seen.count(id(image)) > 1 else image for image in images]
 
 
 def versions(*packages: str) -> dict[str, str]:

@@ -10,13 +10,28 @@ import os
 import sys
 from typing import Any, Callable
 
-from .process import DoorError
+from .process import UNFIT, DoorError, unfit
 
 #: Functions that make tensors on a device.
 _FACTORIES = (
     *("zeros", "ones", "empty", "full", "tensor", "as_tensor", "arange", "linspace", "eye", "rand", "randn", "randint"),
     *("zeros_like", "ones_like", "empty_like", "full_like", "rand_like", "randn_like", "range", "randperm", "logspace"),
 )
+
+
+#: What ``torch.load`` returned last: the file, and the keys of the dictionary in it.
+_loaded: list[tuple[str, list[str]]] = []
+
+
+def without_entry(error: KeyError) -> DoorError | None:
+    """Return what to say of a KeyError: that the checkpoint which was read last has no such entry, if that is why."""
+    if not _loaded or not error.args or not isinstance(error.args[0], str):
+        return None
+    file, keys = _loaded[-1]
+    if error.args[0] in keys:
+        return None
+    message = "{} has no entry '{}' (there: {}); expected a checkpoint that this repository wrote"
+    return DoorError(message.format(file, error.args[0], ", ".join(keys[:6]) or "none"))
 
 
 def load_safely(trust: bool) -> None:
@@ -33,12 +48,15 @@ def load_safely(trust: bool) -> None:
         if not torch.cuda.is_available():
             map_location = "cpu"
         try:
-            return original(file, map_location, *args, **kwargs)
+            document = original(file, map_location, *args, **kwargs)
         except Exception as error:
             if knows and not trust and "weights_only" in str(error).lower():
                 message = "{}: loading it executes code of its own; --trust-checkpoint allows that"
                 raise DoorError(message.format(getattr(file, "name", file))) from error
             raise
+        if isinstance(document, dict):
+            _loaded[:] = [(str(getattr(file, "name", file)), [str(key) for key in document])]
+        return document
 
     torch.load = load  # type: ignore[assignment]
 
@@ -164,6 +182,9 @@ class Pretraining:
         torch.load, torch.nn.Module.load_state_dict = self._load, self._load_state  # type: ignore[method-assign]
         for module, name in self._bound:
             setattr(module, name, self._load_url)
+        message = " ".join(str(raised[1]).split())
+        if self.skipped and message.startswith(UNFIT):
+            raise DoorError(f"the file of pre-training {self.skipped[0]} is not there; {unfit(message)}") from raised[1]
 
     def _skip(self, file: str) -> _Absent:
         self.skipped.append(file)

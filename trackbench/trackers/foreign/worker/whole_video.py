@@ -28,7 +28,8 @@ class Door(python_class.Door):
     def _all(self, tracker: Any, memory: dict[str, Any]) -> list[Any]:
         target, what = memory["target"], self.options["tracker"]
         region = self._value("region", memory["first"], target)
-        answer = getattr(tracker, self._shape["track"])(list(target["paths"]), region)
+        with self._computing():
+            answer = getattr(tracker, self._shape["track"])(list(target["paths"]), region)
         answers = python_class.picked(answer, self._shape["all"], what)
         if not hasattr(answers, "__len__") or len(answers) != len(target["paths"]):
             count = len(answers) if hasattr(answers, "__len__") else shortened(answers)
