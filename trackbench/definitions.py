@@ -135,7 +135,7 @@ class DefinitionRegistry(Generic[D]):
         if near := suggestion(name, self.names()):
             return near
         other = next(registry for registry in (TRACKERS, DATASETS) if registry is not self)
-        if name in other or (self is TRACKERS and Path(name).is_dir()):
+        if name in other or (self is TRACKERS and name and Path(name).is_dir()):
             return f"; it is a {other.noun}: {other._as_typed([name])}"
         if self is TRACKERS:
             return (

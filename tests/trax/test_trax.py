@@ -36,6 +36,10 @@ while True:
     if request.type != "initialize" and request.type != "frame":
         break
     image = request.image["color"]
+    if what == "die":
+        os._exit(3)
+    if what == "think":
+        time.sleep(60)
     if request.type == "initialize":
         region, start = request.objects[0][0], request.properties.dict()
         server.status([(region, {})])
@@ -125,12 +129,14 @@ def test_our_server_paints_a_box_in_a_challenge_of_masks(program: str) -> None:
     [
         ("exit", "trax:mine: its greeting: the program ended with exit code 1 .*; it said: no licence"),
         ("raise", "trax:mine: frame 1: the program ended with exit code 1 .*KeyError: 'no such layer'"),
+        ("die", "trax:mine: start: the program ended with exit code 3"),
+        ("think", "trax:mine: start: no answer within 2 seconds"),
         ("hang", "trax:mine: frame 1: no answer within 2 seconds"),
         ("sleep", "trax:mine: its greeting: no answer within 2 seconds"),
     ],
 )
 def test_failures_are_told(program: str, what: str, message: str) -> None:
-    timeout = 2.0 if what in ("hang", "sleep") else 30.0
+    timeout = 2.0 if what in ("hang", "sleep", "think") else 30.0
     with pytest.raises(TrackerError, match=message) as caught:
         start(f"{program} {what}", timeout=timeout).track(FRAME)
     assert "\n" not in str(caught.value)

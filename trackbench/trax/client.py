@@ -16,7 +16,7 @@ import tempfile
 import threading
 import weakref
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
@@ -184,7 +184,18 @@ class Program:
         from trackbench.trax.regions import to_trax
 
         images, target = self._images(frame), to_trax(region)
-        self._ask("start", lambda: self._client.initialize(images, [(target, {})], self._options.arguments))
+        self._ask("start", lambda: self._initialize(images, target))
+
+    def _initialize(self, images: dict[str, Any], target: Any) -> None:
+        from trax import TraxException
+        from trax.region import Special
+
+        objects, _ = self._client.initialize(images, [(target, {})], self._options.arguments)
+        # To vot-trax 4.0.2 a program that ends before its first answer seems to have answered code 0.
+        if any(isinstance(region, Special) for region, _ in objects):
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(GRACE)
+                raise TraxException("no answer")
 
     def track(self, frame: Frame) -> Prediction:
         """Ask about the next frame."""
@@ -257,7 +268,10 @@ class Program:
         watch.daemon = True
         watch.start()
         try:
-            return call()
+            answer = call()
+            if self._expired:
+                raise TraxException("no answer")
+            return answer
         except TraxException as error:
             failure = TrackerError(f"trax:{self._options.name}: {what}: {self._reason(error)}")
             failure.trace = self.output or None
