@@ -53,7 +53,7 @@ test: lint
 	$(PYTEST) -rfE $(if $(COVERAGE),--cov=trackbench --cov-branch --cov-report=term:skip-covered)
 
 test-slow: $(FOREIGN)/.installed
-	$(PYTEST) -m slow -rfEs $(if $(TIME_LIMIT),--time-limit $(TIME_LIMIT))
+	$(PYTEST) -m 'slow and not exhaustive' -rfEs $(if $(TIME_LIMIT),--time-limit $(TIME_LIMIT))
 
 docs: $(VENV)/.installed
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[docs]'

@@ -17,8 +17,8 @@ from trackbench.nn.crops.square import cut_window
 from trackbench.regions import Box, Mask
 from trackbench.trackers.base import Frame
 
-#: The largest rectangle that is cut, in pixels: four times a frame of 4096 by 4096.
-LARGEST = 1 << 26
+#: The largest rectangle that is cut, in pixels: four times a frame of 8192 by 8192.
+LARGEST = 1 << 28
 
 
 @dataclass(frozen=True)
