@@ -45,7 +45,7 @@ def seconds_a_frame(count: int, weights: Path, frames: list[np.ndarray], size: i
 
 def main() -> None:
     size = int(sys.argv[1]) if len(sys.argv) > 1 else 512
-    frames = [np.random.default_rng(i).integers(0, 256, (240, 320, 3), np.uint8) for i in range(8)]
+    frames = [np.random.default_rng(i).integers(0, 256, (240, 320, 3), np.uint8) for i in range(5)]
     with tempfile.TemporaryDirectory() as folder:
         subprocess.run([PYTHON, "-c", WEIGHTS], cwd=folder, check=True, stderr=subprocess.DEVNULL)
         one, four = (np.median(seconds_a_frame(count, Path(folder, "sam2.pt"), frames, size)) for count in (1, 4))

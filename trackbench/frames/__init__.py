@@ -204,7 +204,12 @@ class FrameSource:
                 self.decoded += 1
 
     def _read(self, path: Path) -> Frame:
-        return read_frame(self._folder / path, decoder=self._decoder)
+        place = self._folder / path
+        try:
+            return read_frame(place, decoder=self._decoder)
+        except DataError as error:
+            error.args = (str(error).replace(str(place), str(path)),)  # as the user wrote it
+            raise
 
     def get(self, path: Path) -> Frame:
         """Return the image at ``path``, which is in the plan; waits until it is decoded.
