@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -73,6 +74,25 @@ def test_accuracy_and_robustness_are_zoomed_and_named() -> None:
     assert figure.legends[0].get_texts()[0].get_text() == "[0.400] one"
     assert {text.get_text() for text in axes.texts} <= {"one", "two", "three", "four"}
     assert overlaps(figure) == []
+
+
+def test_incomplete_runs_have_no_rank_and_one_legend_serves_all_panels() -> None:
+    runs = [vot("one", 0.61, 0.80), vot("two", 0.62, 0.81), replace(vot("part", 0.7, 0.9), sequences=1)]
+    look = looks([run.tracker for run in runs])
+    panels = [vot_plots.ranking(runs, look), vot_plots.accuracy_robustness(runs, look)]
+    figure = plots.row([(panel, "below") for panel in panels], one_score=True)
+    assert figure.axes[0].get_legend_handles_labels()[1] == ["[0.400] one", "[0.400] two"]
+    assert [axes.get_legend() for axes in figure.axes] == [None, None]
+    (legend,) = figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == ["[0.400] one", "[0.400] two", "[0.400] part (1/4)"]
+    alone = plots.panel(vot_plots.ranking(runs[2:], look), "VOT", legend="below")
+    assert alone.axes[0].get_legend_handles_labels()[1] == ["[0.400] part (1/4)"]
+
+
+def test_a_radar_leaves_out_who_has_no_attribute() -> None:
+    without = replace(scores()[0], tracker="c", title="C", attributes={"LR": {"sequences": 0, "success_auc": None}})
+    (axes,) = attribute_figure([*scores(), without], "success_auc", "AUC", looks("abc")).axes
+    assert axes.get_legend_handles_labels()[1] == ["[0.550] A", "[0.550] B"]
 
 
 def overlaps(figure: Figure) -> list[tuple[str, str]]:

@@ -72,6 +72,29 @@ def count_bad_answers(
     )
 
 
+def is_far(ground_truth: NDArray[np.float64], boxes: NDArray[np.float64]) -> bool:
+    """Whether a box would be far outside of an image that ends where the annotated targets end.
+
+    Frames are at least as large, so that no other box is far outside of them.
+
+    Args:
+        ground_truth: (N, 4): x, y, w, h in pixels.
+        boxes: (M, 4).
+
+    Example:
+        >>> truth = np.array([[10.0, 10, 40, 40]])
+        >>> is_far(truth, truth), is_far(truth, truth + 100)
+        (False, True)
+    """
+    known = ground_truth[np.isfinite(ground_truth).all(axis=1)]
+    if not len(known):
+        return False
+    size = (known[:, :2] + known[:, 2:]).max(axis=0)
+    finite = boxes[np.isfinite(boxes).all(axis=1)]
+    low, high = finite[:, :2], finite[:, :2] + finite[:, 2:]
+    return bool(((high < -FAR * size) | (low > (1 + FAR) * size)).any())
+
+
 def _all_usual(boxes: NDArray[np.float64], size: tuple[int, int] | None) -> bool:
     """Whether all answers of (M, 4) after the first are finite, have an area and begin near the image, and one moves.
 

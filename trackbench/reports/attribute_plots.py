@@ -34,7 +34,7 @@ def attribute_figure(
     """Return a radar plot of one metric by attribute, an axis for each attribute with its number of sequences.
 
     Args:
-        scores: of one data set, best first; those without attributes are left out.
+        scores: of one data set, best first; those that have the metric of no attribute are left out.
         metric: key of the metric.
         title: what stands above it.
         look: from :func:`trackbench.reports.style.looks`.
@@ -43,7 +43,7 @@ def attribute_figure(
             instead of the number of sequences, as in AiATrack's Figure 5: differences between trackers are seen
             then, those between attributes are not.
     """
-    drawn = [score for score in scores if score.attributes]
+    drawn = [s for s in scores if any(row.get(metric) is not None for row in s.attributes.values())]
     known = (key for score in drawn for key, row in score.attributes.items() if row.get(metric) is not None)
     attributes = list(dict.fromkeys(known))
     values = np.array(

@@ -166,13 +166,14 @@ def _figures(
     if any(EXPECTED_OVERLAP.key in score.curves for score in scores):
         panels += [
             ("accuracy_robustness", vot_plots.accuracy_robustness(scores, look), "below"),
-            ("expected_overlap", vot_plots.overlap_curves(scores, look), "upper right"),
-            ("ranking", vot_plots.ranking(scores, look), "lower left"),
+            ("expected_overlap", vot_plots.overlap_curves(scores, look), "below"),
+            ("ranking", vot_plots.ranking(scores, look), "below"),
         ]
     for stem, panel, legend in panels:
         yield stem, plots.panel(panel, dataset.title, style.one_column, legend)
     if len(panels) > 1:
-        yield "plots", plots.row([(panel, legend) for _, panel, legend in panels], style.two_columns)
+        drawn_together = [(panel, legend) for _, panel, legend in panels]
+        yield "plots", plots.row(drawn_together, style.two_columns, one_score=any(s.interval for s in scores))
     if not attributes:
         return
     column = tables.main_metric(scores)

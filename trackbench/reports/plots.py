@@ -5,6 +5,7 @@ Figures are as wide as a column, or as a page of two columns, so that they stand
 
 from __future__ import annotations
 
+import itertools
 import math
 import re
 import warnings
@@ -122,13 +123,20 @@ def panel(
     return figure
 
 
-def row(draws: Sequence[tuple[Draw, Place]], width: float = Style().two_columns, across: int | None = None) -> Figure:
+def row(
+    draws: Sequence[tuple[Draw, Place]],
+    width: float = Style().two_columns,
+    across: int | None = None,
+    *,
+    one_score: bool = False,
+) -> Figure:
     """Return a figure of several panels, each with the place of its legend; its caption is the paper's.
 
     Args:
         draws: what draws each panel.
         width: of the figure in inches.
         across: how many panels stand side by side; None: all.
+        one_score: whether all panels have the same score before a tracker's name, as VOT's.
     """
     base = settings()
     scale = base["font.size"] / STYLE["font.size"]
@@ -147,36 +155,43 @@ def row(draws: Sequence[tuple[Draw, Place]], width: float = Style().two_columns,
         for (draw, _), axes in zip(draws, columns, strict=True):
             draw(axes)
         each = [axes.get_legend_handles_labels()[1] for axes in columns]
-        if not all(len(labels) <= MOST_INSIDE_ROW and _fit(labels, width / across) for labels in each):
-            legend_below(figure, *_common_legend(columns))
+        inside = all(place != "below" for _, place in draws)
+        if not inside or not all(len(labels) <= MOST_INSIDE_ROW and _fit(labels, width / across) for labels in each):
+            legend_below(figure, *_common_legend(columns, one_score=one_score))
         else:
             for (_, place), axes in zip(draws, columns, strict=True):
                 if axes.get_legend_handles_labels()[0]:
-                    axes.legend(loc="lower left" if place == "below" else place)
+                    axes.legend(loc=place)
     return figure
 
 
-def _common_legend(panels: Sequence[Axes]) -> tuple[list[Any], list[str]]:
+def _common_legend(panels: Sequence[Axes], *, one_score: bool) -> tuple[list[Any], list[str]]:
     """Return the lines and labels of all panels, each tracker once, with its scores in the panels from left to right.
 
     More scores than fit are left out.
     """
     scores: list[dict[str, str]] = []
-    lines: dict[str, Any] = {}
+    lines: dict[str, list[Any]] = {}
     for axes in panels:
         known = {}
         for line, label in zip(*axes.get_legend_handles_labels(), strict=True):
             title = _SCORED.sub("", label, count=1)
-            lines.setdefault(title, line)
+            lines.setdefault(title, []).append(line)
             if match := _SCORED.match(label):
                 known[title] = match[1]
         scores.append(known)
+    # In the order of the panel that has most of them.
+    titles = [[_SCORED.sub("", label, count=1) for label in axes.get_legend_handles_labels()[1]] for axes in panels]
+    order = dict.fromkeys(itertools.chain(max(titles, key=len), lines))
     common = []
-    for title in lines:
+    for title in order:
         shown = [known.get(title, "–") for known in scores]
+        if one_score:
+            shown = [next((score for score in shown if score != "–"), "–")]
         has_scores = any(title in known for known in scores) and len(panels) <= MOST_SCORES
         common.append(f"[{' | '.join(shown)}] {title}" if has_scores else title)
-    return list(lines.values()), common
+    # Point and curve of a tracker are drawn over each other.
+    return [tuple(lines[title][:2]) if one_score else lines[title][0] for title in order], common
 
 
 def _fit(labels: Sequence[str], width: float) -> bool:

@@ -378,7 +378,8 @@ def tuned_notes(scores: Sequence[Score]) -> list[str]:
 def bad_answer_lines(score: Score) -> list[str]:
     """Return what is to be said of suspicious answers, a line a kind."""
     return [
-        f"{count.frames} answers in {count.sequences} sequence{'s' * (count.sequences != 1)}: {KINDS[kind]}"
+        f"{count.frames} answer{'s' * (count.frames != 1)} in {count.sequences} sequence"
+        f"{'s' * (count.sequences != 1)}: {KINDS[kind]}"
         for kind, count in score.bad_answers.items()
         if kind in KINDS
     ]

@@ -49,7 +49,7 @@ def accuracy_robustness(scores: Sequence[Score], look: dict[str, Look]) -> Draw:
         axes.set_xlim(*_around([robustness for _, robustness, _ in points]))
         axes.set_ylim(*_around([accuracy for _, _, accuracy in points]))
         if 1 < len(points) <= MOST_LABELS:
-            label_points(axes, [(score.title, x, y) for score, x, y in points])
+            label_points(axes, [(score.heading, x, y) for score, x, y in points])
 
     return draw
 
@@ -108,8 +108,12 @@ def overlap_curves(scores: Sequence[Score], look: dict[str, Look]) -> Draw:
 
 
 def ranking(scores: Sequence[Score], look: dict[str, Look]) -> Draw:
-    """Return what draws the EAO ranking: trackers from the right, the best first, with their bootstrap intervals."""
-    drawn = sorted((score for score in scores if score.metrics.get("eao") is not None), key=_rank)
+    """Return what draws the EAO ranking: trackers from the right, the best first, with their bootstrap intervals.
+
+    Incomplete runs have no rank; where no run is complete, all are drawn.
+    """
+    known = sorted((score for score in scores if score.metrics.get("eao") is not None), key=_rank)
+    drawn = [score for score in known if score.is_complete] or known
 
     def draw(axes: Axes) -> None:
         for place, score in enumerate(drawn, 1):

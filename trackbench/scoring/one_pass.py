@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -13,15 +14,16 @@ from numpy.typing import NDArray
 from trackbench.cache import foreign_code
 from trackbench.datasets.sequence import Dataset, VideoSequence
 from trackbench.errors import DataError, UsageError
+from trackbench.frames import image_size
 from trackbench.metrics import ope
-from trackbench.metrics.answers import KINDS, NONE, count_bad_answers
+from trackbench.metrics.answers import KINDS, NONE, count_bad_answers, is_far
 from trackbench.metrics.conventions import Convention, convention, resolve_name
 from trackbench.metrics.statistics import bootstrap_intervals
 from trackbench.metrics.table import Metric, measured_metrics
 from trackbench.regions import Special
 from trackbench.results.store import RunFolder
 from trackbench.scoring.score import BadAnswers, Curve, Metrics
-from trackbench.scoring.stored import StoredRun, read_run
+from trackbench.scoring.stored import Boxes, StoredRun, read_run
 from trackbench.scoring.traces import TracedSequence, trace_boxes
 
 if TYPE_CHECKING:
@@ -174,11 +176,8 @@ def bad_answers(run: StoredRun) -> dict[str, BadAnswers]:
     totals: dict[str, BadAnswers] = {}
     for name, repetitions in run.boxes.items():
         sequence = run.sequences[name]
-        truth, size = sequence.ground_truth.boxes, sequence.size
-        counted = [
-            count_bad_answers(boxes[:given], truth, size)
-            for boxes, given in zip(repetitions, run.given[name], strict=True)
-        ]
+        truth, answers = sequence.ground_truth.boxes, [b[:n] for b, n in zip(repetitions, run.given[name], strict=True)]
+        counted = [count_bad_answers(boxes, truth, _size(sequence, truth, boxes)) for boxes in answers]
         if all(counts is NONE for counts in counted):
             continue
         for kind, count in zip(KINDS, map(sum, zip(*counted, strict=True)), strict=True):
@@ -186,6 +185,18 @@ def bad_answers(run: StoredRun) -> dict[str, BadAnswers]:
                 before = totals.get(kind, BadAnswers(0, 0))
                 totals[kind] = BadAnswers(before.frames + count, before.sequences + 1)
     return {kind: totals[kind] for kind in KINDS if kind in totals}
+
+
+def _size(sequence: VideoSequence, truth: Boxes, boxes: Boxes) -> tuple[int, int] | None:
+    """Return width and height of the frames, of an image where nothing else says them; None: not known, nor needed.
+
+    An image is opened only for a box that is far outside of all that is annotated: in general scoring needs none.
+    """
+    if sequence.size is not None or not is_far(truth, boxes):
+        return sequence.size
+    with contextlib.suppress(DataError, IndexError):
+        return image_size(sequence.frames[0])
+    return None
 
 
 def _measured(run: StoredRun, names: Sequence[str], metric: Metric) -> NDArray[np.float64]:
