@@ -8,6 +8,7 @@ import pytest
 from command import trackbench
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.console import Group
 from rich.table import Table
 
 from trackbench.cli.console import MessageConsole, SafeConsole
@@ -84,6 +85,16 @@ def test_tables_and_messages_show_control_characters() -> None:
         console.print(f"{NASTY} and [bold]more[/bold]", markup=False)
         assert set(stream.getvalue()) & set("\x1b\u202e\udcc4\x07\u200b\u2028") == set()
     assert r"a\x1b[2J\n\u202eb" in stream.getvalue()
+
+
+def test_a_narrow_table_folds_names_and_cuts_none() -> None:
+    stream = io.StringIO()
+    table = Table("tracker", "number")
+    table.add_row("SiamMask-Opt-of-2019", "0.123456789")
+    SafeConsole(file=stream, width=20).print(Group(table))
+    cells = [line.split("│") for line in stream.getvalue().splitlines() if "│" in line]
+    assert "".join(cell[1].strip() for cell in cells) == "SiamMask-Opt-of-2019"
+    assert "".join(cell[2].strip() for cell in cells) == "0.123456789"
 
 
 def test_files_of_reports_hold_no_control_characters() -> None:

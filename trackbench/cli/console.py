@@ -7,6 +7,7 @@ from typing import Any
 
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
+from rich.table import Table
 
 from trackbench.quoting import printable, printable_lines
 
@@ -21,7 +22,14 @@ class SafeConsole(Console):
         super().__init__(emoji=False, **options)
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
-        """Render as rich does; of texts, only what is visible and line breaks get through."""
+        """Render as rich does; of texts, only what is visible and line breaks get through.
+
+        In a narrow terminal the cells of tables are folded: of a name that is cut, nobody can copy the rest.
+        """
+        if isinstance(renderable, Table):
+            for column in renderable.columns:
+                if not column.no_wrap:
+                    column.overflow = "fold"
         for segment in super().render(renderable, options):
             if segment.control or segment.text.isprintable():
                 yield segment

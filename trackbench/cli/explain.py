@@ -45,9 +45,10 @@ def explain(
     for line in explanation.problems:
         messages().print(line)
     if json:
-        print_json({"tracker": explanation.tracker, "dataset": opened.name, **_document(explanation, convention)})
+        head = {"tracker": explanation.tracker, "dataset": opened.name, "of": opened.of}
+        print_json({**head, **_document(explanation, convention)})
     else:
-        _show(explanation, convention, f"{explanation.tracker} on {opened.title}", top)
+        _show(explanation, convention, f"{explanation.tracker} on {opened.title}", opened.of, top)
 
 
 def _document(explanation: Explanation, names: list[str]) -> dict[str, Any]:
@@ -62,7 +63,7 @@ def _document(explanation: Explanation, names: list[str]) -> dict[str, Any]:
     }
 
 
-def _show(explanation: Explanation, names: list[str], title: str, top: int) -> None:
+def _show(explanation: Explanation, names: list[str], title: str, of: int, top: int) -> None:
     from rich.table import Table
     from rich.text import Text
 
@@ -72,7 +73,8 @@ def _show(explanation: Explanation, names: list[str], title: str, top: int) -> N
     columns = [known_metric(key) for key in METRICS]
     idle = ", ".join(step.rule for step in explanation.steps if not step.sequences) or "none"
     caption = (
-        f"{explanation.sequences} sequences. Percent; steps add up to the difference. Without effect here: {idle}."
+        f"{explanation.sequences} of {of} sequences. Percent; steps add up to the difference. "
+        f"Without effect here: {idle}."
     )
     table = Table("rule", "from", "to", title=title, caption=caption)
     for column in columns:

@@ -5,7 +5,6 @@ Figures are as wide as a column, or as a page of two columns, so that they stand
 
 from __future__ import annotations
 
-import itertools
 import math
 import re
 import warnings
@@ -182,7 +181,7 @@ def _common_legend(panels: Sequence[Axes], *, one_score: bool) -> tuple[list[Any
         scores.append(known)
     # In the order of the panel that has most of them.
     titles = [[_SCORED.sub("", label, count=1) for label in axes.get_legend_handles_labels()[1]] for axes in panels]
-    order = dict.fromkeys(itertools.chain(max(titles, key=len), lines))
+    order = dict.fromkeys([*max(titles, key=len), *lines])
     common = []
     for title in order:
         shown = [known.get(title, "–") for known in scores]
