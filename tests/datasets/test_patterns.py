@@ -136,7 +136,7 @@ def test_forms_of_vasttrack(tmp_path: Path) -> None:
     write(tmp_path / "Zebra/Zebra-4/groundtruth.txt", BOXES)
     images(tmp_path / "Zebra/Zebra-4/img", "{:08}.jpg")
     write(tmp_path / "Zither-16/Groundtruth.txt", BOXES)
-    images(tmp_path / "Zither-16/imgs", "{:05}.jpg")
+    images(tmp_path / "Zither-16/Imgs", "{:05}.jpg")
     dataset = open_dataset("vasttrack", tmp_path)
     assert [sequence.name for sequence in dataset.sequences] == ["Air Hockey-1", "Zebra-4", "Zither-16"]
     assert dataset["Zebra-4"].attributes == ("FM", "INV", "DEF", "ROT", "BC")

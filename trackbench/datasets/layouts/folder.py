@@ -1,7 +1,7 @@
 """The generic layout: a folder for each sequence, with frames and a ground-truth file.
 
 ``<sequence>/groundtruth.txt`` or ``groundtruth_rect.txt``; frames in ``<sequence>/``, ``<sequence>/img/`` (``imgs``,
-``images``) or ``<sequence>/color/``; any image format, sorted naturally (``2.jpg`` before ``10.jpg``). A line holds a
+``images``, ``frames``) or ``<sequence>/color/``; any image format, sorted naturally (``2.jpg`` before ``10.jpg``). A line holds a
 region in any of the VOT text forms, or ``x y w h`` with any separator. A file ``attributes.txt`` lists the attributes,
 separated by blanks, commas or lines. A folder that holds one sequence directly is a data set of one.
 
@@ -25,7 +25,7 @@ from trackbench.definitions import DatasetDefinition
 from trackbench.errors import DataError
 
 TRUTHS = ("groundtruth.txt", "groundtruth_rect.txt")
-IMAGE_FOLDERS = ("img", "imgs", "images", "color")
+IMAGE_FOLDERS = ("img", "imgs", "images", "color", "frames")
 
 
 COLUMNS: tuple[str, ...] = ("name",)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from trackbench.errors import DataError
@@ -20,8 +22,16 @@ def natural_key(name: str) -> list[tuple[int, int | str]]:
 
 
 def find_child(folder: Path, *names: str) -> Path | None:
-    """Return the first of the sub-folders ``names`` that exists."""
-    return next((folder / name for name in names if (folder / name).is_dir()), None)
+    """Return the first of the sub-folders ``names`` that exists, else the first in other letters, as ``Imgs``."""
+    exact = next((folder / name for name in names if (folder / name).is_dir()), None)
+    return exact or _in_other_letters(folder, names)
+
+
+def _in_other_letters(folder: Path, names: Sequence[str]) -> Path | None:
+    with suppress(OSError):
+        found = {entry.name.lower(): entry for entry in os.scandir(folder) if entry.name.lower() in names}
+        return next((Path(found[name].path) for name in names if name in found and found[name].is_dir()), None)
+    return None
 
 
 def image_names(folder: Path) -> list[str]:
@@ -55,6 +65,9 @@ def frames_folder(sequence: str, *places: Path) -> Path:
     for place in places:
         if place.is_dir():
             return place
+    for place in places:
+        if (other := _in_other_letters(place.parent, [place.name.lower()])) is not None:
+            return other
     raise DataError(f"the frames of {sequence} are missing; expected in {' or '.join(map(str, places))}")
 
 

@@ -249,7 +249,7 @@ def _images(where: _Where, forms: tuple[str, ...], patterns: FilePatterns) -> li
     """Return the images of a sequence in the first folder that is there, by its pattern of names."""
     name, places = where.sequence, where.paths(forms)
     folder = frames_folder(name, *(place.parent for place in places))
-    form = next(place.name for place in places if place.parent == folder)
+    form = next(place.name for place in places if str(place.parent).lower() == str(folder).lower())
     if "*" in form:
         names = sorted(image_names(folder), key=natural_key if patterns.order == "natural" else None)
         if not names:
