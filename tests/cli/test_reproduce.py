@@ -42,3 +42,8 @@ def test_what_is_not_as_it_was_is_said_before_anything_runs(workplace: Path) -> 
     assert not (workplace / "reproduced").exists()
     assert document("reproduce", "drift", "-d", "./data", "--anyway")["reproduced"] is True
     assert "no run 'drifd' in runs; did you mean" in trackbench("reproduce", "drifd", code=2).stderr
+
+
+def test_imported_results_cannot_be_run_again(ran: Path) -> None:
+    trackbench("import", str(next(ran.glob("static/*/one-pass"))), "--as", "T", "-d", "data")
+    assert "holds imported results; only runs" in trackbench("reproduce", "T", "-d", "data", code=2).stderr

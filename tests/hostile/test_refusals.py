@@ -125,7 +125,13 @@ def test_toml_that_python_cannot_hold_is_one_line(content: str) -> None:
         parse_toml(content, "f")
 
 
-@pytest.mark.parametrize("content", ["[]", "3", '{"identity": 3}', '{"sessions": {"a": 1}}', '{"sessions": [3]}'])
+@pytest.mark.parametrize(
+    "content",
+    [
+        *("[]", "3", '{"identity": 3}', '{"sessions": {"a": 1}}', '{"sessions": [3]}', '{"sessions": [{"of": "x"}]}'),
+        *('{"identity": {"refiner": 3}}', '{"identity": {"options": "x"}}', '{"sessions": [{"hardware": "x"}]}'),
+    ],
+)
 def test_manifests_of_other_types_are_named(tmp_path: Path, content: str) -> None:
     (tmp_path / "manifest.json").write_text(content)
     with pytest.raises(DataError, match=r"manifest\.json: "):

@@ -54,6 +54,7 @@ def reproduce(
     trackbench reproduce runs/dcf/otb100/one-pass --root ~/data/OTB
     """
     from trackbench.datasets.catalogue import open_dataset, select
+    from trackbench.errors import UsageError
     from trackbench.statistics.reproduction import (
         Reproduction,
         compare_runs,
@@ -66,6 +67,8 @@ def reproduce(
     say = messages(quiet).print
     folder = _folder(run, dataset, runs)
     manifest = folder.manifest() or {}
+    if manifest.get("imported"):
+        raise UsageError(f"{folder.path}: holds imported results; only runs that trackbench has made can be run again")
     opened = open_dataset(dataset or folder.key.dataset, root)
     spec = find_spec(manifest.get("identity", {}), opened, weights)
     result = Reproduction(require(folder, opened, spec))

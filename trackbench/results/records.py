@@ -25,8 +25,23 @@ class SessionRecord(_Record):
 
     started: str = ""
     versions: dict[str, str] = {}
+    hardware: dict[str, Any] | None = None
+    device: str | None = None
+    precision: str | None = None
+    of: int = 0
+    """How many sequences were to be run."""
+    dataset_sequences: int | None = None
     data: dict[str, str] = {}
     """Fingerprints of the sequences that it ran on."""
+
+
+class IdentityRecord(_Record):
+    """What decides the numbers of a run."""
+
+    options: dict[str, Any] = {}
+    weights_sha256: str | None = None
+    refiner: IdentityRecord | None = None
+    seed: int | None = None
 
 
 class ManifestRecord(_Record):
@@ -37,7 +52,7 @@ class ManifestRecord(_Record):
     protocol: str | None = None
     title: str | None = None
     imported: bool = False
-    identity: dict[str, Any] = {}
+    identity: IdentityRecord = IdentityRecord()
     source: dict[str, Any] = {}
     padded: dict[str, dict[str, int]] = {}
     sessions: list[SessionRecord] = []

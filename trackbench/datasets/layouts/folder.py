@@ -1,9 +1,9 @@
 """The generic layout: a folder for each sequence, with frames and a ground-truth file.
 
 ``<sequence>/groundtruth.txt`` or ``groundtruth_rect.txt``; frames in ``<sequence>/``, ``<sequence>/img/`` (``imgs``,
-``images``, ``frames``) or ``<sequence>/color/``; any image format, sorted naturally (``2.jpg`` before ``10.jpg``). A line holds a
-region in any of the VOT text forms, or ``x y w h`` with any separator. A file ``attributes.txt`` lists the attributes,
-separated by blanks, commas or lines. A folder that holds one sequence directly is a data set of one.
+``images``, ``frames``) or ``<sequence>/color/``; any image format, sorted naturally (``2.jpg`` before ``10.jpg``). A
+line holds a region in any of the VOT text forms, or ``x y w h`` with any separator. A file ``attributes.txt`` lists the
+attributes, separated by blanks, commas or lines. A folder that holds one sequence directly is a data set of one.
 
 A video is a sequence too: ``clip.mp4`` with its ground truth in ``clip.txt`` beside it (and ``clip.attributes.txt``).
 Frames are decoded as they are needed. A ground truth of one line is that of the first frame: such a sequence can be
