@@ -94,6 +94,21 @@ def alike(reasons: Mapping[str, str]) -> list[list[str]]:
     return list(groups.values())
 
 
+def grouped(reasons: Mapping[str, str]) -> list[str]:
+    """Return a line for each group of :func:`alike` reasons: the first, and whose others are like it.
+
+    Args:
+        reasons: what fails -> why, its name within.
+
+    Example:
+        >>> grouped({"dcf": "runs/dcf: is broken", "kcf": "runs/kcf: is broken", "mil": "runs/mil: is empty"})
+        ['runs/dcf: is broken; likewise kcf', 'runs/mil: is empty']
+    """
+    return [
+        reasons[keys[0]] + (f"; likewise {listed(keys[1:], 3)}" if len(keys) > 1 else "") for keys in alike(reasons)
+    ]
+
+
 def _spelled(character: str) -> str:
     return character.encode("unicode_escape").decode()
 

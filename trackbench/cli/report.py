@@ -111,6 +111,7 @@ def report(
     trackbench report --paper siamattn:1
     """
     from trackbench.cli.scoring_progress import ScoringProgress
+    from trackbench.quoting import grouped
     from trackbench.reports import ReportOptions
     from trackbench.reports import report as make_report
 
@@ -153,7 +154,7 @@ def report(
     unscored = [part.dataset.name for part in made.datasets if not any(score.sequences for score in part.scores)]
     for name in unscored:
         print_error(f"{name}: nothing could be scored")
-    refused = [reason for part in made.datasets for reason in part.refused.values()]
+    refused = [line for part in made.datasets for line in grouped(part.refused)]
     for reason in refused:
         print_error(f"left out: {reason}")
     if not (json or quiet):
