@@ -471,7 +471,9 @@ def test_manifest(data: Dataset, tmp_path: Path) -> None:
     # The same again changes nothing; other files under this name are refused, or replace.
     stored(plan_import(source, "mine", data), tmp_path / "runs")
     write(source, {"b.txt": lines(4, x=50)})
-    with pytest.raises(UsageError, match=r"holds results of other settings \(files_sha256: .*--restart"):
+    with pytest.raises(
+        UsageError, match=r"holds results of other settings \(files_sha256: .*--restart.*--as NAME keeps both"
+    ):
         store_import(plan_import(source, "mine", data), tmp_path / "runs")
     (source / "a.txt").unlink()
     run = store_import(plan_import(source, "mine", data), tmp_path / "runs", restart=True)

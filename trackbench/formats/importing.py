@@ -183,7 +183,7 @@ def store_import(plan: ImportPlan, runs: Path, *, restart: bool = False, skip_fa
         "dataset_version": plan.dataset.version,
         "protocol": plan.dataset.protocol,
     }
-    manifest = open_or_create_manifest(folder, identity, restart=restart)
+    manifest = open_or_create_manifest(folder, identity, restart=restart, keep="--as NAME")
     manifest |= {"title": plan.name, "imported": True, "source": plan.source}
     padded: dict[str, dict[str, int]] = {}
     for (sequence, repetition), result in plan.results.items():
@@ -260,6 +260,13 @@ class _Importer:
 
     def _matched(self) -> dict[str, list[discovery.DiscoveredResult]]:
         """Return the entries of each sequence, by run; what names none, or the same twice, is a fault."""
+        meant = (form for entry in self.group.entries for form in (entry.written, without_copy_mark(entry.written)))
+        if not any(map(self.names.hits, meant)):
+            first, expected = self.group.entries[0].written, self.dataset.sequences[0].name
+            raise DataError(
+                f"{self.files.path}: no file names a sequence of {self.dataset.name} "
+                f"(found '{first}', expected names like '{expected}')"
+            )
         matched: dict[str, dict[int, discovery.DiscoveredResult]] = defaultdict(dict)
         for entry in self.group.entries:
             where = self.files.where(entry.file)
@@ -287,12 +294,6 @@ class _Importer:
         else:
             reason = "is no sequence of " + self.dataset.name
             self._faults += [ImportProblem(where, f"'{stem}' {reason}") for where, stem in self._unneeded.items()]
-        if not any(matched.values()) and set(self._notes) <= {NO_RESULTS}:
-            first, expected = self.group.entries[0].written, self.dataset.sequences[0].name
-            raise DataError(
-                f"{self.files.path}: no file names a sequence of {self.dataset.name} "
-                f"(found '{first}', expected names like '{expected}')"
-            )
         return {sequence: [runs[run] for run in sorted(runs)] for sequence, runs in matched.items() if runs}
 
     def _copy(self, entry: discovery.DiscoveredResult, where: str, original: str) -> None:

@@ -39,6 +39,8 @@ class Names:
 
     def __init__(self, names: Iterable[str]) -> None:
         self._names = list(names)
+        self._found: dict[str, list[str]] = {}
+        """What `hits` has returned: it is asked several times for each of many files."""
         present = set(self._names)
         aliases = {written.lower(): name for written, name in ALIASES.items() if name in present}
         # In this order: as it is, by the table, in any case, with any of - _ and . between the parts.
@@ -55,6 +57,11 @@ class Names:
 
     def hits(self, written: str) -> list[str]:
         """Return the sequences that ``written`` can mean: none, one, or several that it does not tell apart."""
+        if written not in self._found:
+            self._found[written] = self._find(written)
+        return self._found[written]
+
+    def _find(self, written: str) -> list[str]:
         spellings = [written]
         spellings += [written[len(prefix) :] for prefix in PREFIXES if written.lower().startswith(prefix)]
         spellings += [prefix + written for prefix in PREFIXES]

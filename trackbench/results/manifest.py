@@ -25,13 +25,16 @@ SCHEMA = 1
 SOURCE = "source_sha256"
 
 
-def open_or_create_manifest(folder: RunFolder, identity: dict[str, Any], *, restart: bool = False) -> dict[str, Any]:
+def open_or_create_manifest(
+    folder: RunFolder, identity: dict[str, Any], *, restart: bool = False, keep: str = "--label NAME"
+) -> dict[str, Any]:
     """Return the manifest to continue with: the stored one, or a new one where nothing is stored.
 
     Args:
         folder: the run.
         identity: what decides its numbers.
         restart: remove what is stored.
+        keep: the option that gives the results another name.
 
     Raises:
         UsageError: the folder holds results of another identity; the message says what differs.
@@ -61,7 +64,7 @@ def open_or_create_manifest(folder: RunFolder, identity: dict[str, Any], *, rest
     if changes:
         raise UsageError(
             f"{folder.path}: holds results of other settings ({'; '.join(changes)}); "
-            "--restart replaces them, --label NAME keeps both"
+            f"--restart replaces them, {keep} keeps both"
         )
     return stored
 
