@@ -97,6 +97,9 @@ document.getElementById("main").append(...page.sections.map(({ id, title }) => e
 document.querySelector("nav").append(...page.sections.map(({ id, title }) => el("a", { href: `#${id}`, on: { click: (event) => {
   event.preventDefault(); // the address holds what is looked at
   const holder = document.getElementById(id);
+  const header = document.querySelector("header"); // as high as its trackers need; it must not cover the heading
+  const covered = getComputedStyle(header).position === "sticky" ? header.offsetHeight : 0;
+  document.documentElement.style.scrollPaddingTop = `${covered}px`;
   holder.scrollIntoView();
   holder.setAttribute("tabindex", "-1");
   holder.focus({ preventScroll: true });

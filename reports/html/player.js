@@ -75,7 +75,7 @@ function drawPlayer() {
   const errors = sequence.tracks.flatMap((track) => track.errors).filter(known);
   const highest = Math.max(50, Math.min(Math.max(...errors, 1), 4 * Math.max(width, height) / 10));
   const lines = [
-    timeline("Overlap with the truth", "overlaps", 1, "IoU"),
+    timeline("Overlap with the ground truth", "overlaps", 1, "IoU"),
     timeline("Distance of the centres", "errors", highest, "pixels"),
   ];
   player.parts = { image, shapes, slider, counter, values, lines, play, note: el("p", { class: "note" }) };
@@ -127,7 +127,7 @@ function seek(frame) {
         el("td", { class: "number" }, known(overlap) ? overlap.toFixed(3) : "–"),
         el("td", { class: "number" }, known(error) ? error.toFixed(1) : "–"));
     }),
-    el("tr", {}, el("th", { scope: "row" }, el("span", { class: "truth-swatch" }), " truth"), el("td", {}), el("td", {})))));
+    el("tr", {}, el("th", { scope: "row" }, el("span", { class: "truth-swatch" }), " ground truth"), el("td", {}), el("td", {})))));
   parts.lines.forEach(({ move }) => move());
   remember();
 }

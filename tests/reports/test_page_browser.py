@@ -348,6 +348,13 @@ def test_the_header_says_what_was_found_when_and_how(watched: Watched) -> None:
     assert " · 20" in text
 
 
+def test_the_header_does_not_cover_a_section_that_is_opened(watched: Watched) -> None:
+    page = watched.page
+    page.locator("nav a", has_text="Sequences").click()
+    header, heading = page.locator("header").bounding_box(), page.locator("#sequences h2").bounding_box()
+    assert heading["y"] >= header["y"] + header["height"]
+
+
 def test_an_overview_shows_all_data_sets_and_opens_them(watched: Watched) -> None:
     page = watched.page
     rows = page.locator("#overview table.data tbody tr")
