@@ -242,6 +242,7 @@ class Predictor:
         state["mask"] = torch.from_numpy(mask).float() - 0.5
 
     def propagate_in_video(self, state):
+        assert torch.is_inference_mode_enabled()
         moved = [state["mask"].roll(i * state["num_pathway"], 1)[None, None] for i in range(len(state["frames"]))]
         return ([0], moved) if state["at_once"] else ((i, [0], mask) for i, mask in enumerate(moved))
 
