@@ -85,12 +85,13 @@ def resolve_settings(
     merge(merged, schema.implied(merged))
     for key, value in changed.items():
         merge(merged, nested(key, value))
-    needed = [key for key, field in schema.model_fields.items() if field.is_required() and key not in merged]
-    if needed:
-        raise UsageError(f"tracker '{name}' needs its option '{needed[0]}': --set {needed[0]}=VALUE")
     try:
         valid = schema.model_validate(merged)
     except ValidationError as error:
+        # After validation, because a section of a file may have given what is required.
+        needed = [str(item["loc"][0]) for item in error.errors() if item["type"] == "missing" and len(item["loc"]) == 1]
+        if needed:
+            raise UsageError(f"tracker '{name}' needs its option '{needed[0]}': --set {needed[0]}=VALUE") from None
         known = [key for key in schema.model_fields if key != definition.argument]
         raise UsageError(describe_invalid(error, f"options of tracker '{name}'", known)) from None
     # The options know the argument's canonical spelling, so opencv:MIL and opencv:mil are one identity.
