@@ -279,6 +279,8 @@ def _split(name: str) -> tuple[str, str | None]:
     names = {fold_name(known): known for known in TRACKERS.names()}
     if not plus or fold_name(name) in names:
         return name, None
+    if ":" in head and (not tail or "." in tail or "/" in tail):
+        return name, None  # a plus in the name of a file: sam2:configs/sam2.1/sam2.1_hiera_b+.yaml
     known = names.get(fold_name(tail))
     if known is None:
         hint = suggestion(tail, names.values())

@@ -151,6 +151,14 @@ def test_a_model_that_does_not_fit_is_told(transformers: Any, name: str, options
         hf(name, **options).start([FRAMES[0]], [target(BOXES[0])])
 
 
+def test_a_plus_in_the_name_of_a_configuration_calls_no_refiner(folder: Path) -> None:
+    """That of the second largest model has one."""
+    name = "sam2:configs/sam2.1/sam2.1_hiera_b+.yaml"
+    assert find_tracker(name, weights=folder / "t.pt").name == name
+    refined = find_tracker(name + "+alpharefine", weights=folder / "t.pt", random_weights=True)
+    assert refined.name == name + "+alpharefine"
+
+
 @pytest.mark.slow  # a process with torch for each
 @pytest.mark.parametrize(
     ("name", "document", "message"),
