@@ -143,7 +143,7 @@ def test_one_of_each_kind_is_seen_in_run_report_and_page(installed: Path) -> Non
     folder = installed / "runs/report/lines_short-pass_generous"
     assert "| follower | **95.2** |" in (folder / "scores.md").read_text().replace("Follower", "follower")
     assert "Sideways" in (folder / "scores.md").read_text()
-    page = (installed / "runs/report/report.html").read_text()
+    page = (installed / "runs/report/report_short-pass_generous.html").read_text()
     shown = json.loads(re.search(r'id="document"[^>]*>(.*?)</script>', page, re.DOTALL)[1])["datasets"][0]  # type: ignore[index]
     assert {"key": "sideways", "title": "Sideways", "scale": 1, "digits": 2, "higher": False} in shown["columns"]
     assert (shown["protocol"], shown["convention"]) == ("short-pass", "generous")

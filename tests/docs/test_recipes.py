@@ -63,7 +63,7 @@ def test_the_five_recipes(place: Path) -> None:
     whole = document("report", "-d", "meadow", "--root", "data", "--no-plots")["rows"]
     scores = {row["tracker"]: row["metrics"]["success_auc"] for row in whole}
     assert scores["back"] == pytest.approx(scores["drifter"], abs=1e-9)
-    assert "Lost" in (place / "runs/report/report.html").read_text()
+    assert "Lost" in (place / "runs/report/report_first-half.html").read_text()
     # Half-way the drifter stops: its last boxes are those of frame 4.
     stored = (place / "runs/drifter/meadow/first-half/hare.txt").read_text().split()
     assert stored[3] == stored[4] == stored[5] != stored[2]

@@ -114,7 +114,7 @@ class TestTheCommand:
         assert kept is not None
         assert kept.origin == "typed"
         shown = trackbench("report", "-d", "trackingnet", "--no-plots").stdout
-        assert "Convention: typed" in " ".join(shown.split())
+        assert "Typed in, as the benchmark's server gave them" in " ".join(shown.split())
         assert "82.6**" in trackbench("report", "--paper", "aiatrack:1").stdout
 
     def test_other_scores_are_not_replaced_unasked(self, workplace: Path) -> None:

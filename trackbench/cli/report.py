@@ -62,7 +62,7 @@ def report(
     curves: Annotated[bool, typer.Option("--curves", help="Also the curves, as CSV.")] = False,
     no_plots: Annotated[bool, typer.Option("--no-plots", help="Draw no plots.")] = False,
     html: Annotated[
-        bool, typer.Option("--html", help="Also report.html: one page for all data sets, offline.")
+        bool, typer.Option("--html", help="Also a page for all data sets, offline: report.html, or report_RULES.html.")
     ] = False,
     frames: Annotated[int, typer.Option(min=0, help="With --html: images a sequence, from the first to the last.")] = 0,
     page_limit: Annotated[
