@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from trackbench.errors import DataError
+from trackbench.formats.json_results import read_json_result
 from trackbench.formats.matlab import mat_file, read_mat
 from trackbench.formats.reading import read_trajectory
 from trackbench.regions.files import read_boxes
@@ -33,6 +34,9 @@ def test_columns_are_found_by_their_names(text: str) -> None:
 
 def test_columns_that_are_named_as_corners_may_be_asked_for_as_such() -> None:
     assert read_trajectory(b"x1,y1,x2,y2\n1,2,4,6\n", "f", raw=True).boxes.tolist() == [[1, 2, 4, 6]]
+    document = b'[{"x1": 1, "y1": 2, "x2": 4, "y2": 6}]'
+    assert read_json_result(document, "f", raw=True).boxes.tolist() == [[1, 2, 4, 6]]
+    assert read_json_result(document, "f").boxes.tolist() == [[1, 2, 3, 4]]
 
 
 def test_an_annotation_may_name_its_columns_as_corners(tmp_path: Path) -> None:

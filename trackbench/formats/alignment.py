@@ -189,10 +189,11 @@ class SequenceAligner:
         if self.shape == "mat":
             run = self._mat_runs(data, where)[entry.run - 1]
             return reading.ParsedResult(run.boxes, fps=run.fps)
+        raw = self.how.boxes != "xywh"  # what --boxes says counts, not the names of columns
         if entry.file.lower().endswith((".json", ".jsonl")):
-            return read_json_result(data, where)
+            return read_json_result(data, where, raw=raw)
         self.tabs |= b"\t" in data[:200]
-        return reading.read_trajectory(data, where, raw=self.how.boxes != "xywh")
+        return reading.read_trajectory(data, where, raw=raw)
 
     def runs_of(self, entry: discovery.DiscoveredResult) -> list[discovery.DiscoveredResult]:
         """Return the runs in the file of ``entry``: several in some ``.mat`` files, else itself.

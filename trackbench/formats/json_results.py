@@ -46,26 +46,31 @@ def read_json(data: bytes, where: str) -> Any:
     return documents
 
 
-def read_json_result(data: bytes, where: str) -> ParsedResult:
+def read_json_result(data: bytes, where: str, *, raw: bool = False) -> ParsedResult:
     """Return the trajectory in a JSON file.
 
     It is a list with a box for each frame, or the only such list in an object (``{"res": [...]}``). A box is ``[x, y,
     w, h]``, an object that has one (``{"frame": 1, "bbox": [...]}``) or its numbers (``{"x": 1, ...}``), or null where
     there is no answer. The list may be an object whose keys count the frames.
 
+    Args:
+        data: the file.
+        where: what a message calls it.
+        raw: numbers that are named as corners, or as centre and size, come as they stand, and not as boxes.
+
     Raises:
         DataError: it is no JSON, or holds other than one list of boxes.
     """
-    return trajectory(read_json(data, where), where)
+    return trajectory(read_json(data, where), where, raw=raw)
 
 
-def trajectory(document: Any, where: str) -> ParsedResult:
+def trajectory(document: Any, where: str, *, raw: bool = False) -> ParsedResult:
     """Return the trajectory that a document holds; see `read_json_result`.
 
     Raises:
         DataError: it holds other than one.
     """
-    rows = [_row(item, at, where) for at, item in enumerate(_boxes(document, where), 1)]
+    rows = [_row(item, at, where, raw) for at, item in enumerate(_boxes(document, where), 1)]
     counts = [count for _, count in rows if count is not None]
     if len(counts) == len(rows):
         for at, (before, after) in enumerate(pairwise(counts), 2):
@@ -104,7 +109,7 @@ def candidates(document: Any, depth: int = 0) -> list[list[Any]]:
     return [lists for value in document.values() for lists in candidates(value, depth + 1)]
 
 
-def _row(item: Any, at: int, where: str) -> tuple[list[float] | None, float | None]:
+def _row(item: Any, at: int, where: str, raw: bool) -> tuple[list[float] | None, float | None]:
     """Return the numbers of a box, None for no answer, and the number of its frame where it is given."""
     count, form = None, "xywh"
     if isinstance(item, dict):
@@ -121,7 +126,7 @@ def _row(item: Any, at: int, where: str) -> tuple[list[float] | None, float | No
     row = [value for value in numbers if value is not None]
     if not row or len(row) != len(numbers):
         raise DataError(f"{where}: box {at} is {shown(item)}; expected numbers [x, y, w, h]")
-    return as_box(row, form) if len(row) == 4 else row, count
+    return row if raw or len(row) != 4 else as_box(row, form), count
 
 
 def _named_numbers(item: Any, folded: dict[str, Any]) -> tuple[Any, str]:
