@@ -7,12 +7,15 @@ images too, and prints:
 - the start of a worker: interpreter, imports and model
 - what claims and heartbeats cost a run of 280 sequences, as a share of its time at 100 frames/s
 - the makespan of LaSOT's sequences on 8 workers, longest first, over the ideal one
+- a network (SBT-light, random weights) on all cores: a process for each core with one thread, over one process with as
+  many threads
 """
 
 from __future__ import annotations
 
 import argparse
 import heapq
+import os
 import tempfile
 import time
 from pathlib import Path
@@ -32,12 +35,24 @@ from trackbench.results.store import RunFolder, RunKey
 from trackbench.trackers.registry import find_tracker
 
 
-def pooled(data: Path, runs: Path, workers: int) -> float:
-    """Return the seconds of a pool of workers."""
-    plan = make_plan(find_tracker("dcf"), open_dataset(str(data)), runs)
+def pooled(data: Path, runs: Path, workers: int, tracker: str = "dcf", threads: int = 1) -> float:
+    """Return the seconds of a pool of workers, each with so many threads."""
+    plan = make_plan(find_tracker(tracker, random_weights=tracker != "dcf"), open_dataset(str(data)), runs)
+    os.environ["OMP_NUM_THREADS"] = str(threads)  # what a process takes when it starts
     before = time.perf_counter()
     Pool([plan], Rules(threads=0), ["cpu"] * workers).run()
     return time.perf_counter() - before
+
+
+def threads_over_processes(folder: Path, cores: int) -> float:
+    """Return how many times as fast a process a core with one thread is as one process with a thread a core."""
+    synthesize(folder / "network", sequences=2 * cores, frames=30)
+    ways = {"threads": (1, cores), "processes": (cores, 1)}
+    seconds = {}
+    for way, (workers, threads) in ways.items():
+        start = pooled(folder / "short", folder / f"start_{way}", workers, "sbt-light", threads)
+        seconds[way] = pooled(folder / "network", folder / f"runs_{way}", workers, "sbt-light", threads) - start
+    return seconds["threads"] / seconds["processes"]
 
 
 def makespan(lengths: list[int], workers: int) -> float:
@@ -87,6 +102,9 @@ def main() -> None:
         frames = 685_000
         beats = frames / 100 / BEAT * (cost / 280)
         print(f"claims of 280 sequences and heartbeats: {(cost + beats) / (frames / 100):.3%} of a run at 100 frames/s")
+        cores = os.cpu_count() or 1
+        ratio = threads_over_processes(folder, cores)
+        print(f"SBT-light on {cores} cores, a process a core over one process with as many threads: {ratio:.2f}")
     table = pd.read_csv(content_folder("datasets") / "lasot.csv")
     lengths = table.loc[table["lists"].str.split().map(lambda lists: "lasot" in lists), "frames"].tolist()
     print(f"makespan of LaSOT's {len(lengths)} sequences on 8 workers over the ideal: {makespan(lengths, 8):.4f}")
