@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -35,7 +36,7 @@ NONE = AnswerCounts(0, 0, 0, 0, 0)
 
 
 def count_bad_answers(
-    boxes: NDArray[np.float64], ground_truth: NDArray[np.float64], size: tuple[int, int] | None = None
+    boxes: NDArray[np.float64], ground_truth: NDArray[np.float64], size: tuple[float, float] | None = None
 ) -> AnswerCounts:
     """Count the suspicious answers after the first frame.
 
@@ -72,30 +73,25 @@ def count_bad_answers(
     )
 
 
-def is_far(ground_truth: NDArray[np.float64], boxes: NDArray[np.float64]) -> bool:
-    """Whether a box would be far outside of an image that ends where the annotated targets end.
+def annotated_extent(ground_truth: NDArray[np.float64]) -> tuple[float, float] | None:
+    """Return width and height of an image that ends where the annotated targets end; None: no target is known.
 
-    Frames are at least as large, so that no other box is far outside of them.
+    Frames are at least as large, so that no box is far outside of them that is not far outside of this.
 
     Args:
         ground_truth: (N, 4): x, y, w, h in pixels.
-        boxes: (M, 4).
 
     Example:
-        >>> truth = np.array([[10.0, 10, 40, 40]])
-        >>> is_far(truth, truth), is_far(truth, truth + 100)
-        (False, True)
+        >>> annotated_extent(np.array([[10.0, 10, 40, 30], [np.nan, 0, 0, 0]]))
+        (50.0, 40.0)
     """
-    known = ground_truth[np.isfinite(ground_truth).all(axis=1)]
-    if not len(known):
-        return False
-    size = (known[:, :2] + known[:, 2:]).max(axis=0)
-    finite = boxes[np.isfinite(boxes).all(axis=1)]
-    low, high = finite[:, :2], finite[:, :2] + finite[:, 2:]
-    return bool(((high < -FAR * size) | (low > (1 + FAR) * size)).any())
+    if not len(ground_truth):
+        return None
+    width, height = np.fmax.reduce(ground_truth[:, :2] + ground_truth[:, 2:]).tolist()  # which passes over NaN
+    return None if math.isnan(width + height) else (width, height)
 
 
-def _all_usual(boxes: NDArray[np.float64], size: tuple[int, int] | None) -> bool:
+def _all_usual(boxes: NDArray[np.float64], size: tuple[float, float] | None) -> bool:
     """Whether all answers of (M, 4) after the first are finite, have an area and begin near the image, and one moves.
 
     It may say no where `count_bad_answers` finds nothing, never yes where it finds something.

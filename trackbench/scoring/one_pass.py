@@ -16,7 +16,7 @@ from trackbench.datasets.sequence import Dataset, VideoSequence
 from trackbench.errors import DataError, UsageError
 from trackbench.frames import image_size
 from trackbench.metrics import ope
-from trackbench.metrics.answers import KINDS, NONE, count_bad_answers, is_far
+from trackbench.metrics.answers import KINDS, NONE, AnswerCounts, annotated_extent, count_bad_answers
 from trackbench.metrics.conventions import Convention, convention, resolve_name
 from trackbench.metrics.statistics import bootstrap_intervals
 from trackbench.metrics.table import Metric, measured_metrics
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from trackbench.scoring.evaluation import Scorer
 
 THRESHOLDS = (ope.SUCCESS_THRESHOLDS, ope.PRECISION_THRESHOLDS, ope.NORM_PRECISION_THRESHOLDS)
+#: Annotated boxes that tell, for nearly every sequence, that no answer is far outside of the image.
+FEW = 8
 
 
 @dataclass(frozen=True)
@@ -177,7 +179,7 @@ def bad_answers(run: StoredRun) -> dict[str, BadAnswers]:
     for name, repetitions in run.boxes.items():
         sequence = run.sequences[name]
         truth, answers = sequence.ground_truth.boxes, [b[:n] for b, n in zip(repetitions, run.given[name], strict=True)]
-        counted = [count_bad_answers(boxes, truth, _size(sequence, truth, boxes)) for boxes in answers]
+        counted = [_bad_answers(sequence, truth, boxes) for boxes in answers]
         if all(counts is NONE for counts in counted):
             continue
         for kind, count in zip(KINDS, map(sum, zip(*counted, strict=True)), strict=True):
@@ -187,16 +189,21 @@ def bad_answers(run: StoredRun) -> dict[str, BadAnswers]:
     return {kind: totals[kind] for kind in KINDS if kind in totals}
 
 
-def _size(sequence: VideoSequence, truth: Boxes, boxes: Boxes) -> tuple[int, int] | None:
-    """Return width and height of the frames, of an image where nothing else says them; None: not known, nor needed.
+def _bad_answers(sequence: VideoSequence, truth: Boxes, boxes: Boxes) -> AnswerCounts:
+    """Count the suspicious answers of one repetition.
 
-    An image is opened only for a box that is far outside of all that is annotated: in general scoring needs none.
+    Where nothing says how large the frames are, an image is opened, but only for a box that is far outside of all that
+    is annotated: in general scoring needs no image.
     """
-    if sequence.size is not None or not is_far(truth, boxes):
-        return sequence.size
-    with contextlib.suppress(DataError, IndexError):
-        return image_size(sequence.frames[0])
-    return None
+    size: tuple[float, float] | None = sequence.size
+    if size is None:
+        for known in (truth[:: 1 + len(truth) // FEW], truth):
+            counts = count_bad_answers(boxes, truth, annotated_extent(known))
+            if not counts.outside:
+                return counts
+        with contextlib.suppress(DataError, IndexError):
+            size = image_size(sequence.frames[0])
+    return count_bad_answers(boxes, truth, size)
 
 
 def _measured(run: StoredRun, names: Sequence[str], metric: Metric) -> NDArray[np.float64]:
