@@ -103,15 +103,14 @@ def common_sequences(evaluation: Evaluation, runs: Runs, trackers: Sequence[str]
         UsageError: there is none.
     """
     folders = evaluation.find(runs, trackers)
-    names = []
+    held: dict[str, set[str]] = {}
     for folder in folders:
         with suppress(DataError):  # scoring says so
-            names.append(set(evaluation.scorer.read(folder, evaluation.dataset).sequences))
-    shared = set.intersection(*names) if names else {sequence.name for sequence in evaluation.dataset.sequences}
+            held[folder.key.tracker] = set(evaluation.scorer.read(folder, evaluation.dataset).sequences)
+    shared = set.intersection(*held.values()) if held else {sequence.name for sequence in evaluation.dataset.sequences}
     if not shared:
-        held = zip(folders, names, strict=True)
-        fewest = sorted(held, key=lambda pair: len(pair[1]))
-        labels = ", ".join(f"{folder.key.tracker} ({len(sequences)})" for folder, sequences in fewest)
+        fewest = sorted(held.items(), key=lambda item: len(item[1]))
+        labels = ", ".join(f"{label} ({len(sequences)})" for label, sequences in fewest)
         raise UsageError(
             f"--common: no sequence of {evaluation.dataset.name} has results of all runs; "
             f"name those to compare: {labels}"
