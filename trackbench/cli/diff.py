@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from trackbench.cli import completion
-from trackbench.cli.shared import Debug, Json, Root, Runs, messages, output, print_json
+from trackbench.cli.shared import (
+    Convention,
+    Debug,
+    Json,
+    Protocol,
+    Root,
+    Runs,
+    messages,
+    output,
+    print_json,
+)
 
 if TYPE_CHECKING:
     from trackbench.datasets.sequence import Dataset
@@ -33,13 +43,8 @@ def diff(
     against: Annotated[
         Path | None, typer.Option(help="Folder of stored results that holds B: another machine's, another version's.")
     ] = None,
-    protocol: Annotated[
-        str | None, typer.Option(help="Default: the data set's.", autocompletion=completion.protocols)
-    ] = None,
-    convention: Annotated[
-        str | None,
-        typer.Option(help="Whose scoring rules. Default: the data set's.", autocompletion=completion.conventions),
-    ] = None,
+    protocol: Protocol = None,
+    convention: Convention = None,
     metric: Annotated[str | None, typer.Option(help="Key of the metric. Default: the first by sequence.")] = None,
     rope: Annotated[
         float, typer.Option(min=0, help="Differences up to this are none in practice, in the unit of tables.")

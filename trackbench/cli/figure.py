@@ -11,6 +11,7 @@ from trackbench.cli import completion
 from trackbench.cli.shared import (
     Debug,
     Json,
+    Protocol,
     Quiet,
     RandomWeights,
     Root,
@@ -45,9 +46,7 @@ def figure(
     out: Annotated[
         Path, typer.Option(help="The file without ending: PDF, SVG and PNG are written; with one of these, that only.")
     ] = Path("figure"),
-    protocol: Annotated[
-        str | None, typer.Option(help="Default: the data set's.", autocompletion=completion.protocols)
-    ] = None,
+    protocol: Protocol = None,
     style: Annotated[Path | None, typer.Option(help="TOML file of colours, names and order, as of `report`.")] = None,
     width: Annotated[float | None, typer.Option(min=1, help="Of the figure, in inches. Default: the style's.")] = None,
     truth: Annotated[bool, typer.Option("--truth/--no-truth", help="Also the ground truth, dashed.")] = True,

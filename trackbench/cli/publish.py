@@ -9,7 +9,18 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from trackbench.cli import completion
-from trackbench.cli.shared import Datasets, Debug, Json, Quiet, Root, Runs, messages, print_json
+from trackbench.cli.shared import (
+    Convention,
+    Datasets,
+    Debug,
+    Json,
+    Protocol,
+    Quiet,
+    Root,
+    Runs,
+    messages,
+    print_json,
+)
 
 if TYPE_CHECKING:
     from trackbench.datasets.sequence import Dataset
@@ -27,13 +38,8 @@ def publish(
     root: Root = None,
     runs: Runs = Path("runs"),
     out: Annotated[Path, typer.Option(help="Folder to write into.")] = Path("publish"),
-    protocol: Annotated[
-        str | None, typer.Option(help="Default: the data set's.", autocompletion=completion.protocols)
-    ] = None,
-    convention: Annotated[
-        str | None,
-        typer.Option(help="Whose scoring rules. Default: the data set's.", autocompletion=completion.conventions),
-    ] = None,
+    protocol: Protocol = None,
+    convention: Convention = None,
     hub: Annotated[
         list[str] | None,
         typer.Option(metavar="DATASET=ORG/NAME", help="What Hugging Face calls a data set. Repeatable."),

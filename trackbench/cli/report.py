@@ -9,7 +9,18 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from trackbench.cli import completion
-from trackbench.cli.shared import Debug, Json, Quiet, Root, messages, output, print_error, print_json
+from trackbench.cli.shared import (
+    Convention,
+    Debug,
+    Json,
+    Protocol,
+    Quiet,
+    Root,
+    messages,
+    output,
+    print_error,
+    print_json,
+)
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -39,13 +50,8 @@ def report(
         typer.Option(envvar="TRACKBENCH_RUNS", help="Folder of stored results. Default: runs. Repeatable."),
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Folder for files and plots. Default: RUNS/report.")] = None,
-    protocol: Annotated[
-        str | None, typer.Option(help="Default: the data set's.", autocompletion=completion.protocols)
-    ] = None,
-    convention: Annotated[
-        str | None,
-        typer.Option(help="Whose scoring rules. Default: the data set's.", autocompletion=completion.conventions),
-    ] = None,
+    protocol: Protocol = None,
+    convention: Convention = None,
     interval: Annotated[
         str | None, typer.Option(metavar="LOW:HIGH", help="Lengths over which EAO averages. Default: the data set's.")
     ] = None,

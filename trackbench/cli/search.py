@@ -11,6 +11,7 @@ from trackbench.cli import completion
 from trackbench.cli.shared import (
     Debug,
     Json,
+    Protocol,
     Quiet,
     RandomWeights,
     Root,
@@ -49,9 +50,7 @@ def search(
         list[str] | None, typer.Option("--sequence", "-s", help="Only these (names or globs). Repeatable.")
     ] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Only the first so many sequences.")] = None,
-    protocol: Annotated[
-        str | None, typer.Option(help="Default: the data set's.", autocompletion=completion.protocols)
-    ] = None,
+    protocol: Protocol = None,
     metric: Annotated[str | None, typer.Option(help="Key of the metric. Default: the data set's main one.")] = None,
     trials: Annotated[int, typer.Option("--trials", "-n", min=1, help="Finished trials in all.")] = 100,
     sampler: Annotated[

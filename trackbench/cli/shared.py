@@ -35,6 +35,11 @@ Root = Annotated[
     Path | None, typer.Option(help="Folder that holds the data set. Default: `data add`, TRACKBENCH_DATA.")
 ]
 Runs = Annotated[Path, typer.Option(envvar="TRACKBENCH_RUNS", help="Folder of stored results.")]
+Protocol = Annotated[str | None, typer.Option(help="Default: the data set's.", autocompletion=completion.protocols)]
+Convention = Annotated[
+    str | None,
+    typer.Option(help="Whose scoring rules. Default: the data set's.", autocompletion=completion.conventions),
+]
 Set = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Set a tracker's option. Repeatable."),

@@ -8,7 +8,19 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from trackbench.cli import completion
-from trackbench.cli.shared import Datasets, Debug, Json, Quiet, Root, Runs, messages, output, print_json
+from trackbench.cli.shared import (
+    Convention,
+    Datasets,
+    Debug,
+    Json,
+    Protocol,
+    Quiet,
+    Root,
+    Runs,
+    messages,
+    output,
+    print_json,
+)
 
 if TYPE_CHECKING:
     from trackbench.datasets.sequence import Dataset
@@ -28,13 +40,8 @@ def statistics(
     root: Root = None,
     runs: Runs = Path("runs"),
     out: Annotated[Path | None, typer.Option(help="Folder for files and figures. Default: RUNS/report.")] = None,
-    protocol: Annotated[
-        str | None, typer.Option(help="Default: the data set's.", autocompletion=completion.protocols)
-    ] = None,
-    convention: Annotated[
-        str | None,
-        typer.Option(help="Whose scoring rules. Default: the data set's.", autocompletion=completion.conventions),
-    ] = None,
+    protocol: Protocol = None,
+    convention: Convention = None,
     metric: Annotated[str | None, typer.Option(help="Key of the metric. Default: the first by sequence.")] = None,
     rope: Annotated[
         float, typer.Option(min=0, help="Differences up to this are none in practice, in the unit of tables.")

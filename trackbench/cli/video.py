@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from trackbench.cli import completion
-from trackbench.cli.shared import Debug, Json, Quiet, Root, Runs, messages, print_json
+from trackbench.cli.shared import Debug, Json, Protocol, Quiet, Root, Runs, messages, print_json
 
 if TYPE_CHECKING:
     from trackbench.datasets.sequence import VideoSequence
@@ -36,9 +36,7 @@ def video(
     view: Annotated[
         Literal["overlay", "beside"], typer.Option(help="All trackers on one picture, or side by side.")
     ] = "overlay",
-    protocol: Annotated[
-        str | None, typer.Option(help="Default: the data set's.", autocompletion=completion.protocols)
-    ] = None,
+    protocol: Protocol = None,
     anchor: Annotated[
         int | None, typer.Option(min=1, help="Of multi-start: the frame on which the run began. Default: the first.")
     ] = None,
