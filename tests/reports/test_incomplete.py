@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import shutil
 from dataclasses import replace
 from io import StringIO
 from pathlib import Path
@@ -268,3 +269,15 @@ def test_results_that_are_no_files_are_refused(runs: Path) -> None:
     for command in (("run", "static", "-d", "data"), ("report", "drift", "static", "-d", "data", "--no-plots")):
         result = trackbench(*command, code=int(command[0] == "run"))
         assert "s1.txt: cannot be read: No such file or directory" in result.stderr, result.output
+
+
+def test_a_damaged_run_does_not_hide_that_the_others_have_nothing_in_common(ran: Path) -> None:
+    names = sorted(path.stem for path in (ran / "drift/data/one-pass").glob("*.txt"))
+    (ran / f"drift/data/one-pass/{names[0]}.txt").unlink()
+    for name in names[1:]:
+        (ran / f"static/data/one-pass/{name}.txt").unlink()
+    shutil.copytree(ran / "drift", ran / "broken")
+    (ran / "broken/data/one-pass/manifest.json").write_text("{")
+    error = trackbench("report", "-d", "data", "--common", "--no-plots", code=2).stderr
+    assert "no sequence of data has results of all runs" in " ".join(error.split())
+    assert "static (1), drift (2)" in " ".join(error.split())
