@@ -150,6 +150,7 @@ def test_padding(place: Path) -> None:
     assert "shorter than the sequence" in done.stderr
     run = RunFolder(place / "runs", RunKey("x", "set", "supervised"))
     assert run.regions("a") == [*trajectory(5), *[UNKNOWN] * 7]
+    assert (run.manifest() or {})["padded"] == {"a": {"1": 5}}
 
 
 @pytest.mark.parametrize(

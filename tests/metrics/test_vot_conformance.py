@@ -14,11 +14,12 @@ import pytest
 from trackbench.datasets.catalogue import open_dataset
 from trackbench.datasets.sequence import VideoSequence
 from trackbench.metrics.vot.conventions import CONVENTIONS
-from trackbench.metrics.vot.multistart import average_accuracy, multistart_scores
+from trackbench.metrics.vot.multistart import multistart_scores
 from trackbench.metrics.vot.packed import PackedRegions
 from trackbench.metrics.vot.raster import raster_overlaps
 from trackbench.metrics.vot.supervised import supervised_scores
 from trackbench.metrics.vot.tracks import VotSequence
+from trackbench.metrics.vot.unsupervised import average_accuracy
 from trackbench.regions import Special, parse_region
 
 RUNS = [

@@ -10,11 +10,12 @@ import pytest
 from trackbench.errors import DataError
 from trackbench.metrics.vot.conventions import MATLAB, PYSOT, VOT, VotConvention
 from trackbench.metrics.vot.fragments import Fragment, cut, mean_of_interval
-from trackbench.metrics.vot.multistart import average_accuracy, multistart_scores
+from trackbench.metrics.vot.multistart import multistart_scores
 from trackbench.metrics.vot.packed import PackedRegions
 from trackbench.metrics.vot.raster import raster_overlaps
 from trackbench.metrics.vot.supervised import supervised_scores
 from trackbench.metrics.vot.tracks import VotSequence
+from trackbench.metrics.vot.unsupervised import average_accuracy, average_overlap
 from trackbench.regions import Box, Mask, Region, Special
 
 SIZE = (100, 80)
@@ -42,22 +43,48 @@ def codes(regions: list[Region]) -> np.ndarray:
 @pytest.mark.parametrize(
     ("convention", "failures", "fragments"),
     [
-        (PYSOT, [10], [Fragment(0, 16, True, 16), Fragment(15, 30, False, 15)]),
-        (MATLAB, [10], [Fragment(0, 16, True, 16), Fragment(15, 30, False, 15)]),
-        (VOT, [10], [Fragment(0, 10, True, 10), Fragment(15, 30, False, 15)]),
+        (PYSOT, [10], [Fragment(0, 16, True, 16, 16), Fragment(15, 30, False, 15, 30)]),
+        (MATLAB, [10], [Fragment(0, 16, True, 16, 16), Fragment(15, 30, False, 15, 30)]),
+        (VOT, [10], [Fragment(0, 10, True, 10, 10), Fragment(15, 30, False, 15, 30)]),
         # The restart would be just after the end: a failure for pysot, a success for MATLAB.
-        (PYSOT, [25], [Fragment(0, 30, True, 31)]),
-        (MATLAB, [25], [Fragment(0, 30, False, 30)]),
-        (VOT, [25], [Fragment(0, 25, True, 25)]),
+        (PYSOT, [25], [Fragment(0, 30, True, 31, 30)]),
+        (MATLAB, [25], [Fragment(0, 30, False, 30, 30)]),
+        (VOT, [25], [Fragment(0, 25, True, 25, 25)]),
         # A later failure is a success for both.
-        (PYSOT, [26], [Fragment(0, 30, False, 30)]),
-        (MATLAB, [26], [Fragment(0, 30, False, 30)]),
-        (VOT, [26], [Fragment(0, 26, True, 26)]),
-        (VOT, [], [Fragment(0, 30, False, 30)]),
+        (PYSOT, [26], [Fragment(0, 30, False, 30, 30)]),
+        (MATLAB, [26], [Fragment(0, 30, False, 30, 30)]),
+        (VOT, [26], [Fragment(0, 26, True, 26, 26)]),
+        (VOT, [], [Fragment(0, 30, False, 30, 30)]),
     ],
 )
 def test_fragments(convention: VotConvention, failures: list[int], fragments: list[Fragment]) -> None:
     assert cut(codes(run(30, *failures)), convention) == fragments
+
+
+@pytest.mark.parametrize(
+    ("convention", "failures", "fragments"),
+    [
+        # MATLAB's last fragment ends with the file; its weight is a share of what the sequence has left.
+        (MATLAB, [5], [Fragment(0, 11, True, 11, 11), Fragment(10, 20, False, 20, 20)]),
+        (MATLAB, [17], [Fragment(0, 20, False, 30, 20)]),
+        (MATLAB, [], [Fragment(0, 20, False, 30, 30)]),
+        (PYSOT, [5], [Fragment(0, 11, True, 11, 11), Fragment(10, 30, False, 20, 30)]),
+        (VOT, [], [Fragment(0, 30, False, 30, 30)]),
+    ],
+)
+def test_fragments_of_a_short_file(convention: VotConvention, failures: list[int], fragments: list[Fragment]) -> None:
+    filled_up = [*run(20, *failures), *[Special(0)] * 10]
+    assert cut(codes(filled_up), convention, given=20) == fragments
+
+
+def test_short_files_score_as_in_matlab() -> None:
+    filled_up = [*run(20, 5, answer=HALF), *[Special(0)] * 10]
+    scores = supervised_scores([sequence(30)], [[filled_up]], MATLAB, (2, 12), given=[[20]])
+    # The first fragment: 1, four frames at 1/2, then zeros. The second, which counts half: 1, nine frames at 1/2.
+    first, second = np.array([4 * 0.5 / max(n, 4) for n in range(1, 12)]), 0.5
+    expected = [(a + second / 2) / 1.5 if n < 10 else a for n, a in enumerate(first, 1)]
+    assert scores.curve[1:12] == pytest.approx(expected)
+    assert scores.eao == pytest.approx(np.mean(expected))
 
 
 def test_numbers_of_a_run_with_one_failure() -> None:
@@ -258,3 +285,12 @@ def test_average_accuracy() -> None:
     assert mean == by_sequence["car"] == pytest.approx(12.5 / 15)
     with pytest.raises(DataError, match=r"^car: 5 answers; the ground truth has 20 frames"):
         average_accuracy([sequence(20)], [answers[:5]])
+
+
+def test_average_overlap_of_matlab_is_over_all_frames_and_counts_codes_as_zero() -> None:
+    answers: list[Region] = [Special(1), *[HIT] * 10, *[Special(0)] * 4, *[HALF] * 5]
+    long: list[Region] = [Special(1), *[HIT] * 59]
+    mean, by_sequence = average_overlap([sequence(20), VotSequence.of("bus", [HIT] * 60, SIZE)], [answers, long])
+    half = raster_overlaps(PackedRegions.of([HALF]), PackedRegions.of([HIT]), "matlab", SIZE)[0]
+    assert by_sequence == pytest.approx({"car": (10 + 5 * half) / 20, "bus": 59 / 60})
+    assert mean == pytest.approx((10 + 5 * half + 59) / 80)

@@ -269,6 +269,7 @@ def _read_result(
         tuple(regions),
         [float("nan") if v is None else v for v in [*seconds, *[None] * lacking]] if seconds else [],
         [*scores, *[None] * lacking] if scores else [None] * length,
+        given if lacking else None,
     )
 
 

@@ -16,11 +16,12 @@ from trackbench.datasets.sequence import Dataset, VideoSequence
 from trackbench.errors import DataError, UsageError
 from trackbench.metrics.statistics import bootstrap_intervals
 from trackbench.metrics.vot.conventions import CONVENTIONS, VotConvention
-from trackbench.metrics.vot.multistart import average_accuracy, multistart_scores
+from trackbench.metrics.vot.multistart import multistart_scores
 from trackbench.metrics.vot.packed import PackedRegions
 from trackbench.metrics.vot.raster import OverlapRule
 from trackbench.metrics.vot.supervised import SequencePart, SupervisedScores, supervised_scores
 from trackbench.metrics.vot.tracks import VotSequence
+from trackbench.metrics.vot.unsupervised import average_accuracy, average_overlap
 from trackbench.regions import Region, Special
 from trackbench.results.store import RunFolder
 from trackbench.scoring.one_pass import intervals
@@ -44,12 +45,17 @@ class _Scorer(ABC):
     def read(self, folder: RunFolder, dataset: Dataset) -> StoredRun:
         """Return the stored regions of every sequence."""
         run = StoredRun(folder, folder.repetitions())
+        padded = (folder.manifest() or {}).get("padded", {})
         for sequence in dataset.sequences:
             try:
                 answers = self._answers(folder, sequence)
                 if answers:
                     run.packed[sequence.name], run.answers[sequence.name] = vot_sequence(sequence), answers
                     run.sequences[sequence.name] = sequence
+                    counts = padded.get(sequence.name, {})
+                    run.given[sequence.name] = [
+                        counts.get(str(repetition), len(sequence)) for repetition in range(1, run.repetitions + 1)
+                    ]
             except DataError as error:
                 run.drop(sequence.name, str(error))
         return run
@@ -146,7 +152,8 @@ class Supervised(WithExpectedOverlap):
 
     def _parts(self, run: StoredRun, names: Sequence[str], lengths: tuple[int, int]) -> dict[str, Any]:
         sequences, answers = [run.packed[name] for name in names], [run.answers[name] for name in names]
-        scores = supervised_scores(sequences, answers, self.rules, lengths)
+        given = [run.given[name] for name in names]
+        scores = supervised_scores(sequences, answers, self.rules, lengths, given=given)
         return _supervised(run, scores, sequences, self.rules)
 
 
@@ -213,13 +220,22 @@ class MultiStart(WithExpectedOverlap):
 class Unsupervised(_Scorer):
     """The experiment without resets."""
 
+    convention: str = "vot"
     burn_in: int = 1
-    """Frames at the start that do not count."""
+    """Frames at the start that do not count; ``matlab`` has none."""
     metrics: ClassVar[tuple[str, ...]] = ("mean_overlap",)
+
+    @property
+    def overlap(self) -> OverlapRule:  # type: ignore[override]
+        """The convention's overlap."""
+        return CONVENTIONS.get(self.convention).overlap
 
     def _parts(self, run: StoredRun, names: Sequence[str], lengths: tuple[int, int]) -> dict[str, Any]:
         sequences, answers = [run.packed[name] for name in names], [run.answers[name][0] for name in names]
-        mean, means = average_accuracy(sequences, answers, self.burn_in)
+        if self.convention == "matlab":
+            mean, means = average_overlap(sequences, answers)
+        else:
+            mean, means = average_accuracy(sequences, answers, self.burn_in)
         return {
             "metrics": {"mean_overlap": mean, "fps": run.fps()},
             "per_sequence": {name: {"mean_overlap": value} for name, value in means.items()},
@@ -234,13 +250,19 @@ def _make_supervised(dataset: Dataset, convention: str | None) -> Supervised:
 
 
 def _make_multi_start(dataset: Dataset, convention: str | None) -> MultiStart:
-    _only_vot(convention, "multistart")
+    if convention not in (None, "official", "vot"):
+        raise UsageError(f"convention '{convention}' does not know the experiment 'multistart'; expected vot")
     return MultiStart(dataset.definition.eao_lengths)
 
 
 def _make_unsupervised(dataset: Dataset, convention: str | None) -> Unsupervised:
-    _only_vot(convention, "unsupervised")
-    return Unsupervised(unsupervised_burn_in(dataset))
+    if convention not in (None, "official", "vot", "matlab"):
+        raise UsageError(
+            f"convention '{convention}' does not know the experiment 'unsupervised'; expected vot or matlab"
+        )
+    if convention == "matlab":
+        return Unsupervised("matlab", burn_in=0)
+    return Unsupervised(burn_in=unsupervised_burn_in(dataset))
 
 
 def unsupervised_burn_in(dataset: Dataset) -> int:
@@ -254,11 +276,6 @@ def unsupervised_burn_in(dataset: Dataset) -> int:
 
 #: Protocol -> what makes its scorer, see `trackbench.scoring.evaluation.MakeScorer`.
 SCORERS = {"supervised": _make_supervised, "multistart": _make_multi_start, "unsupervised": _make_unsupervised}
-
-
-def _only_vot(convention: str | None, experiment: str) -> None:
-    if convention not in (None, "official", "vot"):
-        raise UsageError(f"convention '{convention}' does not know the experiment '{experiment}'; expected vot")
 
 
 def vot_sequence(sequence: VideoSequence) -> VotSequence:

@@ -51,6 +51,9 @@ class VotConvention:
     takes_late_answers: bool = False
     """Regions between a failure and the next initialisation, which the MATLAB toolkit's real-time mode writes, are
     answers like any other; otherwise such a run is refused."""
+    short_runs_end: bool = False
+    """EAO knows a run that is shorter than its sequence only as far as it goes; otherwise its missing frames are frames
+    without an answer."""
     burn_in: int = 10
     """Frames from the initialisation on, itself included, that do not count for the accuracy."""
     skip: int = SKIP
@@ -80,6 +83,7 @@ MATLAB = VotConvention(
     repetition_weights=True,
     tags_first=True,
     takes_late_answers=True,
+    short_runs_end=True,
 )
 VOT = VotConvention(
     "vot",

@@ -24,25 +24,37 @@ class Fragment(NamedTuple):
     """Whether it goes on as zeros."""
     length: int
     """Denominator of the weight of its tagged frames."""
+    tagged_stop: int
+    """Its tagged frames are counted up to here (exclusive)."""
 
 
-def cut(codes: NDArray[np.int64], convention: VotConvention) -> list[Fragment]:
-    """Return the fragments of a run with the codes (N,), -1 where a frame has a region."""
+def cut(codes: NDArray[np.int64], convention: VotConvention, given: int | None = None) -> list[Fragment]:
+    """Return the fragments of a run with the codes (N,), -1 where a frame has a region.
+
+    Args:
+        codes: of all frames of the sequence.
+        convention: the rules.
+        given: how many of them the run has itself, if the others were filled up.
+    """
+    whole = total = len(codes)
+    if convention.short_runs_end and given is not None:
+        total, codes = given, codes[:given]
     failures = np.flatnonzero(codes == Code.FAILED).tolist()
-    total = len(codes)
     if convention.last_fragment == "failure":
         starts = np.flatnonzero(codes == Code.STARTED).tolist()
         if not failures:
-            return [Fragment(0, total, False, total)]
+            return [Fragment(0, total, False, total, total)]
         stops = [*failures, total][: len(starts)]
         ends = zip(starts, stops, strict=True)
-        return [Fragment(a, b, i < len(failures), b - a) for i, (a, b) in enumerate(ends)]
+        return [Fragment(a, b, i < len(failures), b - a, b) for i, (a, b) in enumerate(ends)]
     last = total if convention.last_fragment == "success-inside" else total - 1
     starts = [0, *(failure + convention.skip for failure in failures if failure + convention.skip <= last)]
     # A failed fragment holds the next initialisation too, whose overlap is none.
-    closed = [Fragment(a, min(b + 1, total), True, b + 1 - a) for a, b in pairwise(starts)]
-    open_end = Fragment(starts[-1], total, False, total - starts[-1])
-    return [*closed, open_end] if open_end.length else closed
+    closed = [Fragment(a, min(b + 1, total), True, b + 1 - a, min(b + 1, total)) for a, b in pairwise(starts)]
+    if starts[-1] == total:
+        return closed
+    # The MATLAB toolkit divides by what the whole sequence has left, and counts its frames where no failure cut it.
+    return [*closed, Fragment(starts[-1], total, False, whole - starts[-1], total if failures else whole)]
 
 
 def mean_of_interval(curve: NDArray[np.float64], interval: tuple[int, int], shift: int) -> float:

@@ -105,32 +105,6 @@ def multistart_scores(
     )
 
 
-def average_accuracy(
-    sequences: Sequence[VotSequence], runs: Sequence[Iterable[Region] | PackedRegions], burn_in: int = 1
-) -> tuple[float, dict[str, float]]:
-    """Return the mean overlap of runs without resets (experiment ``unsupervised``) and that of each sequence.
-
-    The first ``burn_in`` frames do not count, nor do frames for which there is no answer (code 0) or no ground truth.
-    Sequences weigh by their lengths.
-
-    Raises:
-        DataError: a run has another number of frames than the ground truth.
-    """
-    means: dict[str, float] = {}
-    for sequence, run in zip(sequences, runs, strict=True):
-        answers = PackedRegions.of(run)
-        if len(answers) != len(sequence.ground_truth):
-            raise DataError(
-                f"{sequence.name}: {len(answers)} answers; the ground truth has {len(sequence.ground_truth)} frames"
-            )
-        overlaps = raster_overlaps(answers, sequence.ground_truth, "vot", sequence.size)
-        counted = (answers.codes != 0) & (sequence.ground_truth.kinds != SPECIAL)
-        counted[:burn_in] = False
-        means[sequence.name] = float(overlaps[counted].mean()) if counted.any() else 0.0
-    lengths = [len(sequence.ground_truth) for sequence in sequences]
-    return float(np.average(list(means.values()), weights=lengths)), means
-
-
 def _runs(
     sequence: VotSequence, values: NDArray[np.float64], answers: Mapping[int, Iterable[Region] | PackedRegions]
 ) -> list[_Run]:

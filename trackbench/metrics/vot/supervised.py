@@ -79,6 +79,7 @@ def supervised_scores(
     convention: VotConvention,
     interval: tuple[int, int],
     truncate: bool = False,
+    given: Sequence[Sequence[int]] | None = None,
 ) -> SupervisedScores:
     """Score the repetitions of a tracker on each sequence.
 
@@ -89,13 +90,15 @@ def supervised_scores(
         interval: first and last length over which EAO averages (a benchmark's are in its
             record, ``eao_lengths``).
         truncate: cut ground truth and answers to the shorter of both instead of refusing them.
+        given: for each sequence how many answers each repetition has itself, where the rest was filled up with code 0;
+            None: none was.
 
     Raises:
         DataError: a sequence without repetitions, of another length than its ground truth, or with a misplaced code.
     """
     if len(sequences) != len(runs) or not sequences:
         raise DataError(f"runs of {len(runs)} sequences; expected {len(sequences)}, at least 1")
-    tracks = make_tracks(sequences, runs, convention, truncate)
+    tracks = make_tracks(sequences, runs, convention, truncate, given)
     tags = sorted({tag for track in tracks for tag in track.sequence.tags})
     by_sequence, by_tag, overall = _parts(tracks, tags, convention)
     accuracies = _averages(overall, by_sequence, by_tag, "accuracy")
@@ -197,13 +200,13 @@ def _curves(
         counts[0] = np.arange(counts.shape[1])
         counts[1:, 1:] = np.cumsum(_flags(track.sequence, tags)[:-1], axis=1)
         base = 1 / len(track.codes) if convention.repetition_weights else 1.0
-        for codes in track.codes:
-            for fragment in cut(codes, convention):
+        for codes, given in zip(track.codes, track.given, strict=True):
+            for fragment in cut(codes, convention, given):
                 starts.append(begin + fragment.first)
                 lengths.append(fragment.stop - fragment.first)
                 failed.append(fragment.failed)
                 owners.append(owner)
-                weights.append(base * (counts[:, fragment.stop] - counts[:, fragment.first]) / fragment.length)
+                weights.append(base * (counts[:, fragment.tagged_stop] - counts[:, fragment.first]) / fragment.length)
             begin += len(codes)
     longest = (
         max(lengths) if convention.curve_spans_fragments else max(len(track.sequence.ground_truth) for track in tracks)

@@ -63,6 +63,8 @@ class RepeatedTrack:
     """(R, N): with the ground truth, within the image; NaN as the convention's rule has it."""
     eao_overlaps: NDArray[np.float64]
     """(R, N): within the bounds of EAO; what a code is worth is settled."""
+    given: Sequence[int]
+    """(R,): how many answers each repetition has itself; those after them were filled up."""
 
     def frame_means(self, convention: VotConvention, chosen: NDArray[np.bool_] | None = None) -> NDArray[np.float64]:
         """Return the mean overlap of each frame over the repetitions in which it counts, NaN where it does in none.
@@ -101,8 +103,11 @@ def make_tracks(
     runs: Sequence[Sequence[Iterable[Region] | PackedRegions]],
     convention: VotConvention,
     truncate: bool,
+    given: Sequence[Sequence[int]] | None = None,
 ) -> list[RepeatedTrack]:
     """Check the runs and compute all their overlaps at once.
+
+    Args as of :func:`~trackbench.metrics.vot.supervised.supervised_scores`.
 
     Raises:
         DataError: a sequence without repetitions, of another length than its ground truth, or with a misplaced code.
@@ -118,14 +123,15 @@ def make_tracks(
     if convention.eao_margin:
         eao_overlaps = raster_overlaps(answers, ground_truths, convention.overlap, sizes - convention.eao_margin)
     tracks, begin = [], 0
-    for sequence, repetitions in matched:
+    for number, (sequence, repetitions) in enumerate(matched):
         shape = len(repetitions), len(sequence.ground_truth)
         here = slice(begin, begin + shape[0] * shape[1])
         codes = answers.codes[here].reshape(shape)
         converged_sequences = eao_overlaps[here].reshape(shape).copy()
         missed = (codes == Code.FAILED).any(1) | convention.unknown_is_miss
         converged_sequences[missed] = np.nan_to_num(converged_sequences[missed], nan=0.0)
-        tracks.append(RepeatedTrack(sequence, codes, overlaps[here].reshape(shape), converged_sequences))
+        lengths = given[number][: shape[0]] if given else [shape[1]] * shape[0]
+        tracks.append(RepeatedTrack(sequence, codes, overlaps[here].reshape(shape), converged_sequences, lengths))
         begin = here.stop
     return tracks
 
