@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -74,27 +75,27 @@ def paper_groups(
     elif dry and planned.groups:
         _show(planned)
     if not json or not dry:
-        for row, dataset, label in planned.stored:
-            say(f"{row} on {dataset}: stored ({label})")
-        for reason, parts in _by_reason(planned).items():
+        for label, parts in _together((label, row, dataset) for row, dataset, label in planned.stored).items():
+            say(f"stored: {parts}: {label}")
+        for reason, parts in _together((part.reason, part.row, part.dataset) for part in planned.not_run).items():
             say(f"not run: {parts}: {reason}")
     if not dry and not planned.groups and not planned.stored:
         raise UsageError(f"--paper {spec}: nothing of it can be run, for the reasons above")
     return planned.groups
 
 
-def _by_reason(planned: PaperRuns) -> dict[str, str]:
-    """Return reason -> what is not run for it: one line a reason."""
+def _together(cells: Iterable[tuple[str, str, str]]) -> dict[str, str]:
+    """Return text -> the rows and data sets that it is said of: one line a text."""
     from trackbench.quoting import listed
 
     groups: dict[str, tuple[dict[str, None], dict[str, None]]] = {}
-    for part in planned.not_run:
-        rows, datasets = groups.setdefault(part.reason, ({}, {}))
-        rows[part.row] = None
-        datasets[part.dataset] = None
+    for text, row, dataset in cells:
+        rows, datasets = groups.setdefault(text, ({}, {}))
+        rows[row] = None
+        datasets[dataset] = None
     return {
-        reason: listed(list(rows), 3) + (f" on {', '.join(datasets)}" if all(datasets) else "")
-        for reason, (rows, datasets) in groups.items()
+        text: listed(list(rows), 3) + (f" on {', '.join(datasets)}" if all(datasets) else "")
+        for text, (rows, datasets) in groups.items()
     }
 
 

@@ -234,7 +234,7 @@ def run(
         if not any(plan.failed for plan in plans):  # nothing has begun
             raise
         given_up = error
-    _conclude(plans, root, paper, json=json, quiet=quiet, debug=debug, is_automatic=is_automatic)
+    _conclude(plans, root, paper, runs, json=json, quiet=quiet, debug=debug, is_automatic=is_automatic)
     if given_up is not None:
         raise given_up
     if failed := sum(len(plan.failed) for plan in plans):
@@ -257,6 +257,7 @@ def _conclude(
     plans: list[Plan],
     root: Path | None,
     paper: str | None,
+    runs: Path,
     *,
     json: bool,
     quiet: bool,
@@ -269,9 +270,7 @@ def _conclude(
     if json:
         print_json({"runs": [plan.summary() for plan in plans]})
     elif not quiet:
-        RunSummary(plans, root).show(output(), messages().print)
-        if paper is not None:
-            output().print(f"  trackbench report --paper {paper}", soft_wrap=True, markup=False)
+        RunSummary(plans, root, paper, runs).show(output(), messages().print)
         if is_automatic:
             _tell_device(quiet, only_warn=True)
     _print_failures(plans, debug)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from trackbench.engine.plan import Plan
     from trackbench.scoring import Score
 
+DEFAULT_RUNS = Path("runs")
 #: Failed sequences of one reason that are named.
 NAMED = 3
 #: Most lines of a tracker's traceback that are shown.
@@ -31,10 +33,14 @@ class RunSummary:
     Args:
         plans: what was asked for, carried out.
         root: the ``--root`` of the command, for the command that goes on from here.
+        paper: the table that it ran for, whose paper says by whose rules it is scored.
+        runs: the ``--runs`` of the command.
     """
 
     plans: Sequence[Plan]
     root: Path | None = None
+    paper: str | None = None
+    runs: Path = DEFAULT_RUNS
 
     def groups(self) -> Iterator[list[Plan]]:
         """Yield the plans over one data set by one protocol."""
@@ -64,21 +70,34 @@ class RunSummary:
                 problems = dict(line.partition(": ")[::2] for line in score.problems)
                 for places in alike(problems):
                     say(f"{score.tracker}: {listed(places, NAMED)}: {problems[places[0]]}")
-            if scores:
+            if scores and self.paper is None:
                 console.print(f"  {self.report_command(plans)}", soft_wrap=True, markup=False)
+        if self.paper is not None:
+            words = ["trackbench", "report", "--paper", self.paper, *self._places(self.runs, named=True)]
+            console.print(f"  {shlex.join(words)}", soft_wrap=True, markup=False)
 
     def report_command(self, plans: Sequence[Plan]) -> str:
         """Return the command that makes a report of these runs, ready to be copied."""
         plan = plans[0]
         place = plan.dataset.name if plan.dataset.definition.name else _typed(plan.dataset.root)
         words = ["trackbench", "report", *(plan.spec.label for plan in plans), "-d", place]
-        if self.root is not None and plan.dataset.definition.name:
-            words += ["--root", str(self.root)]
-        if plan.folder.runs != Path("runs"):
-            words += ["--runs", str(plan.folder.runs)]
+        words += self._places(plan.folder.runs, named=bool(plan.dataset.definition.name))
         if plan.folder.key.protocol != plan.dataset.protocol:
             words += ["--protocol", plan.folder.key.protocol]
         return shlex.join(words)
+
+    def _places(self, runs: Path, *, named: bool) -> list[str]:
+        """Return the options that say where data sets and runs are, where that is not the default."""
+        words = ["--root", str(self.root)] if self.root is not None and named else []
+        return words if runs == DEFAULT_RUNS else [*words, "--runs", str(runs)]
+
+    @cached_property
+    def _conventions(self) -> Mapping[str, str]:
+        if self.paper is None:
+            return {}
+        from trackbench.reports.paper_rules import PaperRows
+
+        return PaperRows(self.paper.partition(":")[0].lower()).conventions
 
     def _scores(self, plans: Sequence[Plan], say: Callable[[str], object]) -> list[Score]:
         """Return what the runs score on the sequences of this command, as `trackbench report` would score them."""
@@ -94,7 +113,13 @@ class RunSummary:
         if not labels:
             return []
         try:
-            return score_runs(plan.dataset, plan.folder.runs, labels, protocol=plan.folder.key.protocol)
+            return score_runs(
+                plan.dataset,
+                plan.folder.runs,
+                labels,
+                protocol=plan.folder.key.protocol,
+                rules=self._conventions.get(plan.dataset.name),
+            )
         except TrackbenchError as error:  # the results are stored all the same
             say(f"{plan.dataset.name}: not scored: {error}")
             return []

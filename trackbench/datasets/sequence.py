@@ -268,6 +268,13 @@ class Dataset:
         """Return the same data set with another protocol as its own."""
         return replace(self, definition=self.definition.model_copy(update={"protocol": protocol}))
 
+    @property
+    def shortfall(self) -> str | None:
+        """What is said where not all of the benchmark is on disk; None where all is."""
+        if len(self.sequences) >= self.of:
+            return None
+        return f"{self.name}: {len(self.sequences)} of {self.of} sequences are in {self.root}"
+
     def __getitem__(self, name: str) -> VideoSequence:
         for sequence in self.sequences:
             if sequence.name == name:

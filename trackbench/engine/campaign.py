@@ -137,8 +137,8 @@ def prepare(
         chosen = select(dataset, list(sequences) if sequences else None, limit)
         if shard is not None:
             chosen = take_shard(chosen, *parse_shard(shard))
-        if len(dataset.sequences) < dataset.of:
-            say(f"{dataset.name}: {len(dataset.sequences)} of {dataset.of} sequences are in {dataset.root}")
+        if dataset.shortfall:
+            say(dataset.shortfall)
         if warning := corner_warning(chosen):
             say(warning)
         groups.append(

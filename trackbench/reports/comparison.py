@@ -36,8 +36,10 @@ class PaperCell(NamedTuple):
 
     @property
     def difference(self) -> float | None:
-        """Measured minus printed, in the paper's unit."""
+        """Measured minus printed, in the paper's unit; None where it is not over all that the paper's number is of."""
         if self.measured is None or self.printed.number is None:
+            return None
+        if self.score is not None and not _is_whole(self.score):
             return None
         return self.measured - self.printed.number
 
@@ -218,12 +220,17 @@ def against_papers(scores: Sequence[Score]) -> tuple[list[Score], dict[str, str]
     Of several papers that print a number, that of the tracker's own paper counts, else the first by name. A run of a
     released checkpoint is compared with what the README of the official code states of that file, where it does.
 
+    A run that lacks sequences has no differences: its number is not of what the paper's is.
+
     Returns:
         The scores, and label -> the tables that the values are from, as in ``siamattn:1``.
     """
     changed, sources = [], {}
     rows = {paper: PaperRows(paper) for paper in papers()}
     for score in scores:
+        if not _is_whole(score):
+            changed.append(score)
+            continue
         values = [value for value in _own_first(score, rows) if value.dataset == score.dataset]
         printed: dict[str, PaperValue] = {}
         for value in values:
@@ -234,6 +241,11 @@ def against_papers(scores: Sequence[Score]) -> tuple[list[Score], dict[str, str]
         if printed:
             sources[score.tracker] = ", ".join(dict.fromkeys(f"{v.paper}:{v.table}" for v in printed.values()))
     return changed, sources
+
+
+def _is_whole(score: Score) -> bool:
+    """Whether a score is over all sequences of the benchmark, and not over those alone that several runs share."""
+    return score.sequences >= (score.common or score.of)
 
 
 def _own_first(score: Score, rows: Mapping[str, PaperRows]) -> list[PaperValue]:

@@ -243,8 +243,11 @@ class PaperRows:
         if not same or (rule.refiner is None) != (not refiner):
             return False
         record = DATASETS.get(dataset).value if dataset else None
-        wanted = defined_options(definition.value, record)
-        merge(wanted, rule.options)
+        if definition.builtin:
+            wanted = defined_options(definition.value, record)
+            merge(wanted, rule.options)
+        else:  # unlike ours it need not state all options of its class
+            wanted = resolve_settings(rule.tracker, record, rule.settings).options.model_dump(mode="json")
         if not _same_options(wanted, identity.get("options", {})):
             return False
         if rule.refiner is None:

@@ -8,6 +8,7 @@ data sets that are not here, is named with the reason.
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,7 @@ from trackbench.errors import TrackbenchError
 from trackbench.quoting import listed
 from trackbench.reports.paper_rules import PaperRows, Rule
 from trackbench.reports.papers import PaperValue, paper_table
+from trackbench.reports.profiles import columns
 from trackbench.results.store import stored_runs
 from trackbench.trackers.registry import TrackerSpec, find_tracker
 
@@ -91,7 +93,7 @@ def plan_table(
         if row in foreign:
             continue
         if name not in opened:
-            opened[name] = _open(name, root)
+            opened[name] = _open(name, root, say)
         dataset = opened[name]
         chosen = _choose(paper_rows, value, DATASETS.get(name).value, seed)
         if isinstance(dataset, TrackbenchError):
@@ -115,17 +117,35 @@ def plan_table(
                 listed(list(foreign), 6), "", "no tracker of trackbench; `trackbench import` brings in their results"
             )
         )
+    not_run += _measurements(values, paper_rows)
     for name in groups:
         if (server := DATASETS.get(name).value.server) and DATASETS.get(name).value.truth == "initial":
             say(f"{name}: its server scores; `trackbench pack {server}`, then `trackbench import-scores`")
     return PaperRuns([list(plans.values()) for plans in groups.values()], rows, stored, not_run)
 
 
-def _open(name: str, root: Path | None) -> Dataset | TrackbenchError:
+def _measurements(values: Sequence[PaperValue], rows: PaperRows) -> list[NotRun]:
+    """Return what of a table belongs to no data set: sizes and speeds, which another command measures."""
+    kinds = columns({})
+    return [
+        NotRun(row, "", f"sizes and speeds: `{_command('profile', rule, rule.settings)}` measures them")
+        for row, rule in {
+            value.tracker: rule
+            for value in reversed(values)
+            if not value.dataset and value.key in kinds
+            for rule in _trackers(rows, value)[:1]
+        }.items()
+    ][::-1]
+
+
+def _open(name: str, root: Path | None, say: Callable[[str], object]) -> Dataset | TrackbenchError:
     try:
-        return open_dataset(name, root)
+        dataset = open_dataset(name, root)
     except TrackbenchError as error:
         return error
+    if dataset.shortfall:
+        say(dataset.shortfall)
+    return dataset
 
 
 def _trackers(rows: PaperRows, value: PaperValue) -> list[Rule]:
@@ -152,14 +172,23 @@ def _choose(rows: PaperRows, value: PaperValue, record: DatasetDefinition, seed:
     reasons = []
     for rule in _trackers(rows, value):
         if rule.own_weights:
-            command = " ".join([rule.name, *(f"--set {key}={json.dumps(v)}" for key, v in rule.settings.items())])
-            reasons.append(f"needs weights that were trained so: run {command} --weights FILE")
+            command = _command("run", rule, _options(rows, rule, record)) + " -d DATASET --weights FILE"
+            reasons.append(f"needs weights that were trained so: `{command}`")
             continue
         try:
             return find_tracker(rule.name, record, _options(rows, rule, record), seed=seed)
         except TrackbenchError as error:
             reasons.append(str(error))
     return reasons[0]
+
+
+def _command(verb: str, rule: Rule, options: Mapping[str, Any]) -> str:
+    """Return the command for a rule's tracker with these options, ready to be copied."""
+    settings = {key: value if isinstance(value, str) else json.dumps(value) for key, value in options.items()}
+    words = ["trackbench", verb, rule.name]
+    for key, value in settings.items():
+        words += ["--set", f"{key}={value}"]
+    return shlex.join(words)
 
 
 def _options(rows: PaperRows, rule: Rule, record: DatasetDefinition) -> Mapping[str, Any]:

@@ -79,7 +79,7 @@ def caption(comparison: PaperComparison) -> str:
         parts.append(f"Conventions: {', '.join(rules)}.")
     parts += [text for origin, text in MARKS.items() if any(score.convention == origin for score in scores.values())]
     if any(not score.is_complete for score in scores.values()):
-        parts.append("(n/N): over n of the benchmark's N sequences.")
+        parts.append("(n/N): over n of the benchmark's N sequences, without a difference.")
     machines = dict.fromkeys(score.convention for (dataset, _), score in scores.items() if not dataset)
     if machines:
         parts.append(f"Speed measured on {', '.join(machines)}; FLOPs are multiply-adds of template and search image.")
