@@ -14,6 +14,7 @@ from samples import write_dataset
 from trackbench.cli.progress import RunProgress
 from trackbench.reports import papers as papers_module
 from trackbench.trackers.settings import resolve_settings
+from trackbench.trackers.zoo.sbt.options import SBTOptions
 from trackbench.trackers.zoo.sbt.tracker import SBT
 
 TABLE = """paper,table,tracker,dataset,metric,meant,value,note
@@ -172,7 +173,9 @@ def ablations(table: Path) -> Path:
 def _checkpoint(file: Path, **options: Any) -> Path:
     """Write random weights of the network with these options."""
     torch.manual_seed(0)
-    torch.save(SBT.build_network(resolve_settings("network", options=options).options).state_dict(), file)
+    settings = resolve_settings("network", options=options).options
+    assert isinstance(settings, SBTOptions)
+    torch.save(SBT.build_network(settings).state_dict(), file)
     return file
 
 
