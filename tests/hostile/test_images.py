@@ -145,3 +145,108 @@ def test_a_damaged_png_is_told_of_in_one_line_alone(tmp_path: Path, capfd: pytes
     with pytest.raises(DataError, match=r"a\.png: is damaged"):
         read_frame(tmp_path / "a.png", strict=True)
     assert capfd.readouterr() == ("", "")
+
+
+def png(rows: bytes, *before: tuple[bytes, bytes], header: bytes = b"\x08\x02\0\0\0", end: bool = True) -> bytes:
+    """A PNG of 4 x 3 pixels, with chunks before its pixels."""
+
+    def chunk(kind: bytes, content: bytes) -> bytes:
+        return len(content).to_bytes(4, "big") + kind + content + zlib.crc32(kind + content).to_bytes(4, "big")
+
+    size = (4).to_bytes(4, "big") + (3).to_bytes(4, "big")
+    chunks = [(b"IHDR", size + header), *before, (b"IDAT", zlib.compress(rows)), *[(b"IEND", b"")] * end]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(chunk(*each) for each in chunks)
+
+
+ROWS = b"".join(b"\0" + bytes(range(12 * row, 12 * row + 12)) for row in range(3))
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (png(ROWS, end=False), "is cut off, a PNG image without its end"),
+        (png(ROWS)[:-30], "is cut off, a PNG image without its end"),
+        (
+            png(ROWS).replace(b"IDAT", b"IDAT", 1)[:-17] + b"\0" + png(ROWS)[-16:],
+            "is damaged: IDAT has a wrong checksum",
+        ),
+        (png(ROWS, (b"A\x1bCD", b"")), "is damaged: .*is no part of a PNG"),
+        (png(ROWS[:20]), "is damaged: image file is truncated"),
+        (png(b"\x09" + ROWS[1:]), "is damaged: unrecognized data stream"),
+        (png(bytes(15), header=b"\x08\x03\0\0\0"), "is damaged: has no palette"),
+        (png(b"\x09" + ROWS[1:] * 2, header=b"\x10\x02\0\0\0"), "is damaged: unrecognized data stream"),
+        (encoded("bmp")[:5000], "is not a readable image"),
+        (encoded("tiff")[:5000], "is not a readable image"),
+    ],
+)
+def test_damage_is_one_line_and_decoders_print_none(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], data: bytes, said: str
+) -> None:
+    path = tmp_path / "0001.png"
+    path.write_bytes(data)
+    for read in (read_frame, read_image):
+        with pytest.raises(DataError, match=rf"^{path}: {said}"):
+            read(path)
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(
+    "before", [(b"iCCP", b"x\0\0no profile"), (b"tIME", b"1"), (b"eXIf", b"nothing"), (b"tEXt", b"a\0b")]
+)
+def test_pngs_whose_notes_are_damaged_have_their_pixels(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], before: tuple[bytes, bytes]
+) -> None:
+    path = tmp_path / "a.png"
+    path.write_bytes(png(ROWS + bytes(50), before) + b"something after the end")
+    assert read_frame(path).tobytes() == b"".join(ROWS[row * 13 + 1 : row * 13 + 13] for row in range(3))
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("mode", "how"),
+    [
+        *((mode, {}) for mode in ("RGB", "RGBA", "L", "LA", "P", "1")),
+        ("P", {"transparency": 3}),
+        ("P", {"bits": 4}),
+        ("RGB", {"interlace": True, "optimize": True}),
+        ("RGB", {"exif": b"Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0"}),
+    ],
+)
+def test_pngs_have_the_pixels_that_opencv_gives(tmp_path: Path, mode: str, how: dict[str, Any]) -> None:
+    path = tmp_path / "a.png"
+    path.write_bytes(encoded("png", mode, **how))
+    expected = cv2.imread(str(path))
+    assert expected is not None
+    np.testing.assert_array_equal(read_frame(path), expected[..., ::-1])
+
+
+@pytest.mark.parametrize("grey", [False, True])
+def test_deep_pngs_have_the_pixels_that_opencv_gives(tmp_path: Path, grey: bool) -> None:
+    path = tmp_path / "a.png"
+    deep = picture().astype(np.uint16) * 251
+    assert cv2.imwrite(str(path), deep[..., 0] if grey else deep)
+    expected = cv2.imread(str(path))
+    assert expected is not None
+    np.testing.assert_array_equal(read_frame(path), expected[..., ::-1])
+    assert read_image(path).dtype == np.uint16
+
+
+@pytest.mark.parametrize(
+    "how", [{"exif": b"Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0"}, {}]
+)
+def test_damaged_jpegs_of_rare_forms_are_told_of_in_one_line(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture, how: dict[str, Any]
+) -> None:
+    path = tmp_path / "a.jpg"
+    path.write_bytes(damaged(encoded(mode="RGB" if how else "CMYK", **how)))
+    with caplog.at_level(logging.WARNING):
+        read_frame(path)
+    assert [record.getMessage().partition(",")[0] for record in caplog.records] == [f"{path}: is damaged"]
+    assert capfd.readouterr() == ("", "")
+
+
+def test_pixels_that_are_fractions_are_called_that(tmp_path: Path) -> None:
+    path = tmp_path / "a.tiff"
+    Image.fromarray(picture()[..., 0].astype(np.float32)).save(path)
+    with pytest.raises(DataError, match=r"a\.tiff: has pixels of float32; expected 8 or 16 bits"):
+        read_frame(path)

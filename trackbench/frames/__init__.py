@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import functools
+import contextlib
 import io
 import math
-import os
 from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -18,7 +17,10 @@ from numpy.typing import NDArray
 from trackbench.errors import DataError, unforeseen
 from trackbench.files import open_regular, read_bytes
 from trackbench.frames.jpeg import BEGIN as JPEG
-from trackbench.frames.jpeg import decode_jpeg
+from trackbench.frames.jpeg import decode_jpeg, is_known_damaged
+from trackbench.frames.png import BEGIN as PNG
+from trackbench.frames.png import decode_png, needed_chunks
+from trackbench.frames.quiet import quieten_libraries, standard_error_closed
 from trackbench.quoting import NAME, printable
 
 Frame = NDArray[np.uint8]
@@ -62,11 +64,11 @@ def read_frame(path: Path, strict: bool = False, decoder: Decoder = "simplejpeg"
     jpeg = data.startswith(JPEG)
     if strict and not jpeg:  # first, for OpenCV's libraries speak of damage on standard error without a name
         _verify(path, data)
-    image = decode_jpeg(path, data, MAX_PIXELS, strict) if jpeg and decoder == "simplejpeg" else None
-    if image is None:
-        image = _decode(path, data, cv2.IMREAD_COLOR)
-        cv2.cvtColor(image, cv2.COLOR_BGR2RGB, dst=image)
-    return np.asarray(image, np.uint8)
+    if jpeg and decoder == "simplejpeg":
+        image = decode_jpeg(path, data, MAX_PIXELS, strict)
+        if image is not None:
+            return image
+    return np.asarray(_decode(path, data, cv2.IMREAD_COLOR), np.uint8)
 
 
 def read_image(path: Path) -> NDArray[Any]:
@@ -77,36 +79,36 @@ def read_image(path: Path) -> NDArray[Any]:
     """
     import cv2
 
-    image = _decode(path, read_bytes(path), cv2.IMREAD_ANYDEPTH | cv2.IMREAD_ANYCOLOR)
-    return image if image.ndim == 2 else cv2.cvtColor(image, cv2.COLOR_BGR2RGB, dst=image)
+    return _decode(path, read_bytes(path), cv2.IMREAD_ANYDEPTH | cv2.IMREAD_ANYCOLOR)
 
 
 def _decode(path: Path, data: bytes, flags: int) -> NDArray[Any]:
+    """Return an image as OpenCV decodes it with ``flags``, but with its channels in the order RGB."""
     import cv2
 
-    _keep_quiet()
+    quieten_libraries()
     for begin, what in _NO_IMAGES.items():
         if data.startswith(begin):
             raise DataError(f"{path}: {what}")
     if _pixels(data) > MAX_PIXELS:
         raise DataError(f"{path}: has more than {MAX_PIXELS} pixels")
-    try:
-        image = cv2.imdecode(np.frombuffer(data, np.uint8), flags) if data else None
-    except cv2.error as error:
-        raise DataError(f"{path}: is not a readable image: {printable(error.err, NAME)}") from None
+    if data.startswith(PNG):
+        data = needed_chunks(path, data)
+        decoded = decode_png(path, data)
+        if decoded is not None and flags == cv2.IMREAD_COLOR:
+            return decoded
+    array = np.frombuffer(data, np.uint8)
+    with standard_error_closed() if is_known_damaged(path) else contextlib.nullcontext():
+        try:
+            image = cv2.imdecode(array, flags) if data else None
+        except cv2.error as error:
+            raise DataError(f"{path}: is not a readable image: {printable(error.err, NAME)}") from None
     if image is None:
+        deep = cv2.imdecode(array, cv2.IMREAD_UNCHANGED) if data else None
+        if deep is not None and deep.dtype not in (np.uint8, np.uint16):
+            raise DataError(f"{path}: has pixels of {deep.dtype}; expected 8 or 16 bits")
         raise DataError(f"{path}: is not a readable image ({len(data)} bytes)")
-    return image
-
-
-@functools.cache
-def _keep_quiet() -> None:
-    """Keep OpenCV's warnings about files from standard error, unless the user has set what it prints."""
-    import cv2
-
-    if "OPENCV_LOG_LEVEL" not in os.environ:
-        logging: Any = getattr(cv2.utils, "logging", cv2)  # OpenCV 4 has the functions in cv2 itself
-        logging.setLogLevel(min(logging.getLogLevel(), 2))  # 2 is ERROR
+    return image if image.ndim == 2 else cv2.cvtColor(image, cv2.COLOR_BGR2RGB, dst=image)
 
 
 def image_size(path: Path) -> tuple[int, int]:
@@ -140,11 +142,17 @@ def _pixels(data: bytes) -> int:
 
 
 def _verify(path: Path, data: bytes) -> None:
-    """Compare the checksums within a file, where its form has some."""
+    """Compare the checksums within a file, where its form has some; of a TIFF, decode it by another library."""
     import PIL.Image
 
+    quieten_libraries()
     try:
-        PIL.Image.open(io.BytesIO(data)).verify()
+        image = PIL.Image.open(io.BytesIO(data))
+        if image.format == "TIFF":
+            with standard_error_closed():
+                image.load()
+        else:
+            image.verify()
     except (PIL.UnidentifiedImageError, PIL.Image.DecompressionBombError):  # a form that Pillow does not know
         return
     except Exception as error:  # SyntaxError, OSError and others, by form

@@ -62,6 +62,11 @@ def decode_jpeg(path: Path, data: bytes, most: int, strict: bool = False) -> NDA
     return None if turned or space not in ("Gray", "YCbCr", "RGB") else np.asarray(image, np.uint8)
 
 
+def is_known_damaged(path: Path) -> bool:
+    """Whether this process has warned of damage in a JPEG."""
+    return path in _warned
+
+
 def header_length(content: bytes) -> int:
     """Return how many bytes of a JPEG file precede its first scan.
 
