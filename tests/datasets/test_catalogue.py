@@ -191,4 +191,6 @@ def test_a_definition_whose_layout_or_table_is_wrong_costs_its_own_row(workplace
     (workplace / "datasets/odd.toml").write_text('title = "Odd"\nlayout = "nowhere"\n')
     (workplace / "datasets/lost.toml").write_text('title = "Lost"\nlayout = "otb"\ntable = "lost.csv"\n')
     assert "there is no layout 'nowhere'" in str(readiness("odd").why_not)
+    (workplace / "datasets/ruled.toml").write_text('title = "R"\nlayout = "folder"\nprotocol = "one-pas"\n')
+    assert "there is no protocol 'one-pas'; did you mean 'one-pass'" in str(readiness("ruled").why_not)
     assert "lost.csv" in str(readiness("lost").why_not)

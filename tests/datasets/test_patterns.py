@@ -236,6 +236,19 @@ def test_split_and_absent_boxes(workplace: Path) -> None:
         ),
         ('[files]\nframes = "../{sequence}/*"\ntruth = "{sequence}.txt"\n', "leaves the data set's folder"),
         ('[files]\nframes = "{sequence}/{m}.jpg"\ntruth = "{sequence}.txt"\n', r"unknown placeholder '\{m\}'"),
+        (
+            'layout = "folder"\nprotocol = "supervized"\n',
+            "key 'protocol': there is no protocol 'supervized'; did you mean 'su",
+        ),
+        ('layout = "folder"\nconvention = "matlba"\n', "'one-pass' has no convention 'matlba'; did you mean 'matlab'"),
+        (
+            'layout = "folder"\nprotocol = "supervised"\nconvention = "stark"\n',
+            r"has no convention 'stark'.*\(known: official, pysot, matlab, vot\)",
+        ),
+        (
+            'layout = "folder"\nprotocol = "realtime"\n',
+            "is 'realtime': expected what is to run in real time",
+        ),
         ('layout = "trackingnett"\n', "key 'layout': there is no layout 'trackingnett'; did you mean 'trackingnet'"),
     ],
 )

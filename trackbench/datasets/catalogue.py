@@ -14,6 +14,7 @@ from trackbench.datasets.layouts import tables
 from trackbench.datasets.layouts.base import Layout, Listing, Table
 from trackbench.datasets.layouts.registry import find_layout, recognise
 from trackbench.datasets.roots import candidate_roots
+from trackbench.datasets.rules import check_rules
 from trackbench.datasets.sequence import Dataset
 from trackbench.definitions import DATASETS, DatasetDefinition, ResolvedDefinition
 from trackbench.errors import DataError, TrackbenchError, UsageError, suggestion
@@ -127,8 +128,9 @@ def read_table(resolved: ResolvedDefinition[DatasetDefinition]) -> Table:
     """Return the rows of a definition's table that belong to its subset; empty where it has no table.
 
     Raises:
-        UsageError: there is no such layout, or the table is not there or not as it should be.
+        UsageError: there is no such layout, protocol or convention, or the table is not there or not as it should be.
     """
+    check_rules(resolved)
     return tables.read_table(resolved, _layout_of(resolved).COLUMNS)
 
 
@@ -140,7 +142,10 @@ def find_record(name: str) -> DatasetDefinition:
         DataError: a file that lists sequences cannot be read.
     """
     resolved = find_definition(name)
-    return _open_folder(Path(name)).definition if resolved is None else resolved.value
+    if resolved is None:
+        return _open_folder(Path(name)).definition
+    check_rules(resolved)
+    return resolved.value
 
 
 def _layout_of(resolved: ResolvedDefinition[DatasetDefinition]) -> Layout:
