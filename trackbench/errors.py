@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import permutations
 
-from trackbench.quoting import NAME, printable
+from trackbench.quoting import NAME, grouped, printable
 
 #: Most characters of what a library says, which may hold what it read.
 SAID = 160
@@ -72,6 +72,12 @@ class SeveralErrors(TrackbenchError):  # noqa: N818 - it is several
         super().__init__("; ".join(map(str, errors)))
         self.errors = tuple(errors)
         self.exit_code = max(error.exit_code for error in errors)
+
+
+def all_of(refused: Mapping[str, DataError]) -> DataError | SeveralErrors:
+    """Return one error for several things of which none can be used: a line for each group of like reasons."""
+    errors = [DataError(line) for line in grouped({name: str(error) for name, error in refused.items()})]
+    return errors[0] if len(errors) == 1 else SeveralErrors(errors)
 
 
 class LostStateError(TrackerError):

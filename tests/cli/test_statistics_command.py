@@ -113,3 +113,19 @@ def test_a_narrow_terminal_cuts_no_number(three_runs: Path) -> None:
     text = console.file.getvalue()  # type: ignore[attr-defined]
     assert "…" not in text
     assert max(map(len, text.splitlines())) <= 80
+
+
+@pytest.mark.parametrize("command", ["statistics", "methods"])
+def test_a_run_that_is_broken_is_left_out_and_named(three_runs: Path, command: str) -> None:
+    manifest = three_runs / "runs/drift@dx=0.9/dozen/one-pass/manifest.json"
+    manifest.write_text("{")
+    done = trackbench(command, "-d", "./dozen", "--json", code=1)
+    assert f"left out: {manifest.relative_to(three_runs)}: not valid JSON" in done.stderr
+    found = json.loads(done.stdout)
+    (refused,) = found["refused"]
+    assert "not valid JSON" in refused["reason"]
+    if command == "statistics":
+        assert [row["tracker"] for row in found["statistics"][0]["trackers"]] == ["drift@dx=1.0", "drift@dx=4.0"]
+    else:
+        assert "Drift @dx=4.0" in found["paragraph"]
+    assert "not valid JSON" in trackbench(command, "drift@dx=0.9", "-d", "./dozen", code=1).stderr

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from trackbench.cli import completion
-from trackbench.cli.shared import Debug, Json, Runs, messages, print_json, print_line
+from trackbench.cli.shared import Debug, Json, Runs, exit_without, messages, print_json, print_line
 
 if TYPE_CHECKING:
     from trackbench.results.store import RunFolder
@@ -45,33 +45,44 @@ def methods(
 
     trackbench methods aiatrack dcf --bibtex > trackers.bib
     """
+    from trackbench.errors import DataError, all_of
     from trackbench.reports.citations import bibliography
-    from trackbench.reports.methods import checklist, paragraph, read_account
+    from trackbench.reports.methods import Account, checklist, paragraph, read_account
 
-    folders = _find(runs_ or [], dataset or [], runs)
-    accounts = [read_account(folder) for folder in folders]
+    known: list[tuple[RunFolder, Account]] = []
+    refused: dict[str, DataError] = {}
+    for folder in _find(runs_ or [], dataset or [], runs):
+        try:
+            known.append((folder, read_account(folder)))
+        except DataError as error:
+            refused[str(folder.path)] = error
+    if not known:
+        raise all_of(refused)
+    accounts = [account for _, account in known]
+    left_out = [{"run": place, "reason": str(error)} for place, error in refused.items()]
     subjects = []
-    for folder, account in zip(folders, accounts, strict=True):
+    for folder, account in known:
         parts = (account.identity, account.identity.get("refiner") or {})
         subjects += [f"tracker:{str(part['tracker']).partition(':')[0]}" for part in parts if part.get("tracker")]
         subjects.append(f"dataset:{folder.key.dataset}")
     text, unknown = bibliography(subjects)
     if json:
         answers = checklist(accounts)
-        print_json({"paragraph": paragraph(accounts), "checklist": answers, "bibtex": text, "uncited": unknown})
-        return
-    if bibtex:
+        document = {"paragraph": paragraph(accounts), "checklist": answers, "bibtex": text, "uncited": unknown}
+        print_json(document | ({"refused": left_out} if left_out else {}))
+    elif bibtex:
         if text:
             print(text, end="")
         for subject in unknown:
             kind, _, name = subject.partition(":")
             messages().print(f"no entry is known for the {kind} '{name}'")
-        return
-    print_line(paragraph(accounts))
-    print_line("")
-    print_line("NeurIPS paper checklist:")
-    for heading, answer in checklist(accounts).items():
-        print_line(f"  {heading}: {answer}")
+    else:
+        print_line(paragraph(accounts))
+        print_line("")
+        print_line("NeurIPS paper checklist:")
+        for heading, answer in checklist(accounts).items():
+            print_line(f"  {heading}: {answer}")
+    exit_without({entry["run"]: entry["reason"] for entry in left_out})
 
 
 def _find(wanted: list[str], datasets: list[str], runs: Path) -> list[RunFolder]:
@@ -80,10 +91,12 @@ def _find(wanted: list[str], datasets: list[str], runs: Path) -> list[RunFolder]
     Raises:
         UsageError: one means none.
     """
+    from trackbench.datasets.catalogue import is_path
     from trackbench.errors import UsageError, suggestion
     from trackbench.results.store import stored_runs
 
-    stored = [folder for folder in stored_runs(runs) if not datasets or folder.key.dataset in datasets]
+    named = {Path(name).resolve().name if is_path(name) else name for name in datasets}
+    stored = [folder for folder in stored_runs(runs) if not datasets or folder.key.dataset in named]
     if not stored:
         on = f" on {', '.join(datasets)}" if datasets else ""
         raise UsageError(f"{runs}: holds no runs{on}; `trackbench run TRACKER -d ...` makes one")

@@ -7,7 +7,7 @@ import json
 import signal
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ParamSpec, TypeVar
 
@@ -16,7 +16,7 @@ import typer
 
 from trackbench.cli import completion
 from trackbench.errors import SeveralErrors, TrackbenchError, unforeseen
-from trackbench.quoting import printable
+from trackbench.quoting import grouped, printable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -107,6 +107,14 @@ def _interrupt(number: int, frame: object) -> None:
 def print_error(message: str) -> None:
     """Print one line of error on standard error."""
     typer.secho(f"trackbench: {printable(message)}", err=True, fg=typer.colors.RED)
+
+
+def exit_without(refused: Mapping[str, str]) -> None:
+    """Say which runs were left out, and why, and end with code 1; where none was, do nothing."""
+    for line in grouped(refused):
+        print_error(f"left out: {line}")
+    if refused:
+        raise typer.Exit(1)
 
 
 def print_detail(line: str) -> None:

@@ -17,6 +17,7 @@ from trackbench.cli.shared import (
     Quiet,
     Root,
     Runs,
+    exit_without,
     messages,
     output,
     print_json,
@@ -64,17 +65,25 @@ def statistics(
     trackbench statistics dcf opencv:mil -d otb100 --rope 1 --out paper/
     """
     from trackbench.datasets.catalogue import open_dataset
+    from trackbench.errors import DataError, all_of
     from trackbench.reports.folder import folder_for
     from trackbench.reports.statistics import measure, terminal
     from trackbench.reports.style import Style, styled
-    from trackbench.scoring import resolve_evaluation, score_runs
+    from trackbench.scoring import resolve_evaluation
+    from trackbench.scoring.scoring import evaluate_runs
     from trackbench.statistics.matrix import score_matrix
 
     say = messages(quiet).print
-    documents = []
+    documents, left_out = [], []
     for name in dict.fromkeys(dataset):
         opened = open_dataset(name, root)
-        scores = styled(score_runs(opened, runs, trackers or None, protocol=protocol, rules=convention), Style())
+        evaluation = resolve_evaluation(opened, protocol, convention)
+        refused: dict[str, DataError] = {}
+        scores = evaluate_runs(evaluation, runs, trackers or None, refuse=refused.__setitem__)
+        if not scores:
+            raise all_of(refused)
+        left_out += [{"tracker": label, "dataset": opened.name, "reason": str(e)} for label, e in refused.items()]
+        scores = styled(scores, Style())
         for score in scores:
             for line in score.problems:
                 say(f"{score.tracker}: {line}")
@@ -84,7 +93,7 @@ def statistics(
                 f"{opened.name}: {lacking} of {len(matrix.sequences)} sequences lack a score and do not count for ranks"
             )
         result = measure(opened.title, matrix, _failures(opened, runs, scores, patience), rope)
-        folder = (out or runs / "report") / folder_for(resolve_evaluation(opened, protocol, convention))
+        folder = (out or runs / "report") / folder_for(evaluation)
         written = _write(result, folder)
         documents.append(result.document())
         if not (json or quiet):
@@ -92,7 +101,8 @@ def statistics(
             console.print(terminal(result, width=console.width))
             say(f"{written} files in {folder}")
     if json:
-        print_json({"statistics": documents})
+        print_json({"statistics": documents} | ({"refused": left_out} if left_out else {}))
+    exit_without({f"{entry['tracker']} on {entry['dataset']}": entry["reason"] for entry in left_out})
 
 
 def _failures(dataset: Dataset, runs: Path, scores: list[Score], patience: int) -> dict[str, FailureSummary]:

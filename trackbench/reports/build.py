@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from trackbench.datasets.catalogue import open_for_reports
 from trackbench.datasets.meaning import corner_warning
 from trackbench.datasets.sequence import Dataset
-from trackbench.errors import DataError, SeveralErrors, TrackbenchError, UsageError
-from trackbench.quoting import alike, grouped, listed
+from trackbench.errors import DataError, TrackbenchError, UsageError, all_of
+from trackbench.quoting import alike, listed
 from trackbench.reports import tables
 from trackbench.results.store import labels_of, stored_runs
 from trackbench.scoring import Evaluation, Score, evaluate_runs, resolve_evaluation
@@ -274,8 +274,7 @@ def _evaluate(
         refused.__setitem__,
     )
     if not scores:
-        errors = [DataError(line) for line in grouped({label: str(error) for label, error in refused.items()})]
-        raise errors[0] if len(errors) == 1 else SeveralErrors(errors)
+        raise all_of(refused)
     if warning := corner_warning(evaluation.dataset):
         say(warning)
     if options.common:
