@@ -9,8 +9,10 @@ the other says, option by option. Where that changes neither class nor options n
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -76,7 +78,7 @@ class DefinitionRegistry(Generic[D]):
         """Yield the folders in the order in which they win, and whether each is the built-in one."""
         builtin = content_folder(self.kind)
         own = Path.cwd() / self.kind
-        if own.is_dir() and own.resolve() != builtin.resolve():
+        if own.is_dir() and not own.samefile(builtin):
             yield own, False
         yield builtin, True
 
@@ -96,9 +98,10 @@ class DefinitionRegistry(Generic[D]):
         Raises:
             UsageError: there is none (the message suggests the nearest), or its file is not as it should be.
         """
-        if fold_name(name) not in map(fold_name, self._files()) and name in self._installed:
+        found = self._file(name)
+        if found is None and name in self._installed:
             return self._of_package(self._installed.spelled(name))
-        path, builtin = self._find(name)
+        path, builtin = found or self._find(name)
         raw, same_as = self._read(path), path.stem
         if "same_as" in raw:
             raw, same_as = self._on_another(raw, path)
@@ -118,11 +121,21 @@ class DefinitionRegistry(Generic[D]):
             value = value.called(name)
         return ResolvedDefinition(name, path, value, False, name)
 
-    def _find(self, name: str) -> tuple[Path, bool]:
+    def _file(self, name: str) -> tuple[Path, bool] | None:
+        """Return the file that defines ``name`` and whether it is a built-in one; None: there is none."""
+        folded = fold_name(name)
         for folder, builtin in self.folders():
-            for path in sorted(folder.glob("*.toml")):
-                if fold_name(path.stem) == fold_name(name):
-                    return path, builtin
+            with contextlib.suppress(OSError):
+                for file in sorted(os.listdir(folder)):
+                    stem, suffix = os.path.splitext(file)
+                    if suffix == ".toml" and fold_name(stem) == folded:
+                        return folder / file, builtin
+        return None
+
+    def _find(self, name: str) -> tuple[Path, bool]:
+        found = self._file(name)
+        if found is not None:
+            return found
         raise UsageError(f"unknown {self.noun} '{name}'{self._hint(name)} (`trackbench list {self.kind}` shows all)")
 
     def _hint(self, name: str) -> str:
@@ -189,6 +202,7 @@ def _over(under: Any, own: Any) -> Any:
     return under | {key: _over(under.get(key), value) for key, value in own.items()}
 
 
+@cache
 def content_folder(kind: str) -> Path:
     """Return the built-in folder ``trackers``, ``datasets`` or ``reports``.
 

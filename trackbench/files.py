@@ -32,6 +32,8 @@ TEMPORARY = ".writing"
 
 #: Most bytes of a file that is read whole (an image, a trajectory of masks), of a document, of settings.
 MAX_FILE, MAX_DOCUMENT, MAX_SETTINGS = 256 << 20, 16 << 20, 1 << 18
+#: Bytes that are read at a time where a file is not as large as it says.
+MORE = 1 << 20
 #: Most lines of a file with a line a frame: the longest videos of the field have a tenth of it.
 MAX_LINES = 1_000_000
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
@@ -56,13 +58,8 @@ def reading(where: object, error: type[TrackbenchError] = DataError) -> Iterator
         raise error(f"{where}: cannot be read: {said}") from problem
 
 
-@contextmanager
-def open_regular(path: str | os.PathLike[str]) -> Iterator[BufferedReader]:
-    """Open a regular file for reading.
-
-    Raises:
-        DataError: it is not there, cannot be opened, or is a pipe, a socket, a device or a folder.
-    """
+def _open_regular(path: str | os.PathLike[str]) -> tuple[int, int]:
+    """Return the number and the size of a regular file that is open for reading; see `open_regular`."""
     with reading(path):
         try:
             # A pipe without a writer would be waited for.
@@ -71,12 +68,22 @@ def open_regular(path: str | os.PathLike[str]) -> Iterator[BufferedReader]:
             if error.errno != errno.ENXIO:
                 raise
             raise DataError(f"{path}: is a socket; expected a file") from None
-    mode = os.fstat(number).st_mode
-    if not stat.S_ISREG(mode):
+    state = os.fstat(number)
+    if not stat.S_ISREG(state.st_mode):
         os.close(number)
         kinds = {stat.S_IFIFO: "a pipe", stat.S_IFDIR: "a folder"}
-        raise DataError(f"{path}: is {kinds.get(stat.S_IFMT(mode), 'a device')}; expected a file")
-    with os.fdopen(number, "rb") as file:
+        raise DataError(f"{path}: is {kinds.get(stat.S_IFMT(state.st_mode), 'a device')}; expected a file")
+    return number, state.st_size
+
+
+@contextmanager
+def open_regular(path: str | os.PathLike[str]) -> Iterator[BufferedReader]:
+    """Open a regular file for reading.
+
+    Raises:
+        DataError: it is not there, cannot be opened, or is a pipe, a socket, a device or a folder.
+    """
+    with os.fdopen(_open_regular(path)[0], "rb") as file:
         yield file
 
 
@@ -86,13 +93,18 @@ def read_bytes(path: str | os.PathLike[str], most: int = MAX_FILE) -> bytes:
     Raises:
         DataError: it is not there, is no regular file, cannot be read, or has more than ``most`` bytes.
     """
-    with open_regular(path) as file:
-        size = os.fstat(file.fileno()).st_size
+    number, size = _open_regular(path)
+    try:
         if size <= most:
             with reading(path):
-                data = file.read()
+                data = os.read(number, size + 1)
+                # One read gives the whole file, unless it grows meanwhile or does not say how large it is.
+                while len(data) != size and len(data) <= most and (more := os.read(number, MORE)):
+                    data += more
             if len(data) <= most:
                 return data
+    finally:
+        os.close(number)
     raise DataError(f"{path}: has {size} bytes; expected at most {most}")
 
 
@@ -302,7 +314,7 @@ def stamp(path: str | os.PathLike[str]) -> str:
         OSError: there is no such file.
     """
     state = os.stat(path)
-    return f"{os.fspath(path)} {state.st_size} {state.st_mtime_ns}\n"
+    return f"{path} {state.st_size} {state.st_mtime_ns}\n"
 
 
 def ignores_case(folder: Path) -> bool:

@@ -14,7 +14,16 @@ from trackbench.metrics import got10k, trackingnet
 from trackbench.metrics.conventions import CONVENTIONS, Convention, convention
 from trackbench.metrics.curves import count_above, count_within
 from trackbench.metrics.ope import SequenceGroundTruth, evaluate
-from trackbench.metrics.ope_kernels import DistanceRules, judge_frames
+from trackbench.metrics.ope_kernels import (
+    ALWAYS,
+    FINITE,
+    POSITIVE,
+    SIZED,
+    Columns,
+    FrameRules,
+    judge_frames,
+    judge_sequence,
+)
 from trackbench.regions import box_iou
 
 CURVED = [name for name in CONVENTIONS if name not in ("official", "trackingnet")]
@@ -156,8 +165,11 @@ def test_counts_want_even_thresholds_and_all_values() -> None:
 
 
 number = st.one_of(st.floats(-50, 50), st.integers(-3, 3), st.sampled_from([np.nan, np.inf, -np.inf]))
-distance_rules = st.builds(
-    DistanceRules,
+frame_rules = st.builds(
+    FrameRules,
+    valid=st.sampled_from([ALWAYS, FINITE, SIZED, POSITIVE]),
+    absent_is_miss=st.booleans(),
+    first_is_truth=st.booleans(),
     set_by_centre=st.booleans(),
     set_to=st.sampled_from([-1.0, np.inf]),
     norm_set_by_centre=st.booleans(),
@@ -174,27 +186,80 @@ gaps = np.array(
 )
 
 
-@given(arrays(np.float64, st.tuples(st.integers(1, 9), st.just(8)), elements=number), st.randoms(), distance_rules)
-@example(gaps, Random(0), DistanceRules(False, -1.0, False, np.inf, 0.0, 1.0, False))
-@np.errstate(all="ignore")
-def test_compiled_frames_are_those_of_arrays(boxes: np.ndarray, random: Random, rules: DistanceRules) -> None:
-    ground_truth, prediction = np.asfortranarray(boxes[:, :4]), np.asfortranarray(boxes[:, 4:])
-    valid = np.array([random.random() < 0.8 for _ in boxes])
-    overlaps, errors, norm_errors = judge_frames(ground_truth, prediction, valid, rules)
-    np.testing.assert_array_equal(
-        overlaps, np.where(valid, np.clip(np.nan_to_num(box_iou(prediction, ground_truth)), 0, 1), 0)
-    )
+def columns(boxes: np.ndarray) -> Columns:
+    x, y, w, h = np.ascontiguousarray(boxes.T)
+    return x, y, w, h
 
+
+@given(arrays(np.float64, st.tuples(st.integers(1, 9), st.just(8)), elements=number), st.randoms(), frame_rules)
+@example(gaps, Random(0), FrameRules(ALWAYS, False, False, False, -1.0, False, np.inf, 0.0, 1.0, False))
+@np.errstate(all="ignore")
+def test_compiled_frames_are_those_of_arrays(boxes: np.ndarray, random: Random, rules: FrameRules) -> None:
+    ground_truth, prediction = boxes[:, :4], boxes[:, 4:]
+    valid = np.array([random.random() < 0.8 for _ in boxes])
+    overlaps, errors, norm_errors = (np.empty(len(boxes)) for _ in range(3))
+    judge_frames(columns(ground_truth), columns(prediction), valid, rules, overlaps, errors, norm_errors)
+    for found, expected in zip(
+        (overlaps, errors, norm_errors), plain_frames(ground_truth, prediction, valid, rules), strict=True
+    ):
+        np.testing.assert_array_equal(found, expected)
+
+
+def plain_frames(
+    ground_truth: np.ndarray, prediction: np.ndarray, valid: np.ndarray, rules: FrameRules
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Overlaps and both distances in plain array code."""
+    overlaps = np.where(valid, np.clip(np.nan_to_num(box_iou(prediction, ground_truth)), 0, 1), 0)
     centre, at = (array[:, :2] + (array[:, 2:] - 1) / 2 for array in (ground_truth, prediction))
     kept = (centre > 0).all(axis=1) if rules.set_by_centre else valid
     offsets = at - centre
-    expected = np.where(kept, np.sqrt((offsets**2).sum(axis=1)), rules.set_to)
-    np.testing.assert_array_equal(errors, expected)
+    errors = np.where(kept, np.sqrt((offsets**2).sum(axis=1)), rules.set_to)
     sizes = np.maximum(ground_truth[:, 2:] + rules.size_added, rules.size_least)
     kept = (centre / sizes > 0).all(axis=1) if rules.norm_set_by_centre else valid
     offsets = at / sizes - centre / sizes if rules.divide_first else offsets / sizes
-    expected = np.where(kept, np.sqrt((offsets**2).sum(axis=1)), rules.norm_set_to)
-    np.testing.assert_array_equal(norm_errors, expected)
+    return overlaps, errors, np.where(kept, np.sqrt((offsets**2).sum(axis=1)), rules.norm_set_to)
+
+
+@given(
+    arrays(np.float64, st.tuples(st.integers(1, 9), st.just(8)), elements=number),
+    st.integers(1, 1200),
+    st.randoms(),
+    st.booleans(),
+    frame_rules,
+)
+@np.errstate(all="ignore")
+def test_a_sequence_counts_as_its_frames_do(
+    some: np.ndarray, frames: int, random: Random, flagged: bool, rules: FrameRules
+) -> None:
+    # As many frames that a chunk of the compiled loop does not hold them.
+    boxes = some[[random.randrange(len(some)) for _ in range(frames)]]
+    ground_truth, prediction = boxes[:, :4], boxes[:, 4:].copy()
+    absent = np.array([random.random() < 0.3 for _ in boxes]) if flagged else np.zeros(0, bool)
+    thresholds = (np.linspace(0, 1, 21), np.arange(51.0), np.arange(51) / 100)
+    counts = np.empty(sum(len(grid) + 1 for grid in thresholds), np.int64)
+    found, total = judge_sequence(columns(ground_truth), columns(prediction), absent, rules, thresholds, counts)
+
+    _, _, w, h = ground_truth.T
+    valid = {
+        ALWAYS: np.ones(frames, bool),
+        FINITE: ~np.isnan(ground_truth).any(axis=1),
+        SIZED: (w > 0) & (h > 0),
+        POSITIVE: (ground_truth > 0).all(axis=1),
+    }[rules.valid]
+    if flagged:
+        valid = valid & ~absent
+    if rules.first_is_truth:
+        prediction[0] = ground_truth[0]
+    overlaps, errors, norm_errors = plain_frames(ground_truth, prediction, valid, rules)
+    if flagged and rules.absent_is_miss:
+        errors[absent] = norm_errors[absent] = np.inf
+    assert found == valid.sum()
+    assert total == pytest.approx(overlaps.sum(), rel=1e-12)
+    expected = [
+        np.bincount((values[~np.isnan(values), None] > grid).sum(axis=1), minlength=len(grid) + 1)
+        for values, grid in zip((overlaps, errors, norm_errors), thresholds, strict=True)
+    ]
+    assert counts.tolist() == np.concatenate(expected).tolist()
 
 
 @given(sequences(), st.integers(1, 3))

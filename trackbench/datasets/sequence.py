@@ -45,6 +45,22 @@ class GroundTruth:
     def __len__(self) -> int:
         return len(self.boxes)
 
+    @cached_property
+    def extent(self) -> tuple[float, float] | None:
+        """Width and height, in pixels, of an image that ends where the annotated targets end; None: none is known.
+
+        Frames are at least as large, so that no box is far outside of them that is not far outside of this.
+
+        Example:
+            >>> GroundTruth(np.array([[10.0, 10, 40, 30], [np.nan, 0, 0, 0]])).extent
+            (50.0, 40.0)
+        """
+        if not len(self):
+            return None
+        x, y, w, h = self.boxes.T
+        width, height = (float(np.fmax.reduce(ends)) for ends in (x + w, y + h))  # which passes over NaN
+        return None if np.isnan(width + height) else (width, height)
+
 
 class Details(NamedTuple):
     """What a data set's metadata says about a whole sequence."""
@@ -254,6 +270,15 @@ class Dataset:
     def attributes(self) -> tuple[str, ...]:
         """Attribute abbreviations in the benchmark's order."""
         return tuple(self.definition.attributes)
+
+    def members(self) -> dict[str, list[str]]:
+        """Return the names of the sequences that carry each attribute."""
+        members: dict[str, list[str]] = {attribute: [] for attribute in self.attributes}
+        for sequence in self.sequences:
+            for attribute in sequence.attributes:
+                if attribute in members:
+                    members[attribute].append(sequence.name)
+        return members
 
     @property
     def version(self) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import NamedTuple
 
 import numpy as np
@@ -71,24 +70,6 @@ def count_bad_answers(
         int(outside.sum()),
         len(answers) if still and _moves(ground_truth) else 0,
     )
-
-
-def annotated_extent(ground_truth: NDArray[np.float64]) -> tuple[float, float] | None:
-    """Return width and height of an image that ends where the annotated targets end; None: no target is known.
-
-    Frames are at least as large, so that no box is far outside of them that is not far outside of this.
-
-    Args:
-        ground_truth: (N, 4): x, y, w, h in pixels.
-
-    Example:
-        >>> annotated_extent(np.array([[10.0, 10, 40, 30], [np.nan, 0, 0, 0]]))
-        (50.0, 40.0)
-    """
-    if not len(ground_truth):
-        return None
-    width, height = np.fmax.reduce(ground_truth[:, :2] + ground_truth[:, 2:]).tolist()  # which passes over NaN
-    return None if math.isnan(width + height) else (width, height)
 
 
 def _all_usual(boxes: NDArray[np.float64], size: tuple[float, float] | None) -> bool:

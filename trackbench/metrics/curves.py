@@ -25,8 +25,7 @@ def count_above(values: Floats, thresholds: Floats, lengths: Counts, *, inclusiv
         >>> count_above(np.array([0.2, 0.7]), np.array([0.0, 0.5, 0.7]), np.array([2])).tolist()
         [[2, 1, 0]]
     """
-    beyond: Counts = _passed(values, thresholds, lengths, inclusive)[:, :0:-1].cumsum(axis=1)[:, ::-1]
-    return beyond
+    return above(_passed(values, thresholds, lengths, inclusive))
 
 
 def count_within(values: Floats, thresholds: Floats, lengths: Counts) -> Counts:
@@ -34,18 +33,40 @@ def count_within(values: Floats, thresholds: Floats, lengths: Counts) -> Counts:
 
     Args and returns are those of `count_above`.
     """
-    within: Counts = _passed(values, thresholds, lengths, False)[:, :-1].cumsum(axis=1)
-    return within
+    return within(_passed(values, thresholds, lengths, False))
+
+
+def above(passed: Counts) -> Counts:
+    """Return the values above each threshold, (S, T), of those that pass 0 to T thresholds, (S, T + 1)."""
+    beyond: Counts = passed[:, :0:-1].cumsum(axis=1)[:, ::-1]
+    return beyond
+
+
+def within(passed: Counts) -> Counts:
+    """Return the values within each threshold, (S, T), of those that pass 0 to T thresholds, (S, T + 1)."""
+    up_to: Counts = passed[:, :-1].cumsum(axis=1)
+    return up_to
+
+
+def check_thresholds(thresholds: Floats) -> int:
+    """Return how many thresholds there are, if compiled loops can count by them.
+
+    Raises:
+        ValueError: they are not even and ascending from 0.
+    """
+    from trackbench.metrics.ope_kernels import scale  # loads a compiler
+
+    # No threshold's own product may round to below its place.
+    if not np.array_equal(np.floor(thresholds * scale(thresholds)), np.arange(len(thresholds))):
+        raise ValueError(f"thresholds {thresholds.tolist()}: expected even steps from 0")
+    return len(thresholds)
 
 
 def _passed(values: Floats, thresholds: Floats, lengths: Counts, inclusive: bool) -> Counts:
-    from trackbench.metrics.ope_kernels import count_passed  # loads a compiler
+    from trackbench.metrics.ope_kernels import count_groups
 
     if lengths.sum() != len(values):  # compiled code does not look
         raise ValueError(f"groups of {lengths.sum()} values together, {len(values)} values; expected as many")
-    last = len(thresholds) - 1
-    scale = last / thresholds[-1] * (1 + 1e-15)  # no threshold's own product may round to below its place
-    if not np.array_equal(np.floor(thresholds * scale), np.arange(last + 1)):
-        raise ValueError(f"thresholds {thresholds.tolist()}: expected even steps from 0")
-    passed: Counts = count_passed(values, thresholds, scale, lengths, inclusive)
+    check_thresholds(thresholds)
+    passed: Counts = count_groups(values, thresholds, lengths, inclusive)
     return passed

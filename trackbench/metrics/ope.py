@@ -16,18 +16,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from functools import cache, cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from trackbench.metrics.batching import SequenceGroundTruth, StackedFrames, any_nan, stack
+from trackbench.metrics.alignment import SequenceGroundTruth, align
 from trackbench.metrics.conventions import Convention
-from trackbench.metrics.curves import count_above, count_within
+from trackbench.metrics.curves import above, check_thresholds, within
 
 if TYPE_CHECKING:
-    from trackbench.metrics.ope_kernels import DistanceRules
+    from trackbench.metrics.ope_kernels import FrameRules
 
 __all__ = [
     "NORM_PRECISION_THRESHOLDS",
@@ -47,11 +47,9 @@ SUCCESS_THRESHOLDS: Floats = np.linspace(0, 1, 21)
 PRECISION_THRESHOLDS: Floats = np.arange(51.0)
 NORM_PRECISION_THRESHOLDS: Floats = np.arange(51) / 100
 
-#: Frames that are judged at a time: as many as the arrays of a block fit into a processor's cache.
-BLOCK = 32768
-
 # Errors below and above every threshold.
 _HIT, _MISS = -1.0, np.inf
+_ALL_PRESENT: Flags = np.zeros(0, bool)
 
 
 class OpeScores(NamedTuple):
@@ -131,7 +129,7 @@ class OpeResult:
         A curve of no sequence is NaN.
         """
         rows = self._rows(indices)
-        return OpeCurves(*(self._mean(curve[rows]) for curve in self.curves))
+        return OpeCurves(*(self._mean(kind, rows) for kind in range(len(self.curves))))
 
     def mean(self, indices: Sequence[int] | None = None) -> OpeScores:
         """Return the scores over all sequences, or over those of the given indices (an attribute's)."""
@@ -169,13 +167,18 @@ class OpeResult:
     def _rows(self, indices: Sequence[int] | None) -> NDArray[np.intp]:
         return np.arange(len(self.names)) if indices is None else np.array(indices, np.intp)
 
-    def _mean(self, curves: Floats) -> Floats:
-        unknown = np.isnan(curves[:, 0])
-        if unknown.any():
-            curves = curves[~unknown]
-        if self.convention.drop_zero_sequences and curves.any():
-            curves = curves[curves.any(axis=1)]
-        mean: Floats = curves.mean(axis=0) if len(curves) else np.full(curves.shape[1], np.nan)
+    @cached_property
+    def _counting(self) -> list[tuple[Flags, Flags]]:
+        """Of each curve the sequences that have one, and those where it is not zero throughout, each (S,)."""
+        return [(~np.isnan(curve[:, 0]), np.asarray(np.nan_to_num(curve).any(axis=1))) for curve in self.curves]
+
+    def _mean(self, kind: int, rows: NDArray[np.intp]) -> Floats:
+        known, nonzero = self._counting[kind]
+        rows = rows[known[rows]]
+        if self.convention.drop_zero_sequences and nonzero[rows].any():
+            rows = rows[nonzero[rows]]
+        curves = self.curves[kind]
+        mean: Floats = curves[rows].mean(axis=0) if len(rows) else np.full(curves.shape[1], np.nan)
         return mean
 
     def _mean_scores(self, curves: OpeCurves, indices: Sequence[int] | None) -> OpeScores:
@@ -199,6 +202,7 @@ class OpeResult:
         return summaries
 
 
+@cache
 def _index(kind: str, threshold: float) -> int:
     return int(np.abs(GRIDS[kind] - threshold).argmin())
 
@@ -223,59 +227,50 @@ def evaluate(
         >>> round(scores.success_auc, 4), round(scores.mean_overlap, 4)
         (0.881, 0.9091)
     """
-    frames = np.cumsum([len(ground_truth.boxes) for ground_truth in ground_truths])
-    cuts = [0, *(np.flatnonzero(np.diff(frames // BLOCK)) + 1).tolist(), None]
-    parts = [_judge(ground_truths[a:b], predictions[a:b], convention) for a, b in pairwise(cuts)]
-    *curves, mean_overlaps = (np.concatenate(kind) for kind in zip(*parts, strict=True))
-    return OpeResult(
-        convention, tuple(ground_truth.name for ground_truth in ground_truths), OpeCurves(*curves), mean_overlaps
+    from trackbench.metrics.ope_kernels import judge_sequence  # loads a compiler
+
+    if not ground_truths or len(ground_truths) != len(predictions):
+        raise ValueError(
+            f"{len(predictions)} predictions for {len(ground_truths)} sequences; expected as many, at least one"
+        )
+    thresholds = SUCCESS_THRESHOLDS, PRECISION_THRESHOLDS, NORM_PRECISION_THRESHOLDS
+    widths = [check_thresholds(grid) + 1 for grid in thresholds]
+    counts = np.empty((len(ground_truths), sum(widths)), np.int64)
+    lengths, valid, overlaps = (np.empty(len(ground_truths)) for _ in range(3))
+    rules = _frame_rules(convention)
+    for row, (ground_truth, boxes) in enumerate(zip(ground_truths, predictions, strict=True)):
+        truth, prediction = align(ground_truth, boxes, convention)
+        lengths[row] = length = len(truth)
+        absent = _ALL_PRESENT
+        if convention.absent != "ignore" and ground_truth.absent is not None:
+            absent = ground_truth.absent[:length]
+        valid[row], overlaps[row] = judge_sequence(
+            _columns(truth), _columns(prediction), absent, rules, thresholds, counts[row]
+        )
+    defined = np.where(valid > 0, valid, np.nan)
+    denominator = (defined if convention.denominator == "valid" else lengths)[:, None]
+    success, precision, norm_precision = np.split(counts, np.cumsum(widths)[:-1], axis=1)
+    curves = OpeCurves(
+        above(success) / denominator, within(precision) / denominator, within(norm_precision) / denominator
     )
+    names = tuple(ground_truth.name for ground_truth in ground_truths)
+    return OpeResult(convention, names, curves, overlaps / defined)
 
 
-def _judge(
-    ground_truths: Sequence[SequenceGroundTruth], predictions: Sequence[Floats], convention: Convention
-) -> tuple[Floats, Floats, Floats, Floats]:
-    """Return the three curves and the mean overlap of each sequence."""
-    from trackbench.metrics.ope_kernels import judge_frames  # loads a compiler
-
-    frames = stack(ground_truths, predictions, convention)
-    valid = _valid(frames, convention)
-    overlaps, errors, norm_errors = judge_frames(
-        frames.ground_truth, frames.prediction, valid, _distance_rules(convention)
-    )
-    if convention.absent == "miss":
-        errors[frames.absent] = norm_errors[frames.absent] = _MISS
-
-    valid_frames = np.add.reduceat(valid, frames.starts, dtype=np.int64)
-    defined = np.where(valid_frames > 0, valid_frames, np.nan)
-    denominator = (defined if convention.denominator == "valid" else frames.lengths)[:, None]
-    return (
-        count_above(overlaps, SUCCESS_THRESHOLDS, frames.lengths) / denominator,
-        count_within(errors, PRECISION_THRESHOLDS, frames.lengths) / denominator,
-        count_within(norm_errors, NORM_PRECISION_THRESHOLDS, frames.lengths) / denominator,
-        np.add.reduceat(overlaps, frames.starts) / defined,
-    )
+def _columns(boxes: Floats) -> tuple[Floats, Floats, Floats, Floats]:
+    """Return x, y, w, h of (F, 4), each (F,) and contiguous."""
+    x, y, w, h = boxes.T if boxes.strides[0] == boxes.itemsize else np.ascontiguousarray(boxes.T)
+    return x, y, w, h
 
 
-def _valid(frames: StackedFrames, convention: Convention) -> Flags:
-    """Return (F,): the frames that can be a success."""
-    x, y, w, h = frames.ground_truth.T
-    if convention.valid == "always":
-        valid = np.ones(len(x), bool)
-    elif convention.valid == "finite":
-        valid = ~any_nan(frames.ground_truth)
-    else:
-        valid = (w > 0) & (h > 0)
-        if convention.valid == "positive":
-            valid &= (x > 0) & (y > 0)
-    return valid if convention.absent == "ignore" else valid & ~frames.absent
-
-
-def _distance_rules(convention: Convention) -> DistanceRules:
-    from trackbench.metrics.ope_kernels import DistanceRules
+def _frame_rules(convention: Convention) -> FrameRules:
+    from trackbench.metrics.ope_kernels import ALWAYS, FINITE, POSITIVE, SIZED, FrameRules
 
     values = {"hit": _HIT, "miss": _MISS, "centre": _HIT}
-    return DistanceRules(
+    return FrameRules(
+        valid={"always": ALWAYS, "finite": FINITE, "sized": SIZED, "positive": POSITIVE}[convention.valid],
+        absent_is_miss=convention.absent == "miss",
+        first_is_truth=convention.first_frame == "truth",
         set_by_centre=convention.invalid_precision == "centre",
         set_to=values[convention.invalid_precision],
         norm_set_by_centre=convention.invalid_norm == "centre",

@@ -12,11 +12,25 @@ from trackbench.jit import jit
 Floats = NDArray[np.float64]
 Counts = NDArray[np.int64]
 Flags = NDArray[np.bool_]
+Columns = tuple[Floats, Floats, Floats, Floats]
+"""x, y, w, h of the frames in pixels, each (F,). Columns come one by one so that the compiler can make vector code."""
+
+#: Frames that are judged before they are counted: what is computed of them stays in the nearest cache.
+CHUNK = 512
+
+# Which frames can be a success: see `trackbench.metrics.conventions.Convention.valid`.
+ALWAYS, FINITE, SIZED, POSITIVE = 0, 1, 2, 3
 
 
-class DistanceRules(NamedTuple):
-    """How a convention treats the distance of centres. A rule by centre sets frames whose centre is not above 0."""
+class FrameRules(NamedTuple):
+    """How a convention judges a frame. A rule by centre sets frames whose centre is not above 0."""
 
+    valid: int
+    """`ALWAYS`, `FINITE`, `SIZED` or `POSITIVE`."""
+    absent_is_miss: bool
+    """Whether both distances of absent frames are infinite."""
+    first_is_truth: bool
+    """Whether the first frame is judged as if the ground truth were predicted."""
     set_by_centre: bool
     """Whether the distance in pixels is set by centre, otherwise in frames that are not valid."""
     set_to: float
@@ -34,66 +48,126 @@ class DistanceRules(NamedTuple):
 
 
 @jit()
-def count_passed(values: Floats, thresholds: Floats, scale: float, lengths: Counts, inclusive: bool) -> Counts:
-    """Count in each group the values that pass each number of thresholds.
+def count_passed(values: Floats, thresholds: Floats, inclusive: bool, counts: Counts) -> None:
+    """Add to ``counts`` how many values pass each number of thresholds.
+
+    Args:
+        values: (F,); NaN is left out.
+        thresholds: (T,), even and ascending from 0, T >= 2; no threshold k times `scale` may round to below k.
+        inclusive: whether a value equal to a threshold passes it.
+        counts: (4, T + 1): the sum of column k has the values that pass k thresholds.
+    """
+    last, scaled = len(thresholds) - 1, scale(thresholds)
+    for index in range(len(values)):
+        value = values[index]
+        # The product may round, but it keeps order: a value between two thresholds lands on the place of one of
+        # them. Choices, as a processor cannot foresee branches here; an index without a sign, which is never < 0.
+        guess = value * scaled
+        guess = guess if guess > 0 else 0.0
+        guess = guess if guess < last else float(last)
+        place = np.uint64(np.int64(guess))
+        threshold = thresholds[place]
+        passed = threshold <= value if inclusive else threshold < value
+        # Neighbouring frames have the same number of thresholds passed: each count would wait for the one before it.
+        counts[index & 3, place + np.uint64(passed)] += value == value
+
+
+@jit()
+def scale(thresholds: Floats) -> float:
+    """Return what brings threshold k of even thresholds from 0, (T,), to at least k and below k + 1."""
+    steps_a_unit: float = (len(thresholds) - 1) / thresholds[-1]
+    return steps_a_unit * (1 + 1e-15)
+
+
+@jit()
+def count_groups(values: Floats, thresholds: Floats, lengths: Counts, inclusive: bool) -> Counts:
+    """Count in each of S groups the values that pass each number of thresholds.
 
     Args:
         values: (F,), each group's after those of the one before it; NaN is left out.
-        thresholds: (T,), even and ascending from 0.
-        scale: what brings threshold k to at least k and below k + 1.
+        thresholds: see `count_passed`.
         lengths: (S,), values of each group.
         inclusive: whether a value equal to a threshold passes it.
 
     Returns:
         int64 (S, T + 1): column k has the values that pass k thresholds.
     """
-    last = len(thresholds) - 1
-    counts = np.zeros((len(lengths), last + 2), np.int64)
-    # Neighbouring frames have the same number of thresholds passed: each count would wait for the one before it.
-    parts = np.empty((4, last + 2), np.int64)
+    counts = np.empty((len(lengths), len(thresholds) + 1), np.int64)
+    parts = np.empty((4, len(thresholds) + 1), np.int64)
     start = 0
     for group in range(len(lengths)):
         parts[:] = 0
-        for index in range(lengths[group]):
-            value = values[start + index]
-            # The product may round, but it keeps order: a value between two thresholds lands on the place of one of
-            # them. Choices, as a processor cannot foresee branches here; an index without a sign, which is never < 0.
-            guess = value * scale
-            guess = guess if guess > 0 else 0.0
-            guess = guess if guess < last else float(last)
-            place = np.uint64(guess)
-            threshold = thresholds[place]
-            passed = threshold <= value if inclusive else threshold < value
-            parts[index & 3, place + np.uint64(passed)] += value == value
-        for column in range(last + 2):
-            counts[group, column] = parts[0, column] + parts[1, column] + parts[2, column] + parts[3, column]
+        count_passed(values[start : start + lengths[group]], thresholds, inclusive, parts)
+        counts[group] = parts[0] + parts[1] + parts[2] + parts[3]
         start += lengths[group]
     return counts
 
 
+@jit()
+def find_valid(ground_truth: Columns, absent: Flags, rule: int, valid: Flags) -> int:
+    """Find the frames that can be a success.
+
+    Args:
+        ground_truth: of F frames.
+        absent: (F,), the frames that cannot because the target is absent; or none, (0,).
+        rule: `ALWAYS`, `FINITE`, `SIZED` or `POSITIVE`.
+        valid: (F,), takes the result.
+
+    Returns:
+        How many they are.
+    """
+    x, y, w, h = ground_truth
+    frames = len(x)
+    # Whatever is compared with NaN is false.
+    if rule == ALWAYS:
+        for i in range(frames):
+            valid[i] = True
+    elif rule == FINITE:
+        for i in range(frames):
+            valid[i] = (x[i] == x[i]) & (y[i] == y[i]) & (w[i] == w[i]) & (h[i] == h[i])
+    elif rule == SIZED:
+        for i in range(frames):
+            valid[i] = (w[i] > 0) & (h[i] > 0)
+    else:
+        for i in range(frames):
+            valid[i] = (w[i] > 0) & (h[i] > 0) & (x[i] > 0) & (y[i] > 0)
+    for i in range(len(absent)):
+        valid[i] &= not absent[i]
+    count = 0
+    for i in range(frames):
+        count += valid[i]
+    return count
+
+
 @jit(division="numpy")
 def judge_frames(
-    ground_truth: Floats, prediction: Floats, valid: Flags, rules: DistanceRules
-) -> tuple[Floats, Floats, Floats]:
-    """Return the overlap, the distance of the centres and their normalised distance of each frame.
+    ground_truth: Columns,
+    prediction: Columns,
+    valid: Flags,
+    rules: FrameRules,
+    overlaps: Floats,
+    errors: Floats,
+    norm_errors: Floats,
+) -> None:
+    """Compute the overlap, the distance of the centres in pixels and their normalised distance of each frame.
 
     The overlap is that of `trackbench.regions.box_iou`, 1 at most, and 0 where that is NaN or the frame is not valid. A
     centre is x + (w - 1) / 2: the constant cancels, except where a rule asks whether the centre is above 0.
 
     Args:
-        ground_truth: (F, 4), x, y, w, h in pixels, each column contiguous.
-        prediction: (F, 4), likewise.
+        ground_truth: of F frames.
+        prediction: likewise.
         valid: (F,), the frames that can be a success.
         rules: those for distances.
-
-    Returns:
-        (F,) overlaps, (F,) distances in pixels, (F,) distances in parts of the ground truth's width and height.
+        overlaps: (F,), takes the result.
+        errors: likewise.
+        norm_errors: likewise, in parts of the ground truth's width and height.
     """
-    frames = len(ground_truth)
-    overlaps, errors, norm_errors = np.empty(frames), np.empty(frames), np.empty(frames)
-    for i in range(frames):
-        x, y, w, h = ground_truth[i, 0], ground_truth[i, 1], ground_truth[i, 2], ground_truth[i, 3]
-        px, py, pw, ph = prediction[i, 0], prediction[i, 1], prediction[i, 2], prediction[i, 3]
+    xs, ys, ws, hs = ground_truth
+    pxs, pys, pws, phs = prediction
+    for i in range(len(xs)):
+        x, y, w, h = xs[i], ys[i], ws[i], hs[i]
+        px, py, pw, ph = pxs[i], pys[i], pws[i], phs[i]
         # Choices between numbers, not min and max, are what the compiler makes vector code of; they lose a NaN.
         known = not np.isnan(x + y + w + h + px + py + pw + ph)
         right, bottom = x + w, y + h
@@ -118,14 +192,83 @@ def judge_frames(
         off_y = at_y / h - norm_y if rules.divide_first else off_y / h
         kept = (norm_x > 0) & (norm_y > 0) if rules.norm_set_by_centre else valid[i]
         norm_errors[i] = np.sqrt(off_x * off_x + off_y * off_y) if kept else rules.norm_set_to
-    return overlaps, errors, norm_errors
+
+
+@jit()
+def _slice(columns: Columns, start: int, end: int) -> Columns:
+    x, y, w, h = columns
+    return x[start:end], y[start:end], w[start:end], h[start:end]
+
+
+@jit()
+def judge_sequence(
+    ground_truth: Columns,
+    prediction: Columns,
+    absent: Flags,
+    rules: FrameRules,
+    thresholds: tuple[Floats, Floats, Floats],
+    counts: Counts,
+) -> tuple[int, float]:
+    """Count the frames of a sequence by the thresholds that they pass.
+
+    Args:
+        ground_truth: of F frames.
+        prediction: likewise.
+        absent: see `find_valid`.
+        rules: the convention's.
+        thresholds: of success, precision and normalised precision; see `count_passed`.
+        counts: (K,): takes the frames that pass 0 to T thresholds of success, those of precision, then those of
+            normalised precision.
+
+    Returns:
+        How many frames are valid, and the sum of their overlaps.
+    """
+    frames = len(ground_truth[0])
+    success, precision, norm_precision = thresholds
+    valid = np.empty(CHUNK, np.bool_)
+    overlaps, errors, norm_errors = np.empty(CHUNK), np.empty(CHUNK), np.empty(CHUNK)
+    above = np.zeros((4, len(success) + 1), np.int64)
+    within = np.zeros((4, len(precision) + 1), np.int64)
+    norm_within = np.zeros((4, len(norm_precision) + 1), np.int64)
+    total, count = 0.0, 0
+    for start in range(0, frames, CHUNK):
+        end = min(start + CHUNK, frames)
+        flags, truth = absent[start:end], _slice(ground_truth, start, end)
+        count += find_valid(truth, flags, rules.valid, valid)
+        judge_frames(truth, _slice(prediction, start, end), valid, rules, overlaps, errors, norm_errors)
+        if start == 0 and rules.first_is_truth:
+            first = _slice(ground_truth, 0, 1)
+            judge_frames(first, first, valid, rules, overlaps, errors, norm_errors)
+        if rules.absent_is_miss:
+            for i in range(len(flags)):
+                if flags[i]:
+                    errors[i] = norm_errors[i] = np.inf
+        total += overlaps[: end - start].sum()
+        count_passed(overlaps[: end - start], success, False, above)
+        count_passed(errors[: end - start], precision, False, within)
+        count_passed(norm_errors[: end - start], norm_precision, False, norm_within)
+    start = 0
+    for parts in (above, within, norm_within):
+        end = start + parts.shape[1]
+        counts[start:end] = parts[0] + parts[1] + parts[2] + parts[3]
+        start = end
+    return count, total
+
+
+@jit()
+def all_sized(x: Floats, y: Floats, w: Floats, h: Floats) -> bool:
+    """Whether all boxes have an area and no NaN, of columns (F,)."""
+    sized = True
+    for i in range(len(x)):
+        sized &= (w[i] > 0) & (h[i] > 0) & (x[i] == x[i]) & (y[i] == y[i])
+    return bool(sized)
 
 
 @jit()
 def are_usual(x: Floats, y: Floats, w: Floats, h: Floats, right: float, bottom: float, left: float, top: float) -> bool:
     """Whether all boxes after the first are finite, have an area, and have their corner near the image.
 
-    The second has to differ from the first too. Columns come one by one so that the compiler can make vector code.
+    The second has to differ from the first too.
 
     Args:
         x: (F,), left sides in pixels.

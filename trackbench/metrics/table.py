@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trackbench.errors import UsageError
-from trackbench.metrics.batching import SequenceGroundTruth
+from trackbench.metrics.alignment import SequenceGroundTruth
 from trackbench.registry import Registry
 
 Floats = NDArray[np.float64]

@@ -46,7 +46,7 @@ def rules_hash(dataset: Dataset, rules: str, stamps: Mapping[str, str]) -> bytes
         stamps: those of `ground_truth_stamps`.
     """
     digest = hashlib.blake2b(digest_size=16)
-    readers = foreign_code(*(sequence.read_ground_truth for sequence in dataset.sequences))
+    readers = foreign_code(*{getattr(s.read_ground_truth, "func", s.read_ground_truth) for s in dataset.sequences})
     # Copies of a data set may have the same sizes and times.
     digest.update(repr((rules, readers, os.path.abspath(dataset.root), dataset.of, dataset.attributes)).encode())
     try:
@@ -60,21 +60,17 @@ def rules_hash(dataset: Dataset, rules: str, stamps: Mapping[str, str]) -> bytes
 
 def fingerprint(folder: RunFolder, rules: bytes) -> str:
     """Return what the score of one run depends on, as a hash, from that of `rules_hash`."""
-    stamps = [
-        _stamp(f"{place}{os.sep}{name}")
-        for place, _, names in sorted(os.walk(folder.path))
-        if FOLDER not in place
-        for name in sorted(names)
-        if name.endswith((".txt", ".time", ".json"))
-    ]
+    stamps = []
+    for place, folders, names in os.walk(folder.path):
+        folders[:] = sorted(name for name in folders if name != FOLDER)
+        for name in sorted(names):
+            if name.endswith((".txt", ".time", ".json")):
+                path = f"{place}{os.sep}{name}"
+                try:
+                    stamps.append(stamp(path))
+                except OSError:  # a link to nothing, or removed meanwhile; whoever reads it says so
+                    stamps.append(f"{path} missing\n")
     return hashlib.blake2b(rules + as_bytes("".join(stamps)), digest_size=16).hexdigest()
-
-
-def _stamp(path: str) -> str:
-    try:
-        return stamp(path)
-    except OSError:  # a link to nothing, or removed meanwhile; whoever reads it says so
-        return f"{path} missing\n"
 
 
 def load(folder: RunFolder, key: str) -> Score | None:

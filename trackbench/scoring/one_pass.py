@@ -16,7 +16,7 @@ from trackbench.datasets.sequence import Dataset, VideoSequence
 from trackbench.errors import DataError, UsageError
 from trackbench.frames import image_size
 from trackbench.metrics import ope
-from trackbench.metrics.answers import KINDS, NONE, AnswerCounts, annotated_extent, count_bad_answers
+from trackbench.metrics.answers import KINDS, NONE, AnswerCounts, count_bad_answers
 from trackbench.metrics.conventions import Convention, convention, resolve_name
 from trackbench.metrics.statistics import bootstrap_intervals
 from trackbench.metrics.table import Metric, measured_metrics
@@ -30,8 +30,6 @@ if TYPE_CHECKING:
     from trackbench.scoring.evaluation import Scorer
 
 THRESHOLDS = (ope.SUCCESS_THRESHOLDS, ope.PRECISION_THRESHOLDS, ope.NORM_PRECISION_THRESHOLDS)
-#: Annotated boxes that tell, for nearly every sequence, that no answer is far outside of the image.
-FEW = 8
 
 
 @dataclass(frozen=True)
@@ -75,8 +73,7 @@ class OnePass:
             return {"metrics": {**dict.fromkeys(names), "fps": None}}
         merged = merge(results)
         mean = merged.mean_curves()
-        members = {a: [s.name for s in dataset.sequences if a in s.attributes] for a in dataset.attributes}
-        attributes = merged.attributes(members)
+        attributes = merged.attributes(dataset.members())
         further = [_measured(run, merged.names, metric) for metric in self.further]
         rows = np.column_stack([merged.per_sequence(), *further])
         columns = np.column_stack([contributions(merged), *further])
@@ -178,8 +175,8 @@ def bad_answers(run: StoredRun) -> dict[str, BadAnswers]:
     totals: dict[str, BadAnswers] = {}
     for name, repetitions in run.boxes.items():
         sequence = run.sequences[name]
-        truth, answers = sequence.ground_truth.boxes, [b[:n] for b, n in zip(repetitions, run.given[name], strict=True)]
-        counted = [_bad_answers(sequence, truth, boxes) for boxes in answers]
+        answers = [boxes[:given] for boxes, given in zip(repetitions, run.given[name], strict=True)]
+        counted = [_bad_answers(sequence, boxes) for boxes in answers]
         if all(counts is NONE for counts in counted):
             continue
         for kind, count in zip(KINDS, map(sum, zip(*counted, strict=True)), strict=True):
@@ -189,21 +186,18 @@ def bad_answers(run: StoredRun) -> dict[str, BadAnswers]:
     return {kind: totals[kind] for kind in KINDS if kind in totals}
 
 
-def _bad_answers(sequence: VideoSequence, truth: Boxes, boxes: Boxes) -> AnswerCounts:
+def _bad_answers(sequence: VideoSequence, boxes: Boxes) -> AnswerCounts:
     """Count the suspicious answers of one repetition.
 
     Where nothing says how large the frames are, an image is opened, but only for a box that is far outside of all that
     is annotated: in general scoring needs no image.
     """
-    size: tuple[float, float] | None = sequence.size
-    if size is None:
-        for known in (truth[:: 1 + len(truth) // FEW], truth):
-            counts = count_bad_answers(boxes, truth, annotated_extent(known))
-            if not counts.outside:
-                return counts
+    ground_truth = sequence.ground_truth
+    counts = count_bad_answers(boxes, ground_truth.boxes, sequence.size or ground_truth.extent)
+    if counts.outside and sequence.size is None:
         with contextlib.suppress(DataError, IndexError):
-            size = image_size(sequence.frames[0])
-    return count_bad_answers(boxes, truth, size)
+            return count_bad_answers(boxes, ground_truth.boxes, image_size(sequence.frames[0]))
+    return counts
 
 
 def _measured(run: StoredRun, names: Sequence[str], metric: Metric) -> NDArray[np.float64]:

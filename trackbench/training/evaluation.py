@@ -13,7 +13,7 @@ from trackbench.datasets.catalogue import open_dataset, select
 from trackbench.datasets.sequence import VideoSequence
 from trackbench.errors import UsageError
 from trackbench.frames import read_frame
-from trackbench.metrics.batching import SequenceGroundTruth
+from trackbench.metrics.alignment import SequenceGroundTruth
 from trackbench.metrics.conventions import convention
 from trackbench.metrics.ope import evaluate
 from trackbench.regions import region_to_box

@@ -39,10 +39,20 @@ _NUMBER = re.compile(r"\{n(?::0?\d+d?)?\}")
 _CLASS = re.compile(r"(.+)[-_][^-_]*")
 
 
+class _Forms(NamedTuple):
+    """What listing asks of patterns, once for all their sequences."""
+
+    patterns: FilePatterns
+    absent: tuple[str, ...]
+    """Templates of the files of flags."""
+    has_classes: bool
+    """Whether a name's class is part of its paths."""
+
+
 class _Place(NamedTuple):
     """Where a sequence was found."""
 
-    patterns: FilePatterns
+    forms: _Forms
     truth: str
     """Path of its annotation."""
     others: tuple[_Place, ...] = ()
@@ -84,7 +94,7 @@ def recognise(folder: Path) -> Recognised | None:
 
 
 def _has_marks(folder: Path, name: str, place: _Place, definition: DatasetDefinition) -> bool:
-    beside = place.patterns.absent or place.patterns.language
+    beside = place.forms.patterns.absent or place.forms.patterns.language
     where = _Where(str(folder), name, definition.split or "")
     return bool(beside) and all(path.is_file() for path in where.paths(beside))
 
@@ -95,9 +105,13 @@ def _find_all(folder: Path, definition: DatasetDefinition) -> dict[str, _Place]:
     tree = _Tree()
     for patterns in definition.files:
         parts = patterns.truth.replace("{split}", definition.split or "").split("/")
+        has_classes = any("{class}" in pattern for pattern in (patterns.truth, *patterns.frames))
+        forms = _Forms(patterns, tuple(map(_template, patterns.absent)), has_classes)
         for name, path in _find(tree, str(folder), [part for part in parts if part]):
-            places.setdefault(name, []).append(_Place(patterns, path))
-    return {name: _Place(first.patterns, first.truth, tuple(others)) for name, (first, *others) in places.items()}
+            places.setdefault(name, []).append(_Place(forms, path))
+    return {
+        name: first._replace(others=tuple(others)) if others else first for name, (first, *others) in places.items()
+    }
 
 
 class _Tree:
@@ -139,19 +153,19 @@ def _find(tree: _Tree, folder: str, parts: list[str]) -> list[tuple[str, str]]:
     for depth, form in enumerate(parts, 1):
         above, places, is_folder = places, [], depth < len(parts)
         for path, name, kind in above:
-            part = form if name is None else form.replace("{sequence}", name)
-            part = part if kind is None else part.replace("{class}", kind)
+            part = form if name is None or "{" not in form else form.replace("{sequence}", name)
+            part = part if kind is None or "{" not in part else part.replace("{class}", kind)
             if "{" not in part or _PLACEHOLDER.search(part) is None:
                 entry = tree.child(path, part, is_folder=is_folder)
                 if entry is not None:
                     places.append((f"{path}/{entry}", name, kind))
                 continue
             words = _expression(part)
+            has_name, has_class = "sequence" in words.groupindex, "class" in words.groupindex
             for entry, entry_is_folder in tree.entries(path).items():
                 if entry_is_folder is not is_folder or (match := words.fullmatch(entry)) is None:
                     continue
-                values = match.groupdict()
-                actual, its_class = values.get("sequence", name), values.get("class", kind)
+                actual, its_class = match["sequence"] if has_name else name, match["class"] if has_class else kind
                 if actual is None or its_class is None or its_class == _class_of(actual):
                     places.append((f"{path}/{entry}", actual, its_class))
     return [(name, path) for path, name, _ in places if name is not None]
@@ -184,11 +198,6 @@ def _template(pattern: str) -> str:
     return "{0}/" + "".join(pieces)
 
 
-@lru_cache
-def _has_classes(patterns: tuple[str, ...]) -> bool:
-    return any("{class}" in pattern for pattern in patterns)
-
-
 @lru_cache(maxsize=8192)
 def _class_of(name: str) -> str:
     match = _CLASS.fullmatch(name)
@@ -214,23 +223,24 @@ class _Where(NamedTuple):
 def _sequence(
     folder: Path, name: str, place: _Place, definition: DatasetDefinition, row: dict[str, str]
 ) -> VideoSequence:
-    patterns, where = place.patterns, _Where(str(folder), name, definition.split or "")
-    attributes = tuple(row.get("attributes", "").split())
-    if patterns.attributes is not None and not attributes:
+    (patterns, absent, has_classes), root, split = place.forms, str(folder), definition.split or ""
+    where = _Where(root, name, split)
+    attributes = tuple(row["attributes"].split()) if "attributes" in row else ()
+    if not attributes and patterns.attributes is not None:
         attributes = _attributes(Path(where.text(patterns.attributes)), tuple(definition.attributes))
+    kind = _class_of(name)
+    flags = [template.format(root, name, kind, split) for template in absent]
     return VideoSequence(
         name,
         read_frames=partial(_images, where, patterns.frames, patterns),
         read_ground_truth=partial(_truth, place.truth, where, patterns),
         attributes=attributes,
-        read_details=partial(
-            Details, None, _class_of(name) if _has_classes((patterns.truth, *patterns.frames)) else None
-        ),
+        read_details=partial(Details, None, kind if has_classes else None),
         annotation_withheld=definition.truth == "initial",
-        sources=(place.truth, *map(where.text, patterns.absent)),
+        sources=(place.truth, *flags),
         read_sentence=partial(_sentence, where, patterns.language),
         read_channels={key: partial(_images, where, (form,), patterns) for key, form in patterns.channels.items()},
-        copies={other.truth: partial(_truth, other.truth, where, other.patterns) for other in place.others},
+        copies={other.truth: partial(_truth, other.truth, where, other.forms.patterns) for other in place.others},
         cut_surplus_images=patterns.surplus_images == "cut",
     )
 

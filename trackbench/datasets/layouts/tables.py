@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Iterable
 from pathlib import Path
 
 from trackbench.datasets.layouts.base import Table
@@ -71,24 +72,26 @@ def _rows(path: Path, where: str, member: str | None) -> list[tuple[int, dict[st
 
     A long table holds many lists, of which a command needs one. None means all rows.
     """
-    word = member or ""
     try:
         text = read_text(path, MAX_DOCUMENT)
         if '"' in text:  # a field may go on in the next line
             header, *rows = csv.reader(io.StringIO(text, newline=""))
-            numbers = list(range(2, len(rows) + 2))
+            numbered: Iterable[tuple[int, list[str]]] = enumerate(rows, 2)
         else:
             first, *lines = text.split("\n")
-            kept = [(number, line) for number, line in enumerate(lines, 2) if word in line and line.strip()]
-            numbers = [number for number, _ in kept]
-            header, rows = first.strip().split(","), [line.rstrip("\r").split(",") for _, line in kept]
+            header = first.strip().split(",")
+            word = member or ""
+            numbered = (
+                (number, line.rstrip("\r").split(","))
+                for number, line in enumerate(lines, 2)
+                if word in line and line.strip()
+            )
     except (DataError, csv.Error) as error:
         raise UsageError(f"{where}: {path} cannot be read: {reason(error, path)}") from None
     except ValueError:  # there is not even a header
         return []
-    numbered = [(number, row) for number, row in zip(numbers, rows, strict=True) if row]
     if member is not None:
         place = header.index("lists") if "lists" in header else len(header)
-        numbered = [(number, row) for number, row in numbered if member in "".join(row[place : place + 1]).split()]
+        numbered = ((number, row) for number, row in numbered if len(row) > place and member in row[place].split())
     padding = [""] * len(header)
-    return [(number, dict(zip(header, (*row, *padding), strict=False))) for number, row in numbered]
+    return [(number, dict(zip(header, (*row, *padding), strict=False))) for number, row in numbered if row]
