@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+import math
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from command import document, trackbench
 from torch import nn
+from torch.overrides import TorchFunctionMode
 
 from trackbench.datasets.catalogue import open_dataset
+from trackbench.engine import profiling
 from trackbench.engine.profiling import Clock, TimedNetwork, count_operations, count_parameters, speed_of
 from trackbench.frames import Frame, read_frame
 from trackbench.reports.profiles import columns
-from trackbench.trackers.registry import find_tracker
+from trackbench.trackers.base import TrackerModel
+from trackbench.trackers.registry import TrackerSpec, find_tracker
 
-#: Millions of parameters of the official networks (the dossiers of SBT and SiamAttn), and of a network by hand.
-PARAMETERS = {"sbt-light": 3.824, "sbt-small": 13.819, "sbt-base": 22.000, "sbt-large": 35.251, "siamattn": 140.24}
+#: Millions of parameters of the official networks (their dossiers), the manifests of their checkpoints added up.
+PARAMETERS = {
+    "sbt-light": 3.824, "sbt-small": 13.819, "sbt-base": 22.000, "sbt-large": 35.251, "siamattn": 140.24,
+    "sparsett": 46.330, "aiatrack": 17.953, "aiatrack-no-aia": 16.976,
+}  # fmt: skip
 
 
 @pytest.mark.parametrize(("name", "millions"), PARAMETERS.items())
@@ -102,3 +110,56 @@ def test_operations_are_those_of_the_official_code(name: str, official: float, c
     assert found is not None
     assert 0.95 * official < sum(found) / 2e9 < 1.005 * official
     assert torch.is_grad_enabled()
+
+
+class Shapes(TorchFunctionMode):
+    """Counts multiply-adds by the shapes of what Python calls, where torch's counter sees the kernels below."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.total = 0
+
+    def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        out = function(*args, **(kwargs or {}))
+        match function.__name__:
+            case "conv2d":
+                self.total += out.numel() * args[1][0].numel()
+            case "conv_transpose2d":
+                self.total += args[0].numel() * args[1][0].numel()
+            case "linear" | "matmul" | "__matmul__" | "bmm":
+                self.total += out.numel() * args[0].shape[-1]
+            case "scaled_dot_product_attention":
+                queries, keys, values = args[:3]
+                self.total += queries[..., 0].numel() * keys.shape[-2] * (keys.shape[-1] + values.shape[-1])
+            case "einsum":
+                names = args[0].partition("->")[0].split(",")
+                sides = {name: side for term, x in zip(names, args[1:], strict=True) for name, side in zip(term, x.shape)}
+                self.total += math.prod(sides.values())
+        return out
+
+
+SMALL: dict[str, dict[str, Any]] = {
+    "aiatrack": {"network.search_size": 96, "network.channels": 32, "network.heads": 2, "network.inner_channels": 16},
+    "sbt-light": {"search_size": 64, "template_size": 32},
+    "siamattn": {"channels": 16, "backbone_width": 8},
+}
+
+
+@pytest.mark.parametrize("name", [*SMALL, pytest.param("sparsett", marks=pytest.mark.slow)])
+def test_operations_are_those_of_the_shapes(name: str, workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No kernel is left out: the counter agrees with products counted by the shapes of what is called."""
+    (sequence, *_) = open_dataset(str(workplace / "data")).sequences
+    images: list[Frame] = [read_frame(path) for path in sequence.frames[:3]]
+    spec = find_tracker(name, None, SMALL.get(name, {}), random_weights=True)
+    built = profiling._plain_model
+
+    def build(spec: TrackerSpec) -> TrackerModel[Any]:
+        model = built(spec)
+        shapes.total = 0  # drawing weights may take a network's products, too
+        return model
+
+    monkeypatch.setattr(profiling, "_plain_model", build)
+    with Shapes() as shapes:
+        start, step = count_operations(spec, images, sequence) or (0, 0)
+    assert start + 2 * step == 2 * shapes.total  # all steps are counted by the shapes, the last by the counter
+    assert step > 0

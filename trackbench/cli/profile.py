@@ -26,6 +26,13 @@ from trackbench.cli.shared import (
 if TYPE_CHECKING:
     from trackbench.datasets.sequence import Dataset
 
+#: What the operations are of, beside their number.
+COUNTED = (
+    "Multiply-adds, which papers call FLOPs: matrix products, convolutions and attention, of the network as it is "
+    "computed here; norms, activations, sampling and resizing are not counted. What trackbench does not compute, because "
+    "it changes no answer or was computed for an earlier frame, is not counted either."
+)
+
 
 def profile(
     tracker: Annotated[
@@ -115,10 +122,11 @@ def _show(document: dict[str, Any]) -> None:
     facts.append(f"{memory['peak_bytes'] / 2**20:.0f} MiB {memory['kind']} at most")
     for fact in facts:
         out.print(printable(fact), markup=False)
-    caption = "papers' FLOPs are these multiply-adds" if document["frame_flops"] else None
-    table = Table("speed of", "fps", "median ms", "95 % ms", caption=caption)
+    table = Table("speed of", "fps", "median ms", "95 % ms")
     for kind, name in (("network", "the network alone"), ("tracker", "the tracker"), ("evaluation", "an evaluation")):
         speed = document["speeds"].get(kind)
         if speed:
             table.add_row(name, f"{speed['fps']:.1f}", f"{speed['p50_ms']:.2f}", f"{speed['p95_ms']:.2f}")
     out.print(table)
+    if document["frame_flops"]:
+        out.print(COUNTED, markup=False)

@@ -223,7 +223,8 @@ def _track(
 ) -> tuple[dict[str, dict[str, float]], dict[str, Any]]:
     """Return the speeds of network and tracker, and the memory, over decoded frames."""
     clock = Clock(model.synchronize)
-    timed = [part for part in (model, *vars(model).values()) if hasattr(part, "network")]
+    # An option may be called so, too.
+    timed = [part for part in (model, *vars(model).values()) if callable(getattr(part, "network", None))]
     for part in timed:
         part.network = TimedNetwork(part.network, clock)
     gpu = model.device.startswith("cuda")
