@@ -47,6 +47,65 @@ class TestReading:
         expected = {"success": 0.827, "precision_auc": 0.804, "norm_precision_auc": 0.878, "coverage": 1.0}
         assert entry.metrics == pytest.approx(expected)
 
+    def test_other_forms_of_evalai(self, tmp_path: Path) -> None:
+        accuracies = {"Success": 82.7, "Precision": 80.4, "Normalized Precision": 87.8}
+        result = [{"split": "test_split", "show_to_participant": True, "accuracies": accuracies}]
+        (alone,) = entries(tmp_path, json.dumps(result), "trackingnet")
+        assert alone.name == ""
+        assert alone.metrics == pytest.approx({"success": 0.827, "precision_auc": 0.804, "norm_precision_auc": 0.878})
+        message = {"challenge_phase": 3, "submission": 7, "result": json.dumps(result), "submission_status": "FINISHED"}
+        assert entries(tmp_path, json.dumps(message), "trackingnet") == [alone]
+        rows = [
+            {
+                "submission__participant_team__team_name": team,
+                "submission__method_name": method,
+                "result": list(accuracies.values()),
+                "filtering_score": 82.7,
+                "leaderboard__schema": {"labels": list(accuracies), "default_order_by": "Success"},
+            }
+            for team, method in (("a team", "AiATrack"), ("another", None))
+        ]
+        board = entries(tmp_path, json.dumps({"count": 2, "next": None, "results": rows}), "trackingnet")
+        assert [entry.name for entry in board] == ["AiATrack", "another"]
+        assert board[0].metrics == alone.metrics
+
+    def test_what_trackingnets_program_prints(self, tmp_path: Path) -> None:
+        text = (
+            "511\nCoverage 100.0\nPrecision 66.4294402491\nNormalized Precision 78.844017693\nSuccess: 72.6283813851\n"
+        )
+        (entry,) = entries(tmp_path, text, "trackingnet")
+        expected = {"coverage": 1.0, "precision_auc": 0.6643, "norm_precision_auc": 0.78844, "success": 0.72628}
+        assert entry.metrics == pytest.approx(expected, abs=1e-4)
+
+    def test_the_success_curve_gives_the_rate_at_three_quarters(self, tmp_path: Path) -> None:
+        curve = [1 - index / 100 for index in range(101)]
+        report = {"a": {"overall": {"ao": 0.5, "sr": 0.5, "succ_curve": curve}}}
+        (entry,) = entries(tmp_path, json.dumps(report), "got10k")
+        assert entry.metrics == pytest.approx({"ao": 0.5, "sr50": 0.5, "sr75": 0.25})
+
+    def test_each_number_is_read_in_its_own_unit(self, tmp_path: Path) -> None:
+        # A coverage of 1 % with a success of 82.7 % cannot be; success rates of weak trackers are below one percent.
+        (entry,) = entries(tmp_path, '{"Success": 82.7, "Precision": 80.4, "Coverage": 1.0}', "trackingnet")
+        assert entry.metrics["coverage"] == 1.0
+        first, second = entries(tmp_path, "Tracker,AO,SR0.5,SR0.75\na,69.6,80.0,63.2\nb,20.1,9.0,0.9\n", "got10k")
+        assert first.metrics["sr75"] == pytest.approx(0.632)
+        assert second.metrics["sr75"] == pytest.approx(0.009)
+        (entry,) = entries(tmp_path, "AO,SR0.5\n0.696,80\n", "got10k")
+        assert entry.metrics == pytest.approx({"ao": 0.696, "sr50": 0.8})
+        assert typed_metrics(["ao=69.6%", "sr75=0.9%"], "got10k") == pytest.approx({"ao": 0.696, "sr75": 0.009})
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "Tracker,AO,SR0.75\nmine,69.6,0.632\n",
+            '{"Success": 82.7, "Precision": 0.804}',
+            '{"Success": 0.827, "Precision": 80.4, "Normalized Precision": 0.878}',
+        ],
+    )
+    def test_units_that_cannot_be_told_are_refused(self, tmp_path: Path, text: str) -> None:
+        with pytest.raises(DataError, match="fractions and percentages are mixed"):
+            entries(tmp_path, text, "got10k" if "AO" in text else "trackingnet")
+
     def test_a_leaderboard_as_csv(self, tmp_path: Path) -> None:
         first, second = entries(tmp_path, TABLE, "got10k")
         assert (first.name, second.name) == ("AiATrack", "STARK")
