@@ -133,9 +133,9 @@ class Shapes(TorchFunctionMode):
                 self.total += queries[..., 0].numel() * keys.shape[-2] * (keys.shape[-1] + values.shape[-1])
             case "einsum":
                 names = args[0].partition("->")[0].split(",")
-                sides = {
-                    name: side for term, x in zip(names, args[1:], strict=True) for name, side in zip(term, x.shape)
-                }
+                sides: dict[str, int] = {}
+                for term, x in zip(names, args[1:], strict=True):
+                    sides |= zip(term, x.shape, strict=True)
                 self.total += math.prod(sides.values())
         return out
 

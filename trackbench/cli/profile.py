@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 #: What the operations are of, beside their number.
 COUNTED = (
     "Multiply-adds, which papers call FLOPs: matrix products, convolutions and attention, of the network as it is "
-    "computed here; norms, activations, sampling and resizing are not counted. What trackbench does not compute, because "
-    "it changes no answer or was computed for an earlier frame, is not counted either."
+    "computed here; norms, activations, sampling and resizing are not counted. What trackbench does not compute, "
+    "because it changes no answer or was computed for an earlier frame, is not counted either."
 )
 
 
