@@ -6,7 +6,7 @@ holds numbers under the names by which these benchmarks call their metrics. Know
 - the report of the got10k toolkit, which GOT-10k's server returns: ``{tracker: {"overall": {"ao", "sr", "speed_fps",
   "succ_curve"}, "seq_wise": ...}}``. ``sr`` is SR 0.5; SR 0.75 is read from the curve, whose 101 thresholds are 0 to 1;
 - EvalAI's, where TrackingNet is scored: a submission's ``[{"split": ..., "accuracies": {"Success": ...}}]``, alone or
-  as text within a message; a leaderboard's ``{"results": [{"result": [...], "leaderboard__schema": {"labels": ...}}]}``;
+  as text within a message; a leaderboard's ``{"result": [...], "leaderboard__schema": {"labels": [...]}}``;
 - what TrackingNet's ``metrics.py`` prints: a name and a number a line;
 - tables with a line a tracker.
 """
