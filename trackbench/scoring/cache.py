@@ -11,7 +11,7 @@ import base64
 import contextlib
 import hashlib
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
@@ -32,8 +32,10 @@ def ground_truth_stamps(sequences: Iterable[VideoSequence]) -> dict[str, str]:
     stamps = {}
     for sequence in sequences:
         if sequence.sources:
-            with contextlib.suppress(OSError):
+            try:
                 stamps[sequence.name] = "".join(map(stamp, sequence.sources))
+            except OSError:  # without a stamp its annotation is read
+                continue
     return stamps
 
 
@@ -46,7 +48,8 @@ def rules_hash(dataset: Dataset, rules: str, stamps: Mapping[str, str]) -> bytes
         stamps: those of `ground_truth_stamps`.
     """
     digest = hashlib.blake2b(digest_size=16)
-    readers = foreign_code(*{getattr(s.read_ground_truth, "func", s.read_ground_truth) for s in dataset.sequences})
+    functions = {_function(sequence.read_ground_truth) for sequence in dataset.sequences}
+    readers = foreign_code(*functions)
     # Copies of a data set may have the same sizes and times.
     digest.update(repr((rules, readers, os.path.abspath(dataset.root), dataset.of, dataset.attributes)).encode())
     try:
@@ -56,6 +59,11 @@ def rules_hash(dataset: Dataset, rules: str, stamps: Mapping[str, str]) -> bytes
     except DataError:
         return None
     return digest.digest()
+
+
+def _function(reader: Callable[[], object]) -> object:
+    """Return the function that a reader of many files shares with those of other files."""
+    return getattr(reader, "func", getattr(reader, "__func__", reader))
 
 
 def fingerprint(folder: RunFolder, rules: bytes) -> str:
@@ -78,10 +86,7 @@ def load(folder: RunFolder, key: str) -> Score | None:
     kept: Any = load_documents(folder.path / FILE).get(key)
     with contextlib.suppress(TypeError, KeyError, ValueError, AttributeError):  # damaged: no score
         curves = {name: Curve(*curve) for name, curve in kept.pop("curves").items()}
-        by_attribute = {
-            attribute: {name: Curve(curves[name].thresholds, _unpacked(values)) for name, values in parts.items()}
-            for attribute, parts in kept.pop("attribute_curves").items()
-        }
+        by_attribute = _attribute_curves(curves, *kept.pop("attribute_curves"))
         if "rows" in kept:
             names, columns, rows = kept.pop("rows")
             kept["per_sequence"] = _table(names, columns, _unpacked(rows))
@@ -105,10 +110,11 @@ def store(folder: RunFolder, key: str, score: Score) -> None:
     kept = dict(list(load_documents(folder.path / FILE).items())[-4:])
     entry = kept[key] = {field.name: getattr(score, field.name) for field in fields(score)}
     # Their thresholds are those of the curves over all sequences.
-    entry["attribute_curves"] = {
-        attribute: {name: _packed(curve.values) for name, curve in parts.items()}
-        for attribute, parts in score.attribute_curves.items()
-    }
+    parts = [part for parts in score.attribute_curves.values() for part in parts.items()]
+    entry["attribute_curves"] = (
+        {attribute: [*parts] for attribute, parts in score.attribute_curves.items()},
+        _packed([value for _, curve in parts for value in curve.values]),
+    )
     columns = {tuple(row) for row in score.per_sequence.values()}
     values = [value for row in score.per_sequence.values() for value in row.values()]
     floats = [value for value in values if isinstance(value, float)]
@@ -118,6 +124,27 @@ def store(folder: RunFolder, key: str, score: Score) -> None:
     store_documents(folder.path / FILE, kept)
     with contextlib.suppress(OSError):
         remove_old(folder.runs)
+
+
+def _attribute_curves(
+    curves: Mapping[str, Curve], attributes: Mapping[str, list[str]], packed: str
+) -> dict[str, dict[str, Curve]]:
+    """Return the curves of each attribute, whose values lie one after the other.
+
+    Raises:
+        ValueError: there are more or fewer values than the curves have.
+    """
+    values, start = _unpacked(packed), 0
+    found: dict[str, dict[str, Curve]] = {}
+    for attribute, names in attributes.items():
+        found[attribute] = {}
+        for name in names:
+            thresholds = curves[name].thresholds
+            found[attribute][name] = Curve(thresholds, values[start : start + len(thresholds)])
+            start += len(thresholds)
+    if start != len(values):
+        raise ValueError(f"{len(values)} values for curves of {start}")
+    return found
 
 
 def _packed(values: Sequence[float]) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Callable
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import NamedTuple
@@ -95,8 +96,8 @@ def recognise(folder: Path) -> Recognised | None:
 
 def _has_marks(folder: Path, name: str, place: _Place, definition: DatasetDefinition) -> bool:
     beside = place.forms.patterns.absent or place.forms.patterns.language
-    where = _Where(str(folder), name, definition.split or "")
-    return bool(beside) and all(path.is_file() for path in where.paths(beside))
+    files = _Files(str(folder), name, definition.split or "", place)
+    return bool(beside) and all(path.is_file() for path in files.paths(beside))
 
 
 def _find_all(folder: Path, definition: DatasetDefinition) -> dict[str, _Place]:
@@ -204,12 +205,13 @@ def _class_of(name: str) -> str:
     return match[1] if match else name
 
 
-class _Where(NamedTuple):
-    """What the placeholders of a sequence's patterns stand for; listing makes no path of them."""
+class _Files(NamedTuple):
+    """The files of a sequence, opened when they are needed; listing makes no path of them."""
 
     folder: str
     sequence: str
     split: str
+    place: _Place
 
     def text(self, pattern: str) -> str:
         """Return the path that a pattern means, as text."""
@@ -219,77 +221,93 @@ class _Where(NamedTuple):
         """Return the paths that patterns mean."""
         return tuple(Path(self.text(pattern)) for pattern in patterns)
 
+    def frames(self) -> list[Path]:
+        """Return the images."""
+        return self.images(self.place.forms.patterns.frames)
+
+    def images(self, forms: tuple[str, ...]) -> list[Path]:
+        """Return the images in the first folder that is there, by its pattern of names."""
+        name, places, patterns = self.sequence, self.paths(forms), self.place.forms.patterns
+        folder = frames_folder(name, *(place.parent for place in places))
+        form = next(place.name for place in places if str(place.parent).lower() == str(folder).lower())
+        if "*" in form:
+            names = sorted(image_names(folder), key=natural_key if patterns.order == "natural" else None)
+            if not names:
+                raise DataError(f"the frames of {name} are missing; {folder} holds none")
+            return [folder / image for image in names]
+        stem = os.path.splitext(form)[0]
+        before, _, after = _NUMBER.sub("\0", stem).partition("\0")
+        return numbered_images(name, folder, first=patterns.first, before=before, after=after)
+
+    def ground_truth(self) -> GroundTruth:
+        """Return the annotation."""
+        patterns = self.place.forms.patterns
+        path, flags = Path(self.place.truth), self.paths(patterns.absent)
+        if patterns.boxes == "regions":
+            regions = read_regions(path, any_separator=True)
+            special = np.array([isinstance(region, Special) for region in regions], bool)
+            annotation = GroundTruth.of_regions(regions)
+            absent = _flagged(flags, len(annotation))
+            return GroundTruth(
+                annotation.boxes, annotation.regions, special if absent is None else np.logical_or(absent, special)
+            )
+        boxes = read_boxes(path, patterns.delimiter)
+        if patterns.boxes == "xyxy":
+            boxes = np.hstack([boxes[:, :2], boxes[:, 2:] - boxes[:, :2]])
+        absent = None
+        if patterns.absent_boxes is None or any(flag.is_file() for flag in flags):
+            absent = _flagged(flags, len(boxes))
+        else:
+            unmarked = boxes == 0 if patterns.absent_boxes == "zero" else np.isnan(boxes)
+            absent = np.asarray(unmarked.all(axis=1), bool)
+        return GroundTruth(boxes, absent=absent)
+
+    def details(self) -> Details:
+        """Return the class, where it is part of the paths."""
+        return Details(category=_class_of(self.sequence) if self.place.forms.has_classes else None)
+
+    def sentence(self) -> str | None:
+        """Return the sentence that describes the target, if there is one."""
+        return read_sentence(*self.paths(self.place.forms.patterns.language))
+
+    def channels(self) -> dict[str, Callable[[], list[Path]]]:
+        """Return what reads the images of further sensors."""
+        return {key: partial(self.images, (form,)) for key, form in self.place.forms.patterns.channels.items()}
+
+    def copies(self) -> dict[str, Callable[[], GroundTruth]]:
+        """Return what reads other copies of the annotation."""
+        return {other.truth: self._replace(place=other).ground_truth for other in self.place.others}
+
 
 def _sequence(
     folder: Path, name: str, place: _Place, definition: DatasetDefinition, row: dict[str, str]
 ) -> VideoSequence:
-    (patterns, absent, has_classes), root, split = place.forms, str(folder), definition.split or ""
-    where = _Where(root, name, split)
+    patterns, absent, _ = place.forms
+    root, split = str(folder), definition.split or ""
+    files = _Files(root, name, split, place)
     attributes = tuple(row["attributes"].split()) if "attributes" in row else ()
     if not attributes and patterns.attributes is not None:
-        attributes = _attributes(Path(where.text(patterns.attributes)), tuple(definition.attributes))
-    kind = _class_of(name)
-    flags = [template.format(root, name, kind, split) for template in absent]
+        attributes = _attributes(Path(files.text(patterns.attributes)), tuple(definition.attributes))
+    flags = [template.format(root, name, _class_of(name), split) for template in absent]
     return VideoSequence(
         name,
-        read_frames=partial(_images, where, patterns.frames, patterns),
-        read_ground_truth=partial(_truth, place.truth, where, patterns),
-        attributes=attributes,
-        read_details=partial(Details, None, kind if has_classes else None),
-        annotation_withheld=definition.truth == "initial",
-        sources=(place.truth, *flags),
-        read_sentence=partial(_sentence, where, patterns.language),
-        read_channels={key: partial(_images, where, (form,), patterns) for key, form in patterns.channels.items()},
-        copies={other.truth: partial(_truth, other.truth, where, other.forms.patterns) for other in place.others},
-        cut_surplus_images=patterns.surplus_images == "cut",
+        files.frames,
+        files.ground_truth,
+        attributes,
+        files.details,
+        definition.truth == "initial",
+        (place.truth, *flags),
+        files.sentence,
+        files.channels() if patterns.channels else {},
+        files.copies() if place.others else {},
+        patterns.surplus_images == "cut",
     )
-
-
-def _sentence(where: _Where, patterns: tuple[str, ...]) -> str | None:
-    return read_sentence(*where.paths(patterns))
 
 
 def _attributes(path: Path, order: tuple[str, ...]) -> tuple[str, ...]:
     if not path.is_file():
         return ()
     return tuple(a for a, flag in zip(order, read_labels(path, len(order)), strict=True) if flag)
-
-
-def _images(where: _Where, forms: tuple[str, ...], patterns: FilePatterns) -> list[Path]:
-    """Return the images of a sequence in the first folder that is there, by its pattern of names."""
-    name, places = where.sequence, where.paths(forms)
-    folder = frames_folder(name, *(place.parent for place in places))
-    form = next(place.name for place in places if str(place.parent).lower() == str(folder).lower())
-    if "*" in form:
-        names = sorted(image_names(folder), key=natural_key if patterns.order == "natural" else None)
-        if not names:
-            raise DataError(f"the frames of {name} are missing; {folder} holds none")
-        return [folder / image for image in names]
-    stem = os.path.splitext(form)[0]
-    before, _, after = _NUMBER.sub("\0", stem).partition("\0")
-    return numbered_images(name, folder, first=patterns.first, before=before, after=after)
-
-
-def _truth(truth: str, where: _Where, patterns: FilePatterns) -> GroundTruth:
-    path, flags = Path(truth), where.paths(patterns.absent)
-    if patterns.boxes == "regions":
-        regions = read_regions(path, any_separator=True)
-        special = np.array([isinstance(region, Special) for region in regions], bool)
-        annotation = GroundTruth.of_regions(regions)
-        absent = _flagged(flags, len(annotation))
-        return GroundTruth(
-            annotation.boxes, annotation.regions, special if absent is None else np.logical_or(absent, special)
-        )
-    boxes = read_boxes(path, patterns.delimiter)
-    if patterns.boxes == "xyxy":
-        boxes = np.hstack([boxes[:, :2], boxes[:, 2:] - boxes[:, :2]])
-    absent = None
-    if patterns.absent_boxes is None or any(flag.is_file() for flag in flags):
-        absent = _flagged(flags, len(boxes))
-    else:
-        unmarked = boxes == 0 if patterns.absent_boxes == "zero" else np.isnan(boxes)
-        absent = np.asarray(unmarked.all(axis=1), bool)
-    return GroundTruth(boxes, absent=absent)
 
 
 def _flagged(flags: tuple[Path, ...], frames: int) -> NDArray[np.bool_] | None:
