@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from pathlib import Path
 
@@ -11,6 +12,8 @@ import scipy.io
 from command import document, trackbench
 
 from trackbench.datasets.catalogue import open_dataset
+from trackbench.datasets.layouts.tables import benchmark
+from trackbench.datasets.layouts.windows import evaluated_frames, omitted_starts
 from trackbench.datasets.sequence import GroundTruth, VideoSequence
 from trackbench.errors import DataError
 from trackbench.metrics import ope
@@ -22,10 +25,10 @@ from trackbench.scoring import score_runs
 
 
 def sequence_of(boxes: np.ndarray, omitted: list[int] | None = None) -> VideoSequence:
-    values = np.zeros(len(boxes))
-    values[omitted or []] = 1
-    truth = GroundTruth(boxes, values={"init_omit": values} if omitted else {})
-    return VideoSequence("s", read_frames=list, read_ground_truth=lambda: truth)
+    ranges = tuple(range(frame, frame + 1) for frame in omitted or [])
+    return VideoSequence(
+        "s", read_frames=list, read_ground_truth=lambda: GroundTruth(boxes), read_omitted_starts=lambda: ranges
+    )
 
 
 def matlab_starts(boxes: np.ndarray, omitted: list[int]) -> list[int]:
@@ -61,6 +64,39 @@ def test_a_first_pixel_called_0_is_not_outside() -> None:
     assert segment_starts(sequence_of(boxes), 0)[0] == 0
     with pytest.raises(DataError, match="no segment can start"):
         segment_starts(sequence_of(boxes), 1)
+
+
+PUBLISHED = json.loads((Path(__file__).parents[1] / "golden" / "otb2013_tre_starts.json").read_text())["starts"]
+
+
+def test_segments_of_otb_2013_start_where_those_of_the_published_results_do(tmp_path: Path) -> None:
+    """No box of OTB-2013 begins left of the image or above it, so that the lists of omitted frames decide."""
+    rows = {row["name"]: row for row in benchmark("otb2013")[1]}
+    assert rows.keys() == PUBLISHED.keys()
+    found = {}
+    for name, row in rows.items():
+        truth = GroundTruth(np.full((len(evaluated_frames(row)), 4), 9.0))
+        ranges = omitted_starts(tmp_path, tmp_path / "groundtruth_rect.txt", row)
+        sequence = VideoSequence(name, list, lambda kept=truth: kept, read_omitted_starts=lambda kept=ranges: kept)  # type: ignore[misc]
+        found[name] = segment_starts(sequence, 1)
+    assert found == PUBLISHED
+
+
+def test_lists_of_omitted_frames_beside_the_data_take_the_place_of_the_table(tmp_path: Path) -> None:
+    row = next(row for row in benchmark("otb2013")[1] if row["name"] == "Jogging_2")
+    annotation = tmp_path / "Jogging" / "groundtruth_rect.2.txt"
+    annotation.parent.mkdir()
+    assert omitted_starts(tmp_path, annotation, row) == (range(39, 63),)
+    collected = tmp_path / "initOmit"
+    collected.mkdir()
+    assert omitted_starts(tmp_path, annotation, row) == ()
+    (collected / "jogging-2.txt").write_text("3\t9\r\n300  999\r\n\n")
+    assert omitted_starts(tmp_path, annotation, row) == (range(2, 9), range(299, 999))
+    (annotation.parent / "init_omit.txt").write_text("1,2\n")
+    assert omitted_starts(tmp_path, annotation, row) == (range(2),)
+    (annotation.parent / "init_omit.txt").write_text("1 2\n3-4\n")
+    with pytest.raises(DataError, match=r"init_omit.txt: line 2: '3-4'; expected the first and the last frame"):
+        omitted_starts(tmp_path, annotation, row)
 
 
 def test_short_sequences_have_no_segment() -> None:

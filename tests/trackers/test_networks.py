@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import shutil
 from pathlib import Path
@@ -16,6 +17,7 @@ from samples import write_dataset
 from trackbench import load
 from trackbench.datasets.synthetic import make_scene
 from trackbench.definitions import TRACKERS
+from trackbench.nn.initialisation import Undrawn
 from trackbench.regions import region_to_box
 from trackbench.trackers.base import Options
 from trackbench.trackers.classes import load_class
@@ -161,3 +163,31 @@ def test_a_real_sequence_with_random_weights(
     assert (row["sequences"], row["frames"], row["failed"]) == (1, 120, [])
     (score,) = document("report", *arguments, "--no-plots")["rows"]
     assert score["tracker"] == f"{name}@random-weights"
+
+
+def test_no_random_number_is_drawn_for_weights_that_a_file_replaces() -> None:
+    before = torch.get_rng_state()
+    with Undrawn():
+        layer = torch.nn.Linear(4, 4)
+        torch.nn.init.xavier_uniform_(layer.weight)
+        torch.nn.init.trunc_normal_(layer.weight, std=0.02)
+    assert torch.equal(torch.get_rng_state(), before)
+    torch.nn.Linear(4, 4)
+    assert not torch.equal(torch.get_rng_state(), before)
+
+
+@pytest.mark.parametrize("name", QUICK)
+def test_a_network_whose_weights_were_not_drawn_is_the_same(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The network is the same as one whose weights were drawn before they were replaced, with all its buffers."""
+    settings = resolve_settings(name)
+    model: Any = load_class(settings.definition)
+    drawn = model.build_network(settings.options)
+    weights = {key: value.clone() for key, value in drawn.state_dict().items()}
+    made = []
+    monkeypatch.setattr(model, "prepare", lambda self, network: made.append(copy.deepcopy(network)) or network)
+    model(settings.options, "cpu", weights=weights)
+    (network,) = made
+    for ours, theirs in zip(network.parameters(), drawn.parameters(), strict=True):
+        assert torch.equal(ours, theirs)
+    for (key, ours), (_, theirs) in zip(network.named_buffers(), drawn.named_buffers(), strict=True):
+        assert torch.equal(ours, theirs), key

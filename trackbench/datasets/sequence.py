@@ -91,6 +91,7 @@ class VideoSequence:
         sources: the files that the annotation and the metadata are read from, where listing knows them all; while they
             are unchanged, so is the ground truth.
         read_sentence: gives the sentence that describes the target, or None.
+        read_omitted_starts: gives the ranges of frames (from 0) on which OTB's TRE and SRE start no run.
         read_channels: give the images of further sensors (infrared, depth), name -> one image beside each frame; each
             raises DataError where they are not there.
         copies: read other copies of the annotation that lie in the data set's folder, path -> reader; only a check
@@ -106,6 +107,7 @@ class VideoSequence:
     annotation_withheld: bool = False
     sources: tuple[str | Path, ...] = ()
     read_sentence: Callable[[], str | None] = _nothing
+    read_omitted_starts: Callable[[], tuple[range, ...]] = tuple
     read_channels: Mapping[str, Callable[[], list[Path]]] = field(default_factory=dict)
     copies: Mapping[str, Callable[[], GroundTruth]] = field(default_factory=dict)
     cut_surplus_images: bool = False
@@ -148,6 +150,12 @@ class VideoSequence:
         """Describes the target in words; None where the data set does not."""
         with reading(self.name):
             return self.read_sentence()
+
+    @cached_property
+    def omitted_starts(self) -> tuple[range, ...]:
+        """Ranges of frames (from 0) on which OTB's TRE and SRE start no run."""
+        with reading(self.name):
+            return self.read_omitted_starts()
 
     @cached_property
     def channels(self) -> Mapping[str, list[Path]]:

@@ -1,4 +1,4 @@
-"""The clip of the self-test: four frames drawn in whole numbers, so that every machine has the same bytes."""
+"""The clip of the self-test: three frames drawn in whole numbers, so that every machine has the same bytes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from trackbench.frames import Frame
 from trackbench.regions import Box
 
-HEIGHT, WIDTH, FRAMES = 240, 320, 4
+HEIGHT, WIDTH, FRAMES = 240, 320, 3
 #: Side of a cell of each layer of noise, in pixels (powers of two), and its weight of 256.
 LAYERS = ((64, 112), (16, 84), (4, 60))
 SIZE = (52, 40)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import zlib
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import torch
@@ -23,15 +24,14 @@ def drawn_weights(wanted: Mapping[str, Tensor]) -> dict[str, Tensor]:
     Matrices and kernels are uniform with the variance 1 / fan-in, other weights are around 1, biases and running
     means around 0, running variances from 0.5 to 1.5; whole numbers are 0.
     """
-    return {
-        name: _draw(name, tuple(tensor.shape))
-        if tensor.is_floating_point()
-        else torch.zeros(tuple(tensor.shape), dtype=tensor.dtype)
-        for name, tensor in wanted.items()
-    }
+    with ThreadPoolExecutor(torch.get_num_threads()) as threads:
+        return dict(zip(wanted, threads.map(_draw, wanted, wanted.values()), strict=True))
 
 
-def _draw(name: str, shape: tuple[int, ...]) -> Tensor:
+def _draw(name: str, like: Tensor) -> Tensor:
+    shape = tuple(like.shape)
+    if not like.is_floating_point():
+        return torch.zeros(shape, dtype=like.dtype)
     unit = _uniform(name, math.prod(shape)).reshape(shape)  # of variance 1 around 0
     if name.endswith("running_var"):
         values = 1 + unit * np.float32(0.5 / math.sqrt(3))

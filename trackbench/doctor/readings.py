@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from trackbench.doctor.clip import TestClip, make_clip
 from trackbench.doctor.drawn_weights import drawn_weights
+from trackbench.nn.initialisation import Undrawn
 from trackbench.regions import region_to_box
 from trackbench.trackers.base import Options, Prediction, Target, TrackerModel
 from trackbench.trackers.classes import load_class
@@ -59,9 +60,9 @@ class Readings:
     """Phase -> the first image that the network saw in it, (3, H, W)."""
     activations: list[Activation] = field(default_factory=list)
     boxes: NDArray[np.float64] = field(default_factory=lambda: np.empty((0, 4)))
-    """The target in every frame but the first, (3, 4) x, y, w, h in pixels; of a refined tracker its mask's box."""
+    """The target in every frame but the first, (2, 4) x, y, w, h in pixels; of a refined tracker its mask's box."""
     again: NDArray[np.float64] = field(default_factory=lambda: np.empty((0, 4)))
-    """The same in the first two frames of a second run, between whose start and frames another target is tracked."""
+    """The same in the second frame of another run, (1, 4), after whose start another target is tracked."""
     unlike: list[str] = field(default_factory=list)
     """Parameters that are not those of the weights that were given."""
 
@@ -76,9 +77,11 @@ def build(settings: Settings, device: str) -> Built:
 
 def build_network(loaded: type[Networked], options: Options, device: str) -> Built:
     """Return a tracker or refiner with drawn weights; what becomes of them on the way is compared with them."""
-    with torch.device("meta"):
+    # The device "meta" would need no memory, but imports torch's compiler, which takes longer than to build.
+    with Undrawn():
         wanted = loaded.build_network(options).state_dict()
     weights = drawn_weights(wanted)
+    del wanted
     unlike: list[str] = []
 
     def prepare(self: Any, network: nn.Module) -> Any:
@@ -112,11 +115,9 @@ def take(built: Built, clip: TestClip | None = None, *, brief: bool = False) -> 
             return readings
     with _reading(built.network, CORNER, readings):
         others = model.start([first], [Target(clip.corner)])
-    states, again = model.start([first], [Target(clip.target)]), []
-    model.step([clip.frames[1]], others)
-    for frame in clip.frames[1:3]:
-        again.append(_numbers(model.step([frame], states)[0]))
-    readings.boxes, readings.again = np.array(boxes), np.array(again)
+    states, second = model.start([first], [Target(clip.target)]), clip.frames[1]
+    model.step([second], others)
+    readings.boxes, readings.again = np.array(boxes), np.array([_numbers(model.step([second], states)[0])])
     return readings
 
 

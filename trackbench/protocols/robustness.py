@@ -3,7 +3,7 @@
 Wu, Lim and Yang, CVPR 2013 and PAMI 2015; the rules are those of the MATLAB toolkit (``splitSeqTRE.m``,
 ``shiftInitBB.m``, ``perfPlot``), in MATLAB's coordinates, whose first pixel is 1.
 
-Starts: frames that the annotation excludes (occluded or out of view, ``initOmit``) do not count, nor those whose box is
+Starts: frames that the data set excludes (occluded or out of view, ``initOmit``) do not count, nor those whose box is
 not wholly positive; of the others, e is the number of those with 20 frames left. The k-th start (k = 0 .. 18) is number
 ``floor(1 + k e / 19)``, the 20th is number e. Every run goes to the end of the sequence.
 
@@ -44,8 +44,6 @@ SHIFTS = (
     "scale_12",
 )
 """Names and order of the toolkit."""
-#: Key of :attr:`GroundTruth.values` that is not 0 on frames where no run may start.
-OMITTED = "init_omit"
 
 
 def segment_starts(sequence: VideoSequence, origin: int) -> list[int]:
@@ -56,12 +54,13 @@ def segment_starts(sequence: VideoSequence, origin: int) -> list[int]:
         origin: the coordinate of the first pixel in the annotation, 0 or 1.
 
     Raises:
-        DataError: no frame of it can start a run.
+        DataError: no frame of it can start a run, or the list of frames that start none cannot be read.
     """
-    truth = sequence.ground_truth
-    boxes = truth.boxes.copy()
+    boxes = sequence.ground_truth.boxes.copy()
     boxes[:, :2] += 1 - origin
-    usable = (boxes > 0).all(1) & (truth.values.get(OMITTED, np.zeros(len(boxes))) == 0)
+    usable: NDArray[np.bool_] = np.all(boxes > 0, axis=1)
+    for omitted in sequence.omitted_starts:
+        usable[omitted.start : omitted.stop] = False
     frames = np.flatnonzero(usable)
     count = int((len(boxes) - frames >= LEAST).sum())
     if not count:

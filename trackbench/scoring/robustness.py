@@ -7,7 +7,7 @@ counts for more than a short one; sequences then count the same. A run's first b
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,14 +37,16 @@ class Robustness(OnePass):
         further: not used.
         starts: which runs there are.
         origin: of the annotation.
+        omitted: sequence -> the frames on which no run starts.
     """
 
     starts: Starts = segment_names
     origin: int = 0
+    omitted: Mapping[str, tuple[range, ...]] = field(default_factory=dict)
 
     def cache_key(self) -> str:
         """Return the rules and which runs there are."""
-        return repr((self.rules, self.starts.__name__, self.origin))
+        return repr((self.rules, self.starts.__name__, self.origin, self.omitted))
 
     def read(self, folder: RunFolder, dataset: Dataset) -> StoredRun:
         """Return the stored boxes of every run; a sequence without all of its runs is a problem."""
@@ -150,7 +152,8 @@ def spatial_starts(sequence: VideoSequence, origin: int) -> dict[str, int]:
 def _make(dataset: Dataset, name: str | None, starts: Starts) -> Robustness:
     family = dataset.definition.family
     rules = convention(resolve_name(name or dataset.convention, family), family)
-    return Robustness(rules, starts=starts, origin=dataset.definition.origin)
+    omitted = {sequence.name: frames for sequence in dataset.sequences if (frames := sequence.omitted_starts)}
+    return Robustness(rules, starts=starts, origin=dataset.definition.origin, omitted=omitted)
 
 
 def _weighted(rows: NDArray[np.float64], frames: NDArray[np.float64], places: NDArray[np.intp]) -> NDArray[np.float64]:

@@ -15,6 +15,7 @@ from trackbench.checkpoints.key_map import KeyMap
 from trackbench.errors import UsageError
 from trackbench.nn.crops.normalise import Normaliser
 from trackbench.nn.graphs import DeviceCalls, Execution, can_record
+from trackbench.nn.initialisation import Undrawn
 from trackbench.trackers.base import Options, State, TrackerModel
 
 P = ParamSpec("P")
@@ -89,12 +90,13 @@ class Networked(ABC):
             raise UsageError(f"execution=graph: CUDA graphs need a CUDA device, not '{device}'")
         self.on_device = DeviceCalls(options.execution, device)
         """Calls functions of tensors as the option ``execution`` says."""
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            network = self.build_network(options)
-            if weights is None:
-                network = self.calibrate_random_weights(network)
-        if weights is not None:
+        if weights is None:
+            with torch.random.fork_rng(devices=[]):
+                torch.manual_seed(seed)
+                network = self.calibrate_random_weights(self.build_network(options))
+        else:
+            with torch.random.fork_rng(devices=[]), Undrawn():
+                network = self.build_network(options)
             network.load_state_dict(weights)
         if device.startswith("cuda"):
             # Published numbers are those of float32; TF32 keeps ten bits of a product.

@@ -16,7 +16,7 @@ from trackbench.datasets.layouts import folder as generic
 from trackbench.datasets.layouts.base import Listing, Recognised, Table
 from trackbench.datasets.layouts.language import NAMES, read_sentence
 from trackbench.datasets.layouts.tables import benchmark
-from trackbench.datasets.layouts.windows import window_frames, window_truth
+from trackbench.datasets.layouts.windows import omitted_starts, window_frames, window_truth
 from trackbench.datasets.sequence import VideoSequence
 from trackbench.definitions import DatasetDefinition
 
@@ -58,6 +58,7 @@ def read(folder: Path, definition: DatasetDefinition, table: Table) -> Listing:
                 attributes=tuple(row["attributes"].split()),
                 sources=(ground_truth,),
                 read_sentence=partial(_sentence, folder, row),
+                read_omitted_starts=partial(omitted_starts, folder, ground_truth, row),
             )
         )
     return Listing(sequences, missing)
