@@ -329,7 +329,8 @@ def export(
         runs: the folder of all runs.
         whole_numbers: write boxes as integers.
         repeat_last: write the box before where the tool cannot read the answer.
-        protocol: ``vot``: which run, where several are stored.
+        protocol: ``vot``: which run, where several are stored; ``otb-mat``: ``tre`` or ``sre``, for which annotations
+            have to be there.
         experiment: ``vot``: the experiment's name in the stack.
         binary: ``vot``: write ``.bin`` files, of float32.
 
@@ -339,6 +340,7 @@ def export(
     from trackbench.datasets.catalogue import find_record
     from trackbench.errors import UsageError
     from trackbench.formats.exporting import export_run, find_run
+    from trackbench.formats.robustness import EVALUATIONS, export_robustness
     from trackbench.formats.vot import EXPERIMENTS, export_vot
 
     if to == "vot":
@@ -346,8 +348,13 @@ def export(
             raise UsageError("--to vot writes results as they are, without --round and --repeat-last")
         stored = find_run(Path(runs), tracker, dataset, list(EXPERIMENTS) if protocol is None else [protocol])
         return export_vot(stored, Path(out), experiment=experiment, binary=binary)
-    if protocol is not None or experiment is not None or binary:
-        raise UsageError(f"--protocol, --experiment and --binary are for --to vot, not for '{to}'")
+    if experiment is not None or binary:
+        raise UsageError(f"--experiment and --binary are for --to vot, not for '{to}'")
+    if protocol in EVALUATIONS and to == "otb-mat":
+        stored, there = find_run(Path(runs), tracker, dataset, [protocol]), _open(dataset, None)
+        return export_robustness(stored, there, Path(out), whole_numbers=whole_numbers, repeat_last=repeat_last)
+    if protocol not in (None, "one-pass"):
+        raise UsageError(f"--protocol {protocol}: '{to}' takes one-pass results; otb-mat also tre and sre, vot its own")
     stored = find_run(Path(runs), tracker, dataset)
     record = find_record(dataset)
     return export_run(stored, to, Path(out), record=record, whole_numbers=whole_numbers, repeat_last=repeat_last)

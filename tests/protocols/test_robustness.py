@@ -231,3 +231,32 @@ def test_results_of_the_matlab_toolkit_are_imported(protocol: str, place: Path, 
     ours, theirs = (score.metrics for score in score_runs(dataset, place / "runs", trackers, protocol=protocol))
     assert {**theirs, "fps": None} == {**ours, "fps": None}
     assert theirs["fps"] == pytest.approx(25)
+
+
+@pytest.mark.usefixtures("_there")
+@pytest.mark.parametrize("protocol", ["tre", "sre"])
+def test_runs_are_exported_as_the_matlab_toolkit_keeps_them(protocol: str, place: Path, tmp_path: Path) -> None:
+    """With the starts and first boxes of the toolkit; imported again they score the same."""
+    out = tmp_path / "results"
+    found = document("export", "drift", "-d", "./data", "--to", "otb-mat", "--protocol", protocol, "--out", str(out))
+    assert (found["export"]["files"], found["export"]["missing"]) == (2, [])
+    dataset = open_dataset("./data", None)
+    first = dataset.sequences[0]
+    written = scipy.io.loadmat(out / f"{first.name}_drift.mat", simplify_cells=True)["results"]
+    starts = segment_starts(first, 0)
+    if protocol == "tre":
+        assert [run["startFrame"] for run in written] == [start + 1 for start in starts]
+        assert written[-1]["res"][0] == pytest.approx(first.ground_truth.boxes[starts[-1]])
+    else:
+        assert [run["shiftType"] for run in written] == list(SHIFTS)
+        assert written[0]["res"][0, 0] < first.ground_truth.boxes[starts[0], 0]
+    document("import", str(out), "--as", f"again-{protocol}", "-d", "./data", "--protocol", protocol)
+    ours, theirs = score_runs(dataset, place / "runs", ["drift", f"again-{protocol}"], protocol=protocol)
+    assert {**theirs.metrics, "fps": None} == {**ours.metrics, "fps": None}
+
+
+@pytest.mark.usefixtures("_there")
+def test_other_tools_take_no_runs_of_tre(tmp_path: Path) -> None:
+    arguments = ("-d", "./data", "--to", "got10k", "--protocol", "tre", "--out", str(tmp_path))
+    error = trackbench("export", "drift", *arguments, code=2).stderr
+    assert "--protocol tre: 'got10k' takes one-pass results; otb-mat also tre and sre, vot its own" in error

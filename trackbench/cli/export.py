@@ -38,7 +38,10 @@ def export(
         bool, typer.Option("--repeat-last", help="Write the box before where the tool cannot read the answer.")
     ] = False,
     protocol: Annotated[
-        str | None, typer.Option(help="vot: which run, where several are stored.", autocompletion=completion.protocols)
+        str | None,
+        typer.Option(
+            help="vot: which run, where several are stored; otb-mat: tre or sre.", autocompletion=completion.protocols
+        ),
     ] = None,
     experiment: Annotated[str | None, typer.Option(help="vot: the experiment's name in the stack.")] = None,
     binary: Annotated[bool, typer.Option("--binary", help="vot: write .bin files, of float32.")] = False,

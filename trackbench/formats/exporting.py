@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from trackbench.errors import DataError, UsageError, suggestion
 from trackbench.files import folder_name, write_bytes
 from trackbench.formats.reading import read_confidences
 from trackbench.formats.writers import FORMATS, ResultFormat, SequenceResult
+from trackbench.regions import Box
 from trackbench.results.store import RunFolder, labels_of, stored_runs
 
 
@@ -94,7 +95,7 @@ def export_run(
     whole_numbers: bool = False,
     repeat_last: bool = False,
 ) -> Export:
-    """Write a run as the files of another tool.
+    """Write a one-pass run as the files of another tool.
 
     Args:
         run: what is stored.
@@ -130,7 +131,7 @@ def export_run(
                 sequence=name,
                 run=repetition,
                 runs=runs,
-                boxes=_boxes(run, name, repetition, target, whole_numbers, repeat_last),
+                boxes=readable_boxes(run, name, repetition, target, whole_numbers, repeat_last),
                 seconds=run.seconds(name, repetition),
                 scores=_scores(run, name, repetition),
                 start=int(row.get("first") or 1) + int(row.get("omit") or 0),
@@ -140,16 +141,25 @@ def export_run(
             if run.has(name, repetition)
         ]
         contents |= dict(form.files(trials))
-    existing = next((path for path in contents if (out / path).exists()), None)
-    if existing is not None:
-        raise UsageError(f"{out / existing}: exists; remove it, or give another --out")
-    for path, content in contents.items():
-        write_bytes(out / path, content)
+    write_new(out, contents)
     missing = [name for name in rows if name not in stored]
     export = Export(run, target, out, len(contents), names, missing, of)
     if of is not None and len(names) < of:
         export.warnings.append(f"{len(names)} of {of} sequences are stored; the tool may refuse an incomplete set")
     return export
+
+
+def write_new(out: Path, contents: Mapping[str, bytes]) -> None:
+    """Write files below a folder.
+
+    Raises:
+        UsageError: one of them exists; nothing is written.
+    """
+    existing = next((path for path in contents if (out / path).exists()), None)
+    if existing is not None:
+        raise UsageError(f"{out / existing}: exists; remove it, or give another --out")
+    for path, content in contents.items():
+        write_bytes(out / path, content)
 
 
 def benchmark_rows(dataset: str) -> tuple[dict[str, dict[str, str]], int | None]:
@@ -167,10 +177,23 @@ def _record(dataset: str) -> DatasetDefinition:
     return DatasetDefinition(title=dataset, layout="folder")
 
 
-def _boxes(
-    run: RunFolder, name: str, repetition: int, target: str, whole_numbers: bool, repeat_last: bool
+def readable_boxes(
+    run: RunFolder,
+    name: str,
+    repetition: int,
+    target: str,
+    whole_numbers: bool,
+    repeat_last: bool,
+    first: Box | None = None,
 ) -> NDArray[np.float64]:
+    """Return the stored boxes of one run as a tool reads them, (N, 4), x, y, w, h; ``first`` replaces the first one.
+
+    Raises:
+        DataError: one of them is not what the tool reads; the message names the way out.
+    """
     boxes = run.boxes(name, repetition)
+    if first is not None:
+        boxes[0] = first.numbers()
     reads: ResultFormat = FORMATS.get(target)
     unfit = np.zeros(len(boxes), bool)
     if whole_numbers or not reads.reads_nan:

@@ -136,13 +136,21 @@ def _reader() -> MatlabProcess:
 
 
 def mat_file(boxes: NDArray[np.float64], anno_begin: int, start_frame: int, fps: float | None) -> bytes:
-    """Return a ``.mat`` file of one-pass results.
+    """Return a ``.mat`` file of one-pass results; see `mat_result` for what the arguments mean."""
+    return mat_file_of([mat_result(boxes, anno_begin, start_frame, fps)])
+
+
+def mat_result(
+    boxes: NDArray[np.float64], anno_begin: int, start_frame: int, fps: float | None, shift: str | None = None
+) -> dict[str, Any]:
+    """Return the struct of one run.
 
     Args:
         boxes: float64 (N, 4), in the coordinates of the annotation.
         anno_begin: number of the image to which the annotation's first line belongs.
         start_frame: number of the image on which the tracker started.
         fps: frames per second; left out where unknown.
+        shift: how SRE moved the first box.
     """
     result: dict[str, Any] = {
         "type": "rect",
@@ -153,8 +161,15 @@ def mat_file(boxes: NDArray[np.float64], anno_begin: int, start_frame: int, fps:
     }
     if fps is not None:
         result["fps"] = fps
-    cell = np.empty((1, 1), object)
-    cell[0, 0] = result
+    if shift is not None:
+        result["shiftType"] = shift
+    return result
+
+
+def mat_file_of(results: list[dict[str, Any]]) -> bytes:
+    """Return a ``.mat`` file with the structs of one or several runs."""
+    cell = np.empty((1, len(results)), object)
+    cell[0, :] = results
     file = io.BytesIO()
     writable: Any = file  # taken by scipy, not by its stubs
     scipy.io.savemat(writable, {"results": cell}, do_compression=True)

@@ -8,16 +8,20 @@ import numpy as np
 
 from trackbench.datasets.sequence import Dataset, VideoSequence
 from trackbench.errors import DataError, UsageError
+from trackbench.files import folder_name
 from trackbench.formats import discovery
 from trackbench.formats.alignment import Result
 from trackbench.formats.archives import open_files
+from trackbench.formats.exporting import Export, benchmark_rows, readable_boxes, write_new
 from trackbench.formats.importing import check_name, distinct
-from trackbench.formats.matlab import read_mat
-from trackbench.formats.names import Names
+from trackbench.formats.matlab import mat_file_of, mat_result, read_mat
+from trackbench.formats.names import Names, written_name
 from trackbench.formats.result_reader import ResultReader
 from trackbench.formats.vot import VotPlan
-from trackbench.protocols.robustness import segment_names, segment_starts, shift_names
+from trackbench.formats.writers import frames_per_second, single_name
+from trackbench.protocols.robustness import first_box, segment_names, segment_starts, shift_names
 from trackbench.regions import STARTED, Box, Region
+from trackbench.results.store import RunFolder
 
 EVALUATIONS = ("tre", "sre")
 
@@ -59,6 +63,55 @@ def plan_robustness_import(
     source = reader.source("otb-mat", group.label, {"protocol": protocol})
     runs = {one.name: set(_starts(one, protocol, origin)) for one in dataset.sequences}
     return VotPlan(name, dataset.under(protocol), source, results, sorted(reader.problems), reader.warnings(), runs)
+
+
+def export_robustness(
+    run: RunFolder, dataset: Dataset, out: Path, *, whole_numbers: bool = False, repeat_last: bool = False
+) -> Export:
+    """Write the runs of TRE or SRE as the MATLAB toolkit keeps them, a file a sequence.
+
+    Args:
+        run: what is stored.
+        dataset: the benchmark, whose annotations say where the runs start.
+        out: the folder in which to write; existing files are never replaced.
+        whole_numbers: write boxes rounded to integers (half to even).
+        repeat_last: write the box before where the tracker gave none.
+
+    Raises:
+        UsageError: a file exists already.
+        DataError: runs of a sequence are missing, a stored result is not a box, or an annotation cannot be read.
+    """
+    rows, of = benchmark_rows(dataset.definition.name)
+    contents, names = {}, []
+    for repetition in range(1, run.repetitions() + 1):
+        stored = run.sequences(repetition)
+        tracker = single_name(folder_name(run.key.tracker), repetition, run.repetitions())
+        for sequence in dataset.sequences:
+            starts = _starts(sequence, run.key.protocol, dataset.definition.origin)
+            lacking = [name for name in starts if name not in stored]
+            if len(lacking) == len(starts):
+                continue
+            if lacking:
+                raise DataError(
+                    f"{sequence.name}: {len(lacking)} of {len(starts)} runs are missing, first {lacking[0]}"
+                )
+            row = rows.get(sequence.name, {})
+            begin = int(row.get("first") or 1) + int(row.get("omit") or 0)
+            results = []
+            for name, start in starts.items():
+                shift = shift_names(sequence)[name] if run.key.protocol == "sre" else None
+                first = first_box(sequence, start, shift, dataset.definition.origin)
+                boxes = readable_boxes(run, name, repetition, "otb-mat", whole_numbers, repeat_last, first)
+                fps = frames_per_second(run.seconds(name, repetition))
+                results.append(mat_result(boxes, begin, begin + start, fps, shift))
+            written = written_name(sequence.name, "otb-mat", dataset.definition)
+            contents[f"{written}_{tracker}.mat"] = mat_file_of(results)
+            names.append(sequence.name)
+    if not names:
+        raise DataError(f"{run.path}: holds no results")
+    write_new(out, contents)
+    missing = [sequence.name for sequence in dataset.sequences if sequence.name not in names]
+    return Export(run, "otb-mat", out, len(contents), list(dict.fromkeys(names)), [*missing, *dataset.missing], of)
 
 
 def _starts(sequence: VideoSequence, protocol: str, origin: int) -> dict[str, int]:

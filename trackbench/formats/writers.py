@@ -60,7 +60,7 @@ class SequenceResult:
     @property
     def single(self) -> str:
         """The tracker's name for tools that know one run a tracker: its runs become several trackers."""
-        return f"{self.tracker}_{self.run:03d}" if self.runs > 1 else self.tracker
+        return single_name(self.tracker, self.run, self.runs)
 
     def name_in(self, tool: str) -> str:
         """The sequence's name as ``tool`` writes it."""
@@ -152,12 +152,22 @@ def one_list_a_run(trials: list[SequenceResult]) -> Content:
 def _otb_mat(trials: list[SequenceResult]) -> Content:
     for trial in trials:
         name = trial.name_in("otb-mat")
-        fps = None
-        if trial.seconds is not None:
-            known = trial.seconds[np.isfinite(trial.seconds)]
-            fps = len(known) / float(known.sum()) if known.sum() > 0 else None
         # The toolkit's annotation files start with the first image that is evaluated.
+        fps = frames_per_second(trial.seconds)
         yield f"{name}_{trial.single}.mat", mat_file(trial.boxes, trial.start, trial.start, fps)
+
+
+def single_name(tracker: str, run: int, runs: int) -> str:
+    """Return a tracker's name for tools that know one run a tracker, of run number ``run`` of ``runs``."""
+    return f"{tracker}_{run:03d}" if runs > 1 else tracker
+
+
+def frames_per_second(seconds: NDArray[np.float64] | None) -> float | None:
+    """Return the speed over the frames whose time is known, None where none is."""
+    if seconds is None:
+        return None
+    known = seconds[np.isfinite(seconds)]
+    return len(known) / float(known.sum()) if known.sum() > 0 else None
 
 
 def one_folder_a_run(trials: list[SequenceResult]) -> Content:

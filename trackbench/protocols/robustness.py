@@ -109,12 +109,21 @@ def spatial_runs(origin: int, sequence: VideoSequence) -> list[Episode]:
 def shifted(sequence: VideoSequence, shift: str, first: int, origin: int) -> EpisodeGenerator:
     """Start on a shifted box, then track to the last frame; the first line of the trajectory is the code of a start."""
     trajectory = Trajectory()
-    box = shifted_box(sequence.ground_truth.boxes[first], shift, _size(sequence), origin)
-    trajectory.add(STARTED, (yield Init(first, box)))
+    trajectory.add(STARTED, (yield Init(first, first_box(sequence, first, shift, origin))))
     for frame in range(first + 1, len(sequence)):
         answer = yield Track(frame)
         trajectory.add(answer.region, answer)
     return trajectory
+
+
+def first_box(sequence: VideoSequence, start: int, shift: str | None, origin: int) -> Box:
+    """Return the box on which a run of TRE starts (no shift), or of SRE.
+
+    Raises:
+        DataError: the size of the frames is not known.
+    """
+    box = sequence.ground_truth.boxes[start]
+    return Box.of(box) if shift is None else shifted_box(box, shift, _size(sequence), origin)
 
 
 def shifted_box(box: NDArray[np.float64], shift: str, size: tuple[int, int], origin: int = 0) -> Box:
