@@ -260,3 +260,10 @@ def test_other_tools_take_no_runs_of_tre(tmp_path: Path) -> None:
     arguments = ("-d", "./data", "--to", "got10k", "--protocol", "tre", "--out", str(tmp_path))
     error = trackbench("export", "drift", *arguments, code=2).stderr
     assert "--protocol tre: 'got10k' takes one-pass results; otb-mat also tre and sre, vot its own" in error
+
+
+@pytest.mark.usefixtures("_there")
+def test_methods_count_sequences_not_their_runs() -> None:
+    text = document("methods", "drift", "-d", "./data")["paragraph"]
+    assert "On data, 2 sequences were tracked in 12 runs from shifted and scaled first boxes (SRE)." in text
+    assert "On data, 2 sequences were tracked in 20 runs from frames spread over the sequence (TRE)." in text

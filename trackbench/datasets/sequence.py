@@ -91,12 +91,12 @@ class VideoSequence:
         sources: the files that the annotation and the metadata are read from, where listing knows them all; while they
             are unchanged, so is the ground truth.
         read_sentence: gives the sentence that describes the target, or None.
-        read_omitted_starts: gives the ranges of frames (from 0) on which OTB's TRE and SRE start no run.
         read_channels: give the images of further sensors (infrared, depth), name -> one image beside each frame; each
             raises DataError where they are not there.
         copies: read other copies of the annotation that lie in the data set's folder, path -> reader; only a check
             compares them.
         cut_surplus_images: images after the last annotated frame are left out; otherwise they are an error.
+        read_omitted_starts: gives the ranges of frames (from 0) on which OTB's TRE and SRE start no run.
     """
 
     name: str
@@ -107,10 +107,10 @@ class VideoSequence:
     annotation_withheld: bool = False
     sources: tuple[str | Path, ...] = ()
     read_sentence: Callable[[], str | None] = _nothing
-    read_omitted_starts: Callable[[], tuple[range, ...]] = tuple
     read_channels: Mapping[str, Callable[[], list[Path]]] = field(default_factory=dict)
     copies: Mapping[str, Callable[[], GroundTruth]] = field(default_factory=dict)
     cut_surplus_images: bool = False
+    read_omitted_starts: Callable[[], tuple[range, ...]] = tuple
 
     def __getstate__(self) -> dict[str, object]:
         # To another process it goes as it was before its files were read.

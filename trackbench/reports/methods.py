@@ -12,7 +12,7 @@ from trackbench.definitions import DATASETS, TRACKERS
 from trackbench.errors import DataError, UsageError
 from trackbench.metrics.statistics import RESAMPLES
 from trackbench.results.hardware import describe_hardware
-from trackbench.results.store import RunFolder
+from trackbench.results.store import RunFolder, sequences_of
 
 _PROTOCOLS = {
     "one-pass": "in one pass from the first frame, without resets",
@@ -75,7 +75,7 @@ def read_account(folder: RunFolder) -> Account:
         dict(manifest.get("identity", {})),
         list(manifest.get("sessions", [])),
         bool(manifest.get("imported", False)),
-        len(folder.sequences()),
+        len(sequences_of(folder)),
         frames,
         seconds if known else float("nan"),
         repetitions,

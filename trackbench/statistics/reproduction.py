@@ -16,7 +16,7 @@ from trackbench.engine.scheduler import Progress
 from trackbench.errors import DataError, TrackbenchError, UsageError
 from trackbench.regions import box_iou
 from trackbench.results.manifest import differences
-from trackbench.results.store import RunFolder
+from trackbench.results.store import RunFolder, sequences_of
 from trackbench.statistics.difference import first_divergence
 from trackbench.trackers.registry import TrackerSpec, find_tracker
 
@@ -114,7 +114,7 @@ def require(folder: RunFolder, dataset: Dataset, spec: TrackerSpec) -> list[Requ
     )
     requirements = [Requirement(f"tracker {spec.name}, as it was", "; ".join(lines))]
     names = {sequence.name for sequence in dataset.sequences}
-    lacking = sorted(name for name in _sequences(folder, dataset) if name not in names)
+    lacking = sorted(name for name in sequences_of(folder) if name not in names)
     problem = f"{len(lacking)} are not in {dataset.root}: {', '.join(lacking[:3])}" if lacking else ""
     return [*requirements, Requirement(f"sequences of {dataset.name}", problem)]
 
@@ -189,21 +189,13 @@ def _lowest(a: np.ndarray, b: np.ndarray) -> float:
     return float(np.where(same, 1.0, np.nan_to_num(box_iou(a, b))).min())
 
 
-def _sequences(folder: RunFolder, dataset: Dataset) -> set[str]:
-    """Return the sequences that are stored; of multi-start, TRE and SRE each result is one of several runs."""
-    names = folder.sequences()
-    if folder.key.protocol not in ("multistart", "tre", "sre"):
-        return names
-    return {name.rpartition("_")[0] for name in names}
-
-
 def stored_sequences(folder: RunFolder, dataset: Dataset) -> list[str]:
     """Return the sequences of ``dataset`` that a run has stored.
 
     Raises:
         DataError: there are none.
     """
-    stored = _sequences(folder, dataset)
+    stored = sequences_of(folder)
     names = [sequence.name for sequence in dataset.sequences if sequence.name in stored]
     if not names:
         raise DataError(f"{folder.path}: none of its sequences is in {dataset.root}")
