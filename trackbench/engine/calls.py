@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from trackbench.datasets.sequence import VideoSequence
 from trackbench.errors import TrackbenchError, TrackerError
 from trackbench.frames import Frame
+from trackbench.metrics.answers import fault_of
 from trackbench.protocols.base import Answer, EpisodeGenerator, Init, Request, Track, Trajectory
 from trackbench.protocols.region_policy import BOXES, RegionPolicy
 from trackbench.quoting import printable
@@ -159,10 +160,12 @@ class BatchedCall:
     def _stepped(self, returned: Any) -> list[Answer]:
         predictions: list[Prediction] = _checked(self.model, "step", returned, len(self.items), Prediction)
         seconds = self._each()
-        return [
-            Answer(item.job.region_policy.answer(prediction, _size(frame)), seconds, _size(frame))
-            for item, frame, prediction in zip(self.items, self.frames, predictions, strict=True)
-        ]
+        answers = []
+        for item, frame, prediction in zip(self.items, self.frames, predictions, strict=True):
+            size = _size(frame)
+            answer = item.job.region_policy.answer(prediction, size)
+            answers.append(Answer(answer, seconds, size, fault_of(prediction.region, size)))
+        return answers
 
     def _each(self) -> float:
         """Return each target's share of the time since the beginning; calls in turn share that time."""

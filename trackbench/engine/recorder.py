@@ -13,7 +13,7 @@ from trackbench.engine.plan import Plan, Task
 from trackbench.engine.scheduler import Outcome
 from trackbench.errors import DataError, UsageError
 from trackbench.results.manifest import session, session_name
-from trackbench.results.store import DATA, failure_key
+from trackbench.results.store import DATA, FAULTS, failure_key
 from trackbench.trackers.base import TrackerModel
 
 #: Seconds between two writes of a session's record.
@@ -48,6 +48,7 @@ class Recorder:
             "execution": getattr(plan.spec.options, "execution", "eager"),
             "batches": {},
             DATA: {},
+            FAULTS: {},
         }
         self._identity = plan.manifest["identity"]
         self._written = 0.0
@@ -88,6 +89,8 @@ class Recorder:
         for each in {name, task.sequence.name}:
             folder.remove_failure(each, task.repetition)
         self.record["sequences"] += 1
+        if trajectory.faults:
+            self.record[FAULTS][failure_key(name, task.repetition)] = trajectory.faults
         if outcome.batch > 1:
             self.record["batches"][name] = outcome.batch
         if task.sequence.name not in self.record[DATA]:

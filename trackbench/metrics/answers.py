@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+from trackbench.regions import Box, Mask, Polygon, Region, region_to_box
 
 #: Kind -> what reports call it.
 KINDS: dict[str, str] = {
@@ -68,7 +71,7 @@ def count_bad_answers(
         int(infinite.sum()),
         int(no_area.sum()),
         int(outside.sum()),
-        len(answers) if still and _moves(ground_truth) else 0,
+        len(answers) if still and moves(ground_truth) else 0,
     )
 
 
@@ -84,7 +87,38 @@ def _all_usual(boxes: NDArray[np.float64], size: tuple[float, float] | None) -> 
     return bool(are_usual(x, y, w, h, (1 + FAR) * width, (1 + FAR) * height, FAR * width, FAR * height))
 
 
-def _moves(ground_truth: NDArray[np.float64]) -> bool:
+def fault_of(region: Region, size: tuple[int, int]) -> str | None:
+    """Return the kind of a suspicious answer on one frame, a key of `KINDS`; None where it is none.
+
+    Args:
+        region: what a tracker answered. A code is no fault: by it a tracker says that there is no target.
+        size: width and height of the frame in pixels.
+
+    Example:
+        >>> fault_of(Box(0, 0, 4, float("nan")), (100, 100)), fault_of(Box(0, 0, 4, 4), (100, 100))
+        ('nan', None)
+    """
+    match region:
+        case Box():
+            x, y, w, h = region.numbers()
+        case Polygon():
+            if not np.isfinite(region.points).all():
+                return "nan" if np.isnan(region.points).any() else "infinite"
+            x, y, w, h = region_to_box(region).numbers()
+        case Mask():
+            return None if region.array.any() else "no_area"
+        case _:
+            return None
+    if not math.isfinite(x + y + w + h):
+        return "nan" if any(map(math.isnan, (x, y, w, h))) else "infinite"
+    if w <= 0 or h <= 0:
+        return "no_area"
+    width, height = size
+    is_near = -FAR * width <= x + w and x <= (1 + FAR) * width and -FAR * height <= y + h and y <= (1 + FAR) * height
+    return None if is_near else "outside"
+
+
+def moves(ground_truth: NDArray[np.float64]) -> bool:
     """Whether not all boxes (N, 4) that are known are the same."""
     known = ground_truth[np.isfinite(ground_truth).all(axis=1)]
     return bool((known != known[:1]).any())

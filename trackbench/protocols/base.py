@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 from trackbench.datasets.sequence import Dataset, VideoSequence
 from trackbench.protocols.region_policy import BOXES, RegionPolicy
-from trackbench.regions import Region, format_region
+from trackbench.regions import Region, Special, format_region
 from trackbench.trackers.base import Prediction
 
 
@@ -43,6 +43,8 @@ class Answer(NamedTuple):
     """How long the tracker took; NaN where it was not asked."""
     size: tuple[int, int]
     """Width and height of the frame."""
+    fault: str | None = None
+    """The kind of a suspicious answer, see `trackbench.metrics.answers.fault_of`, before the benchmark's rules."""
 
     @property
     def region(self) -> Region:
@@ -61,6 +63,8 @@ class Trajectory:
     scores: list[float | None] = field(default_factory=list)
     masks: list[str] = field(default_factory=list)
     """The mask that a rotated box was made of, in text form; empty where there is none."""
+    faults: dict[str, int] = field(default_factory=dict)
+    """Kind -> how many suspicious answers a code stands for, so that the regions do not show them."""
 
     def add(self, region: Region, answer: Answer | None = None) -> None:
         """Append a frame."""
@@ -68,6 +72,8 @@ class Trajectory:
         self.seconds.append(float("nan") if answer is None else answer.seconds)
         prediction = None if answer is None else answer.prediction
         self.scores.append(None if prediction is None else prediction.score)
+        if answer is not None and answer.fault is not None and isinstance(region, Special):
+            self.faults[answer.fault] = self.faults.get(answer.fault, 0) + 1
         self.masks.append("" if prediction is None or prediction.mask is None else format_region(prediction.mask))
 
 

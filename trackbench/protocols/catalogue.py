@@ -70,7 +70,7 @@ def _supervised(dataset: Dataset, convention: str | None) -> Protocol:
     return Protocol(
         "supervised",
         _single(script),
-        RegionPolicy(kind),
+        RegionPolicy(kind, coded=True),
         repetitions=REPETITIONS,
         equal_repetitions=EQUAL_REPETITIONS,
         rules={"regions": kind, "failure": rule, "skip": SKIP},
@@ -79,13 +79,13 @@ def _supervised(dataset: Dataset, convention: str | None) -> Protocol:
 
 def _multi_start(dataset: Dataset, convention: str | None) -> Protocol:
     kind = dataset.region_kind()
-    return Protocol("multistart", anchored_runs, RegionPolicy(kind), rules={"regions": kind})
+    return Protocol("multistart", anchored_runs, RegionPolicy(kind, coded=True), rules={"regions": kind})
 
 
 def _unsupervised(dataset: Dataset, convention: str | None) -> Protocol:
     kind = dataset.region_kind()
     rules = {"regions": kind}
-    return Protocol("unsupervised", _single(from_anchor), RegionPolicy(kind), offline=True, rules=rules)
+    return Protocol("unsupervised", _single(from_anchor), RegionPolicy(kind, coded=True), offline=True, rules=rules)
 
 
 def _temporal(dataset: Dataset, convention: str | None) -> Protocol:

@@ -38,6 +38,8 @@ class RegionPolicy:
     """The rules of the table above for one kind of benchmark."""
 
     kind: RegionKind = "box"
+    coded: bool = False
+    """Whether a box that is not finite becomes a code, as in all results that hold codes."""
 
     def target(self, region: Region, takes: tuple[type[Region], ...]) -> Region:
         """Return ``region`` as a tracker that starts on the kinds ``takes`` gets it."""
@@ -62,7 +64,8 @@ class RegionPolicy:
             prediction: the answer.
             size: width and height of the frame in pixels.
 
-        A code stays a code; a box or polygon with a number that is not finite is no answer, code 0.
+        A code stays a code; a box or polygon with a number that is not finite is no answer, code 0, save on a benchmark
+        whose results hold boxes alone.
         """
         region, mask = prediction.region, prediction.mask
         if isinstance(region, Mask) and mask is None:
@@ -75,7 +78,7 @@ class RegionPolicy:
             return region
         if isinstance(region, Mask):
             return mask_to_box(region)
-        if self.kind == "box":
+        if self.kind == "box" and not self.coded:
             return region
         numbers = region.numbers() if isinstance(region, Box) else region.points
         if not np.isfinite(numbers).all():

@@ -33,6 +33,8 @@ class SessionRecord(_Record):
     dataset_sequences: int | None = None
     data: dict[str, str] = {}
     """Fingerprints of the sequences that it ran on."""
+    faults: dict[str, dict[str, int]] = {}
+    """Result -> kind of suspicious answer -> how many there were that a code stands for."""
 
 
 class IdentityRecord(_Record):

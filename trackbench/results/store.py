@@ -56,6 +56,8 @@ from trackbench.results.records import (
 MANIFEST, FAILURES, SESSIONS, SERVER = "manifest.json", "failures", "sessions", "server.json"
 #: Key of a session under which it says what data it ran on: sequence -> fingerprint.
 DATA = "data"
+#: Key of a session under which it says what suspicious answers a code stands for: `failure_key` -> kind -> count.
+FAULTS = "faults"
 #: Suffix of the file with the traceback of a failure.
 TRACE = ".traceback"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -100,7 +100,7 @@ class OnePass:
                 for attribute, result in attributes.items()
                 if result.scores is not None
             },
-            "bad_answers": bad_answers(run),
+            "bad_answers": self.bad_answers(run),
             "unannotated": unannotated(run),
         }
 
@@ -111,6 +111,10 @@ class OnePass:
     def fps(self, run: StoredRun) -> float | None:
         """Return frames per second of tracking."""
         return run.fps()
+
+    def bad_answers(self, run: StoredRun) -> dict[str, BadAnswers]:
+        """Count the suspicious answers of all repetitions, by kind."""
+        return bad_answers(run)
 
     def trace(self, sequence: VideoSequence, folders: Sequence[RunFolder]) -> Iterator[TracedSequence]:
         """Yield the boxes of the first repetition."""
@@ -172,11 +176,19 @@ def trace_stored_boxes(sequence: VideoSequence, folders: Sequence[RunFolder]) ->
 
 def bad_answers(run: StoredRun) -> dict[str, BadAnswers]:
     """Count the suspicious answers of all repetitions, by kind."""
+    return add_up(
+        [
+            bad_boxes(run.sequences[name], boxes[:given])
+            for boxes, given in zip(repetitions, run.given[name], strict=True)
+        ]
+        for name, repetitions in run.boxes.items()
+    )
+
+
+def add_up(sequences: Iterable[Sequence[AnswerCounts]]) -> dict[str, BadAnswers]:
+    """Return the sums of what was counted in each sequence's results, by kind."""
     totals: dict[str, BadAnswers] = {}
-    for name, repetitions in run.boxes.items():
-        sequence = run.sequences[name]
-        answers = [boxes[:given] for boxes, given in zip(repetitions, run.given[name], strict=True)]
-        counted = [_bad_answers(sequence, boxes) for boxes in answers]
+    for counted in sequences:
         if all(counts is NONE for counts in counted):
             continue
         for kind, count in zip(KINDS, map(sum, zip(*counted, strict=True)), strict=True):
@@ -186,7 +198,7 @@ def bad_answers(run: StoredRun) -> dict[str, BadAnswers]:
     return {kind: totals[kind] for kind in KINDS if kind in totals}
 
 
-def _bad_answers(sequence: VideoSequence, boxes: Boxes) -> AnswerCounts:
+def bad_boxes(sequence: VideoSequence, boxes: Boxes) -> AnswerCounts:
     """Count the suspicious answers of one repetition.
 
     Where nothing says how large the frames are, an image is opened, but only for a box that is far outside of all that

@@ -20,7 +20,8 @@ from trackbench.protocols.robustness import segment_names, segment_starts, shift
 from trackbench.regions import region_to_box
 from trackbench.results.store import RunFolder
 from trackbench.scoring.evaluation import Scorer
-from trackbench.scoring.one_pass import OnePass
+from trackbench.scoring.one_pass import OnePass, add_up, bad_boxes
+from trackbench.scoring.score import BadAnswers
 from trackbench.scoring.stored import StoredRun
 from trackbench.scoring.traces import TracedSequence
 
@@ -77,6 +78,13 @@ class Robustness(OnePass):
     def fps(self, run: StoredRun) -> float | None:
         """Return frames per second of all runs."""
         return run.fps([name for sequence in run.sequences.values() for name in self.starts(sequence, self.origin)])
+
+    def bad_answers(self, run: StoredRun) -> dict[str, BadAnswers]:
+        """Count the suspicious answers of all runs over each sequence, by kind."""
+        return add_up(
+            [bad_boxes(run.sequences[name], boxes) for runs in repetitions for boxes in runs.values()]
+            for name, repetitions in run.answers.items()
+        )
 
     def trace(self, sequence: VideoSequence, folders: Sequence[RunFolder]) -> Iterator[TracedSequence]:
         """Yield nothing: 20 runs over the same frames are no line of a diagram."""

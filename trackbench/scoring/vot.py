@@ -25,6 +25,7 @@ from trackbench.metrics.vot.unsupervised import average_accuracy, average_overla
 from trackbench.regions import Region, Special
 from trackbench.results.store import RunFolder
 from trackbench.scoring.one_pass import intervals
+from trackbench.scoring.region_answers import bad_regions
 from trackbench.scoring.score import Curve, Metrics
 from trackbench.scoring.stored import StoredRun
 from trackbench.scoring.traces import Trace, TracedSequence, ground_truth_contours, trace_regions
@@ -62,7 +63,10 @@ class _Scorer(ABC):
 
     def score(self, run: StoredRun, dataset: Dataset) -> dict[str, Any]:
         """Return the parts of a Score; sequences whose results the metrics refuse are dropped from ``run``."""
-        lengths = self.lengths_on(dataset)
+        parts = self._judged(run, self.lengths_on(dataset))
+        return {**parts, "bad_answers": bad_regions(run)}
+
+    def _judged(self, run: StoredRun, lengths: tuple[int, int]) -> dict[str, Any]:
         if run.sequences:
             try:
                 return self._parts(run, list(run.sequences), lengths)
