@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from trackbench.datasets.sequence import VideoSequence
 from trackbench.errors import DataError
 from trackbench.formats import discovery, reading
-from trackbench.formats.evidence import Form, Judge, frame_size, lacks_first, to_boxes
+from trackbench.formats.evidence import Form, Judge, frame_size, keeps_first, lacks_first, to_boxes
 from trackbench.formats.json_results import read_json_result
 from trackbench.formats.matlab import MatRun, read_mat
 from trackbench.formats.result_reader import ResultReader
@@ -157,6 +157,9 @@ class SequenceAligner:
         if trajectory.polygons and form != "xywh":
             raise DataError(f"{sequence.name}: 8 numbers a line are polygons, which --boxes {form} cannot mean")
         boxes = to_boxes(trajectory.boxes, form)
+        if form != "xywh" and keeps_first(trajectory.boxes, boxes, sequence.ground_truth.boxes):
+            self.notes["first box as x, y, width, height, and kept so"].append(sequence.name)
+            boxes[0] = trajectory.boxes[0]
         if self.how.fractions:
             boxes = boxes * [*(size := self._size(sequence) or (1, 1)), *size]
         boxes[:, :2] += self.how.offset
