@@ -186,9 +186,9 @@ class Judge:
         if 2 * better <= len(self._names) or later[best].mean() < CLEAR:
             return None
         return (
-            f"after their first box, which is the given one, {better} of {len(self._names)} files fit as {NAMES[best]}: "
-            f"there the overlap with the ground truth is {later[best].mean():.2f} instead of {own.mean():.2f}: "
-            f"--boxes {best} reads them so, and leaves the first as it is"
+            f"after their first box, which is the given one, {better} of {len(self._names)} files fit as "
+            f"{NAMES[best]}: there the overlap with the ground truth is {later[best].mean():.2f} instead of "
+            f"{own.mean():.2f}: --boxes {best} reads them so, and leaves the first as it is"
         )
 
     def _few_others(self) -> str | None:
