@@ -1,10 +1,11 @@
-"""What further targets of one video cost sam2, here and in the package's own loop; both share the image encoder.
+"""What further targets of one video cost sam2 and transformers, whose image encoder they share.
 
     python -m benchmarks.foreign_video [SIZE [CONFIG]]
 
-SIZE is that of the image that the encoder sees: 512 by default, 1024 in the published configurations. The package has
-random weights and runs in the Python that ``TRACKBENCH_FOREIGN_PYTHON`` names, on one thread; times are those of its
-processor, so that other programs do not count.
+SIZE is that of the image that the encoder sees: 512 by default, 1024 in the published configurations. CONFIG is one of
+sam2's, which is compared with the package's own loop, or `hf`: Sam2Video of transformers, as large as hiera_b+. The
+packages have random weights and run in the Python that ``TRACKBENCH_FOREIGN_PYTHON`` names, on one thread; times are
+those of its processor, so that other programs do not count.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import psutil
@@ -55,10 +57,30 @@ print(json.dumps(seconds))
 """
 
 
-def through_the_door(count: int, weights: Path, size: int, config: str) -> list[float]:
+#: Writes a model of transformers with random weights.
+SAM2_VIDEO = """
+import sys
+import torch, transformers
+S = int(sys.argv[1])
+torch.manual_seed(0)
+backbone = dict(model_type="sam2_hiera_det_model", image_size=[S, S], hidden_size=112, num_attention_heads=2,
+    embed_dim_per_stage=[112, 224, 448, 896], blocks_per_stage=[2, 3, 16, 3],
+    num_attention_heads_per_stage=[2, 4, 8, 16], window_size_per_stage=[8, 4, 14, 7],
+    global_attention_blocks=[12, 16, 20])
+vision = dict(backbone_config=backbone, backbone_channel_list=[896, 448, 224, 112],
+    backbone_feature_sizes=[[S // 4] * 2, [S // 8] * 2, [S // 16] * 2])
+transformers.Sam2VideoModel(transformers.Sam2VideoConfig(vision_config=vision,
+    prompt_encoder_config=dict(image_size=S), image_size=S,
+    memory_attention_rope_feat_sizes=[S // 16, S // 16])).save_pretrained("model")
+size = {"height": S, "width": S}
+transformers.Sam2VideoProcessor(image_processor=transformers.Sam2ImageProcessor(size=size),
+    video_processor=transformers.Sam2VideoVideoProcessor(size=size)).save_pretrained("model")
+"""
+
+
+def through_the_door(count: int, name: str, options: dict[str, Any], weights: Path | None) -> list[float]:
     """Return the processor's seconds of each step with ``count`` targets."""
-    options = {"python": PYTHON, "overrides": [f"++model.image_size={size}"]}
-    model = find_tracker("sam2:" + config, options=options, weights=weights).build("cpu")
+    model = find_tracker(name, options={"python": PYTHON, **options}, weights=weights).build("cpu")
     assert isinstance(model, ForeignModel)
     peer = model._peer
     assert isinstance(peer, Worker)
@@ -76,13 +98,22 @@ def main() -> None:
     size = sys.argv[1] if len(sys.argv) > 1 else "512"
     config = sys.argv[2] if len(sys.argv) > 2 else "configs/sam2.1/sam2.1_hiera_t.yaml"
     os.environ["OMP_NUM_THREADS"] = "1"
+    seconds: dict[str, dict[int, list[float]]] = {}
     with tempfile.TemporaryDirectory() as folder:
-        command = [PYTHON, "-W", "ignore", "-c", OWN_LOOP, size, config]
+        script = SAM2_VIDEO if config == "hf" else OWN_LOOP
+        command = [PYTHON, "-W", "ignore", "-c", script, size, config]
         done = subprocess.run(command, cwd=folder, check=True, stdout=subprocess.PIPE, text=True)
-        own = json.loads(done.stdout)
-        ours = {count: through_the_door(count, Path(folder, "sam2.pt"), int(size), config) for count in COUNTS}
-    for what, seconds in (("own loop", [own[str(count)] for count in COUNTS]), ("door", [ours[n] for n in COUNTS])):
-        one, four = (float(np.median(times)) for times in seconds)
+        weights: Path | None = None
+        options: dict[str, Any] = {}
+        if config == "hf":
+            name = f"hf:{folder}/model"
+        else:
+            name, weights = "sam2:" + config, Path(folder, "sam2.pt")
+            options["overrides"] = [f"++model.image_size={size}"]
+            seconds["own loop"] = {int(count): times for count, times in json.loads(done.stdout).items()}
+        seconds["door"] = {count: through_the_door(count, name, options, weights) for count in COUNTS}
+    for what, times in seconds.items():
+        one, four = (float(np.median(times[count])) for count in COUNTS)
         print(f"{config}, {size} pixels, {what}: 1 target {one:.2f} s a frame, 4 targets {four / one:.2f} times that")
 
 
