@@ -80,6 +80,22 @@ def test_lasot_is_trained_on_without_its_test_sequences(tmp_path: Path) -> None:
     assert clips.clip(0).visible.tolist() == [True, False]
 
 
+def test_tnl2k_is_trained_on_without_its_test_sequences_and_absent_targets(tmp_path: Path) -> None:
+    root = tmp_path / "TNL2K_train_subset"
+    for name in ("Arrow_Video_ZZ04_done", "Assian_video_Z03_done"):
+        folder = root / name
+        write_video(folder, ["1,2,30,40", "0,0,0,0", "4,2,30,40"], {"language.txt": "the arrow"}, folder / "imgs")
+    clips = opened("tnl2k-train", root=tmp_path)
+    assert [clips.clip(index).name for index in range(len(clips))] == ["Arrow_Video_ZZ04_done"]
+    assert clips.clip(0).visible.tolist() == [True, False, True]
+    assert clips.clip(0).path(2) == root / "Arrow_Video_ZZ04_done" / "imgs" / "00000003.jpg"
+    # The evaluation toolkit's flags, where somebody has them, beside the folder of the sequences.
+    flags = tmp_path / "annos" / "absent" / "Arrow_Video_ZZ04_done.txt"
+    flags.parent.mkdir(parents=True)
+    flags.write_text("0\n1\n1\n")
+    assert opened("tnl2k-train", root=tmp_path).clip(0).visible.tolist() == [True, False, False]
+
+
 def test_trackingnet_is_read_by_chunks_and_annotated_frames(tmp_path: Path) -> None:
     for chunk, name in (("TRAIN_0", "aaaaaaaaaaa_0"), ("TRAIN_3", "bbbbbbbbbbb_0")):
         annotation = tmp_path / chunk / "anno" / f"{name}.txt"

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from trackbench.errors import DataError, TrackbenchError, UsageError
+from trackbench.files import reading
 
 EMBEDDINGS, LAYERS = "backbone.embeddings.", "backbone.encoder.layer."
 
@@ -31,11 +32,12 @@ def read_dinov2(path: Path) -> dict[str, Tensor]:
         import onnx
     except ImportError:
         raise UsageError("reading ONNX files needs onnx: pip install onnx") from None
-    try:
+    with reading(path):
         graph = onnx.load(str(path)).graph
+    try:
         tensors = {item.name: torch.from_numpy(onnx.numpy_helper.to_array(item).copy()) for item in graph.initializer}
         return _renamed(tensors, graph)
-    except (OSError, KeyError, StopIteration, RuntimeError, ValueError) as error:
+    except (KeyError, StopIteration, RuntimeError, ValueError) as error:
         raise DataError(f"{path}: is no export of DINOv2: {type(error).__name__} {error}") from None
 
 
