@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from pathlib import Path
 
 import numpy as np
@@ -15,13 +16,14 @@ from trackbench.datasets.catalogue import open_dataset
 from trackbench.datasets.layouts.tables import benchmark
 from trackbench.datasets.layouts.windows import evaluated_frames, omitted_starts
 from trackbench.datasets.sequence import GroundTruth, VideoSequence
-from trackbench.errors import DataError
+from trackbench.errors import DataError, UsageError
 from trackbench.metrics import ope
 from trackbench.metrics.conventions import convention
 from trackbench.protocols.robustness import SHIFTS, segment_starts, shifted_box, spatial_runs, temporal_runs
 from trackbench.regions import Box, region_to_box
 from trackbench.results.store import RunFolder, RunKey
 from trackbench.scoring import score_runs
+from trackbench.video.stored import load_tracks
 
 
 def sequence_of(boxes: np.ndarray, omitted: list[int] | None = None) -> VideoSequence:
@@ -267,3 +269,24 @@ def test_methods_count_sequences_not_their_runs() -> None:
     text = document("methods", "drift", "-d", "./data")["paragraph"]
     assert "On data, 2 sequences were tracked in 12 runs from shifted and scaled first boxes (SRE)." in text
     assert "On data, 2 sequences were tracked in 20 runs from frames spread over the sequence (TRE)." in text
+
+
+@pytest.mark.usefixtures("_there")
+def test_diff_counts_the_runs_that_are_the_same() -> None:
+    shown = trackbench("diff", "drift", "drift", "-d", "./data", "--protocol", "tre").stdout
+    assert re.search(r"byte for byte, on (\d+) of \1 runs over them", shown)
+
+
+@pytest.mark.usefixtures("_there")
+def test_one_run_of_tre_is_drawn() -> None:
+    dataset = open_dataset("./data", None)
+    sequence, runs = dataset.sequences[0], Path("runs")
+    starts = segment_starts(sequence, 0)
+    (first,) = load_tracks(dataset, sequence, runs, ["drift"], protocol="tre")
+    (last,) = load_tracks(dataset, sequence, runs, ["drift"], protocol="tre", anchor=starts[-1])
+    assert list(first.regions) == [*range(starts[0], len(sequence))]
+    assert list(last.regions) == [*range(starts[-1], len(sequence))]
+    with pytest.raises(UsageError, match="--anchor 26: the runs of TRE on s1 start on frames 1, 2"):
+        load_tracks(dataset, sequence, runs, ["drift"], protocol="tre", anchor=25)
+    with pytest.raises(UsageError, match="--protocol sre: its 12 runs"):
+        load_tracks(dataset, sequence, runs, ["drift"], protocol="sre")

@@ -169,12 +169,13 @@ def _show(
     interval = f" ({bounds})" if known else f" (an interval needs {LEAST} sequences)"
     better, equal, worse = pair.equivalence.second, pair.equivalence.equal, pair.equivalence.first
     wilcoxon = f"; Wilcoxon p = {pair.wilcoxon:.2g}" if pair.wilcoxon == pair.wilcoxon else ""
+    results = "sequences" if compared <= {sequence.name for sequence in dataset.sequences} else "runs over them"
     labels = [s.tracker if s.is_complete else f"{s.tracker} ({s.sequences}/{s.of})" for s in scores]
     lines = [
         f"A: {labels[0]}   B: {labels[1]}   on {dataset.title}, {pair.sequences} of {dataset.of} sequences",
         f"{metric.title}, B minus A: {-pair.difference * scale:+.{digits}f}{interval}{wilcoxon}",
         f"B is better with {better:.0%}, equal within {rope:g} with {equal:.0%}, worse with {worse:.0%}",
-        f"the same answers, byte for byte, on {identical} of {len(compared)} sequences",
+        f"the same answers, byte for byte, on {identical} of {len(compared)} {results}",
     ]
     for line in lines:
         out.print(Text(printable(line)))

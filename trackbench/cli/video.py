@@ -38,7 +38,8 @@ def video(
     ] = "overlay",
     protocol: Protocol = None,
     anchor: Annotated[
-        int | None, typer.Option(min=1, help="Of multi-start: the frame on which the run began. Default: the first.")
+        int | None,
+        typer.Option(min=1, help="Of multi-start and TRE: the frame on which the run began. Default: the first."),
     ] = None,
     repetition: Annotated[int, typer.Option(min=1, help="Which run over the sequence.")] = 1,
     first: Annotated[int, typer.Option(min=1, help="The first frame to show.")] = 1,

@@ -13,6 +13,7 @@ from trackbench.errors import DataError, UsageError, suggestion
 from trackbench.files import read_text
 from trackbench.frames import FrameSource
 from trackbench.frames.video import VideoFrame
+from trackbench.protocols.robustness import segment_names
 from trackbench.regions import Region, Special, overlap, region_to_box
 from trackbench.results.store import RunFolder
 from trackbench.scoring.stored import find_runs
@@ -63,17 +64,23 @@ def load_tracks(
         runs: the folder of all runs.
         trackers: labels, or names of trackers; None means all.
         protocol: default: the data set's.
-        anchor: the frame (0-based) from which a multi-start run began; default: the first anchor.
+        anchor: the frame (0-based) from which a run of multi-start or TRE began; default: the first.
         repetition: which one.
 
     Raises:
-        UsageError: nothing is stored of the sequence, or an anchor is named where there are none.
+        UsageError: nothing is stored of the sequence, or no run begins on the anchor.
         DataError: a result cannot be read, or has another length than the sequence.
     """
     protocol = protocol or dataset.protocol
     name, order = sequence.name, list(range(len(sequence)))
     if protocol == "multistart":
         name, order = _anchored(sequence, anchor)
+    elif protocol == "tre":
+        name, order = _segment(sequence, dataset.definition.origin, anchor)
+    elif protocol == "sre":
+        raise UsageError(
+            "--protocol sre: its 12 runs over the same frames are not drawn; those of tre and one-pass are"
+        )
     elif anchor is not None:
         raise UsageError(f"--anchor: protocol '{protocol}' on {dataset.name} has no anchors")
     tracks = []
@@ -131,6 +138,15 @@ def _anchored(sequence: VideoSequence, anchor: int | None) -> tuple[str, list[in
         raise UsageError(f"--anchor {chosen + 1}: {sequence.name} has anchors on frames {listed}")
     order = range(chosen, len(sequence) if known[chosen].step > 0 else -1, known[chosen].step)
     return anchored_name(sequence.name, chosen), list(order)
+
+
+def _segment(sequence: VideoSequence, origin: int, anchor: int | None) -> tuple[str, list[int]]:
+    starts = segment_names(sequence, origin)
+    for name, start in starts.items():
+        if anchor is None or start == anchor:
+            return name, list(range(start, len(sequence)))
+    listed = ", ".join(str(start + 1) for start in dict.fromkeys(starts.values()))
+    raise UsageError(f"--anchor {(anchor or 0) + 1}: the runs of TRE on {sequence.name} start on frames {listed}")
 
 
 def _scores(folder: RunFolder, name: str, repetition: int) -> list[float | None]:
