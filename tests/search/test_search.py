@@ -149,6 +149,8 @@ def test_a_folder_holds_one_search(workplace: Path) -> None:
 def test_settings_that_the_tracker_does_not_have_are_refused(workplace: Path) -> None:
     refused = trackbench("search", "drift", "-d", "data", "--set", "dy=0:1", "--out", "a", "-n", "1", code=2).stderr
     assert "dy" in refused
+    # The command put right is no other search.
+    trackbench("search", "drift", "-d", "data", "--set", "dx=0:1", "--out", "a", "-n", "1", "-q")
     arguments = ("search", "drift", "-d", "data", "--set", "dx=0:1", "--metric", "eao", "--out", "b", "-n", "1")
     assert "--metric eao: data gives no such number" in trackbench(*arguments, code=2).stderr
 

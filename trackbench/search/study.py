@@ -125,7 +125,7 @@ def search(
         TrackbenchError: the tracker cannot be built, or no trial has a value.
     """
     optuna = _optuna()
-    _claim(task, restart)
+    began = _claim(task, restart)
     study = _open(task, optuna)
     _take_up(study)
     outcome = SearchResult(failed=_failures(study))
@@ -140,6 +140,8 @@ def search(
             value, label = _value(task, _settings(task.space, trial), carry_out)
         except UsageError:
             study.tell(trial, state=optuna.trial.TrialState.FAIL)
+            if began and not _finished(study):  # the command put right is another search
+                _forget(task)
             raise
         except (DataError, TrackbenchError) as error:
             trial.set_user_attr("reason", str(error))
@@ -171,8 +173,8 @@ def _optuna() -> Any:
     return optuna
 
 
-def _claim(task: SearchTask, restart: bool) -> None:
-    """Make the folder this search's, or refuse.
+def _claim(task: SearchTask, restart: bool) -> bool:
+    """Make the folder this search's, or refuse; return whether the search begins.
 
     Raises:
         UsageError: it holds another search.
@@ -180,13 +182,19 @@ def _claim(task: SearchTask, restart: bool) -> None:
     path = task.folder / "search.json"
     if restart and path.is_file():
         shutil.rmtree(task.folder / "runs", ignore_errors=True)
-        for name in ("study.log", "search.json"):
-            (task.folder / name).unlink(missing_ok=True)
+        _forget(task)
     stored = read_json(path)
     if stored is None:
         write_text(path, json.dumps(task.document(), indent=2) + "\n")
     elif changes := differences(stored, json.loads(json.dumps(task.document()))):
         raise UsageError(f"{task.folder}: holds another search ({'; '.join(changes[:3])}); --out DIR keeps both")
+    return stored is None
+
+
+def _forget(task: SearchTask) -> None:
+    """Remove what the folder says of its search, but not the runs."""
+    for name in ("study.log", "search.json"):
+        (task.folder / name).unlink(missing_ok=True)
 
 
 def _open(task: SearchTask, optuna: Any) -> OptunaStudy:
