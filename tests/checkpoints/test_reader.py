@@ -146,6 +146,9 @@ def test_unknown_calls_are_not_made(tmp_path: Path) -> None:
         (b"\x80\x02}q\x00.", "a pickle that torch.save has not written"),
         (b"\x80\x02cos\nsystem\n(S'true'\ntR.", "refused, and nothing was executed"),
         (b"PK\x03\x04 broken", "damaged or cut off"),
+        (b"MATLAB 5.0 MAT-file, Platform: GLNXA64", "is a MATLAB file, as MatConvNet keeps networks; expected one of"),
+        (b"\x93NUMPY\x01\0v\0", "is an array of NumPy; expected one of torch.save"),
+        (b"GGUF\x03\0\0\0", "is a GGUF file of llama.cpp; expected one of torch.save"),
         (b"\x10\x00\x00\x00\x00\x00\x00\x00{not json at all", "damaged safetensors"),
     ],
 )
@@ -156,9 +159,27 @@ def test_other_files(tmp_path: Path, content: bytes, message: str) -> None:
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("protocol", [2, 5])
+@pytest.mark.parametrize("numpy", [False, True])
+def test_what_pickle_dump_has_written_is_called_that(tmp_path: Path, protocol: int, numpy: bool) -> None:
+    weights = {name: value.detach().float() for name, value in some_weights().items()}
+    state = {name: value.numpy() if numpy else value for name, value in weights.items()}
+    (tmp_path / "x.pkl").write_bytes(pickle.dumps(state, protocol))
+    with pytest.raises(DataError, match=r"x\.pkl: a pickle that torch\.save has not written; if you trust its source"):
+        read_checkpoint(tmp_path / "x.pkl")
+    converted = {
+        name: torch.as_tensor(value) for name, value in pickle.loads((tmp_path / "x.pkl").read_bytes()).items()
+    }
+    torch.save(converted, tmp_path / "new.pth")
+    assert same(read_state(tmp_path / "new.pth"), weights)
+
+
 def test_zip_without_weights_and_missing_file(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "x.zip", "w") as archive:
         archive.writestr("readme.txt", "hello")
+    np.savez(tmp_path / "x.npz", a=np.zeros(3))
+    with pytest.raises(DataError, match=r"x\.npz: holds arrays of NumPy \(a\.npy\); expected one of torch\.save"):
+        read_checkpoint(tmp_path / "x.npz")
     with pytest.raises(DataError, match=r"without files of weights"):
         read_checkpoint(tmp_path / "x.zip")
     with pytest.raises(DataError, match="cannot be read: No such file"):

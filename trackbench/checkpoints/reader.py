@@ -25,6 +25,7 @@ from trackbench.checkpoints.unpickler import (
     HostilePickleError,
     InertObject,
     Limits,
+    PlainPickleError,
     Storage,
     UnknownNumbersError,
     attributes,
@@ -55,6 +56,12 @@ _COMPRESSED = 4
 """Weights hardly compress; an archive that is believed to hold more than so many times its size is refused."""
 
 _TAR_MARK = 257
+_EXPECTED = "expected one of torch.save, TorchScript or safetensors"
+
+_PLAIN_PICKLE = (
+    "a pickle that torch.save has not written; if you trust its source, in Python: torch.save({name: "
+    "torch.as_tensor(value) for name, value in pickle.load(open(FILE, 'rb')).items()}, NEW)"
+)
 
 #: How files begin that are often saved instead of weights, and what they are.
 _OTHERS = (
@@ -66,7 +73,10 @@ _OTHERS = (
     (b"\xfd7zXZ\0", "is compressed with xz: unpack it first"),
     (b"\x28\xb5\x2f\xfd", "is compressed with zstd: unpack it first"),
     (b"7z\xbc\xaf\x27\x1c", "is a 7z archive: unpack it first"),
-    (b"\x89HDF", "is an HDF5 file of Keras or MATLAB; expected one of torch.save, TorchScript or safetensors"),
+    (b"\x89HDF", f"is an HDF5 file of Keras or MATLAB; {_EXPECTED}"),
+    (b"MATLAB 5.0", f"is a MATLAB file, as MatConvNet keeps networks; {_EXPECTED}"),
+    (b"\x93NUMPY", f"is an array of NumPy; {_EXPECTED}"),
+    (b"GGUF", f"is a GGUF file of llama.cpp; {_EXPECTED}"),
     (b"Rar!", "is a rar archive: unpack it first"),
 )
 
@@ -115,10 +125,7 @@ def _read(where: str, path: Path | None, file: IO[bytes], size: int, wanted: Seq
     if not start or (start.isascii() and start.decode().replace("\n", " ").replace("\r", " ").isprintable()):
         kind = f"is a text ({shown(start.decode())})" if start else "is empty"
         raise DataError(f"{where}: {kind}, not a file of weights: the download failed; download it again")
-    raise DataError(
-        f"{where}: not a file of weights (begins with {shown(start[:8])}): expected one of torch.save, TorchScript or "
-        "safetensors"
-    )
+    raise DataError(f"{where}: not a file of weights (begins with {shown(start[:8])}): {_EXPECTED}")
 
 
 def read_state(path: Path, wanted: Sequence[str] = ()) -> dict[str, Tensor]:
@@ -297,6 +304,8 @@ def _read_published(archive: Archive, where: str, wanted: Sequence[str]) -> Any:
     members = [name for name in archive.members if name.lower().endswith(endings) and "__MACOSX" not in name]
     named = [name for name in members if name.rpartition("/")[2] in wanted]
     chosen = named if len(named) == 1 else members
+    if not members and all(name.endswith(".npy") for name in archive.members) and archive.members:
+        raise DataError(f"{where}: holds arrays of NumPy ({listed(archive.members, 3)}); {_EXPECTED}")
     if not members:
         held = listed(archive.members, 3) or "nothing"
         raise DataError(f"{where}: a zip file without files of weights (it holds {held}): unpack it, and give one")
@@ -327,7 +336,7 @@ def _read_stream(where: str, file: IO[bytes], size: int) -> Any:
         return _unpickle(where, CheckpointUnpickler(file, storage, limits))
 
     if load() != _MAGIC:
-        raise DataError(f"{where}: a pickle that torch.save has not written")
+        raise DataError(f"{where}: {_PLAIN_PICKLE}")
     version, system = load(), load()
     if version != _STREAM or not isinstance(system, dict) or not system.get("little_endian", True):
         raise DataError(f"{where}: written in an unknown form (version {shown(version)})")
@@ -361,6 +370,8 @@ def _unpickle(where: str, unpickler: CheckpointUnpickler) -> Any:
         raise DataError(f"{where}: asks to call {error} when it is opened; refused, and nothing was executed") from None
     except DataError:
         raise
+    except PlainPickleError:
+        raise DataError(f"{where}: {_PLAIN_PICKLE}") from None
     except UnknownNumbersError as error:
         raise DataError(f"{where}: {error}") from None
     except pickle.UnpicklingError as error:

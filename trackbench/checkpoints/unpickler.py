@@ -48,6 +48,10 @@ class UnknownNumbersError(pickle.UnpicklingError):
     """Tensors hold numbers that no network here computes with: complex or quantised ones."""
 
 
+class PlainPickleError(pickle.UnpicklingError):
+    """Tensors were written by ``pickle.dump``, which puts their numbers elsewhere than ``torch.save`` does."""
+
+
 class HostilePickleError(Exception):
     """A pickle asks for something that would run commands; the message is its name."""
 
@@ -221,6 +225,8 @@ class CheckpointUnpickler(pickle._Unpickler):
         return elements
 
     def _tensor(self, storage: Tensor, offset: int, size: tuple[int, ...], stride: tuple[int, ...]) -> Tensor:
+        if isinstance(storage, InertObject) and storage.path == "torch.storage._load_from_bytes":
+            raise PlainPickleError
         if not isinstance(storage, Tensor):
             raise pickle.UnpicklingError("a tensor without a storage")
         if not (isinstance(size, tuple) and isinstance(stride, tuple) and len(size) == len(stride) <= MAX_DIMENSIONS):
