@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import io
+import itertools
 import json
+import math
 import os
 import random
 import resource
@@ -22,6 +25,7 @@ from safetensors.torch import save
 
 from trackbench.checkpoints.reader import read_state
 from trackbench.datasets.catalogue import open_dataset
+from trackbench.datasets.layouts import otb, tnl2k, uav
 from trackbench.datasets.layouts.labels import read_labels
 from trackbench.datasets.layouts.vot import read_metadata
 from trackbench.definitions import DATASETS, TRACKERS
@@ -227,7 +231,10 @@ def judge(name: str, content: bytes, read: Reader) -> None:
 def readers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, tuple[bytes, Reader]]]:
     monkeypatch.chdir(tmp_path)
     # Of this format alone there need be no benchmarks: to look for each in every folder takes its time.
-    monkeypatch.setattr(DATASETS, "readable", lambda: [DATASETS.get("lasot")])
+    lasot = DATASETS.get("lasot")
+    monkeypatch.setattr(DATASETS, "readable", lambda: [lasot])
+    for layout in (otb, tnl2k, uav):
+        monkeypatch.setattr(layout, "benchmark", functools.cache(layout.benchmark))
     error_output = os.dup(2)  # the decoders of images complain there
     with open(os.devnull, "wb") as nowhere:
         os.dup2(nowhere.fileno(), 2)
@@ -236,13 +243,17 @@ def readers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[st
     os.close(error_output)
 
 
-def fuzz(readers: dict[str, tuple[bytes, Reader]], count: int, seconds: float, seed: int = SEED) -> int:
+def fuzz(readers: dict[str, tuple[bytes, Reader]], count: int, seconds: float = math.inf, seed: int = SEED) -> int:
+    """Mutate the file of each reader in turn; those of data sets, which are slow, in one round of ten."""
     draw, begun, done = random.Random(seed), time.monotonic(), 0
-    while done < count and time.monotonic() - begun < seconds:
+    for turn in itertools.count():
         for name, (data, read) in readers.items():
-            judge(name, mutated(data, draw), read)
-            done += 1
-    return done
+            if done >= count or time.monotonic() - begun > seconds:
+                return done
+            if turn % 10 == 0 or "/" not in name:
+                judge(name, mutated(data, draw), read)
+                done += 1
+    raise AssertionError("the turns have no end")
 
 
 def test_what_is_mutated_can_be_read(readers: dict[str, tuple[bytes, Reader]]) -> None:
@@ -252,14 +263,14 @@ def test_what_is_mutated_can_be_read(readers: dict[str, tuple[bytes, Reader]]) -
 
 
 def test_mutated_files_end_in_one_line(readers: dict[str, tuple[bytes, Reader]]) -> None:
-    assert fuzz(readers, 10_000, seconds=3) >= len(readers)
+    assert fuzz(readers, 5_000, seconds=3) >= len(readers)
 
 
 @pytest.mark.slow
 def test_many_more_mutated_files_end_in_one_line(readers: dict[str, tuple[bytes, Reader]]) -> None:
-    assert fuzz(readers, 100_000, seconds=120, seed=17) >= 1_000
+    assert fuzz(readers, 100_000, seed=17) == 100_000
 
 
 @pytest.mark.exhaustive
 def test_a_million_mutated_files_end_in_one_line(readers: dict[str, tuple[bytes, Reader]]) -> None:
-    assert fuzz(readers, 1_000_000, seconds=20_000, seed=18) >= 100_000
+    assert fuzz(readers, 1_000_000, seed=18) == 1_000_000

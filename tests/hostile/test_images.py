@@ -166,6 +166,8 @@ ROWS = b"".join(b"\0" + bytes(range(12 * row, 12 * row + 12)) for row in range(3
     [
         (png(ROWS, end=False), "is cut off, a PNG image without its end"),
         (png(ROWS)[:-30], "is cut off, a PNG image without its end"),
+        # libpng would make room for what the part of the pixels says of itself.
+        (png(ROWS)[:33] + b"\x60\0\0\0" + png(ROWS)[37:], "is cut off, a PNG image without its end"),
         (
             png(ROWS).replace(b"IDAT", b"IDAT", 1)[:-17] + b"\0" + png(ROWS)[-16:],
             "is damaged: IDAT has a wrong checksum",
