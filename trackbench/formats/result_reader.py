@@ -91,7 +91,8 @@ class ResultReader:
             return []
         seconds: list[float] = times[:, column].tolist()
         if any(value < 0 or math.isinf(value) for value in seconds):
-            self.notes["times below 0 or infinite, left out"].append(where)
+            if where not in self.notes[what := "times below 0 or infinite, left out"]:  # a file has those of all runs
+                self.notes[what].append(where)
             return []
         return seconds
 
