@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import warnings
 
 import pytest
 from command import trackbench
@@ -12,6 +13,7 @@ from rich.console import Group
 from rich.table import Table
 
 from trackbench.cli.console import MessageConsole, SafeConsole
+from trackbench.cli.shared import guarded
 from trackbench.errors import DataError, UsageError, reason
 from trackbench.quoting import listed, printable, printable_lines, printable_tree, shown
 from trackbench.reports.latex import escaped
@@ -113,3 +115,10 @@ def test_a_command_fails_in_one_line(workplace: object) -> None:
     result = trackbench("run", "static", "-d", f"./{NASTY}", code=2)
     assert len(result.stderr.splitlines()) == 1
     assert result.stderr.strip().isprintable()
+
+
+def test_a_warning_is_one_line_too(capsys: pytest.CaptureFixture[str]) -> None:
+    guarded(lambda: warnings.warn(f"{NASTY}: unknown keys", stacklevel=1))()
+    line = capsys.readouterr().err.removesuffix("\n")
+    assert line.isprintable()
+    assert line.endswith(f"UserWarning: {printable(NASTY)}: unknown keys")

@@ -7,6 +7,7 @@ import json
 import signal
 import sys
 import threading
+import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ParamSpec, TypeVar
@@ -67,7 +68,9 @@ def guarded(command: Callable[P, R]) -> Callable[P, R]:
     @functools.wraps(command)
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
-            return command(*args, **kwargs)
+            with warnings.catch_warnings():
+                warnings.showwarning = _print_warning
+                return command(*args, **kwargs)
         except TrackbenchError as error:
             if kwargs.get("debug"):
                 raise
@@ -92,6 +95,15 @@ def guarded(command: Callable[P, R]) -> Callable[P, R]:
             raise typer.Exit(1) from None
 
     return wrapped
+
+
+def _print_warning(
+    message: Warning | str, category: type[Warning], filename: str, lineno: int, *others: object
+) -> None:
+    """Print a warning as one line; those of other packages with their place."""
+    own = Path(filename).is_relative_to(Path(__file__).parents[1])
+    place = "" if own else f"{Path(filename).name}:{lineno}: {category.__name__}: "
+    typer.echo(printable(f"{place}{message}"), err=True)
 
 
 def end_on_sigterm() -> None:
