@@ -225,11 +225,13 @@ def explain(
 
     Raises:
         trackbench.errors.UsageError: a name is unknown, or means several runs.
+        trackbench.errors.DataError: the run was made on other data.
     """
     from trackbench.errors import UsageError
     from trackbench.scoring import resolve_evaluation
     from trackbench.scoring.explain import curves_convention
     from trackbench.scoring.explain import explain as compare
+    from trackbench.scoring.scoring import check_data
     from trackbench.scoring.stored import read_run
 
     opened = _open(dataset, root)
@@ -238,7 +240,9 @@ def explain(
     if len(folders) > 1:
         labels = ", ".join(folder.key.tracker for folder in folders)
         raise UsageError(f"'{tracker}' means several runs on {opened.name}: {labels}; name one of them")
-    return compare(read_run(folders[0], opened), *conventions)
+    run = read_run(folders[0], opened)
+    check_data(folders[0], opened, run.sequences)
+    return compare(run, *conventions)
 
 
 def import_results(

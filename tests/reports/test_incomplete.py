@@ -231,8 +231,10 @@ def test_other_data_are_refused(runs: Path, workplace: Path) -> None:
     from samples import write_dataset
 
     write_dataset(workplace / "elsewhere/data", 3, 9)
-    result = trackbench("report", "-d", "elsewhere/data", code=1)
-    assert "holds results made on other data than" in result.stderr
+    explain = ("explain", "static", "--convention", "matlab", "--convention", "pysot")
+    for words in (("report",), explain):
+        result = trackbench(*words, "-d", "elsewhere/data", code=1)
+        assert "holds results made on other data than" in result.stderr
 
 
 @pytest.mark.parametrize("damage", ["cut", "a pipe", "a session"])

@@ -10,7 +10,7 @@ import threading
 import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, ParamSpec, TextIO, TypeVar
 
 import click
 import typer
@@ -98,7 +98,12 @@ def guarded(command: Callable[P, R]) -> Callable[P, R]:
 
 
 def _print_warning(
-    message: Warning | str, category: type[Warning], filename: str, lineno: int, *others: object
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
 ) -> None:
     """Print a warning as one line; those of other packages with their place."""
     own = Path(filename).is_relative_to(Path(__file__).parents[1])

@@ -204,13 +204,13 @@ def _score(folder: RunFolder, evaluation: Evaluation, stamps: Mapping[str, str],
     kept = cache.load(folder, key) if key else None
     dataset = evaluation.dataset
     if kept is not None:
-        _check_data(folder, dataset, kept.per_sequence, annotations=False)  # the key holds as long as they do
+        check_data(folder, dataset, kept.per_sequence, annotations=False)  # the key holds as long as they do
         return kept
     run = evaluation.scorer.read(folder, dataset)
     path = folder.runs / FOLDER / f"{folder_name(dataset.name)}.annotations"
     with _ANNOTATIONS:
         read_ground_truths(run.sequences.values(), stamps, path)
-    _check_data(folder, dataset, run.sequences)
+    check_data(folder, dataset, run.sequences)
     score = _assemble(run, evaluation.scorer.score(run, dataset), evaluation)
     if key:
         cache.store(folder, key, score)
@@ -232,8 +232,12 @@ def _of_server(folder: RunFolder, dataset: Dataset, parts: dict[str, Any]) -> Sc
     )
 
 
-def _check_data(folder: RunFolder, dataset: Dataset, names: Iterable[str], *, annotations: bool = True) -> None:
-    """Refuse results that were made on other data than those that judge them, as ``run`` refuses to go on with them."""
+def check_data(folder: RunFolder, dataset: Dataset, names: Iterable[str], *, annotations: bool = True) -> None:
+    """Refuse results that were made on other data than those that judge them, as ``run`` refuses to go on with them.
+
+    Raises:
+        DataError: annotations or frames of a sequence are others.
+    """
     changed = changed_sequences(folder.fingerprints(), dataset, names, annotations=annotations)
     if changed:
         raise DataError(
