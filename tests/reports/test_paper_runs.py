@@ -196,7 +196,7 @@ def test_a_papers_table_is_run_interrupted_and_filled(ablations: Path, monkeypat
     assert "1 run, 1 stored before" in ran.stdout
     assert "Convention: pysot." in " ".join(ran.stdout.split())
     assert "other: 2 of 3 sequences are in" in ran.stderr
-    assert "not run: Ours: sizes and speeds: `trackbench profile network` measures them" in ran.stderr
+    assert "not run: Ours: sizes and speeds: `trackbench profile network --random-weights` measures" in ran.stderr
     assert "trackbench report --paper mine:1 --root sets --runs 'kept runs'" in ran.stdout
     own = next(line for line in ran.stderr.splitlines() if "Trained so" in line).split("`")[1]
     weights = _checkpoint(ablations / "own.pth", **{"backbone.cross": [[], [], [4]]})

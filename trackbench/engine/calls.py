@@ -231,7 +231,8 @@ def _checked(model: TrackerModel[Any], method: str, answers: Any, count: int, ki
     if not isinstance(answers, list | tuple):
         raise TrackerError(f"{where} {_described(answers)}; {expected}")
     if len(answers) != count:
-        raise TrackerError(f"{where} {len(answers)} for {count} targets; {expected}")
+        targets = f"{count} target{'s' * (count != 1)}"
+        raise TrackerError(f"{where} {len(answers)} for {targets}: {_described(answers)}; {expected}")
     for each in answers:
         if not isinstance(each, kind):
             raise TrackerError(f"{where} a list with {_described(each)}; {expected}")

@@ -128,7 +128,9 @@ def _measurements(values: Sequence[PaperValue], rows: PaperRows) -> list[NotRun]
     """Return what of a table belongs to no data set: sizes and speeds, which another command measures."""
     kinds = columns({})
     return [
-        NotRun(row, "", f"sizes and speeds: `{_command('profile', rule, rule.settings)}` measures them")
+        NotRun(
+            row, "", f"sizes and speeds: `{_command('profile', rule, rule.settings)} --random-weights` measures them"
+        )
         for row, rule in {
             value.tracker: rule
             for value in reversed(values)

@@ -10,6 +10,7 @@ from rich.text import Text
 
 from trackbench.definitions import DATASETS
 from trackbench.metrics.table import metric as known_metric
+from trackbench.quoting import listed
 from trackbench.reports import latex
 from trackbench.reports.comparison import PaperCell, PaperComparison
 from trackbench.reports.tables import markdown as markdown_text
@@ -83,6 +84,7 @@ def caption(comparison: PaperComparison) -> str:
     machines = dict.fromkeys(score.convention for (dataset, _), score in scores.items() if not dataset)
     if machines:
         parts.append(f"Speed measured on {', '.join(machines)}; FLOPs are multiply-adds of template and search image.")
+    parts += _notes(comparison)
     weights = {
         score.tracker: sha256[:8]
         for score in scores.values()
@@ -91,6 +93,16 @@ def caption(comparison: PaperComparison) -> str:
     if weights:
         parts.append(f"Weights: {', '.join(f'{label} {mark}' for label, mark in weights.items())}.")
     return " ".join(parts)
+
+
+def _notes(comparison: PaperComparison) -> list[str]:
+    """Return what is special about printed numbers that ours are compared with, those of one text together."""
+    places: dict[str, dict[str, None]] = {}
+    for row in comparison.rows:
+        for (_, metric), cell in row.cells.items():
+            if cell.printed.note and cell.measured is not None:
+                places.setdefault(cell.printed.note, {})[f"{row.tracker}'s {_title(metric)}"] = None
+    return [f"{listed(names, 2)}: {note}." for note, names in places.items()]
 
 
 #: How numbers of a benchmark's server are told, by the convention of their score.
