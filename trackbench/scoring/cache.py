@@ -11,8 +11,9 @@ import base64
 import contextlib
 import hashlib
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
+from itertools import repeat
 from typing import Any
 
 import numpy as np
@@ -48,22 +49,18 @@ def rules_hash(dataset: Dataset, rules: str, stamps: Mapping[str, str]) -> bytes
         stamps: those of `ground_truth_stamps`.
     """
     digest = hashlib.blake2b(digest_size=16)
-    functions = {_function(sequence.read_ground_truth) for sequence in dataset.sequences}
-    readers = foreign_code(*functions)
+    readers = foreign_code(*{getattr(s.read_ground_truth, "__func__", s.read_ground_truth) for s in dataset.sequences})
     # Copies of a data set may have the same sizes and times.
     digest.update(repr((rules, readers, os.path.abspath(dataset.root), dataset.of, dataset.attributes)).encode())
     try:
         for sequence in dataset.sequences:
-            digest.update(repr((sequence.name, sequence.attributes)).encode())
-            digest.update(as_bytes(stamps[sequence.name]) if sequence.name in stamps else _truth(sequence))
+            known = stamps.get(sequence.name)
+            digest.update(as_bytes("\0".join((sequence.name, *sequence.attributes, known or ""))))
+            if known is None:
+                digest.update(_truth(sequence))
     except DataError:
         return None
     return digest.digest()
-
-
-def _function(reader: Callable[[], object]) -> object:
-    """Return the function that a reader of many files shares with those of other files."""
-    return getattr(reader, "func", getattr(reader, "__func__", reader))
 
 
 def fingerprint(folder: RunFolder, rules: bytes) -> str:
@@ -160,7 +157,7 @@ def _unpacked(text: str) -> list[float]:
 def _table(names: list[str], columns: list[str], values: list[float]) -> dict[str, dict[str, float | None]]:
     """Return name -> column -> value, from the values of one row after the other."""
     rows = zip(*[iter(values)] * len(columns), strict=True)
-    return {name: dict(zip(columns, row, strict=True)) for name, row in zip(names, rows, strict=True)}
+    return dict(zip(names, map(dict, map(zip, repeat(columns), rows)), strict=True))
 
 
 def _truth(sequence: VideoSequence) -> bytes:
