@@ -21,6 +21,9 @@ from trackbench.quoting import printable
 RegionKind: TypeAlias = Literal["box", "polygon", "mask"]
 #: Most sequences of a benchmark: the largest of the field has 30,000.
 MAX_SEQUENCES = 1_000_000
+#: Largest length of sequences over which EAO averages: the longest of the field has 30,000 frames.
+MAX_LENGTH = 100_000
+Length: TypeAlias = Annotated[int, Field(ge=1, le=MAX_LENGTH)]
 #: A text that is printed: on one line, and nothing in it that a terminal would act upon.
 Printable: TypeAlias = Annotated[str, AfterValidator(printable)]
 
@@ -193,7 +196,7 @@ class DatasetDefinition(_Strict):
     protocol: str = "one-pass"
     """Default protocol; a name of `trackbench.protocols.catalogue.PROTOCOLS`."""
     convention: str = "official"
-    eao_lengths: tuple[int, int] | None = None
+    eao_lengths: tuple[Length, Length] | None = None
     """First and last length, in frames, over which EAO averages; None: all lengths."""
     experiments: tuple[str, ...] = ()
     """Those of its VOT stack, by the toolkit's names; none stands for all three."""
@@ -248,6 +251,13 @@ class DatasetDefinition(_Strict):
                 raise ValueError("keys 'layout' and 'files': expected one of them")
             return {**raw, "layout": "patterns"}
         return raw
+
+    @field_validator("eao_lengths")
+    @classmethod
+    def _lengths_ascend(cls, lengths: tuple[int, int] | None) -> tuple[int, int] | None:
+        if lengths is not None and lengths[0] > lengths[1]:
+            raise ValueError("expected the first length and the last")
+        return lengths
 
     @field_validator("family")
     @classmethod

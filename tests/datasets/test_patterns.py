@@ -249,6 +249,12 @@ def test_split_and_absent_boxes(workplace: Path) -> None:
             'layout = "folder"\nprotocol = "realtime"\n',
             "is 'realtime': expected what is to run in real time",
         ),
+        (
+            'layout = "vot"\neao_lengths = [60, 15]\n',
+            r"'eao_lengths' is \[60, 15\]: .*expected the first length and the last",
+        ),
+        ('layout = "vot"\neao_lengths = [0, 5]\n', "'eao_lengths.0' is 0: input should be greater than or equal to 1"),
+        ('layout = "vot"\neao_lengths = [1, 1000000000000]\n', "input should be less than or equal to 100000"),
         ('layout = "trackingnett"\n', "key 'layout': there is no layout 'trackingnett'; did you mean 'trackingnet'"),
     ],
 )

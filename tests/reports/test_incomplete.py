@@ -193,7 +193,14 @@ def test_columns_are_chosen(runs: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "message"), [("100", "expected LOW:HIGH"), ("9:5", "expected LOW:HIGH"), ("5:9", "has not")]
+    ("text", "message"),
+    [
+        ("100", "expected LOW:HIGH"),
+        ("9:5", "from 1 to"),
+        ("1:100001", "at most 100000"),
+        ("1:" + "9" * 5000, "expected"),
+        ("5:9", "has not"),
+    ],
 )
 def test_wrong_lengths(runs: Path, text: str, message: str) -> None:
     assert message in trackbench("report", "-d", "data", "--interval", text, code=2).stderr

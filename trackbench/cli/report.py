@@ -222,10 +222,11 @@ def _verdict_table(verdicts: Sequence[Verdict]) -> Table:
 def _lengths(text: str | None) -> tuple[int, int] | None:
     """Return the lengths of ``--interval LOW:HIGH``."""
     from trackbench.errors import UsageError
+    from trackbench.quoting import shown
 
     if text is None:
         return None
     low, colon, high = text.partition(":")
-    if not colon or not low.strip().isdecimal() or not high.strip().isdecimal():
-        raise UsageError(f"--interval '{text}': expected LOW:HIGH, two lengths in frames, as in 100:356")
+    if not colon or not all(end.strip().isdecimal() and len(end) < 20 for end in (low, high)):
+        raise UsageError(f"--interval {shown(text)}: expected LOW:HIGH, two lengths in frames, as in 100:356")
     return int(low), int(high)

@@ -19,6 +19,7 @@ from trackbench.errors import DataError, TrackbenchError, UsageError, all_of
 from trackbench.quoting import alike, listed
 from trackbench.reports import tables
 from trackbench.results.store import labels_of, stored_runs
+from trackbench.schemas import MAX_LENGTH
 from trackbench.scoring import Evaluation, Score, evaluate_runs, resolve_evaluation
 from trackbench.scoring.scoring import common_sequences, read_traces
 
@@ -81,9 +82,11 @@ class ReportOptions:
             raise UsageError("report: -d says what to report on, or --paper which table of a paper")
         if not datasets and (self.html or self.frame):
             raise UsageError(f"{'--html' if self.html else '--frame'} shows runs on a data set; it needs -d")
-        if self.lengths and not 1 <= self.lengths[0] <= self.lengths[1]:
+        if self.lengths and not 1 <= self.lengths[0] <= self.lengths[1] <= MAX_LENGTH:
             low, high = self.lengths
-            raise UsageError(f"--interval {low}:{high}: expected LOW:HIGH, two lengths in frames from 1 on")
+            raise UsageError(
+                f"--interval {low}:{high}: expected LOW:HIGH, two lengths in frames from 1 to at most {MAX_LENGTH}"
+            )
 
 
 @dataclass(frozen=True)
