@@ -47,6 +47,21 @@ def test_mislabelled_numbers_are_compared_with_what_they_are() -> None:
     assert row.cells["trackingnet", "precision_auc"].difference == pytest.approx(-0.1)
 
 
+def test_a_profile_shares_the_line_of_a_run() -> None:
+    """How results are written costs nothing, so that both are one row, though they have two labels."""
+    cost, other = score("simtrack-b16", "", **{"flops (G)": 24.0}), "simtrack-b16@integer_boxes=True"
+    scores = {"lasot": [score(other, "lasot", success_auc=0.7)], "tnl2k": [score("simtrack", "tnl2k", success_auc=0.5)]}
+    for each in (*scores["lasot"], *scores["tnl2k"], cost):
+        each.manifest["identity"] = {
+            "tracker": "simtrack-b16", "class": "c", "options": {"integer_boxes": "@" in each.tracker}
+        }  # fmt: skip
+    found = compare("simtrack:1", paper_table("simtrack:1"), scores | {"": [cost]})
+    first, second = (row for row in found.rows if row.label)
+    assert (first.labels, second.labels) == (("simtrack-b16", other), ("simtrack",))
+    assert first.cells["", "flops (G)"].measured == 24
+    assert "Table 4 prints 23.4 for the same model" in paper_tables.caption(found)
+
+
 def test_attributes_have_columns_of_their_own() -> None:
     run = Score(
         "sparsett",

@@ -137,8 +137,8 @@ def _lines(
 ) -> list[dict[str, Score]]:
     """Return for one row of a table the lines of our numbers: data set -> the run that stands there.
 
-    Runs that different rules name for different data sets share a line, as the paper's row does; several runs of one
-    rule have a line each.
+    Runs that different rules name for different data sets share a line, as the paper's row does, and with them what was
+    measured on no data set; several runs of one rule have a line each.
     """
     entries: dict[tuple[int, str], dict[str, Score]] = {}
     for value in {value.dataset: value for value in printed}.values():
@@ -149,7 +149,9 @@ def _lines(
     lines: list[tuple[set[int], dict[str, Score]]] = []
     for (place, _), cells in sorted(entries.items(), key=lambda entry: entry[0][0]):
         for places, line in lines:
-            if place not in places and not line.keys() & cells.keys():
+            # A profile is of no data set, and of any run of its tracker.
+            is_other = place not in places or {""} in (line.keys(), cells.keys())
+            if is_other and not line.keys() & cells.keys():
                 places.add(place)
                 line.update(cells)
                 break
