@@ -115,7 +115,9 @@ def read_run(folder: RunFolder, dataset: Dataset) -> StoredRun:
         for name, boxes in folder.all_boxes(wanted, repetition).items():
             try:
                 if wanted[name].only_first_annotated:
-                    raise DataError(f"{name}: its ground truth is withheld, only the benchmark's server can score it")
+                    raise DataError(
+                        f"{name}: only its first frame is annotated; of a test set, the benchmark's server scores it"
+                    )
                 if isinstance(boxes, DataError):
                     raise boxes
             except DataError as error:
