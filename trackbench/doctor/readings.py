@@ -79,9 +79,8 @@ def build_network(loaded: type[Networked], options: Options, device: str) -> Bui
     """Return a tracker or refiner with drawn weights; what becomes of them on the way is compared with them."""
     # The device "meta" would need no memory, but imports torch's compiler, which takes longer than to build.
     with Undrawn():
-        wanted = loaded.build_network(options).state_dict()
-    weights = drawn_weights(wanted)
-    del wanted
+        built = loaded.build_network(options)
+    weights = drawn_weights(built.state_dict())
     unlike: list[str] = []
 
     def prepare(self: Any, network: nn.Module) -> Any:
@@ -89,7 +88,8 @@ def build_network(loaded: type[Networked], options: Options, device: str) -> Bui
         unlike.extend(name for name, value in weights.items() if not torch.equal(state[name].cpu(), value))
         return loaded.prepare(self, network)
 
-    made = type(loaded.__name__, (loaded,), {"prepare": prepare})(options, device, weights=weights)
+    own = {"prepare": prepare, "build_network": classmethod(lambda *_: built)}
+    made = type(loaded.__name__, (loaded,), own)(options, device, weights=weights)
     model = made if isinstance(made, TrackerModel) else RefinedModel(Static(StaticOptions(), device), made)
     return Built(model, made.network, unlike)
 
