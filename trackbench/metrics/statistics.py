@@ -72,7 +72,7 @@ def bootstrap_intervals(
 
     parts = tops, bottoms, undefined
     whole = score(*(part.sum(axis=0, keepdims=True) for part in parts))
-    drawn = np.concatenate([score(*(d @ part for part in parts)) for d in _draws(len(tops), resamples)])
+    drawn = np.concatenate([score(*(_sums(d, part) for part in parts)) for d in _draws(len(tops), resamples)])
     without = score(*(part.sum(axis=0) - part for part in parts))
     bounds = np.array([_bca(*columns, confidence) for columns in zip(whole[0], drawn.T, without.T, strict=True)])
     bounds[([sequences.max()] if mean_of_columns else sequences) < np.array(LEAST)] = np.nan
@@ -156,6 +156,14 @@ def _draws(total: int, resamples: int) -> list[Floats]:
         drawn = rng.integers(0, total, (rows, total)) + np.arange(rows)[:, None] * total
         batches.append(np.bincount(drawn.ravel(), minlength=rows * total).reshape(rows, total).astype(np.float64))
     return batches
+
+
+def _sums(draws: Floats, part: Floats) -> Floats:
+    """Return the sum of a part, (S, C), over the sequences of each resample, (R, C)."""
+    constant = part[0, 0]
+    if constant in (0.0, 1.0) and (part == constant).all():  # where every sequence counts, two of three parts are
+        return np.full((len(draws), part.shape[1]), constant * len(part))
+    return np.asarray(draws @ part)
 
 
 def _bca(whole: float, drawn: Floats, without: Floats, confidence: float) -> tuple[float, float]:

@@ -49,7 +49,8 @@ def rules_hash(dataset: Dataset, rules: str, stamps: Mapping[str, str]) -> bytes
         stamps: those of `ground_truth_stamps`.
     """
     digest = hashlib.blake2b(digest_size=16)
-    readers = foreign_code(*{getattr(s.read_ground_truth, "__func__", s.read_ground_truth) for s in dataset.sequences})
+    functions = [getattr(s.read_ground_truth, "__func__", s.read_ground_truth) for s in dataset.sequences]
+    readers = foreign_code(*dict.fromkeys(functions))
     # Copies of a data set may have the same sizes and times.
     digest.update(repr((rules, readers, os.path.abspath(dataset.root), dataset.of, dataset.attributes)).encode())
     try:
