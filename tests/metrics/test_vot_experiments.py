@@ -85,6 +85,9 @@ def test_short_files_score_as_in_matlab() -> None:
     expected = [(a + second / 2) / 1.5 if n < 10 else a for n, a in enumerate(first, 1)]
     assert scores.curve[1:12] == pytest.approx(expected)
     assert scores.eao == pytest.approx(np.mean(expected))
+    for given in ([31], [0], [-1], []):  # compiled code reads as far as it is told
+        with pytest.raises(DataError, match=r"^car: given is .*; expected 1 numbers from 1 to 30"):
+            supervised_scores([sequence(30)], [[filled_up]], MATLAB, (2, 12), given=[given])
 
 
 def test_numbers_of_a_run_with_one_failure() -> None:

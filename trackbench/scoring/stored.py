@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -120,13 +120,32 @@ def read_run(folder: RunFolder, dataset: Dataset) -> StoredRun:
                     )
                 if isinstance(boxes, DataError):
                     raise boxes
+                given = given_count(padded, name, repetition, len(boxes))
             except DataError as error:
                 run.drop(name, str(error))
                 continue
             run.sequences[name] = wanted[name]
             run.boxes.setdefault(name, []).append(boxes)
-            run.given.setdefault(name, []).append(padded.get(name, {}).get(str(repetition), len(boxes)))
+            run.given.setdefault(name, []).append(given)
     return run
+
+
+def given_count(padded: Mapping[str, Mapping[str, int]], name: str, repetition: int, total: int) -> int:
+    """Return how many of the ``total`` stored answers on a sequence were in the imported file.
+
+    Args:
+        padded: what the manifest says of files that were filled up.
+        name: the sequence.
+        repetition: from 1.
+        total: how many are stored.
+
+    Raises:
+        DataError: the manifest says what cannot be.
+    """
+    count = padded.get(name, {}).get(str(repetition), total)
+    if not min(1, total) <= count <= total:
+        raise DataError(f"{name}: manifest.json, key 'padded': {count} answers of the file's own; {total} are stored")
+    return count
 
 
 def datasets_with_runs(runs: Runs) -> set[str]:

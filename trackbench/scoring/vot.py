@@ -27,7 +27,7 @@ from trackbench.results.store import RunFolder
 from trackbench.scoring.one_pass import intervals
 from trackbench.scoring.region_answers import bad_regions
 from trackbench.scoring.score import Curve, Metrics
-from trackbench.scoring.stored import StoredRun
+from trackbench.scoring.stored import StoredRun, given_count
 from trackbench.scoring.traces import Trace, TracedSequence, ground_truth_contours, trace_regions
 
 
@@ -51,12 +51,12 @@ class _Scorer(ABC):
             try:
                 answers = self._answers(folder, sequence)
                 if answers:
-                    run.packed[sequence.name], run.answers[sequence.name] = vot_sequence(sequence), answers
-                    run.sequences[sequence.name] = sequence
-                    counts = padded.get(sequence.name, {})
-                    run.given[sequence.name] = [
-                        counts.get(str(repetition), len(sequence)) for repetition in range(1, run.repetitions + 1)
+                    given = [
+                        given_count(padded, sequence.name, repetition, len(sequence))
+                        for repetition in range(1, run.repetitions + 1)
                     ]
+                    run.packed[sequence.name], run.answers[sequence.name] = vot_sequence(sequence), answers
+                    run.sequences[sequence.name], run.given[sequence.name] = sequence, given
             except DataError as error:
                 run.drop(sequence.name, str(error))
         return run

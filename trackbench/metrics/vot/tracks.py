@@ -131,6 +131,8 @@ def make_tracks(
         missed = (codes == Code.FAILED).any(1) | convention.unknown_is_miss
         converged_sequences[missed] = np.nan_to_num(converged_sequences[missed], nan=0.0)
         lengths = given[number][: shape[0]] if given else [shape[1]] * shape[0]
+        if len(lengths) != shape[0] or not all(0 < length <= shape[1] for length in lengths):
+            raise DataError(f"{sequence.name}: given is {lengths}; expected {shape[0]} numbers from 1 to {shape[1]}")
         tracks.append(RepeatedTrack(sequence, codes, overlaps[here].reshape(shape), converged_sequences, lengths))
         begin = here.stop
     return tracks
