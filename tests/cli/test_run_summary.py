@@ -105,14 +105,17 @@ def test_bad_answers_are_counted_at_the_end(faulty: Path) -> None:
     assert "answers in 1 sequence: not a number" in result.stderr
 
 
-def test_withheld_annotation_is_said_and_no_score_shown(workplace: Path) -> None:
+def test_withheld_annotation_is_said_and_no_score_shown(faulty: Path) -> None:
     definition = 'title = "W"\nlayout = "folder"\ntruth = "initial"\nserver = "got10k"\nfolders = ["data"]\n'
-    (workplace / "datasets").mkdir()
-    (workplace / "datasets/withheld.toml").write_text(definition)
+    (faulty / "datasets").mkdir()
+    (faulty / "datasets/withheld.toml").write_text(definition)
     result = trackbench("run", "drift", "-d", "withheld", "--root", "data")
     assert "its annotation is withheld" in result.stderr
     assert "trackbench pack got10k --tracker drift" in result.stderr
     assert "AUC" not in result.stdout
+    assert "answers in" not in result.stderr
+    bad = trackbench("run", "faulty", "-d", "withheld", "--root", "data", "--set", "answer=hole")
+    assert "answers in 1 sequence: not a number" in bad.stderr
 
 
 @pytest.mark.parametrize(

@@ -65,7 +65,7 @@ class RunSummary:
             for plan in plans:
                 console.print(_line(plan), soft_wrap=True, markup=False)
             for score in scores:
-                for line in tables.bad_answer_lines(score):
+                for line in tables.bad_answer_lines(score.bad_answers):
                     say(f"{score.tracker}: {line}")
                 problems = dict(line.partition(": ")[::2] for line in score.problems)
                 for places in alike(problems):
@@ -101,13 +101,18 @@ class RunSummary:
 
     def _scores(self, plans: Sequence[Plan], say: Callable[[str], object]) -> list[Score]:
         """Return what the runs score on the sequences of this command, as `trackbench report` would score them."""
+        from trackbench.reports import tables
         from trackbench.scoring import score_runs
+        from trackbench.scoring.withheld import bad_answers_unjudged
 
         plan = plans[0]
         if plan.dataset.definition.truth == "initial":
             server = plan.dataset.definition.server
             how = f": trackbench pack {server} --tracker {plan.spec.label}" if server else ""
             say(f"{plan.dataset.name}: its annotation is withheld, the benchmark's server scores{how}")
+            for each in plans:
+                for line in tables.bad_answer_lines(bad_answers_unjudged(each.folder, each.dataset)):
+                    say(f"{each.spec.label}: {line}")
             return []
         labels = [each.spec.label for each in plans if any(each.has(task) for task in each.tasks)]
         if not labels:

@@ -184,7 +184,7 @@ def report(
         written += _write(parts, roots, folder, options, style, looks((*style.order, *labels), style), say)
     for part in parts:
         for score in part.scores:
-            for line in tables.bad_answer_lines(score):
+            for line in tables.bad_answer_lines(score.bad_answers):
                 say(f"{score.tracker}: {line}")
     verdicts = _verdicts(parts, roots, say) if options.referee else []
     return Report(parts, paper, written, verdicts)

@@ -20,7 +20,7 @@ from trackbench.metrics.answers import KINDS
 from trackbench.metrics.table import DELTA, METRICS, Metric, metric, ordered, shown
 from trackbench.quoting import NAME, listed, printable
 from trackbench.reports import latex
-from trackbench.scoring import Score
+from trackbench.scoring import BadAnswers, Score
 
 #: What the bounds of bootstrap intervals are called in CSV files.
 ENDS = ("low", "high")
@@ -375,12 +375,12 @@ def tuned_notes(scores: Sequence[Score]) -> list[str]:
     return [f"† Settings searched on the test set {places}."] if tuned else []
 
 
-def bad_answer_lines(score: Score) -> list[str]:
+def bad_answer_lines(counts: Mapping[str, BadAnswers]) -> list[str]:
     """Return what is to be said of suspicious answers, a line a kind."""
     return [
         f"{count.frames} answer{'s' * (count.frames != 1)} in {count.sequences} sequence"
         f"{'s' * (count.sequences != 1)}: {KINDS[kind]}"
-        for kind, count in score.bad_answers.items()
+        for kind, count in counts.items()
         if kind in KINDS
     ]
 

@@ -129,7 +129,7 @@ def _row(score: Score) -> dict[str, Any]:
         "intervals": rounded(score.intervals),
         "attributes": rounded(score.attributes),
         "problems": list(score.problems),
-        "bad_answers": tables.bad_answer_lines(score),
+        "bad_answers": tables.bad_answer_lines(score.bad_answers),
         "manifest": rounded(score.manifest),
     }
 
