@@ -164,3 +164,17 @@ def test_lists_import_neither_torch_nor_opencv(workplace: Path, kind: str) -> No
 def test_python_dash_m(workplace: Path) -> None:
     out = subprocess.run([sys.executable, "-m", "trackbench", "--version"], capture_output=True, text=True, check=True)
     assert out.stdout.startswith("trackbench 0.1.0\npython 3.")
+
+
+def test_a_reader_that_has_gone_is_told_nothing() -> None:
+    """``trackbench list trackers | head``: rich would end the program by an exit of its own."""
+    from io import StringIO
+
+    from trackbench.cli.console import SafeConsole
+
+    class Gone(StringIO):
+        def write(self, text: str) -> int:
+            raise BrokenPipeError
+
+    with pytest.raises(BrokenPipeError):
+        SafeConsole(file=Gone()).print("a line")

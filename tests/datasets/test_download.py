@@ -18,7 +18,7 @@ from command import document, trackbench
 from samples import write_dataset
 
 from trackbench.datasets import download
-from trackbench.datasets.download import fetch_dataset, fetch_file, unpack
+from trackbench.datasets.download import fetch_dataset, fetch_file, read_description, unpack
 from trackbench.errors import DataError
 from trackbench.schemas import DatasetDefinition, Download
 
@@ -237,5 +237,7 @@ def test_vot_descriptions_are_followed(server: Server, workplace: Path) -> None:
     with pytest.raises(DataError, match="cannot name a folder"):
         fetch_dataset(definition.called("v"), workplace / "other")
     server.files["main/description.json"] = b"[]"
+    with pytest.raises(DataError, match=r"nowhere.json: the server answers 404"):
+        read_description(server.url("nowhere.json"), workplace)
     with pytest.raises(DataError, match="is no description of a VOT data set"):
         fetch_dataset(definition.called("v"), workplace / "other")

@@ -21,6 +21,10 @@ class SafeConsole(Console):
     def __init__(self, **options: Any) -> None:
         super().__init__(emoji=False, **options)
 
+    def on_broken_pipe(self) -> None:
+        """Say so by an error of its own, where rich would leave the program: commands end in silence then."""
+        raise BrokenPipeError
+
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
         """Render as rich does; of texts, only what is visible and line breaks get through.
 

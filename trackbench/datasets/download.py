@@ -102,10 +102,13 @@ def read_description(url: str, folder: Path) -> tuple[list[str], list[Part]]:
         folder: of the data set.
 
     Raises:
-        DataError: it cannot be read, or is no such description.
+        DataError: it cannot be fetched, or is no such description.
     """
-    with _open(url, {}) as answer:
-        raw = answer.read(64 << 20)
+    try:
+        with _open(url, {}) as answer:
+            raw = answer.read(64 << 20)
+    except (OSError, HTTPException) as error:
+        raise _refused(url, error) from None
     try:
         document = json.loads(raw)
         names, parts = [], []
