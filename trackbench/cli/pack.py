@@ -57,6 +57,7 @@ def pack(
     from trackbench.files import folder_name
     from trackbench.formats.exporting import find_run
     from trackbench.formats.submissions import SERVERS, pack_one_pass, pack_vot
+    from trackbench.quoting import alike, listed
 
     if server == "vot":
         if repetition is not None or repeat_last or without_times:
@@ -81,8 +82,11 @@ def pack(
     written = None if package.problems else package.write(path)
     if json:
         print_json({"package": package.document() | {"archive": written}})
-    for problem in package.problems:
-        print_error(f"{problem.where}: {problem.reason}")
+    numbered = {f"{number} {problem.where}": problem for number, problem in enumerate(package.problems)}
+    for first, *others in alike({key: problem.reason for key, problem in numbered.items()}):
+        places = listed([numbered[key].where for key in others], 3)
+        more = f"; likewise {places}" if others else ""
+        print_error(f"{numbered[first].where}: {numbered[first].reason}{more}")
     if written is None:
         problems = "1 problem" if len(package.problems) == 1 else f"{len(package.problems)} problems"
         print_error(f"{problems}, nothing is written")

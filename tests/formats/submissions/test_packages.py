@@ -118,6 +118,7 @@ def test_all_problems_are_named_at_once(place: Path) -> None:
     ]
     result = trackbench("pack", "got10k", "--tracker", "opencv:mil", "--root", ".", code=1)
     assert "9 problems, nothing is written" in result.stderr
+    assert f"3 times for 2 boxes; expected as many; likewise {run.file(GOT10K[6], '.time')}" in result.stderr
 
 
 def test_ways_out(place: Path) -> None:
