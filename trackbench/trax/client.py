@@ -25,6 +25,7 @@ from pydantic import Field, model_validator
 from trackbench.errors import TrackerError, UsageError
 from trackbench.regions import Box, Mask, Polygon, Region
 from trackbench.trackers.base import Frame, Options, Prediction, UnbatchedModel
+from trackbench.trax.answers import CheckedStream
 from trackbench.trax.trackers_ini import DEFAULT, read_section, sections
 
 Result = TypeVar("Result")
@@ -157,6 +158,7 @@ class Program:
         self.output = ""
         """All that it has written to standard error, once it has failed."""
         self._client: Any = None
+        self._answers: CheckedStream | None = None
         self._folder = Path(tempfile.mkdtemp(prefix="trackbench-trax-"))
         self._errors = (self._folder / "stderr").open("w+b")
         try:
@@ -229,7 +231,7 @@ class Program:
                 break
             except subprocess.TimeoutExpired:
                 continue
-        for stream in (self._process.stdin, self._process.stdout, self._errors):
+        for stream in (self._process.stdin, self._process.stdout, self._errors, self._answers):
             if stream is not None:
                 stream.close()
         shutil.rmtree(self._folder, ignore_errors=True)
@@ -240,7 +242,9 @@ class Program:
         stdin, stdout = self._process.stdin, self._process.stdout
         assert stdin is not None
         assert stdout is not None
-        self._client = self._ask("its greeting", lambda: Client((stdin.fileno(), stdout.fileno()), log=_ignore))
+        self._answers = answers = CheckedStream(stdout)
+        self._client = self._ask("its greeting", lambda: Client((stdin.fileno(), answers.fileno()), log=_ignore))
+        answers.masks = "mask" in self._client.region_formats
         if extra := [channel for channel in self._client.channels if channel != "color"]:
             raise TrackerError(f"trax:{self._options.name} wants images of {', '.join(extra)}; here are only colours")
 
@@ -269,7 +273,8 @@ class Program:
         watch.start()
         try:
             answer = call()
-            if self._expired:
+            # To libtrax a program that has ended seems to answer code 0.
+            if self._expired or (self._answers is not None and self._answers.fault):
                 raise TraxException("no answer")
             return answer
         except TraxException as error:
@@ -284,11 +289,15 @@ class Program:
         self._process.kill()
 
     def _reason(self, error: Exception) -> str:
+        if self._answers is not None and self._answers.fault:
+            self._process.kill()
         try:
             code: int | None = self._process.wait(GRACE)
         except subprocess.TimeoutExpired:
             code = None
-        if self._expired:
+        if self._answers is not None and self._answers.fault:
+            reason = self._answers.fault
+        elif self._expired:
             reason = f"no answer within {self._options.timeout:g} seconds"
         elif code is None:
             reason = " ".join(str(error).split())

@@ -45,7 +45,7 @@ def from_trax(region: Any) -> Region:
         case wire.Mask():
             return Mask(region.array(), *region.offset()).cropped()
         case wire.Special():
-            return Special(region.code)
+            return Special(max(region.code, 0))  # libtrax makes a negative code of a rectangle with a NaN
     raise TypeError(f"{region!r} is no region of TraX")
 
 
