@@ -11,6 +11,7 @@ from trackbench.quoting import shown
 from trackbench.regions import parse_region
 
 _GREETING, _STATE = b"@@TRAX:hello", b"@@TRAX:state"
+_MASK = "mask:"
 #: Most bytes of a line: a mask of 8000 x 6000 pixels has fewer.
 _LONGEST = 64 << 20
 
@@ -25,8 +26,6 @@ class CheckedStream:
     def __init__(self, stream: IO[bytes]) -> None:
         self.fault = ""
         """What was wrong with the line at which it ended."""
-        self.masks = True
-        """Whether its greeting said that it answers masks."""
         self._stream = stream
         self._read, self._write = os.pipe()
         self._thread = threading.Thread(target=self._pass_on, name="trax answers", daemon=True)
@@ -62,12 +61,12 @@ class CheckedStream:
             return ""
         rest = line.removeprefix(_STATE).strip().decode(errors="replace")
         region = rest[1:].partition('"')[0] if rest.startswith('"') else rest.partition(" ")[0]
-        if region.startswith("m") and not self.masks:
-            return "it answered a mask; its greeting does not name masks"
         if "nan" in region.lower():  # no answer, as in VOT's files
             return ""
         try:
-            parse_region(region)
+            if region.startswith("m") != region.startswith(_MASK):  # which libtrax would take for a polygon
+                raise DataError(region)
+            parse_region(region.replace(_MASK, "m", 1))
         except DataError:
             return f"it answered {shown(region)}; expected a region"
         return ""

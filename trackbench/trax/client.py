@@ -244,7 +244,6 @@ class Program:
         assert stdout is not None
         self._answers = answers = CheckedStream(stdout)
         self._client = self._ask("its greeting", lambda: Client((stdin.fileno(), answers.fileno()), log=_ignore))
-        answers.masks = "mask" in self._client.region_formats
         if extra := [channel for channel in self._client.channels if channel != "color"]:
             raise TrackerError(f"trax:{self._options.name} wants images of {', '.join(extra)}; here are only colours")
 

@@ -6,6 +6,7 @@ the OSTrack line: square crops, a Hann window over the scores, the offsets and s
 
 from __future__ import annotations
 
+import os
 from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -80,7 +81,7 @@ class Graph(BaseModel):
         except ValidationError as error:
             raise UsageError(describe_invalid(error, str(path), list(cls.model_fields))) from None
         model = (path.parent / graph.model).resolve()
-        if not model.is_file():
+        if not os.path.isfile(model):  # which no name is too long for
             raise UsageError(f"{path}: key 'model' is '{graph.model}': there is no file {model}")
         outputs = graph.outputs
         if outputs.box is None and None in (outputs.score_map, outputs.size_map, outputs.offset_map):

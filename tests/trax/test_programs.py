@@ -31,8 +31,8 @@ def run_program(workplace: Path, answer: str, region: str = '"trax.region=rectan
         ('"1,2,3,4"', "", "its greeting names no kind of region"),  # so does this
         ('"hello"', '"trax.region=rectangle"', "it answered 'hello'; expected a region"),
         ('"1,2,3,4,5"', '"trax.region=rectangle"', "it answered '1,2,3,4,5'; expected a region"),
-        ('"m1,1,60000,60000,0,3600000000"', '"trax.region=mask"', "expected a region"),
-        ('"m1,1,2,2,0,4"', '"trax.region=rectangle"', "it answered a mask; its greeting does not name masks"),
+        ('"mask:1,1,60000,60000,0,3600000000"', '"trax.region=mask"', "expected a region"),
+        ('"m1,1,2,2,0,4"', '"trax.region=mask"', "it answered 'm1,1,2,2,0,4'; expected a region"),
     ],
 )
 def test_what_is_no_answer_fails_the_sequence(workplace: Path, answer: str, region: str, said: str) -> None:
