@@ -174,6 +174,7 @@ def test_killed_in_the_middle(workplace: Path) -> None:
 def test_interrupted(workplace: Path) -> None:
     process = start(workplace, "--runs", "runs")
     wait_for(workplace / "runs", 1)
+    time.sleep(0.5)  # until what is stored has been counted too
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 130
