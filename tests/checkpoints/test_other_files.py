@@ -28,7 +28,7 @@ from trackbench.trackers.zoo.dcfnet.network import Features
         (b"x.pth".ljust(257, b"\0") + b"ustar" + bytes(200), "is a tar archive: unpack it first"),
         (b"BZh91AY&SY", "compressed with bzip2: unpack it first"),
         (b"\x89HDF\r\n\x1a\n", "is an HDF5 file of Keras or MATLAB; expected one of torch.save"),
-        (b"\x93NUMPY\x01\x00", "not a file of weights \\(begins with"),
+        (b"\x93NUMPY\x01\x00", "is an array of NumPy; expected one of torch.save"),
     ],
 )
 def test_other_files(tmp_path: Path, content: bytes, said: str) -> None:

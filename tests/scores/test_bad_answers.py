@@ -53,9 +53,9 @@ BAD_KINDS = ("nan", "infinite", "no_area", "outside")
 @pytest.fixture
 def place(workplace: Path) -> Path:
     """A working folder with the tracker."""
-    (workplace / "faulty_tracker.py").write_text(TRACKER)
+    (workplace / "suspicious_tracker.py").write_text(TRACKER)
     (workplace / "trackers/faulty.toml").write_text(
-        'title = "Faulty"\nclass = "faulty_tracker:Faulty"\ndeterministic = true\n'
+        'title = "Faulty"\nclass = "suspicious_tracker:Faulty"\ndeterministic = true\n'
     )
     return workplace
 

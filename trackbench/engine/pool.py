@@ -138,7 +138,8 @@ class Pool:
         check_batch(self.plans, self._rules)
         prepare(self.plans)
         try:
-            self._members = [self._start(device) for device in self.devices]
+            for device in self.devices:  # one by one, so that an interruption ends those that have been started
+                self._members.append(self._start(device))
             while self._members:
                 wait([member.process.sentinel for member in self._members], LOOK)
                 for member in list(self._members):
