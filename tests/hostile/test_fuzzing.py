@@ -256,6 +256,10 @@ def fuzz(readers: dict[str, tuple[bytes, Reader]], count: int, seconds: float = 
     raise AssertionError("the turns have no end")
 
 
+# Configurations warn of keys that they do not know: of each that a mutation makes.
+pytestmark = pytest.mark.filterwarnings("ignore:.*unknown keys")
+
+
 def test_what_is_mutated_can_be_read(readers: dict[str, tuple[bytes, Reader]]) -> None:
     for name, (data, read) in readers.items():
         if name != "onnx":  # whose graph is not there
