@@ -12,7 +12,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ParamSpec, TextIO, TypeVar
 
-import click
 import typer
 
 from trackbench.cli import completion
@@ -86,7 +85,7 @@ def guarded(command: Callable[P, R]) -> Callable[P, R]:
             # The reader of our output (head, less) has gone; there is nobody left to tell.
             sys.stdout = None
             raise typer.Exit(1) from None
-        except (typer.Exit, typer.Abort, click.ClickException):
+        except (typer.Exit, typer.Abort, typer.BadParameter):
             raise
         except (Exception, SystemExit) as error:
             if kwargs.get("debug"):
