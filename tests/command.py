@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from typing import Any
 
 from typer.testing import CliRunner, Result
@@ -22,3 +23,8 @@ def document(*arguments: str, code: int = 0) -> dict[str, Any]:
     parsed: dict[str, Any] = json.loads(trackbench(*arguments, "--json", code=code).stdout)
     assert parsed["schema"] == 1
     return parsed
+
+
+def heed_interrupts() -> None:
+    """Take back, in a new process, that SIGINT is ignored, as it is below a shell's background jobs and nohup."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from command import heed_interrupts
 from samples import write_dataset, write_sequence
 
 from trackbench.datasets.catalogue import open_dataset
@@ -130,11 +131,6 @@ def start(workplace: Path, *arguments: str) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "trackbench", "run", "drift", "-d", "data", "--set", "gate=open", *arguments]
     pipes: dict[str, Any] = {"stderr": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
     return subprocess.Popen(command, cwd=workplace, preexec_fn=heed_interrupts, **pipes)
-
-
-def heed_interrupts() -> None:
-    """Take back that SIGINT is ignored, as it is below a shell's background jobs and nohup."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def wait_for(folder: Path, count: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import multiprocessing
 import os
 import random
 import shutil
@@ -11,10 +12,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from multiprocessing.context import SpawnProcess
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
 import pytest
+from command import heed_interrupts
 from samples import write_sequence
 
 from trackbench.datasets.catalogue import open_dataset
@@ -122,8 +126,9 @@ def test_a_worker_that_hangs_is_ended(wide: Path) -> None:
     assert mine.failed == {"dark": "made no progress for 3 s a frame (1 tries)"}
 
 
-def test_a_device_that_fails_to_start_leaves_the_work_to_the_others(wide: Path) -> None:
-    broken = plan(wide, "crasher", device_error="CUDA error: out of memory")
+@pytest.mark.parametrize("more", ["", "x" * 200_000], ids=["short", "more than a pipe holds"])
+def test_a_device_that_fails_to_start_leaves_the_work_to_the_others(wide: Path, more: str) -> None:
+    broken = plan(wide, "crasher", device_error=f"CUDA error: out of memory{more}")
     with pytest.raises(TrackerError, match="RuntimeError: CUDA error: out of memory"):
         Pool([broken], Rules(), ["cpu"]).run()
     assert broken.folder.sequences() == set()
@@ -180,8 +185,8 @@ def test_devices_of_workers() -> None:
 def command(workplace: Path, *arguments: str) -> subprocess.Popen[str]:
     """Start ``trackbench run crasher`` in a process group of its own, as if on another host."""
     program = [sys.executable, "-m", "trackbench", "run", "drift", "-d", "wide", "--device", "cpu", *arguments]
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    return subprocess.Popen(program, cwd=workplace, start_new_session=True, **pipes)  # type: ignore[call-overload]
+    pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    return subprocess.Popen(program, cwd=workplace, start_new_session=True, preexec_fn=heed_interrupts, **pipes)
 
 
 def wait_until(condition: Callable[[], bool]) -> None:
@@ -203,6 +208,44 @@ def test_an_interrupted_pool_gives_back_its_claims(wide: Path, number: signal.Si
     assert "Traceback" not in errors
     assert list(wide.glob("runs/*/wide/one-pass/claims")) == []
     assert not (wide / "runs/.workers").exists()
+
+
+def interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+def test_an_interruption_ends_a_worker_that_has_just_been_started(wide: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    started, start = [], SpawnProcess.start
+
+    def start_and_interrupt(process: SpawnProcess) -> None:
+        start(process)
+        started.append(process)
+        interrupt()
+
+    monkeypatch.setattr(SpawnProcess, "start", start_and_interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        Pool([plan(wide)], Rules(), ["cpu"]).run()
+    assert [process.is_alive() for process in started] == [False]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals")
+def test_a_second_interruption_ends_a_worker_that_does_not_heed_the_first(wide: Path) -> None:
+    stopped: list[BaseProcess] = []
+
+    def stop_and_interrupt(workers: list[dict[str, Any]]) -> None:
+        if workers:
+            stopped.extend(p for p in multiprocessing.active_children() if p.pid == workers[0]["process"])
+            os.kill(workers[0]["process"], signal.SIGSTOP)
+            signal.setitimer(signal.ITIMER_REAL, 0.1)
+            interrupt()
+
+    before = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            Pool([plan(wide, gate="open")], Rules(), ["cpu"], watch=stop_and_interrupt).run()
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    assert [process.exitcode for process in stopped] == [-signal.SIGKILL]
 
 
 @pytest.mark.slow

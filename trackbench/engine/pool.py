@@ -24,6 +24,7 @@ from trackbench.engine.queue import Rules
 from trackbench.engine.worker import Worker
 from trackbench.errors import DataError, TrackbenchError, TrackerError
 from trackbench.files import read_json
+from trackbench.quoting import printable
 from trackbench.results.manifest import session_name
 from trackbench.trackers.devices import resolve_device
 
@@ -138,8 +139,8 @@ class Pool:
         check_batch(self.plans, self._rules)
         prepare(self.plans)
         try:
-            for device in self.devices:  # one by one, so that an interruption ends those that have been started
-                self._members.append(self._start(device))
+            for device in self.devices:
+                self._start(device)
             while self._members:
                 wait([member.process.sentinel for member in self._members], LOOK)
                 for member in list(self._members):
@@ -152,14 +153,15 @@ class Pool:
         if self.errors and any(plan.is_unfinished() for plan in self.plans):
             raise TrackerError("; ".join(dict.fromkeys(self.errors)))
 
-    def _start(self, device: str, deaths: int = 0) -> _Member:
+    def _start(self, device: str, deaths: int = 0) -> None:
         name = f"{session_name()}-{len(self._members)}"
         receiver, sender = self._context.Pipe(duplex=False)
         arguments = (self._assignment, device, name, sender)
         process = self._context.Process(target=_main, args=arguments, name=f"worker on {device}")
+        # A member before it runs: a worker that an interruption left unknown would be waited for at exit.
+        self._members.append(_Member(name, device, process, receiver, since=time.monotonic(), deaths=deaths))
         process.start()
         sender.close()
-        return _Member(name, device, process, receiver, since=time.monotonic(), deaths=deaths)
 
     def _look_after(self, member: _Member) -> None:
         """Replace a worker that has died; end one that makes no progress."""
@@ -178,7 +180,7 @@ class Pool:
         if message is not None:  # it has reported the error and would report it again
             self.errors.append(message if len(self.devices) == 1 else f"{member.device}: {message}")
         elif had_work or member.deaths < self._rules.retries:
-            self._members.append(self._start(member.device, 0 if had_work else member.deaths + 1))
+            self._start(member.device, 0 if had_work else member.deaths + 1)
         else:
             times = "" if not member.deaths else f", {member.deaths + 1} times in a row"
             death = _death(code, member.timed_out, None)
@@ -208,17 +210,20 @@ class Pool:
         return bury_worker(self.plans, member.name, reason)
 
     def _end(self) -> None:
-        """End the workers that are left: first they are asked, then killed."""
-        for member in self._members:
-            with suppress(OSError):
-                member.process.terminate()
-        deadline = time.monotonic() + GRACE
-        for member in self._members:
-            member.process.join(max(0.0, deadline - time.monotonic()))
-            if member.process.exitcode is None:
-                member.process.kill()
+        """End the workers that are left: first they are asked, then killed, at once if a second interruption comes."""
+        started = [member for member in self._members if member.process.pid is not None]
+        try:
+            for member in started:
+                with suppress(OSError):
+                    member.process.terminate()
+            deadline = time.monotonic() + GRACE
+            for member in started:
+                member.process.join(max(0.0, deadline - time.monotonic()))
+        finally:
+            for member in started:
+                member.process.kill()  # nothing where it has ended
                 member.process.join()
-            self._bury(member, None)
+                self._bury(member, None)
         for plan in self.plans:
             Claims(plan.folder, {}).tidy()
         with suppress(OSError):
@@ -274,18 +279,19 @@ def devices_for(workers: int | None, devices: str | None, device: str = "auto") 
 
 def _main(assignment: Assignment, device: str, name: str, errors: Any) -> None:
     """Run a worker process: its parent alone heeds the keyboard, and asks it to end by SIGTERM."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, _interrupt)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, _interrupt)
+        threading.Thread(target=_end_with_parent, daemon=True).start()
         assignment.run(device, name)
+    # The parent reads what is sent once the process has ended, so that it has to fit into the pipe.
     except TrackbenchError as error:
-        errors.send(str(error))
+        errors.send(printable(str(error)))
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         sys.exit(130)
     except Exception as error:
-        errors.send(f"{type(error).__name__}: {error}")
+        errors.send(printable(f"{type(error).__name__}: {error}"))
         raise
 
 
