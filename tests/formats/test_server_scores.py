@@ -126,7 +126,12 @@ class TestReading:
             ("<html></html>", "holds no score of got10k"),
             ('{"ao": ', "is no JSON"),
             ('{"ao": 696}', "AO is 696; expected a fraction or a percentage"),
+            (f'{{"ao": 0.5, "succ_curve": {[*["a"] * 101]}}}'.replace("'", '"'), "server: cannot be read"),
+            (f'{{"a": "{"[" * 100_000}"}}', "server: cannot be read: nested too deeply"),
+            (f'{{"ao": 1{"0" * 400}}}', "server: cannot be read"),
+            ("AO" + " " * 100_000 + "x", "holds no score of got10k"),
         ],
+        ids=lambda value: value[:30],
     )
     def test_what_is_no_result_is_refused(self, tmp_path: Path, text: str, message: str) -> None:
         with pytest.raises(DataError, match=message):

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from trackbench.errors import DataError, UsageError, suggestion
-from trackbench.files import read_text
+from trackbench.files import read_text, reading
 from trackbench.metrics.table import metric
 from trackbench.quoting import listed
 
@@ -59,11 +59,9 @@ _LEVELS = frozenset(
 )
 #: Family -> the metric that tells the unit of a row: no tracker has less than one percent of it.
 _MAIN = {"got10k": "ao", "trackingnet": "success"}
-
-
 #: Thresholds of the got10k toolkit's success curves, 0 to 1.
 _CURVE = 101
-_LINE = re.compile(r"\s*([A-Za-z][^:=]*?)\s*[:=\s]\s*(-?[0-9][0-9.eE+-]*%?)\s*")
+_BETWEEN = re.compile(r"[\s:=]+")
 
 
 class Reading(NamedTuple):
@@ -97,28 +95,30 @@ def read_entries(path: Path, family: str) -> list[ServerEntry]:
     Raises:
         DataError: the file cannot be read, holds none of the metrics, or a number that is no score.
     """
-    text = read_text(path).lstrip("\ufeff")
-    start = text.lstrip()[:1]
-    if start in ("{", "["):
-        try:
-            document = json.loads(text)
-        except ValueError as error:
-            raise DataError(f"{path}: is no JSON: {error}") from None
-        entries = list(_entries(document, "", NAMES[family]))
-    elif start == "<":
-        tables = _Tables()
-        tables.feed(text)
-        entries = [entry for rows in tables.tables for entry in _of_table(rows, NAMES[family])]
-    else:
-        first = text.splitlines()[0] if text.strip() else ""
-        mark = max(",;\t", key=first.count)
-        entries = _of_table(list(csv.reader(StringIO(text), delimiter=mark)), NAMES[family])
-        entries = entries or _of_lines(text, NAMES[family])
+    with reading(path):
+        entries = _read(path, NAMES[family])
     if not entries:
         names = ", ".join(metric(key).title for key in NAMES[family] if key != "fps")
         raise DataError(f"{path}: holds no score of {family} (looked for {names} in JSON, CSV or an HTML table)")
     scores = as_fractions([readings for _, readings in entries], family, str(path), [name for name, _ in entries])
     return [ServerEntry(name, values) for (name, _), values in zip(entries, scores, strict=True)]
+
+
+def _read(path: Path, names: Mapping[str, tuple[str, ...]]) -> list[tuple[str, Readings]]:
+    text = read_text(path).lstrip("\ufeff")
+    start = text.lstrip()[:1]
+    if start in ("{", "["):
+        try:
+            return list(_entries(json.loads(text), "", names))
+        except json.JSONDecodeError as error:
+            raise DataError(f"{path}: is no JSON: {error}") from None
+    if start == "<":
+        tables = _Tables()
+        tables.feed(text)
+        return [entry for rows in tables.tables for entry in _of_table(rows, names)]
+    first = text.splitlines()[0] if text.strip() else ""
+    mark = max(",;\t", key=first.count)
+    return _of_table(list(csv.reader(StringIO(text), delimiter=mark)), names) or _of_lines(text, names)
 
 
 def choose_entry(entries: Sequence[ServerEntry], only: str | None, path: Path) -> ServerEntry:
@@ -153,10 +153,10 @@ def typed_metrics(texts: Sequence[str], family: str) -> dict[str, float]:
         if not equals or key is None:
             known = ", ".join(NAMES[family])
             raise UsageError(f"--value '{text}': expected METRIC=NUMBER with one of {known}")
-        reading = _number(number)
-        if reading is None:
+        typed = _number(number)
+        if typed is None:
             raise UsageError(f"--value '{text}': '{number}' is no number")
-        values[key] = reading
+        values[key] = typed
     try:
         return as_fractions([values], family, "--value")[0]
     except DataError as error:
@@ -183,12 +183,10 @@ def as_fractions(
     """
     percent = set()
     for row in rows:
-        for key, reading in _scores(row).items():
-            if not 0 <= reading.number <= 100:
-                raise DataError(
-                    f"{where}: {metric(key).title} is {reading.number:g}; expected a fraction or a percentage"
-                )
-            if reading.is_percentage or reading.number > 1:
+        for key, each in _scores(row).items():
+            if not 0 <= each.number <= 100:
+                raise DataError(f"{where}: {metric(key).title} is {each.number:g}; expected a fraction or a percentage")
+            if each.is_percentage or each.number > 1:
                 percent.add(key)
     found = []
     for name, row in zip(names, rows, strict=True):
@@ -199,7 +197,7 @@ def as_fractions(
 
 
 def _scores(row: Readings) -> Readings:
-    return {key: reading for key, reading in row.items() if metric(key).is_fraction}
+    return {key: each for key, each in row.items() if metric(key).is_fraction}
 
 
 def _of_row(row: Readings, percent: set[str], family: str, where: str) -> dict[str, float]:
@@ -280,9 +278,8 @@ def _of_lines(text: str, names: Mapping[str, tuple[str, ...]]) -> list[tuple[str
     """Return the entry of lines with a name and a number each."""
     values: Readings = {}
     for line in text.splitlines():
-        found = _LINE.fullmatch(line)
-        key = _key(found[1], names) if found else None
-        number = _number(found[2]) if found else None
+        *words, last = _BETWEEN.split(line.strip())
+        key, number = _key(" ".join(words), names), _number(last)
         if key and number is not None:
             values.setdefault(key, number)
     return [("", values)] if any(key != "fps" for key in values) else []
