@@ -7,11 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from command import document, trackbench
+from PIL import Image
 
+from trackbench.datasets.sequence import GroundTruth, VideoSequence
 from trackbench.metrics.answers import AnswerCounts
 from trackbench.metrics.vot.packed import PackedRegions
 from trackbench.metrics.vot.tracks import VotSequence
 from trackbench.regions import STARTED, Box, Mask, Polygon, Region
+from trackbench.scoring.one_pass import bad_boxes
 from trackbench.scoring.region_answers import count_regions
 
 TRACKER = '''
@@ -91,6 +94,19 @@ def test_a_tracker_that_stands_still_is_seen(place: Path) -> None:
     arguments = ["-d", "./vset", "--protocol", "supervised"]
     ran = trackbench("run", "faulty", *arguments, "--set", "still=true")
     assert "in 1 sequence: the same box throughout" in ran.stderr
+
+
+def test_boxes_are_judged_by_what_is_known(tmp_path: Path) -> None:
+    """By the annotation from where a run starts, and by the frames' size, which the annotation alone does not say."""
+    still = np.array([[10.0, 10, 20, 20]] * 3)
+    truth = GroundTruth(np.concatenate([still - 5, still]))
+    far = np.outer(np.arange(6) == 5, [500.0, 0, 0, 0])
+    sequence = VideoSequence("s", lambda: [tmp_path / "1.jpg"] * 6, lambda: truth)
+    assert bad_boxes(sequence, np.tile(still, (2, 1))) == AnswerCounts(0, 0, 0, 0, 5)
+    assert bad_boxes(sequence, still, 3) == AnswerCounts(0, 0, 0, 0, 0)
+    assert bad_boxes(sequence, truth.boxes + far) == AnswerCounts(0, 0, 0, 0, 0)
+    Image.new("RGB", (100, 100)).save(tmp_path / "1.jpg")
+    assert bad_boxes(sequence, truth.boxes + far) == AnswerCounts(0, 0, 0, 1, 0)
 
 
 SIZE = (40, 30)

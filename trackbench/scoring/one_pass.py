@@ -198,18 +198,24 @@ def add_up(sequences: Iterable[Sequence[AnswerCounts]]) -> dict[str, BadAnswers]
     return {kind: totals[kind] for kind in KINDS if kind in totals}
 
 
-def bad_boxes(sequence: VideoSequence, boxes: Boxes) -> AnswerCounts:
+def bad_boxes(sequence: VideoSequence, boxes: Boxes, start: int = 0) -> AnswerCounts:
     """Count the suspicious answers of one repetition.
 
     Where nothing says how large the frames are, an image is opened, but only for a box that is far outside of all that
     is annotated: in general scoring needs no image.
+
+    Args:
+        sequence: on which they were given.
+        boxes: (M, 4), the first frame's included.
+        start: the frame (from 0) of the first.
     """
-    ground_truth = sequence.ground_truth
-    counts = count_bad_answers(boxes, ground_truth.boxes, sequence.size or ground_truth.extent)
-    if counts.outside and sequence.size is None:
-        with contextlib.suppress(DataError, IndexError):
-            return count_bad_answers(boxes, ground_truth.boxes, image_size(sequence.frames[0]))
-    return counts
+    truth, size = sequence.ground_truth.boxes[start:], sequence.size
+    counts = count_bad_answers(boxes, truth, size or sequence.ground_truth.extent)
+    if not counts.outside or size is not None:
+        return counts
+    with contextlib.suppress(DataError, IndexError):
+        size = image_size(sequence.frames[0])
+    return count_bad_answers(boxes, truth, size)
 
 
 def _measured(run: StoredRun, names: Sequence[str], metric: Metric) -> NDArray[np.float64]:

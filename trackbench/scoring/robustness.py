@@ -81,10 +81,12 @@ class Robustness(OnePass):
 
     def bad_answers(self, run: StoredRun) -> dict[str, BadAnswers]:
         """Count the suspicious answers of all runs over each sequence, by kind."""
-        return add_up(
-            [bad_boxes(run.sequences[name], boxes) for runs in repetitions for boxes in runs.values()]
-            for name, repetitions in run.answers.items()
-        )
+        counted = []
+        for name, repetitions in run.answers.items():
+            sequence = run.sequences[name]
+            starts = self.starts(sequence, self.origin)
+            counted.append([bad_boxes(sequence, runs[one], starts[one]) for runs in repetitions for one in runs])
+        return add_up(counted)
 
     def trace(self, sequence: VideoSequence, folders: Sequence[RunFolder]) -> Iterator[TracedSequence]:
         """Yield nothing: 20 runs over the same frames are no line of a diagram."""
