@@ -151,6 +151,13 @@ def test_manifest_decides(folder: RunFolder, tmp_path: Path) -> None:
     assert not folder.has("a")
 
 
+@pytest.mark.parametrize("count", ["3", 3.0, True])
+def test_a_count_in_a_manifest_is_a_whole_number(folder: RunFolder, count: object) -> None:
+    folder.write_manifest({"padded": {"car": {"1": count}}})
+    with pytest.raises(DataError, match=r"manifest.json: key 'padded.car.1' is .*: input should be a valid integer"):
+        folder.manifest()
+
+
 def test_results_without_a_manifest_are_not_trusted(folder: RunFolder) -> None:
     folder.write("a", [Box(0, 0, 1, 1)], [0.1], [None])
     with pytest.raises(UsageError, match="holds results but no manifest"):

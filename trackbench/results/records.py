@@ -13,7 +13,8 @@ from trackbench.files import read_json
 
 
 class _Record(BaseModel):
-    model_config = ConfigDict(extra="allow", protected_namespaces=())
+    # What is checked is used as it stands, so that nothing may be another type that could be converted.
+    model_config = ConfigDict(extra="allow", protected_namespaces=(), strict=True)
 
 
 class AnyRecord(_Record):
