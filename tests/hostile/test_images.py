@@ -217,9 +217,7 @@ def test_pngs_whose_notes_are_damaged_have_their_pixels(
 def test_pngs_have_the_pixels_that_opencv_gives(tmp_path: Path, mode: str, how: dict[str, Any]) -> None:
     path = tmp_path / "a.png"
     path.write_bytes(encoded("png", mode, **how))
-    expected = cv2.imread(str(path))
-    assert expected is not None
-    np.testing.assert_array_equal(read_frame(path), expected[..., ::-1])
+    assert_read_as_by_opencv(path)
 
 
 @pytest.mark.parametrize("grey", [False, True])
@@ -227,10 +225,18 @@ def test_deep_pngs_have_the_pixels_that_opencv_gives(tmp_path: Path, grey: bool)
     path = tmp_path / "a.png"
     deep = picture().astype(np.uint16) * 251
     assert cv2.imwrite(str(path), deep[..., 0] if grey else deep)
-    expected = cv2.imread(str(path))
-    assert expected is not None
-    np.testing.assert_array_equal(read_frame(path), expected[..., ::-1])
+    assert_read_as_by_opencv(path)
     assert read_image(path).dtype == np.uint16
+
+
+def assert_read_as_by_opencv(path: Path) -> None:
+    for read, flags in (
+        (read_frame, cv2.IMREAD_COLOR),
+        (read_image, cv2.IMREAD_ANYDEPTH | cv2.IMREAD_ANYCOLOR),
+    ):
+        expected = cv2.imread(str(path), flags)
+        assert expected is not None
+        np.testing.assert_array_equal(read(path), expected if expected.ndim == 2 else expected[..., ::-1], strict=True)
 
 
 @pytest.mark.parametrize(

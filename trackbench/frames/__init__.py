@@ -94,8 +94,8 @@ def _decode(path: Path, data: bytes, flags: int) -> NDArray[Any]:
         raise DataError(f"{path}: has more than {MAX_PIXELS} pixels")
     if data.startswith(PNG):
         data = needed_chunks(path, data)
-        decoded = decode_png(path, data)
-        if decoded is not None and flags == cv2.IMREAD_COLOR:
+        decoded = decode_png(path, data, as_rgb=flags == cv2.IMREAD_COLOR)
+        if decoded is not None:
             return decoded
     array = np.frombuffer(data, np.uint8)
     with standard_error_closed() if is_known_damaged(path) else contextlib.nullcontext():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import zlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +16,7 @@ from trackbench.quoting import NAME, printable
 #: How every PNG begins.
 BEGIN = b"\x89PNG\r\n\x1a\n"
 _NEEDED = (b"IHDR", b"PLTE", b"IDAT", b"IEND")
-_WITH_PALETTE = 3
+_GREY, _WITH_PALETTE = 0, 3
 
 
 def needed_chunks(path: Path, data: bytes) -> bytes:
@@ -44,12 +45,18 @@ def needed_chunks(path: Path, data: bytes) -> bytes:
     raise DataError(f"{path}: is cut off, a PNG image without its end")
 
 
-def decode_png(path: Path, data: bytes) -> NDArray[np.uint8] | None:
-    """Return a PNG image of :func:`needed_chunks` as uint8 (H, W, 3) RGB, the same pixels as OpenCV's.
+def decode_png(path: Path, data: bytes, *, as_rgb: bool) -> NDArray[Any] | None:
+    """Return a PNG image of :func:`needed_chunks`, the same pixels as OpenCV's.
+
+    Args:
+        path: for errors.
+        data: the image.
+        as_rgb: as uint8 (H, W, 3) RGB; otherwise with its own depth and channels, as `trackbench.frames.read_image`
+            returns it.
 
     Returns:
-        None where OpenCV has to decode it, which then has nothing to complain of: other depths than 8 bits, images that
-        are to be turned.
+        None where OpenCV has to decode it, which then has nothing to complain of: images that are to be turned, and
+        colours of 16 bits that are to be kept.
 
     Raises:
         DataError: it is damaged.
@@ -62,8 +69,11 @@ def decode_png(path: Path, data: bytes) -> NDArray[np.uint8] | None:
             depth, colours = data[24], data[25]  # in the header, which comes first
             if colours == _WITH_PALETTE and image.palette is None:
                 raise ValueError("has no palette")
-            if depth != 8 or image.getexif():
+            if image.getexif() or (depth == 16 and colours != _GREY and not as_rgb):
                 return None
-            return np.array(image.convert("RGB"))
+            if depth == 16 and colours == _GREY:
+                deep = np.array(image, np.uint16)
+                return np.repeat((deep >> 8).astype(np.uint8)[..., None], 3, axis=2) if as_rgb else deep
+            return np.array(image.convert("L" if colours == _GREY and not as_rgb else "RGB"))
     except Exception as error:  # SyntaxError, OSError and others, by kind of damage
         raise DataError(f"{path}: is damaged: {printable(str(error), NAME)}") from None
