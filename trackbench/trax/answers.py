@@ -26,9 +26,9 @@ class CheckedStream:
     def __init__(self, stream: IO[bytes]) -> None:
         self.fault = ""
         """What was wrong with the line at which it ended."""
-        self._stream = stream
-        self._read, self._write = os.pipe()
-        self._thread = threading.Thread(target=self._pass_on, name="trax answers", daemon=True)
+        self._read, write = os.pipe()
+        ends = os.fdopen(os.dup(stream.fileno()), "rb"), os.fdopen(write, "wb")
+        self._thread = threading.Thread(target=self._pass_on, args=ends, name="trax answers", daemon=True)
         self._thread.start()
 
     def fileno(self) -> int:
@@ -42,15 +42,15 @@ class CheckedStream:
             self._read = -1
             self._thread.join(1)
 
-    def _pass_on(self) -> None:
-        reader = os.fdopen(os.dup(self._stream.fileno()), "rb")
+    def _pass_on(self, reader: IO[bytes], out: IO[bytes]) -> None:
         try:
-            with reader, os.fdopen(self._write, "wb", buffering=0) as out:
+            with reader, out:
                 while line := reader.readline(_LONGEST):
                     self.fault = self._fault(line)
                     if self.fault:
                         return
                     out.write(line.removesuffix(b"\r\n") + b"\n" if line.endswith(b"\r\n") else line)
+                    out.flush()
         except (OSError, ValueError):  # libtrax has closed its end, or the program is gone
             return
 
