@@ -96,6 +96,7 @@ class Networked(ABC):
                 network = self.calibrate_random_weights(self.build_network(options))
         else:
             with torch.random.fork_rng(devices=[]), Undrawn():
+                torch.manual_seed(seed)  # for what a network draws and no file holds
                 network = self.build_network(options)
             network.load_state_dict(weights)
         if device.startswith("cuda"):

@@ -80,13 +80,13 @@ class Graph(BaseModel):
             graph = cls.model_validate(read_toml(path))
         except ValidationError as error:
             raise UsageError(describe_invalid(error, str(path), list(cls.model_fields))) from None
-        model = (path.parent / graph.model).resolve()
-        if not os.path.isfile(model):  # which no name is too long for
+        model = path.parent / graph.model
+        if not os.path.isfile(model):  # which no name is too long or odd for
             raise UsageError(f"{path}: key 'model' is '{graph.model}': there is no file {model}")
         outputs = graph.outputs
         if outputs.box is None and None in (outputs.score_map, outputs.size_map, outputs.offset_map):
             raise UsageError(f"{path}: table 'outputs': expected score_map, size_map and offset_map, or box")
-        return graph.model_copy(update={"model": model})
+        return graph.model_copy(update={"model": model.resolve()})
 
 
 class OnnxOptions(Options):
