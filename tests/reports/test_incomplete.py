@@ -49,7 +49,7 @@ def test_they_stand_below_and_unmarked_with_their_share() -> None:
 
 def test_they_come_last_in_legends() -> None:
     (curve,) = plots.curves_of(SCORES)
-    figure = plots.curve_figure(SCORES, curve, "OTB-100", looks(s.tracker for s in SCORES))
+    figure = plots.panel(plots.curve_panel(SCORES, curve, looks(s.tracker for s in SCORES)), "OTB-100")
     legend = figure.axes[0].get_legend()
     assert legend is not None
     assert [text.get_text() for text in legend.get_texts()] == ["[0.600] b", "[0.500] a", "[0.990] lucky (1/100)"]

@@ -1,22 +1,24 @@
 import csv
 import io
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from PIL import Image
 from rich.console import Console
 
 from trackbench.datasets.sequence import Dataset
 from trackbench.definitions import DATASETS
-from trackbench.metrics.table import METRICS, SUCCESS, metric
+from trackbench.metrics.table import METRICS, SUCCESS, CurveAxes, metric
 from trackbench.reports import plots, tables
 from trackbench.reports.folder import write_report
 from trackbench.reports.significance import significance_csv
-from trackbench.reports.style import looks
+from trackbench.reports.style import Look, looks
 from trackbench.scoring import Curve, Score
 
 
@@ -41,6 +43,10 @@ def score(name: str, auc: float | None, precision: float = 0.5, of: int = 100, *
         },
         **more,  # type: ignore[arg-type]
     )
+
+
+def curve_figure(scores: Sequence[Score], curve: CurveAxes, title: str, look: dict[str, Look]) -> Figure:
+    return plots.panel(plots.curve_panel(scores, curve, look), title, legend=curve.legend)
 
 
 SCORES = [score("a_b", 0.5, 0.75), score("c", 0.61234, 0.5), score("d<i>", 0.5), score("e", None)]
@@ -102,7 +108,7 @@ def test_terminal() -> None:
 
 def test_plots(tmp_path: Path) -> None:
     look = looks([s.tracker for s in SCORES])
-    figure = plots.curve_figure(SCORES, SUCCESS, "OTB-100", look)
+    figure = curve_figure(SCORES, SUCCESS, "OTB-100", look)
     (axes,) = figure.axes
     legend = axes.get_legend()
     assert legend is not None
@@ -114,7 +120,7 @@ def test_plots(tmp_path: Path) -> None:
     assert Image.open(png).width == 1020  # 3.4 inches, the width of a column
     assert b"/FontFile2" in pdf.read_bytes()
     assert b"<text" not in svg.read_bytes()
-    again = plots.curve_figure(SCORES, SUCCESS, "OTB-100", look)
+    again = curve_figure(SCORES, SUCCESS, "OTB-100", look)
     assert [p.read_bytes() for p in plots.save(again, tmp_path / "again")] == [p.read_bytes() for p in (png, pdf, svg)]
 
 
@@ -208,13 +214,13 @@ def test_markup_in_titles_and_attributes_is_text() -> None:
 
 
 def test_a_dot_is_part_of_a_plots_name(tmp_path: Path) -> None:
-    figure = plots.curve_figure(SCORES, SUCCESS, "d", looks(s.tracker for s in SCORES))
+    figure = curve_figure(SCORES, SUCCESS, "d", looks(s.tracker for s in SCORES))
     assert [path.name for path in plots.save(figure, tmp_path / "a.1_2")] == ["a.1_2.png", "a.1_2.pdf", "a.1_2.svg"]
 
 
 def test_long_names_leave_the_legend_its_lines() -> None:
     long = [score("t" * 150 + str(index), 0.5 + index / 100) for index in range(9)]
-    figure = plots.curve_figure(long, SUCCESS, "d", looks(s.tracker for s in long))
+    figure = curve_figure(long, SUCCESS, "d", looks(s.tracker for s in long))
     figure.draw_without_rendering()
     box = figure.legends[0].get_window_extent()
     assert box.width <= figure.bbox.width
@@ -226,10 +232,10 @@ def test_long_names_leave_the_legend_its_lines() -> None:
 def test_a_legend_wider_than_its_axes_stands_below() -> None:
     few = [score("short", 0.6), score("A_tracker_of_a_rather_long_name", 0.5, of=1000)]
     look = looks(s.tracker for s in few)
-    figure = plots.curve_figure(few, SUCCESS, "d", look)
+    figure = curve_figure(few, SUCCESS, "d", look)
     assert figure.axes[0].get_legend() is None
     assert [text.get_text()[:7] for text in figure.legends[0].get_texts()] == ["[0.600]", "[0.500]"]
-    assert plots.curve_figure(few[:1], SUCCESS, "d", look).axes[0].get_legend() is not None
+    assert curve_figure(few[:1], SUCCESS, "d", look).axes[0].get_legend() is not None
     # A tracker that the first panel lacks stands in a common legend all the same.
     one, both = (plots.curve_panel(part, SUCCESS, look) for part in (few[:1], few))
     (legend,) = plots.row([(one, "lower left"), (both, "lower left"), (one, "lower left")]).legends
@@ -263,5 +269,5 @@ def test_brackets_of_a_name_stay_in_a_common_legend() -> None:
 @pytest.mark.filterwarnings("error")
 def test_characters_that_plots_cannot_draw(tmp_path: Path) -> None:
     assert plots.undrawable("aé日b本日") == "日本"
-    figure = plots.curve_figure([score("日本", 0.5)], SUCCESS, "d", looks(["日本"]))
+    figure = curve_figure([score("日本", 0.5)], SUCCESS, "d", looks(["日本"]))
     assert len(plots.save(figure, tmp_path / "a")) == 3

@@ -232,13 +232,6 @@ def curve_panel(scores: Sequence[Score], plot: CurveAxes, look: dict[str, Look])
     return draw
 
 
-def curve_figure(
-    scores: Sequence[Score], plot: CurveAxes, title: str, look: dict[str, Look], width: float = Style().one_column
-) -> Figure:
-    """Return a plot of one kind of curve; see :func:`curve_panel`."""
-    return panel(curve_panel(scores, plot, look), title, width, plot.legend)
-
-
 def save(figure: Figure, path: Path) -> list[Path]:
     """Write the figure as PNG, PDF and SVG beside each other (``path`` without suffix); returns the paths.
 

@@ -48,8 +48,6 @@ class SwinSize:
 
 
 SWIN_TINY = SwinSize(96, (2, 2, 6, 2), (3, 6, 12, 24))
-SWIN_SMALL = SwinSize(96, (2, 2, 18, 2), (3, 6, 12, 24))
-SWIN_BASE = SwinSize(128, (2, 2, 18, 2), (4, 8, 16, 32))
 
 
 @dataclass(frozen=True)

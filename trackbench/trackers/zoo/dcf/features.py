@@ -12,7 +12,6 @@ from torch import Tensor
 ORIENTATIONS = 9
 """Orientations of an edge without its sign; twice as many with it."""
 
-GRADIENT_CHANNELS = 3 * ORIENTATIONS + 4
 COLOUR_CHANNELS = 8
 
 _TRUNCATION = 0.2
