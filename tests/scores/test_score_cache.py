@@ -1,4 +1,5 @@
 import os
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -7,12 +8,14 @@ import pytest
 import trackbench
 from trackbench.cache import CODE
 from trackbench.datasets.catalogue import open_dataset
+from trackbench.datasets.layouts.windows import window_truth
+from trackbench.datasets.sequence import VideoSequence
 from trackbench.engine.execution import execute
 from trackbench.engine.plan import make_plan
 from trackbench.errors import DataError
 from trackbench.regions.files import read_boxes
 from trackbench.scoring import Score, one_pass, score_runs
-from trackbench.scoring.cache import FILE
+from trackbench.scoring.cache import FILE, ground_truth_stamps
 from trackbench.trackers.registry import find_tracker
 
 
@@ -43,6 +46,22 @@ def test_nothing_new_costs_no_evaluation(evaluations: list[str]) -> None:
     other = score("stark")
     assert (score("stark"), score()) == (other, first)
     assert evaluations == ["matlab", "stark"]
+
+
+def test_files_that_are_read_otherwise_are_other_annotations(workplace: Path) -> None:
+    definition = workplace / "datasets/own.toml"
+    definition.parent.mkdir()
+    text = 'title = "Own"\nfolders = ["data"]\n[files]\ntruth = "{sequence}/groundtruth.txt"\n'
+    definition.write_text(text + 'frames = "{sequence}/img/{n:04d}.jpg"\n')
+    execute([make_plan(find_tracker("static"), open_dataset("own", workplace), Path("runs"))], device="cpu")
+    score_runs(open_dataset("own", workplace), Path("runs"))
+    definition.write_text(definition.read_text() + 'boxes = "xyxy"\n')
+    with pytest.raises(DataError, match="s1: the annotation is another"):
+        score_runs(open_dataset("own", workplace), Path("runs"))
+    row, path = {"first": "1", "last": "9"}, workplace / "data/s1/groundtruth.txt"
+    read = [partial(window_truth, path, row | {"first": first}) for first in "112"]
+    stamps = [ground_truth_stamps([VideoSequence("s1", list, each, sources=(path,))]) for each in read]
+    assert stamps[0] == stamps[1] != stamps[2]
 
 
 @pytest.mark.parametrize("change", ["result", "time", "truth", "attributes", "fewer", "title"])

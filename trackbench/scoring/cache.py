@@ -1,8 +1,8 @@
 """Scores kept in the cache beside the run, so that a report asked for again costs no evaluation.
 
 A kept score is used only while everything it depends on is as it was: the size and time of modification of every file
-of the run, the annotations, the rules, the data set's list of sequences and attributes, and the code between the files
-and the numbers, that of readers included (see trackbench.cache).
+of the run, the annotations and what their numbers mean, the rules, the data set's list of sequences and attributes, and
+the code between the files and the numbers, that of readers included (see trackbench.cache).
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import hashlib
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
+from functools import partial
 from itertools import repeat
 from typing import Any
 
@@ -28,13 +29,21 @@ from trackbench.scoring.score import BadAnswers, Curve, Score
 FILE = f"{FOLDER}/scores.json"
 
 
-def ground_truth_stamps(sequences: Iterable[VideoSequence]) -> dict[str, str]:
-    """Return sequence -> what changes with the files of its annotation, where all of them are known and there."""
-    stamps = {}
+def ground_truth_stamps(sequences: Iterable[VideoSequence], patterns: Sequence[object] = ()) -> dict[str, str]:
+    """Return sequence -> what changes with its annotation, where all files of it are known and there.
+
+    Args:
+        sequences: those whose annotation is asked for.
+        patterns: those of the data set's definition, which say what the numbers in the files mean. So does what a
+            reader is given, such as the row of a table.
+    """
+    meaning, stamps = repr(patterns), {}
     for sequence in sequences:
         if sequence.sources:
+            read = sequence.read_ground_truth
+            given = repr((read.args, read.keywords)) if isinstance(read, partial) else ""
             try:
-                stamps[sequence.name] = "".join(map(stamp, sequence.sources))
+                stamps[sequence.name] = "".join((meaning, given, *map(stamp, sequence.sources)))
             except OSError:  # without a stamp its annotation is read
                 continue
     return stamps

@@ -77,8 +77,9 @@ def evaluate_runs(
     """
     folders = evaluation.find(runs, trackers)
     key = evaluation.scorer.cache_key()
-    stamps = cache.ground_truth_stamps(evaluation.dataset.sequences) if key is not None else {}
-    common = None if key is None else cache.rules_hash(evaluation.dataset, key, stamps)
+    dataset = evaluation.dataset
+    stamps = cache.ground_truth_stamps(dataset.sequences, dataset.definition.files) if key is not None else {}
+    common = None if key is None else cache.rules_hash(dataset, key, stamps)
     scores = []
     pool = ThreadPoolExecutor(min(len(folders), os.cpu_count() or 1, THREADS))
     try:
