@@ -215,6 +215,14 @@ class TestTheWorkingFolder:
             PaperRows("siamattn")
         assert message in str(error.value)
 
+    def test_an_own_tracker_of_the_papers_name_is_none_with_the_papers_options(self, tmp_path: Path) -> None:
+        model = TRACKERS.get("dcf").value.model
+        (tmp_path / "trackers").mkdir()
+        (tmp_path / "trackers/aiatrack.toml").write_text(f'title = "Mine"\nclass = "{model}"\n')
+        rows, manifest = PaperRows("aiatrack"), {"identity": {"tracker": "aiatrack", "class": model, "options": {}}}
+        rules = [rule for rule in rows.rules if rule.tracker == "aiatrack" and rule.settings]
+        assert [rows.fits(rule, "", "aiatrack", manifest) for rule in rules] == [False] * len(rules) != []
+
     def test_weights_can_be_asked_for(self, tmp_path: Path) -> None:
         text = '[[rules]]\nrows = ["TransT"]\ntracker = "simtrack"\nweights = "bbbb"\n'
         (tmp_path / "reports/papers/simtrack.toml").write_text(text)

@@ -247,7 +247,10 @@ class PaperRows:
             wanted = defined_options(definition.value, record)
             merge(wanted, rule.options)
         else:  # unlike ours it need not state all options of its class
-            wanted = resolve_settings(rule.tracker, record, rule.settings).options.model_dump(mode="json")
+            try:
+                wanted = resolve_settings(rule.tracker, record, rule.settings).options.model_dump(mode="json")
+            except UsageError:  # of another class, which has no such options
+                return False
         if not _same_options(wanted, identity.get("options", {})):
             return False
         if rule.refiner is None:
