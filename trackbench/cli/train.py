@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from trackbench.cli.shared import Debug, Json, Quiet, messages, output, print_json
 
 if TYPE_CHECKING:
-    from trackbench.training.loop import TrainingProgress
+    from trackbench.training.loop import TrainingProgress, TrainingSettings
     from trackbench.training.recipe import Recipe
     from trackbench.training.session import Session
 
@@ -33,6 +33,9 @@ def train(
     ),
     log_every: Annotated[int, typer.Option(min=1, help="Steps between rows of log.csv.")] = 50,
     save_every: Annotated[float, typer.Option(min=0, help="Minutes between saved states.")] = 10.0,
+    minutes: Annotated[
+        float | None, typer.Option(min=0, help="End after so many minutes; --resume continues. Default: at the end.")
+    ] = None,
     tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Also write TensorBoard's events.")] = False,
     export: Annotated[
         Path | None, typer.Option(help="Do not train: write the weights of --out to this .pth in the official form.")
@@ -54,6 +57,7 @@ def train(
     trackbench train simtrack-b16 --out train/sim --resume
     """
     from trackbench.trackers.settings import parse_setting
+    from trackbench.training.loop import TrainingSettings
     from trackbench.training.recipe import load_recipe
     from trackbench.training.session import open_session
 
@@ -66,7 +70,9 @@ def train(
     if dry_run:
         _show_plan(session, accelerator, workers, json)
         return
-    _train(session, out, resume, accelerator, devices, workers, log_every, save_every, tensorboard, json, quiet)
+    kind: Literal["cpu", "cuda"] = "cuda" if accelerator == "cuda" else "cpu"
+    settings = TrainingSettings(out, resume, kind, devices, workers, log_every, save_every, minutes, tensorboard)
+    _train(session, settings, json, quiet)
 
 
 def _accelerator(device: str, devices: int) -> str:
@@ -82,42 +88,20 @@ def _accelerator(device: str, devices: int) -> str:
     return kind
 
 
-def _train(
-    session: Session,
-    out: Path,
-    resume: bool,
-    accelerator: str,
-    devices: int,
-    workers: int,
-    log_every: int,
-    save_every: float,
-    tensorboard: bool,
-    json: bool,
-    quiet: bool,
-) -> None:
+def _train(session: Session, settings: TrainingSettings, json: bool, quiet: bool) -> None:
     from trackbench.errors import UsageError
     from trackbench.training.evaluation import Validation
-    from trackbench.training.loop import Trainer, TrainingSettings, check_folder
+    from trackbench.training.loop import Trainer, check_folder
     from trackbench.training.state import STATE, WEIGHTS
 
-    if not resume and (out / STATE).exists():
+    out, devices = settings.out, settings.devices
+    if not settings.resume and (out / STATE).exists():
         raise UsageError(f"--out {out}: holds a training; --resume continues it, or name another folder")
     if session.recipe.batch % devices:
         raise UsageError(f"--devices {devices}: the batch of {session.recipe.batch} is no multiple of it")
     check_folder(out)
     options = session.recipe.validation
-    validation = Validation(session, options) if options.every else None
-    settings = TrainingSettings(
-        out,
-        resume,
-        "cuda" if accelerator == "cuda" else "cpu",
-        devices,
-        workers,
-        log_every,
-        save_every,
-        tensorboard,
-        validation,
-    )
+    settings.evaluate = Validation(session, options, settings.accelerator) if options.every else None
     with _Display(quiet) as display:
         trainer = Trainer(session, settings, display.show)
         try:
@@ -138,9 +122,11 @@ def _train(
         print_json(document)
     elif not quiet:
         name = session.settings.name
+        left = trainer.steps - trainer.step
         typer.echo(
             f"{session.name}: {trainer.step} steps; weights in {out / WEIGHTS}\n"
-            f"`trackbench run {name} --weights {out / WEIGHTS} ...` tracks with them"
+            + (f"{left} steps are left: --resume continues\n" if left else "")
+            + f"`trackbench run {name} --weights {out / WEIGHTS} ...` tracks with them"
         )
 
 

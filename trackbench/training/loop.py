@@ -21,6 +21,7 @@ from torch.optim.swa_utils import AveragedModel
 
 from trackbench.errors import DataError, TrackerError
 from trackbench.training.export import official_weights
+from trackbench.training.kept_tokens import NUMBER, KeptTokens
 from trackbench.training.loader import Steps, make_loader
 from trackbench.training.logs import Log
 from trackbench.training.optimisation import (
@@ -52,6 +53,8 @@ class TrainingSettings:
     """Steps between rows of the log."""
     save_minutes: float = 10.0
     """Minutes between states; one is also saved after each epoch."""
+    minutes: float | None = None
+    """After so many minutes the training ends with its state and weights written, to be continued."""
     tensorboard: bool = False
     evaluate: Evaluate | None = None
     """Gives numbers of validation for weights under our names."""
@@ -126,7 +129,13 @@ class Trainer:
             self.optimiser.load_state_dict(state["optimiser"])
             if self.average is not None:
                 self.average.load_state_dict(state["average"])
-        self._saved = time.monotonic()
+        self.kept: KeptTokens | None = None
+        if recipe.data.keep_tokens and recipe.data.distinct:
+            session.task.check_tokens(self.network)
+            self.kept = KeptTokens(settings.out, recipe.data.distinct, self.fabric.is_global_zero, self.fabric.barrier)
+            if not settings.resume:
+                self.kept.forget()
+        self._started = self._saved = time.monotonic()
 
     @property
     def epoch(self) -> int:
@@ -168,8 +177,9 @@ class Trainer:
                 factor = learning_rate_factor(epoch, recipe.schedule)
                 set_learning_rates(self.optimiser, recipe.optimiser.lr, factor)
             asked = time.perf_counter()
-            batch = {name: tensor.to(fabric.device, non_blocking=True) for name, tensor in next(loader).items()}
+            batch = next(loader)
             waited = time.perf_counter() - asked
+            batch = self._on_device(batch if self.kept is None else self._kept(self.kept, batch))
             values = self._one_step(batch)
             sums.add(values, waited)
             self.step += 1
@@ -182,6 +192,28 @@ class Trainer:
             every = recipe.validation.every
             if ends and every and (self.epoch % every == 0 or self.step == self.steps) and settings.evaluate:
                 self._validate(validation)
+            if self.step < self.steps and self._is_late():
+                self.save()
+                break
+
+    def _is_late(self) -> bool:
+        """Whether the time is over, as the first process sees it."""
+        minutes = self.settings.minutes
+        if minutes is None:
+            return False
+        late: bool = self.fabric.broadcast(time.monotonic() - self._started > 60 * minutes)
+        return late
+
+    def _on_device(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
+        return {name: tensor.to(self.fabric.device, non_blocking=True) for name, tensor in batch.items()}
+
+    def _kept(self, kept: KeptTokens, batch: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Return the tokens of a batch, which are computed in the first pass over the distinct samples."""
+        numbers = batch.pop(NUMBER)
+        if not batch:
+            return kept.read(numbers)
+        with self.fabric.autocast():
+            return kept.keep(numbers, self.session.task.tokens(self.network, self._on_device(batch)))
 
     def _one_step(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
         options, fabric = self.recipe.optimiser, self.fabric
@@ -247,6 +279,8 @@ class Trainer:
         weights = self.weights()
         if not all(torch.isfinite(tensor).all() for tensor in weights.values() if tensor.is_floating_point()):
             raise self._not_finite("weights are no numbers")
+        if self.kept is not None:
+            self.kept.flush()
         if self.fabric.is_global_zero:
             state: dict[str, Any] = {
                 "step": self.step,

@@ -54,6 +54,12 @@ class DataOptions(_Table):
     sets: dict[str, SetOptions]
     samples: int = Field(ge=1)
     """In an epoch, all processes together."""
+    distinct: int | None = Field(None, ge=1)
+    """So many samples are drawn once and come back in the same order; None: every sample is a new one."""
+    keep_tokens: bool = False
+    """Whether what the frozen first blocks make of the distinct samples is kept in the training's folder, in float16,
+    so that it is computed once (SimTrack with ``separate_blocks``). A sample then takes its number of tokens times
+    ``width`` times 2 bytes."""
     max_gap: int = Field(200, ge=2)
     """STARK: frames between template and search image, less than this."""
     min_frames: int = Field(20, ge=2)
@@ -191,6 +197,15 @@ class Recipe(_Table):
         if not any(options.share for options in value.sets.values()):
             raise ValueError("every share is 0: nothing to train on")
         return value
+
+    @model_validator(mode="after")
+    def _whole_batches(self) -> Recipe:
+        distinct = self.data.distinct
+        if distinct is None and self.data.keep_tokens:
+            raise ValueError("data.keep_tokens: data.distinct has to say of how many samples")
+        if distinct is not None and distinct % self.batch:
+            raise ValueError(f"data.distinct {distinct}: expected a multiple of the batch of {self.batch}")
+        return self
 
     @property
     def steps_per_epoch(self) -> int:

@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
-from trackbench.errors import DataError
+from trackbench.errors import DataError, UsageError
 from trackbench.nn.crops.normalise import IMAGENET_MEAN, IMAGENET_STD
 from trackbench.training.crops.square import Crop
 from trackbench.training.data.sets import OpenSet
+from trackbench.training.kept_tokens import NUMBER
 from trackbench.training.recipe import Recipe
 from trackbench.training.sampling import ATTEMPTS, Sampler, Shot
 
@@ -79,6 +80,18 @@ class TrainingTask(ABC):
     def losses(self, network: nn.Module, batch: Batch) -> Losses:
         """Return what a batch of samples, on the network's device, costs."""
 
+    def check_tokens(self, network: nn.Module) -> None:
+        """See that what :meth:`tokens` returns does not change in training.
+
+        Raises:
+            UsageError: it does, or this tracker has nothing of the kind.
+        """
+        raise UsageError(f"data.keep_tokens: {self.recipe.tracker} has no frozen blocks that see each image alone")
+
+    def tokens(self, network: nn.Module, batch: Batch) -> dict[str, Tensor]:
+        """Return what :meth:`losses` needs of a batch in the place of its images, each (B, ...), without gradient."""
+        raise NotImplementedError
+
     def weighted(self, terms: dict[str, Tensor], iou: Tensor) -> Losses:
         """Return the sum of terms with the recipe's weights."""
         weights = self.recipe.loss.weights
@@ -98,8 +111,17 @@ class SampleSet(Dataset[Arrays]):
         self.task, self.seed = task, seed
 
     def __getitem__(self, index: int) -> Arrays:
-        """Return the sample of this number, counted from the start of the training."""
-        return self.task.sample(np.random.default_rng([self.seed, index]))
+        """Return the sample of this number, counted from the start of the training.
+
+        Of a recipe that keeps tokens, samples have their number among the distinct ones, and nothing else once they
+        come back.
+        """
+        data = self.task.recipe.data
+        number = index if data.distinct is None else index % data.distinct
+        own: Arrays = {NUMBER: np.array(number)} if data.keep_tokens else {}
+        if own and index != number:
+            return own
+        return own | self.task.sample(np.random.default_rng([self.seed, number]))
 
 
 def read_shots(shots: Sequence[Shot]) -> list[NDArray[np.uint8]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import cast
 
 import numpy as np
@@ -9,15 +10,18 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from trackbench.errors import UsageError
 from trackbench.nn.layers.corner_head import centre_form
 from trackbench.trackers.zoo.aiatrack.network import STRIDE, AiATrackNetwork
 from trackbench.trackers.zoo.sbt.network import SBTNetwork
+from trackbench.trackers.zoo.simtrack.network import SimTrack
 from trackbench.training.crops.distractors import paste_distractor
 from trackbench.training.crops.square import Augmentation, Crop, CropView, make_crops
 from trackbench.training.draws import RandomDraws
 from trackbench.training.losses.aiatrack import SIGMAS, TRIES, make_proposals, target_region
 from trackbench.training.losses.corner import corner_loss
 from trackbench.training.losses.sbt import token_labels, token_loss
+from trackbench.training.optimisation import is_trained
 from trackbench.training.sampling import Shot
 from trackbench.training.tasks.base import Arrays, Batch, Losses, TrainingTask, crop_arrays, normalised, read_shots
 
@@ -78,9 +82,38 @@ class SimTrackTask(StarkTask):
 
     def losses(self, network: nn.Module, batch: Batch) -> Losses:
         """See :class:`Task`."""
-        output = network(normalised(batch, "template"), batch["template_box"], normalised(batch, "search"))
+        network = cast(SimTrack, network)
+        if "search_tokens" in batch:
+            template, search = batch["template_tokens"].float(), batch["search_tokens"].float()
+            output = network.joined(template, batch["template_box"], search)
+        else:
+            output = network(normalised(batch, "template"), batch["template_box"], normalised(batch, "search"))
         loss = corner_loss(output.boxes.float(), batch["search_box"], self.recipe.loss.inverted)
         return self.weighted({"giou": loss.giou, "l1": loss.l1}, loss.iou)
+
+    def check_tokens(self, network: nn.Module) -> None:
+        """See :class:`Task`: the patches, the positions and all blocks before the first joint one have to be frozen."""
+        options = self.options
+        if not options.separate_blocks or options.siamese or options.position_embedding == "distinguishable":
+            raise UsageError(
+                "data.keep_tokens: expected options.separate_blocks above 0 and options.position_embedding late, "
+                "pretrained or none"
+            )
+        apart = re.compile(r"backbone\.visual\.(conv1|class_|positional_|ln_pre|transformer\.resblocks\.(\d+)\.)")
+        for name, _ in network.named_parameters():
+            found = apart.match(name)
+            if found is None or (found[2] and int(found[2]) >= options.separate_blocks):
+                continue
+            if is_trained(name, self.recipe.optimiser, self.recipe.schedule.epochs):
+                raise UsageError(f"data.keep_tokens: {name} is trained, optimiser.frozen has to name it")
+
+    @torch.no_grad()
+    def tokens(self, network: nn.Module, batch: Batch) -> dict[str, Tensor]:
+        """See :class:`Task`: the tokens before the first joint block, and the boxes."""
+        boxes = {name: batch[name] for name in ("template_box", "search_box")}
+        images = normalised(batch, "template"), boxes["template_box"], normalised(batch, "search")
+        template, search = cast(SimTrack, network).apart(*images)
+        return boxes | {"template_tokens": template.half(), "search_tokens": search.half()}
 
 
 class SBTTask(StarkTask):

@@ -8,7 +8,7 @@ are silent, the reading is described at the option (:mod:`trackbench.trackers.zo
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from torch import Tensor, nn
 
@@ -68,12 +68,29 @@ class SimTrack(nn.Module):
         features = self.bottleneck(tokens)
         if interaction is not None:
             features = interaction(features, self.bottleneck(exemplar))
-        corners = self.box_head(features.transpose(1, 2).unflatten(2, (self.grid, self.grid)))
+        return self._boxes(features)
+
+    def _boxes(self, features: Tensor) -> SearchOutput:
+        batch, _, channels = features.shape
+        corners = self.box_head(features.transpose(1, 2).view(batch, channels, self.grid, self.grid))
         return SearchOutput(centre_form(corners.boxes), corners.top_left, corners.bottom_right)
 
     def forward(self, exemplar: Tensor, boxes: Tensor, search: Tensor) -> SearchOutput:
         """Find the target of each exemplar in its search image; arguments as of the two steps."""
         return self.locate(search, self.exemplar(exemplar, boxes))
+
+    def apart(self, exemplar: Tensor, boxes: Tensor, search: Tensor) -> tuple[Tensor, Tensor]:
+        """Return what the blocks before the first joint one make of both images; see :meth:`joined`.
+
+        Arguments as of :meth:`forward`; only for a joint vision transformer.
+        """
+        backbone = cast(ViTBackbone, self.backbone)
+        return backbone.exemplar_apart(exemplar, boxes), backbone.search_apart(search)
+
+    def joined(self, exemplar: Tensor, boxes: Tensor, search: Tensor) -> SearchOutput:
+        """Return what :meth:`forward` does, of the tokens of :meth:`apart`, (B, M, C) and (B, s² + 1, C)."""
+        backbone = cast(ViTBackbone, self.backbone)
+        return self._boxes(self.bottleneck(backbone.join(search, backbone.remember(exemplar, boxes))))
 
 
 def _backbone(options: SimTrackOptions) -> ViTBackbone | SwinBackbone | PVTBackbone:

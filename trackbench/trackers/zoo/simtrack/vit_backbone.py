@@ -59,19 +59,28 @@ class ViTBackbone(nn.Module):
             (B, 3, heads, M, C / heads). Where the exemplar does not see the search image: the keys and values of each
             block with interaction, (B, 2, heads, M, C / heads), then the tokens after the last block, (B, M, C).
         """
-        tokens = self.visual.ln_pre(self.exemplar_tokens(image, boxes))
         if not self.options.siamese:
-            for block in self.visual.blocks[: self.first_joint]:
-                tokens = block(tokens)
-            if self.options.position_embedding == "late":
-                tokens = tokens + self._with_foveal(self.pos_fc.embed(boxes, self.cells))
-            return tokens, self.visual.blocks[self.first_joint].project(tokens)
+            return self.remember(self.exemplar_apart(image, boxes), boxes)
+        tokens = self.visual.ln_pre(self.exemplar_tokens(image, boxes))
         memory = []
         for block, interacts in zip(self.visual.blocks, self.interacting, strict=True):
             if interacts:
                 memory.append(block.project(tokens)[:, 1:])
             tokens = block(tokens)
         return (*memory, tokens)
+
+    def exemplar_apart(self, image: Tensor, boxes: Tensor) -> Tensor:
+        """Return the exemplar's tokens before the first joint block, (B, M, C), without Eq. 7's late positions."""
+        tokens: Tensor = self.visual.ln_pre(self.exemplar_tokens(image, boxes))
+        for block in self.visual.blocks[: self.first_joint]:
+            tokens = block(tokens)
+        return tokens
+
+    def remember(self, tokens: Tensor, boxes: Tensor) -> Memory:
+        """Return what :meth:`exemplar` does, of the tokens of :meth:`exemplar_apart`."""
+        if self.options.position_embedding == "late":
+            tokens = tokens + self._with_foveal(self.pos_fc.embed(boxes, self.cells))
+        return tokens, self.visual.blocks[self.first_joint].project(tokens)
 
     def exemplar_tokens(self, image: Tensor, boxes: Tensor) -> Tensor:
         """Return the tokens of the exemplar and its foveal window with their positions, (B, t² + f², C)."""
@@ -104,19 +113,32 @@ class ViTBackbone(nn.Module):
             memory: what :meth:`exemplar` returned.
             with_exemplar: whether the exemplars' tokens are wanted too.
         """
-        tokens = self.visual.ln_pre(self.search_tokens(image))
-        run = self._apart if self.options.siamese else self._joint
-        search, exemplar = run(tokens, memory, with_exemplar)
-        if not with_exemplar:
-            return self.visual.ln_post(search), None
-        return self.visual.ln_post(search), self.visual.ln_post(exemplar[:, : self.cells**2])
+        if self.options.siamese:
+            tokens = self.visual.ln_pre(self.search_tokens(image))
+            search, exemplar = self._siamese(tokens, memory)
+        else:
+            search, exemplar = self._joint(self.search_apart(image), memory, with_exemplar)
+        return self._normalised(search, exemplar if with_exemplar else None)
+
+    def search_apart(self, image: Tensor) -> Tensor:
+        """Return the tokens of search images and the class token before the first joint block, (B, s² + 1, C)."""
+        tokens: Tensor = self.visual.ln_pre(self.search_tokens(image))
+        for block in self.visual.blocks[: self.first_joint]:
+            tokens = block(tokens)
+        return tokens
+
+    def join(self, tokens: Tensor, memory: Memory) -> Tensor:
+        """Return the search tokens of :meth:`forward`, of those of :meth:`search_apart`."""
+        return self._normalised(self._joint(tokens, memory, False)[0], None)[0]
+
+    def _normalised(self, search: Tensor, exemplar: Tensor | None) -> tuple[Tensor, Tensor | None]:
+        norm = self.visual.ln_post
+        return norm(search), None if exemplar is None else norm(exemplar[:, : self.cells**2])
 
     def _joint(self, tokens: Tensor, memory: Memory, with_exemplar: bool) -> tuple[Tensor, Tensor]:
         """Eq. 5: all tokens see all, in the blocks with interaction."""
         exemplar, exemplar_projected = memory
         search_count, blocks = tokens.shape[1], self.visual.blocks
-        for block in blocks[: self.first_joint]:
-            tokens = block(tokens)
         projected: Tensor | None = torch.cat([blocks[self.first_joint].project(tokens), exemplar_projected], dim=3)
         tokens = torch.cat([tokens, exemplar], dim=1)
         for index, block in enumerate(blocks[self.first_joint :], self.first_joint):
@@ -128,7 +150,7 @@ class ViTBackbone(nn.Module):
                 tokens = torch.cat([block(tokens[:, :search_count]), block(tokens[:, search_count:])], dim=1)
         return tokens[:, : self.grid**2], tokens[:, search_count:]
 
-    def _apart(self, tokens: Tensor, memory: Memory, with_exemplar: bool) -> tuple[Tensor, Tensor]:
+    def _siamese(self, tokens: Tensor, memory: Memory) -> tuple[Tensor, Tensor]:
         """Eq. 6 with the exemplar's attention to the search image left out, or Eq. 1 where nothing is left of it."""
         *keys_values, exemplar = memory
         seen = iter(keys_values)
