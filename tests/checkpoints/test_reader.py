@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import functools
 import io
+import json
 import os
 import pickle
 import zipfile
@@ -87,6 +88,15 @@ def test_every_form_of_torch_save(tmp_path: Path, zipped: bool, prefix: str, wra
 
 
 @pytest.mark.filterwarnings("ignore:.torch.jit.script:DeprecationWarning")
+@pytest.mark.parametrize("length", [0x80, 0x0280, int.from_bytes(b"PK", "little")])
+def test_a_safetensors_header_may_be_as_long_as_other_files_begin(tmp_path: Path, length: int) -> None:
+    path = tmp_path / "x.safetensors"
+    weights = {"a.weight": torch.arange(6.0).view(2, 3)}
+    text = json.dumps({"a.weight": {"dtype": "F32", "shape": [2, 3], "data_offsets": [0, 24]}})
+    path.write_bytes(length.to_bytes(8, "little") + text.ljust(length).encode() + weights["a.weight"].numpy().tobytes())
+    assert same(read_state(path), weights)
+
+
 def test_torchscript_and_safetensors(tmp_path: Path) -> None:
     module = nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2)).half()
     torch.jit.script(module).save(str(tmp_path / "clip.pt"))

@@ -104,9 +104,11 @@ def read_checkpoint(path: Path, wanted: Sequence[str] = ()) -> Any:
 def _read(where: str, path: Path | None, file: IO[bytes], size: int, wanted: Sequence[str]) -> Any:
     start = file.read(32)
     file.seek(0)
-    if start.startswith(b"PK"):
+    # The length of a safetensors header may begin with the bytes of a zip or of a pickle.
+    short_header = start[4:9] == b"\0\0\0\0{"
+    if start.startswith(b"PK") and not short_header:
         return _read_zip(where, path, file, size, wanted)
-    if start.startswith(b"\x80"):
+    if start.startswith(b"\x80") and not short_header:
         return _read_stream(where, file, size)
     if len(start) >= 16 and start[8:9] == b"{":
         header = int.from_bytes(start[:8], "little")
