@@ -79,6 +79,8 @@ class WeightsDefinition(_Strict):
 
     files: tuple[str, ...] = ()
     """Its published names; none where it is not published."""
+    shipped: str | None = None
+    """File beside the definition, used where no other weights are kept."""
     source: str = ""
     """Where it is published: repository or page, by name, and the folder there."""
     url: str = ""

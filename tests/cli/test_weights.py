@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -190,3 +191,30 @@ def test_crossing_with_the_published_weights(official: Path, reference: Path, cr
     assert np.abs(ours - theirs).max() <= 1e-6
     (score,) = document("report", "dcfnet", "-d", "otb100", "--root", str(crossing), "--no-plots")["rows"]
     assert score["metrics"]["precision"] == 1.0
+
+
+def test_weights_beside_a_definition_are_used_where_no_others_are_kept(official: Path, workplace: Path) -> None:
+    from safetensors.torch import save_file
+
+    from trackbench.checkpoints.quantised import quantised
+
+    trackers = workplace / "trackers"
+    trackers.mkdir(exist_ok=True)
+    (trackers / "mine.toml").write_text(
+        'title = "Mine"\nsame_as = "dcfnet"\n[weights]\nshipped = "files/mine.safetensors"\n'
+    )
+    assert re.search(r"files/mine\.safetensors: .*No such file", own_row("mine")["why_not"])
+    (trackers / "files").mkdir()
+    save_file(quantised(torch.load(official, weights_only=True)), trackers / "files" / "mine.safetensors")
+    listed = own_row("mine")
+    assert listed["ready"]
+    assert listed["weights"]["source"] == "mine.safetensors"
+    trackbench("run", "mine", "-d", "data", "-q")
+    identity = json.loads((workplace / "runs" / "mine" / "data" / "one-pass" / "manifest.json").read_text())["identity"]
+    assert identity["weights_sha256"] == listed["weights"]["sha256"]
+
+
+def own_row(name: str) -> dict[str, Any]:
+    """Return what ``list trackers`` says of a tracker."""
+    (row,) = (row for row in document("list", "trackers")["trackers"] if row["name"] == name)
+    return row

@@ -19,6 +19,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from trackbench.checkpoints.key_map import without_wrappers
+from trackbench.checkpoints.quantised import restored
 from trackbench.checkpoints.unpickler import (
     MAX_PICKLE,
     CheckpointUnpickler,
@@ -117,7 +118,7 @@ def _read(where: str, path: Path | None, file: IO[bytes], size: int, wanted: Seq
         if path is None:
             raise DataError(f"{where}: is a safetensors file within an archive: unpack it first")
         with reading(f"{where}: damaged safetensors file"):
-            return load_file(path)
+            return restored(load_file(path))
     file.seek(_TAR_MARK)
     if file.read(5) == b"ustar":
         raise DataError(f"{where}: is a tar archive: unpack it first")

@@ -38,7 +38,10 @@ def train(
     ] = None,
     tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Also write TensorBoard's events.")] = False,
     export: Annotated[
-        Path | None, typer.Option(help="Do not train: write the weights of --out to this .pth in the official form.")
+        Path | None,
+        typer.Option(
+            help="Do not train: write the weights of --out to this .pth in the official form, or .safetensors as int8."
+        ),
     ] = None,
     json: Json = False,
     quiet: Quiet = False,
@@ -204,10 +207,13 @@ def _duration(seconds: float) -> str:
 
 
 def _export(recipe: Recipe, out: Path, path: Path, json: bool) -> None:
-    from trackbench.training.state import export_official
+    from trackbench.training.state import export_official, export_small
 
-    made: dict[str, Any] = export_official(recipe, out, path)
+    small = path.suffix == ".safetensors"
+    made: dict[str, Any] = export_small(out, path) if small else export_official(recipe, out, path)
     if json:
         print_json(made)
+    elif small:
+        typer.echo(f"{made['file']}: {made['tensors']} tensors, {path.stat().st_size / 1e6:.1f} MB")
     else:
         typer.echo(f"{made['file']}: {made['tensors']} tensors under '{made['key']}'")

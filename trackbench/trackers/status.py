@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
-from trackbench.checkpoints.weight_cache import origin
+from trackbench.checkpoints.weight_cache import file_sha256, origin
 from trackbench.definitions import TRACKERS, ResolvedDefinition, TrackerDefinition
 from trackbench.errors import TrackbenchError, UsageError
 from trackbench.registry import class_fault, load_object
@@ -50,6 +51,8 @@ def _with_weights(resolved: ResolvedDefinition[TrackerDefinition]) -> dict[str, 
         made = origin(resolved.same_as)
         if fault := class_fault(value.model, f"{resolved.path}: key 'class'", here=not resolved.builtin):
             why_not = fault
+        elif made is None and (shipped := shipped_file(resolved)):
+            kept = {"source": shipped.name, "sha256": file_sha256(shipped)}
         elif made is None:
             why_not = how_to_get_weights(name, value)
         else:
@@ -62,6 +65,12 @@ def _with_weights(resolved: ResolvedDefinition[TrackerDefinition]) -> dict[str, 
 
 def _title(value: TrackerDefinition) -> str:
     return f"{value.title} (refiner: masks for any tracker)" if value.refiner else value.title
+
+
+def shipped_file(resolved: ResolvedDefinition[TrackerDefinition]) -> Path | None:
+    """Return the weights that came with a definition, or None where none did."""
+    weights = resolved.value.weights
+    return resolved.path.parent / weights.shipped if weights and weights.shipped else None
 
 
 def how_to_get_weights(name: str, value: TrackerDefinition) -> str:

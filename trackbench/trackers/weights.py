@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from trackbench.checkpoints.weight_cache import cached_path, file_sha256, load_cached, origin
 from trackbench.errors import DataError, TrackerError, UsageError
 from trackbench.trackers.settings import Settings
-from trackbench.trackers.status import how_to_get_weights
+from trackbench.trackers.status import how_to_get_weights, shipped_file
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -30,9 +30,9 @@ class Weights:
     seed: int | None = None
     """Seed of random weights."""
     file: Path | None = None
-    """The official file, where the user named one; otherwise they are the kept ones."""
+    """The file, where the user named one or it came with the definition; otherwise they are the kept ones."""
     kept: bool = False
-    """Whether the kept ones come from the same file."""
+    """Whether a run without ``--weights`` has the same."""
 
     @property
     def mark(self) -> str:
@@ -110,6 +110,9 @@ def choose_weights(settings: Settings, file: Path | None, random: bool, seed: in
     if file is not None:
         sha256 = file_sha256(file)
         return Weights(sha256, file=file, kept=kept is not None and kept.sha256 == sha256)
+    shipped = shipped_file(settings.definition)
+    if kept is None and shipped is not None:
+        return Weights(file_sha256(shipped), file=shipped, kept=True)
     if kept is None:
         how = how_to_get_weights(settings.name, definition)
         raise TrackerError(f"{settings.name} has no weights: {how}, or run it with --random-weights")

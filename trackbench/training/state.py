@@ -6,16 +6,19 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file, save
+from safetensors import safe_open
+from safetensors.torch import save
 from torch import Tensor
 
+from trackbench.checkpoints.quantised import quantised
 from trackbench.errors import DataError, UsageError
-from trackbench.files import replacing
+from trackbench.files import reading, replacing
 from trackbench.training.recipe import Recipe
 
 STATE, WEIGHTS = "state.pt", "weights.safetensors"
@@ -137,10 +140,7 @@ def export_official(recipe: Recipe, folder: Path, path: Path) -> dict[str, Any]:
     Raises:
         UsageError: the folder holds no weights, or the file cannot be written.
     """
-    source = folder / WEIGHTS
-    if not source.is_file():
-        raise UsageError(f"--export: {folder} holds no {WEIGHTS}")
-    weights = load_file(source)
+    weights, _ = _trained(folder)
     key = next((key for family, key in OFFICIAL_KEYS.items() if recipe.tracker.startswith(family)), "net")
     try:
         with replacing(path) as file:
@@ -148,3 +148,28 @@ def export_official(recipe: Recipe, folder: Path, path: Path) -> dict[str, Any]:
     except (OSError, RuntimeError) as error:
         raise UsageError(f"{path}: cannot be written: {error}") from None
     return {"file": str(path), "key": key, "tensors": len(weights)}
+
+
+def export_small(folder: Path, path: Path) -> dict[str, Any]:
+    """Write the weights of a training as int8 safetensors, to be given away: of folders only the last part is named.
+
+    Raises:
+        UsageError: the folder holds no weights, or the file cannot be written.
+    """
+    weights, metadata = _trained(folder)
+    named = {key: re.sub(r'"/[^"]*/([^"/]+)"', r'"\1"', value) for key, value in metadata.items()}
+    try:
+        with replacing(path) as file:
+            file.write(save(quantised(weights), named))
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be written: {error}") from None
+    return {"file": str(path), "key": None, "tensors": len(weights)}
+
+
+def _trained(folder: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Return the weights that a training left, and their metadata."""
+    source = folder / WEIGHTS
+    if not source.is_file():
+        raise UsageError(f"--export: {folder} holds no {WEIGHTS}")
+    with reading(source), safe_open(source, framework="pt") as file:
+        return {name: file.get_tensor(name) for name in file.keys()}, dict(file.metadata())  # noqa: SIM118
