@@ -13,7 +13,7 @@ from trackbench.training.crops.distractors import paste_distractor
 from trackbench.training.evaluation import Validation
 from trackbench.training.loop import moving_average
 from trackbench.training.recipe import ValidationOptions, load_recipe
-from trackbench.training.tasks.stark import SMALL, SimTrackTask
+from trackbench.training.tasks.stark import SMALL, SimTrackTask, shrunk
 
 
 @pytest.fixture(scope="module")
@@ -47,6 +47,25 @@ def test_a_distractor_without_pixels_or_larger_than_the_frame_is_left_out() -> N
     random = np.random.default_rng(0)
     assert paste_distractor(frame, np.array([0.0, 0, 40, 40]), other, np.array([0.0, 0, 90, 9]), random) is frame
     assert paste_distractor(frame, np.array([9.0, 9, 9, 9]), other, np.array([-50.0, -50, 20, 20]), random) is frame
+
+
+def test_shrinking_keeps_boxes_on_their_targets_and_targets_from_vanishing() -> None:
+    frame = np.zeros((120, 160, 3), np.uint8)
+    frame[30:90, 40:120] = 255
+    boxes = np.array([[40, 30, 80, 60]], np.float32)
+    random, sides = np.random.default_rng(1), []
+    for _ in range(50):
+        (small,), moved = shrunk([frame], boxes, random)
+        x, y, w, h = moved[0]
+        sides.append(np.sqrt(w * h))
+        lit = np.argwhere(small[:, :, 0] > 127)
+        assert lit.min(0) == pytest.approx([y, x], abs=0.6)
+        assert lit.max(0) + 1 == pytest.approx([y + h, x + w], abs=0.6)
+    assert 19 < min(sides) < 25
+    assert 55 < max(sides) < 70
+    (same,), kept = shrunk([frame[:12, :12]], np.array([[1, 1, 10, 10]], np.float32), random)
+    assert same.shape == (12, 12, 3)
+    assert kept.tolist() == [[1, 1, 10, 10]]
 
 
 def test_averaged_weights_forget_the_start_and_copy_counters() -> None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from typing import cast
 
+import cv2
 import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from trackbench.errors import UsageError
@@ -28,6 +30,28 @@ from trackbench.training.tasks.base import Arrays, Batch, Losses, TrainingTask, 
 PROPOSALS = 16
 SMALL = 0.2
 """Share of the jitter that a sample with small jitter has."""
+SMALLEST = 20.0
+"""Pixels of the smallest target that shrinking makes, the square root of its area."""
+
+
+def shrunk(
+    frames: list[NDArray[np.uint8]], boxes: NDArray[np.float32], random: np.random.Generator
+) -> tuple[list[NDArray[np.uint8]], NDArray[np.float32]]:
+    """Return the frames of a sample and the boxes in them at another resolution, one for all frames.
+
+    The square root of the smallest target's area is brought to between `SMALLEST` pixels and what it is, all ratios
+    being equally likely.
+
+    Args:
+        frames: uint8 (H, W, 3).
+        boxes: x, y, w, h in pixels, (F, 4).
+        random: draws the ratio.
+    """
+    side = float(np.sqrt(boxes[:, 2:].prod(1).min()))
+    ratio = float(np.exp(random.uniform(np.log(min(SMALLEST / max(side, 1.0), 1.0)), 0.0)))
+    small = [cv2.resize(frame, None, fx=ratio, fy=ratio, interpolation=cv2.INTER_AREA) for frame in frames]
+    kept = [np.array(new.shape[1::-1]) / np.array(old.shape[1::-1]) for new, old in zip(small, frames, strict=True)]
+    return small, boxes * np.tile(np.array(kept, np.float32), 2)
 
 
 class StarkTask(TrainingTask):
@@ -64,6 +88,8 @@ class StarkTask(TrainingTask):
                 )
                 frames = [*frames[:-1], search]
         boxes = np.stack([shot.box for shot in shots]).astype(np.float32)
+        if crops.shrink and random.random() < crops.shrink:
+            frames, boxes = shrunk(frames, boxes, random)
         augmentation = Augmentation(crops.grey, crops.flip, crops.brightness, crops.crop_flip)
         return make_crops(frames, boxes, self.views(self.search_view(random)), order, augmentation, RandomDraws(random))
 
