@@ -12,8 +12,8 @@ from small import small_network, small_session, write_videos
 from trackbench.training.crops.distractors import paste_distractor
 from trackbench.training.evaluation import Validation
 from trackbench.training.loop import moving_average
-from trackbench.training.recipe import ValidationOptions, load_recipe
-from trackbench.training.tasks.stark import SMALL, SimTrackTask, shrunk
+from trackbench.training.recipe import CropOptions, ValidationOptions, load_recipe
+from trackbench.training.tasks.stark import SMALL, SMALLEST, SimTrackTask, resized
 
 
 @pytest.fixture(scope="module")
@@ -49,23 +49,30 @@ def test_a_distractor_without_pixels_or_larger_than_the_frame_is_left_out() -> N
     assert paste_distractor(frame, np.array([9.0, 9, 9, 9]), other, np.array([-50.0, -50, 20, 20]), random) is frame
 
 
-def test_shrinking_keeps_boxes_on_their_targets_and_targets_from_vanishing() -> None:
+@pytest.mark.parametrize(("shrink", "stretch"), [(1.0, 1.0), (0.0, 2.5), (0.5, 2.0)])
+def test_resizing_keeps_boxes_on_their_targets(shrink: float, stretch: float) -> None:
     frame = np.zeros((120, 160, 3), np.uint8)
     frame[30:90, 40:120] = 255
     boxes = np.array([[40, 30, 80, 60]], np.float32)
-    random, sides = np.random.default_rng(1), []
-    for _ in range(50):
-        (small,), moved = shrunk([frame], boxes, random)
+    random, sides, aspects = np.random.default_rng(1), [], []
+    for _ in range(100):
+        (new,), moved = resized([frame], boxes, CropOptions(shrink=shrink, stretch=stretch), random)
         x, y, w, h = moved[0]
-        sides.append(np.sqrt(w * h))
-        lit = np.argwhere(small[:, :, 0] > 127)
+        sides.append(np.sqrt(w * h) / np.sqrt(80 * 60))
+        aspects.append(w / h / (80 / 60))
+        lit = np.argwhere(new[:, :, 0] > 127)
         assert lit.min(0) == pytest.approx([y, x], abs=0.8)
         assert lit.max(0) + 1 == pytest.approx([y + h, x + w], abs=0.8)
-    assert 19 < min(sides) < 25
-    assert 55 < max(sides) < 70
-    (same,), kept = shrunk([frame[:12, :12]], np.array([[1, 1, 10, 10]], np.float32), random)
-    assert same.shape == (12, 12, 3)
-    assert kept.tolist() == [[1, 1, 10, 10]]
+    assert min(sides) == pytest.approx(SMALLEST / np.sqrt(80 * 60) if shrink else 1, abs=0.04)
+    assert max(sides) == pytest.approx(1, abs=0.04)
+    assert [min(aspects), max(aspects)] == pytest.approx([1 / stretch, stretch], rel=0.1)
+
+
+def test_a_target_that_is_small_already_is_not_shrunk() -> None:
+    boxes = np.array([[1, 1, 10, 10]], np.float32)
+    (new,), kept = resized([np.zeros((12, 12, 3), np.uint8)], boxes, CropOptions(shrink=1), np.random.default_rng(1))
+    assert new.shape == (12, 12, 3)
+    assert kept.tolist() == boxes.tolist()
 
 
 def test_averaged_weights_forget_the_start_and_copy_counters() -> None:

@@ -24,6 +24,7 @@ from trackbench.training.losses.aiatrack import SIGMAS, TRIES, make_proposals, t
 from trackbench.training.losses.corner import corner_loss
 from trackbench.training.losses.sbt import token_labels, token_loss
 from trackbench.training.optimisation import is_trained
+from trackbench.training.recipe import CropOptions
 from trackbench.training.sampling import Shot
 from trackbench.training.tasks.base import Arrays, Batch, Losses, TrainingTask, crop_arrays, normalised, read_shots
 
@@ -34,24 +35,31 @@ SMALLEST = 20.0
 """Pixels of the smallest target that shrinking makes, the square root of its area."""
 
 
-def shrunk(
-    frames: list[NDArray[np.uint8]], boxes: NDArray[np.float32], random: np.random.Generator
+def resized(
+    frames: list[NDArray[np.uint8]], boxes: NDArray[np.float32], options: CropOptions, random: np.random.Generator
 ) -> tuple[list[NDArray[np.uint8]], NDArray[np.float32]]:
-    """Return the frames of a sample and the boxes in them at another resolution, one for all frames.
+    """Return the frames of a sample and the boxes in them at another size, by the same factors for all frames.
 
-    The square root of the smallest target's area is brought to between `SMALLEST` pixels and what it is, all ratios
-    being equally likely.
+    Shrinking brings the square root of the smallest target's area to between `SMALLEST` pixels and what it is;
+    stretching changes width over height. All ratios are equally likely.
 
     Args:
         frames: uint8 (H, W, 3).
         boxes: x, y, w, h in pixels, (F, 4).
-        random: draws the ratio.
+        options: how many samples are shrunk, and how far they are stretched.
+        random: draws the ratios.
     """
-    side = float(np.sqrt(boxes[:, 2:].prod(1).min()))
-    ratio = float(np.exp(random.uniform(np.log(min(SMALLEST / max(side, 1.0), 1.0)), 0.0)))
-    small = [cv2.resize(frame, None, fx=ratio, fy=ratio, interpolation=cv2.INTER_AREA) for frame in frames]
-    kept = [np.array(new.shape[1::-1]) / np.array(old.shape[1::-1]) for new, old in zip(small, frames, strict=True)]
-    return small, boxes * np.tile(np.array(kept, np.float32), 2)
+    ratio, stretch = 0.0, np.log(options.stretch) / 2
+    if options.shrink and random.random() < options.shrink:
+        side = float(np.sqrt(boxes[:, 2:].prod(1).min()))
+        ratio = random.uniform(np.log(min(SMALLEST / max(side, 1.0), 1.0)), 0.0)
+    aspect = random.uniform(-stretch, stretch) if stretch else 0.0
+    fx, fy = float(np.exp(ratio + aspect)), float(np.exp(ratio - aspect))
+    if fx == fy == 1.0:
+        return frames, boxes
+    new = [cv2.resize(frame, None, fx=fx, fy=fy, interpolation=cv2.INTER_AREA) for frame in frames]
+    kept = [np.divide(after.shape[1::-1], before.shape[1::-1]) for after, before in zip(new, frames, strict=True)]
+    return new, boxes * np.tile(np.array(kept, np.float32), 2)
 
 
 class StarkTask(TrainingTask):
@@ -88,8 +96,7 @@ class StarkTask(TrainingTask):
                 )
                 frames = [*frames[:-1], search]
         boxes = np.stack([shot.box for shot in shots]).astype(np.float32)
-        if crops.shrink and random.random() < crops.shrink:
-            frames, boxes = shrunk(frames, boxes, random)
+        frames, boxes = resized(frames, boxes, crops, random)
         augmentation = Augmentation(crops.grey, crops.flip, crops.brightness, crops.crop_flip)
         return make_crops(frames, boxes, self.views(self.search_view(random)), order, augmentation, RandomDraws(random))
 
