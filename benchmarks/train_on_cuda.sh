@@ -18,18 +18,20 @@ python=${PYTHON:-python}
 began=$SECONDS limit=$((${MINUTES:-8} * 60))
 if [ -n "${DRY:-}" ]; then
     own=(--device cpu --workers 0 --set batch=4 --set data.samples=8 --set validation.pairs=2)
-    probe=0.1 epoch=8 limit=$((began + 60))
+    probe=0.1 epoch=8 most=2
 else
     own=(--device cuda --set batch=64 --set precision=bf16 --set data.samples=16384)
-    probe=0.5 epoch=16384
+    probe=0.5 epoch=16384 most=1000
 fi
 recipe=(simtrack-s14 --set "options.backbone_file=$start" --set "data.sets.videos.source=$videos"
     --set "data.sets.stills.source=$stills" --set "data.sets.videos.leave_out=${LEAVE_OUT:-[]}" "${own[@]}")
-"$python" -m trackbench train "${recipe[@]}" --out "$out/probe" --minutes "$probe" --log-every 1 --set schedule.epochs=1000 --quiet
+"$python" -m trackbench train "${recipe[@]}" --out "$out/probe" --minutes "$probe" --log-every 1 \
+    --set schedule.epochs=1000 --set validation.every=0 --quiet
 # Samples a second without the first steps, an epoch's validation and the start beside it.
 rate=$(tail -n +3 "$out/probe/log.csv" | awk -F, '{ sum += 1 / $(NF - 1); rows++ } END { print rows / sum }')
 left=$((limit - (SECONDS - began) - 60))
-epochs=$(awk -v rate="$rate" -v left="$left" -v epoch="$epoch" 'BEGIN { n = int(rate * left / epoch); print n < 2 ? 2 : n }')
+epochs=$(awk -v rate="$rate" -v left="$left" -v epoch="$epoch" -v most="$most" \
+    'BEGIN { n = int(rate * left / epoch); print (n < 2 ? 2 : (n > most ? most : n)) }')
 echo "$rate samples/s: $epochs epochs of $epoch samples in $left s"
 rm -rf "$out/probe"
 "$python" -m trackbench train "${recipe[@]}" --out "$out" --minutes "$(awk -v s="$left" 'BEGIN { print s / 60 }')" \
