@@ -13,7 +13,7 @@ from trackbench.training.crops.distractors import paste_distractor
 from trackbench.training.evaluation import Validation
 from trackbench.training.loop import moving_average
 from trackbench.training.recipe import CropOptions, ValidationOptions, load_recipe
-from trackbench.training.tasks.stark import SMALL, SMALLEST, SimTrackTask, resized
+from trackbench.training.tasks.stark import PARTS, SMALL, SMALLEST, SimTrackTask, part_of, resized
 
 
 @pytest.fixture(scope="module")
@@ -73,6 +73,22 @@ def test_a_target_that_is_small_already_is_not_shrunk() -> None:
     (new,), kept = resized([np.zeros((12, 12, 3), np.uint8)], boxes, CropOptions(shrink=1), np.random.default_rng(1))
     assert new.shape == (12, 12, 3)
     assert kept.tolist() == boxes.tolist()
+
+
+def test_parts_are_the_same_of_all_boxes_and_reach_little_beyond_them() -> None:
+    boxes = np.array([[10, 20, 100, 50], [0, 0, 40, 200]], np.float32)
+    random = np.random.default_rng(1)
+    parts = np.stack([part_of(boxes, random) for _ in range(200)])
+    corners = (parts[:, :, :2] - boxes[:, :2]) / boxes[:, 2:]
+    shares = parts[:, :, 2:] / boxes[:, 2:]
+    assert np.allclose(corners[:, 0], corners[:, 1], atol=1e-5)
+    assert np.allclose(shares[:, 0], shares[:, 1], atol=1e-5)
+    assert [shares.min(), shares.max()] == pytest.approx(PARTS, abs=0.02)
+    inside = shares <= 1
+    assert (corners[inside] >= -1e-6).all()
+    assert ((corners + shares)[inside] <= 1 + 1e-6).all()
+    assert (corners[~inside] <= 0).all()
+    assert ((corners + shares)[~inside] >= 1 - 1e-6).all()
 
 
 def test_averaged_weights_forget_the_start_and_copy_counters() -> None:

@@ -85,6 +85,9 @@ class CropOptions(_Table):
     crop_flip: float = Field(0.5, ge=0, le=1)
     shrink: float = Field(0.0, ge=0, le=1)
     """STARK: share of samples whose frames are shrunk first, so that small targets are seen too; no paper has it."""
+    parts: float = Field(0.0, ge=0, le=1)
+    """STARK: share of samples whose boxes become the same part of the target, or more than it, so that the template's
+    box says how far the target reaches; no paper has it."""
     stretch: float = Field(1.0, ge=1)
     """STARK: largest factor by which width over height of a sample's frames is changed first; no paper has it."""
     template_shift: float = Field(4.0, ge=0)

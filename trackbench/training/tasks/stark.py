@@ -31,6 +31,8 @@ from trackbench.training.tasks.base import Arrays, Batch, Losses, TrainingTask, 
 PROPOSALS = 16
 SMALL = 0.2
 """Share of the jitter that a sample with small jitter has."""
+PARTS = (0.4, 1.2)
+"""Smallest and largest side of a part, in sides of the target."""
 SMALLEST = 20.0
 """Pixels of the smallest target that shrinking makes, the square root of its area."""
 
@@ -57,9 +59,24 @@ def resized(
     fx, fy = float(np.exp(ratio + aspect)), float(np.exp(ratio - aspect))
     if fx == fy == 1.0:
         return frames, boxes
-    new = [cv2.resize(frame, None, fx=fx, fy=fy, interpolation=cv2.INTER_AREA) for frame in frames]
+    new = [
+        np.asarray(cv2.resize(frame, None, fx=fx, fy=fy, interpolation=cv2.INTER_AREA), np.uint8) for frame in frames
+    ]
     kept = [np.divide(after.shape[1::-1], before.shape[1::-1]) for after, before in zip(new, frames, strict=True)]
     return new, boxes * np.tile(np.array(kept, np.float32), 2)
+
+
+def part_of(boxes: NDArray[np.float32], random: np.random.Generator) -> NDArray[np.float32]:
+    """Return a part of each box, or more than it: the same one of all, in units of each box's width and height.
+
+    Args:
+        boxes: x, y, w, h in pixels, (F, 4).
+        random: draws it.
+    """
+    shares = np.exp(random.uniform(*np.log(PARTS), 2))
+    places = random.random(2) * (1 - shares)
+    sizes = boxes[:, 2:]
+    return np.concatenate([boxes[:, :2] + places * sizes, shares * sizes], 1).astype(np.float32)
 
 
 class StarkTask(TrainingTask):
@@ -96,6 +113,8 @@ class StarkTask(TrainingTask):
                 )
                 frames = [*frames[:-1], search]
         boxes = np.stack([shot.box for shot in shots]).astype(np.float32)
+        if crops.parts and random.random() < crops.parts:
+            boxes = part_of(boxes, random)
         frames, boxes = resized(frames, boxes, crops, random)
         augmentation = Augmentation(crops.grey, crops.flip, crops.brightness, crops.crop_flip)
         return make_crops(frames, boxes, self.views(self.search_view(random)), order, augmentation, RandomDraws(random))
