@@ -11,10 +11,12 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from command import document, trackbench
+from lightning_fabric import Fabric
 from safetensors import safe_open
 from safetensors.torch import load_file
 from small import write_videos
@@ -113,6 +115,32 @@ def test_a_training_that_was_killed_gives_the_weights_of_an_undisturbed_one(plac
     steps = [int(row["step"]) for row in rows(log)]
     assert steps == list(range(1, 31))
     assert [row["loss"] for row in rows(log)] == [row["loss"] for row in rows(place / "whole" / "log.csv")]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_training_that_is_interrupted_ends_its_step_and_goes_on_from_there(
+    place: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
+) -> None:
+    kept = [(each, signal.getsignal(each)) for each in (signal.SIGINT, signal.SIGTERM)]
+    backward = Fabric.backward
+
+    def interrupted(self: Fabric, *arguments: Any, **named: Any) -> None:
+        os.kill(os.getpid(), number)
+        backward(self, *arguments, **named)
+
+    trackbench("train", "tiny", "--out", "whole", "--workers", "0")
+    monkeypatch.setattr(Fabric, "backward", interrupted)
+    try:
+        train(code=130)
+        assert torch.load("out/state.pt", weights_only=True)["step"] == 1
+        monkeypatch.undo()
+        monkeypatch.chdir(place)
+        train("--resume")
+    finally:
+        for each, handler in kept:
+            signal.signal(each, handler)
+    whole, continued = (load_file(place / name / "weights.safetensors") for name in ("whole", "out"))
+    assert all(torch.equal(whole[name], continued[name]) for name in whole)
 
 
 def test_a_dry_run_says_what_would_be_trained_on_and_how_long(place: Path) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import signal
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -11,7 +13,7 @@ import typer
 from trackbench.cli.shared import Debug, Json, Quiet, messages, output, print_json
 
 if TYPE_CHECKING:
-    from trackbench.training.loop import TrainingProgress, TrainingSettings
+    from trackbench.training.loop import Trainer, TrainingProgress, TrainingSettings
     from trackbench.training.recipe import Recipe
     from trackbench.training.session import Session
 
@@ -107,11 +109,10 @@ def _train(session: Session, settings: TrainingSettings, json: bool, quiet: bool
     settings.evaluate = Validation(session, options, settings.accelerator) if options.every else None
     with _Display(quiet) as display:
         trainer = Trainer(session, settings, display.show)
-        try:
-            trainer.run()
-        except KeyboardInterrupt:
-            trainer.save()
-            raise
+        _interrupt_by_signals(trainer)
+        trainer.run()
+    if trainer.interrupted:
+        raise KeyboardInterrupt
     if not trainer.fabric.is_global_zero:
         return  # the first process speaks for all
     document = {
@@ -131,6 +132,20 @@ def _train(session: Session, settings: TrainingSettings, json: bool, quiet: bool
             + (f"{left} steps are left: --resume continues\n" if left else "")
             + f"`trackbench run {name} --weights {out / WEIGHTS} ...` tracks with them"
         )
+
+
+def _interrupt_by_signals(trainer: Trainer) -> None:
+    """Let Ctrl-C and SIGTERM end a training after its step, and at once if they come again."""
+    if threading.current_thread() is not threading.main_thread():
+        return
+
+    def heed(number: int, frame: object) -> None:
+        if trainer.interrupted:
+            raise KeyboardInterrupt
+        trainer.interrupted = True
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, heed)
 
 
 class _Display:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterable, Iterator
 
 import cv2
@@ -59,6 +60,8 @@ def make_loader(
 
 
 def _start_worker(_: int) -> None:
-    """Leave the processor's other cores to the other workers and the network."""
+    """Leave the processor's other cores to the other workers and the network, and signals to the training."""
+    for number in (signal.SIGINT, signal.SIGTERM):  # a terminal or a scheduler sends them to all processes
+        signal.signal(number, signal.SIG_IGN)
     cv2.setNumThreads(0)
     torch.set_num_threads(1)

@@ -114,6 +114,8 @@ class Trainer:
         self.fabric.launch()
         self.steps = recipe.steps_per_epoch * recipe.schedule.epochs
         self.step = self.skipped = 0
+        self.interrupted = False
+        """Set from outside: ends the training after the present step, whose state is then written."""
         self.network = session.build_network()
         state = load_state(settings.out) if settings.resume else None
         if state is not None:
@@ -154,7 +156,7 @@ class Trainer:
         self.objective, self.optimiser = self.fabric.setup(Objective(self.network, self.session.task), made)
 
     def run(self) -> None:
-        """Train to the end of the recipe, and write state and weights.
+        """Train to the end of the recipe, of its time or until it is interrupted, and write state and weights.
 
         Raises:
             TrackerError: the loss or the gradients are no longer numbers; the last good state is on disk.
@@ -192,17 +194,16 @@ class Trainer:
             every = recipe.validation.every
             if ends and every and (self.epoch % every == 0 or self.step == self.steps) and settings.evaluate:
                 self._validate(validation)
-            if self.step < self.steps and self._is_late():
+            if self.step < self.steps and self._ends_early():
                 self.save()
                 break
 
-    def _is_late(self) -> bool:
-        """Whether the time is over, as the first process sees it."""
+    def _ends_early(self) -> bool:
+        """Whether the time is over or somebody asked for the end, as the first process sees it."""
         minutes = self.settings.minutes
-        if minutes is None:
-            return False
-        late: bool = self.fabric.broadcast(time.monotonic() - self._started > 60 * minutes)
-        return late
+        late = minutes is not None and time.monotonic() - self._started > 60 * minutes
+        ends: bool = self.fabric.broadcast(self.interrupted or late)
+        return ends
 
     def _on_device(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
         return {name: tensor.to(self.fabric.device, non_blocking=True) for name, tensor in batch.items()}
