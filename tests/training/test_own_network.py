@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pytest
 import torch
 from small import small_network, small_session, write_videos
 
+from trackbench.trackers.zoo.simtrack.network import SimTrack
+from trackbench.trackers.zoo.simtrack.vit_backbone import ViTBackbone
 from trackbench.training.crops.distractors import paste_distractor
 from trackbench.training.evaluation import Validation
 from trackbench.training.loop import moving_average
@@ -89,6 +92,16 @@ def test_parts_are_the_same_of_all_boxes_and_reach_little_beyond_them() -> None:
     assert ((corners + shares)[inside] <= 1 + 1e-6).all()
     assert (corners[~inside] <= 0).all()
     assert ((corners + shares)[~inside] >= 1 - 1e-6).all()
+
+
+def test_a_late_position_embedding_hides_no_token_at_the_start(videos: Path) -> None:
+    changes = {"options.separate_blocks": 1, "options.position_embedding": "late"}
+    network = cast(SimTrack, small_session("simtrack-b16", videos, **changes).build_network())
+    position = cast(ViTBackbone, network.backbone).pos_fc
+    boxes = torch.rand(2, 4)
+    assert not position.embed(boxes, 4).any()
+    position.embed(boxes, 4).sum().backward()
+    assert all(parameter.grad is not None and parameter.grad.any() for parameter in position[2].parameters())
 
 
 def test_averaged_weights_forget_the_start_and_copy_counters() -> None:

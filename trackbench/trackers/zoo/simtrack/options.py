@@ -44,7 +44,7 @@ class SimTrackOptions(NetworkOptions):
     position_embedding: Literal["distinguishable", "pretrained", "none", "late"] = "distinguishable"
     """Positions of the exemplar's tokens (Table 8): Eq. 7; the pre-trained ones, resized; none. Ours is ``late``: the
     pre-trained ones, and Eq. 7's added before the first block with interaction, so that blocks before it may stay
-    frozen."""
+    frozen; it starts at zero, since tokens of DINOv2 are ten times smaller there than a random embedding."""
     foveal_size: int = Field(64, ge=0)
     """Side of the foveal window in the exemplar in pixels (Sec. 3.3, Table 8); 0 is none."""
     foveal_shift: bool = True

@@ -39,6 +39,12 @@ class ExemplarPosition(nn.Sequential):
     def __init__(self, width: int) -> None:
         super().__init__(nn.Linear(3, width // 2), nn.ReLU(), nn.Linear(width // 2, width), nn.Sigmoid())
 
+    def start_at_zero(self) -> None:
+        """Let the embedding be 0 until it is trained, so that it does not hide tokens that are smaller than it."""
+        last = cast(nn.Linear, self[2])
+        nn.init.zeros_(last.weight)
+        nn.init.zeros_(last.bias)
+
     def embed(self, boxes: Tensor, grid: int) -> Tensor:
         """Return the position embedding (B, grid², width) of an exemplar with the target at ``boxes`` (B, 4)."""
         return 2 * cast(Tensor, self(cell_inputs(boxes, grid))) - 1

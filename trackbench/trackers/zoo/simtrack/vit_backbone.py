@@ -38,6 +38,8 @@ class ViTBackbone(nn.Module):
         )
         if options.position_embedding in ("distinguishable", "late"):
             self.pos_fc = ExemplarPosition(self.width)
+        if options.position_embedding == "late":
+            self.pos_fc.start_at_zero()
         self.interacting = options.interacting
         self.first_joint = 0 if options.siamese else self.interacting.index(True)
         """Index of the first joint block: before it, the exemplar does not see the search image."""
