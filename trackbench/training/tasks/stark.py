@@ -73,7 +73,8 @@ def part_of(boxes: NDArray[np.float32], random: np.random.Generator) -> NDArray[
         boxes: x, y, w, h in pixels, (F, 4).
         random: draws it.
     """
-    shares = np.exp(random.uniform(*np.log(PARTS), 2))
+    smallest, largest = np.log(PARTS).tolist()
+    shares = np.exp(random.uniform(smallest, largest, 2))
     places = random.random(2) * (1 - shares)
     sizes = boxes[:, 2:]
     return np.concatenate([boxes[:, :2] + places * sizes, shares * sizes], 1).astype(np.float32)
