@@ -24,7 +24,7 @@ from samples import write_sequence
 from trackbench.datasets.catalogue import open_dataset
 from trackbench.engine.execution import execute
 from trackbench.engine.plan import Plan, make_plan
-from trackbench.engine.pool import Assignment, Pool, devices_for
+from trackbench.engine.pool import THREADS, Assignment, Pool, cores, devices_for
 from trackbench.engine.queue import Rules
 from trackbench.errors import DataError, TrackerError, UsageError
 from trackbench.results.store import RunFolder, stored_runs
@@ -178,8 +178,26 @@ def test_a_machine_without_the_data_set_says_so_and_takes_nothing(wide: Path) ->
 def test_devices_of_workers() -> None:
     assert devices_for(3, "cpu") == ["cpu"] * 3
     assert devices_for(2, None, "cpu") == ["cpu", "cpu"]
+    assert devices_for(None, "cpu") == ["cpu"]
+    assert devices_for(None, None, "cpu") == ["cpu"] * cores()
     with pytest.raises(UsageError, match="--device 'cuda:7': this machine has"):
         devices_for(None, "cpu,cuda:7")
+
+
+@pytest.mark.parametrize(("cpus", "own", "seen"), [(2, None, "1"), (3, None, None), (2, "2", "2")])
+def test_where_every_core_has_a_worker_each_takes_one_thread(
+    wide: Path, monkeypatch: pytest.MonkeyPatch, cpus: int, own: str | None, seen: str | None
+) -> None:
+    monkeypatch.setattr("trackbench.engine.pool.cores", lambda: cpus)
+    monkeypatch.delenv(THREADS, raising=False)
+    if own is not None:
+        monkeypatch.setenv(THREADS, own)
+    pool = Pool([plan(wide)], Rules(), ["cpu"] * 2)
+    given = []
+    monkeypatch.setattr("multiprocessing.context.SpawnProcess.start", lambda _: given.append(os.environ.get(THREADS)))
+    pool._start("cpu")
+    assert given == [seen]
+    assert os.environ.get(THREADS) == own
 
 
 def command(workplace: Path, *arguments: str) -> subprocess.Popen[str]:

@@ -94,7 +94,10 @@ def run(
         ),
     ] = "simplejpeg",
     workers: Annotated[
-        str | None, typer.Option(help="Worker processes: a number, or auto for one a GPU. Default: this process alone.")
+        str | None,
+        typer.Option(
+            help="Worker processes: a number, or auto for one a GPU, or one a core without any. Default: one."
+        ),
     ] = None,
     devices: Annotated[str | None, typer.Option(help="Devices of the workers: cuda:0,cuda:1 or cpu.")] = None,
     isolate: Annotated[

@@ -208,7 +208,7 @@ def carry_out(
         rules: how many sequences at once, decoding threads, tries.
         device: of a single process.
         devices: those of several, with commas between.
-        workers: how many processes; None: one a device.
+        workers: how many processes; None: one a device, or one a core without a GPU.
         ray: address of a cluster of Ray that does the work, or ``auto``, or ``local`` for one on this machine.
         isolate: a process of its own even for one worker.
         timeout: seconds a frame after which a worker counts as stuck.
@@ -233,4 +233,5 @@ def carry_out(
             elif pooled is None:
                 execute(plans, device=device, progress=shown, rules=rules, together=together)
             else:
-                Pool(plans, rules, pooled, together=together, timeout=timeout, watch=watch).run()
+                needed = pooled[: sum(len(plan.missing) for plan in plans)]
+                Pool(plans, rules, needed, together=together, timeout=timeout, watch=watch).run()

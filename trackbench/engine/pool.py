@@ -9,8 +9,8 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
@@ -32,6 +32,8 @@ from trackbench.trackers.devices import resolve_device
 LOOK = 0.5
 #: Seconds that a worker has to give back its claims when it is asked to end.
 GRACE = 10.0
+#: Environment variable that says how many threads a network takes on a CPU.
+THREADS = "OMP_NUM_THREADS"
 
 
 @dataclass(frozen=True)
@@ -160,8 +162,25 @@ class Pool:
         process = self._context.Process(target=_main, args=arguments, name=f"worker on {device}")
         # A member before it runs: a worker that an interruption left unknown would be waited for at exit.
         self._members.append(_Member(name, device, process, receiver, since=time.monotonic(), deaths=deaths))
-        process.start()
+        with self._few_threads():
+            process.start()
         sender.close()
+
+    @contextmanager
+    def _few_threads(self) -> Iterator[None]:
+        """Give a process that is started one thread for its network where each core has a worker of its own.
+
+        Libraries look at the variable when they are loaded.
+        """
+        crowded = len(self.devices) > 1 and self.devices.count("cpu") >= cores()
+        if not crowded or THREADS in os.environ:
+            yield
+            return
+        os.environ[THREADS] = "1"
+        try:
+            yield
+        finally:
+            del os.environ[THREADS]
 
     def _look_after(self, member: _Member) -> None:
         """Replace a worker that has died; end one that makes no progress."""
@@ -254,11 +273,16 @@ def bury_worker(plans: Sequence[Plan], worker: str, reason: str | None) -> bool:
     return freed
 
 
+def cores() -> int:
+    """Return how many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def devices_for(workers: int | None, devices: str | None, device: str = "auto") -> list[str]:
     """Return the device of each worker.
 
     Args:
-        workers: how many; None: one a device.
+        workers: how many; None: one a device, and one a core where there is no GPU and ``devices`` names none.
         devices: ``cuda:0,cuda:1``; default: all GPUs where there are any, else ``device``.
         device: of all workers where ``devices`` is None and there is no GPU.
 
@@ -274,6 +298,8 @@ def devices_for(workers: int | None, devices: str | None, device: str = "auto") 
         names = names or ["cpu"]
     else:
         names = [resolve_device(device)]
+    if devices is None and workers is None and names == ["cpu"]:
+        return names * cores()
     return [names[index % len(names)] for index in range(workers or len(names))]
 
 
