@@ -132,6 +132,21 @@ def test_a_full_disk_is_told_of_and_leaves_no_claim(folder: RunFolder, monkeypat
     assert Claims(folder, owner("two")).take("a")
 
 
+def test_an_interruption_while_a_claim_is_written_leaves_none(
+    folder: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(_: int) -> None:
+        raise KeyboardInterrupt
+
+    claims = Claims(folder, owner("one"))
+    assert claims.take("bear-1")
+    monkeypatch.setattr(os, "fsync", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        claims.take("airplane-1")
+    assert not claims.take("bear-1")
+    assert [name for name, _, _ in claims.all()] == ["bear-1"]
+
+
 def test_a_folder_that_cannot_be_written_is_told_of(tmp_path: Path) -> None:
     (tmp_path / "runs").write_text("no folder")
     folder = RunFolder(tmp_path / "runs", RunKey("dcf", "lasot", "one-pass"))

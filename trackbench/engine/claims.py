@@ -128,9 +128,11 @@ class Claims:
             UsageError: the folder cannot be written.
         """
         path = self._claim(sequence, repetition)
+        number = None
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            with path.open("x", encoding="utf-8") as file:
+            number = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)
+            with open(number, "w", encoding="utf-8") as file:
                 json.dump(self.owner, file)
                 file.flush()
                 os.fsync(file.fileno())
@@ -138,10 +140,13 @@ class Claims:
             return False
         except FileNotFoundError:  # the last one out has just removed the folder
             return self.take(sequence, repetition)
-        except OSError as error:
-            with suppress(OSError):
-                path.unlink(missing_ok=True)
-            raise UsageError(f"{path}: cannot be written: {error.strerror}") from None
+        except BaseException as error:  # an interruption too would leave a claim that names no owner
+            if number is not None:
+                with suppress(OSError):
+                    path.unlink(missing_ok=True)
+            if isinstance(error, OSError):
+                raise UsageError(f"{path}: cannot be written: {error.strerror}") from None
+            raise
         return True
 
     def holds(self, sequence: str, repetition: int = 1) -> bool:
