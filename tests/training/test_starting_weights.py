@@ -101,7 +101,7 @@ def test_separate_blocks_give_each_image_its_own_tokens() -> None:
     image, boxes = torch.randn(1, 3, 56, 56), torch.tensor([[0.25, 0.25, 0.5, 0.5]])
     backbone = network.backbone
     assert isinstance(backbone, ViTBackbone)
-    torch.nn.init.normal_(backbone.pos_fc[2].weight)  # it starts at zero
+    torch.nn.init.normal_(backbone.pos_fc.get_parameter("2.weight"))  # it starts at zero
     with torch.no_grad():
         tokens, _ = backbone.exemplar(image, boxes)
         alone = backbone.visual.blocks[0](backbone.visual.ln_pre(backbone.exemplar_tokens(image, boxes)))
