@@ -21,6 +21,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 from small import write_videos
 
+from trackbench.checkpoints.reader import read_state
 from trackbench.training import state
 
 RECIPE = """
@@ -94,6 +95,20 @@ def test_a_training_leaves_weights_that_the_tracker_takes_and_that_know_their_re
     exported = document("train", "tiny", "--out", "out", "--export", "official.pth")
     assert exported["key"] == "net"
     assert set(torch.load("official.pth", weights_only=True)["net"]) == set(load_file(weights))
+
+
+def test_small_weights_track_and_name_no_folder(place: Path) -> None:
+    train("--set", f"data.sets.videos.source={place / 'videos'}")
+    made = document("train", "tiny", "--out", "out", "--export", "small.safetensors")
+    whole, small = load_file("out/weights.safetensors"), read_state(Path("small.safetensors"))
+    assert set(small) == set(whole)
+    assert made["tensors"] == len(whole)
+    assert all(torch.allclose(small[name], whole[name].float(), atol=0.01, rtol=0.01) for name in whole)
+    with safe_open("out/weights.safetensors", "pt") as before, safe_open("small.safetensors", "pt") as after:
+        texts = [file.metadata() for file in (before, after)]
+    assert str(place) in texts[0]["recipe"]
+    assert not any(str(place) in text for text in texts[1].values())
+    assert json.loads(texts[1]["recipe"])["data"]["sets"]["videos"]["source"] == "videos"
 
 
 @pytest.mark.slow

@@ -36,7 +36,7 @@ def train(
     log_every: Annotated[int, typer.Option(min=1, help="Steps between rows of log.csv.")] = 50,
     save_every: Annotated[float, typer.Option(min=0, help="Minutes between saved states.")] = 10.0,
     minutes: Annotated[
-        float | None, typer.Option(min=0, help="End after so many minutes; --resume continues. Default: at the end.")
+        float | None, typer.Option(min=0, help="End after so many minutes; --resume continues. Default: no limit.")
     ] = None,
     tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Also write TensorBoard's events.")] = False,
     export: Annotated[
@@ -62,7 +62,6 @@ def train(
     trackbench train simtrack-b16 --out train/sim --resume
     """
     from trackbench.trackers.settings import parse_setting
-    from trackbench.training.loop import TrainingSettings
     from trackbench.training.recipe import load_recipe
     from trackbench.training.session import open_session
 
@@ -75,6 +74,8 @@ def train(
     if dry_run:
         _show_plan(session, accelerator, workers, json)
         return
+    from trackbench.training.loop import TrainingSettings
+
     kind: Literal["cpu", "cuda"] = "cuda" if accelerator == "cuda" else "cpu"
     settings = TrainingSettings(out, resume, kind, devices, workers, log_every, save_every, minutes, tensorboard)
     _train(session, settings, json, quiet)

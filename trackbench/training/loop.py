@@ -19,7 +19,7 @@ from lightning_fabric import Fabric
 from torch import Tensor
 from torch.optim.swa_utils import AveragedModel
 
-from trackbench.errors import DataError, TrackerError
+from trackbench.errors import DataError, TrackerError, UsageError
 from trackbench.training.export import official_weights
 from trackbench.training.kept_tokens import NUMBER, KeptTokens
 from trackbench.training.loader import Steps, make_loader
@@ -33,6 +33,7 @@ from trackbench.training.optimisation import (
 )
 from trackbench.training.session import Objective, Session, versions
 from trackbench.training.state import WEIGHTS, check_same, load_state, recipe_document, save_state, save_weights
+from trackbench.training.tasks.base import KeepsTokens
 
 MOST_SKIPPED = 100
 """Steps in a row that may be left out because of their loss."""
@@ -131,13 +132,25 @@ class Trainer:
             self.optimiser.load_state_dict(state["optimiser"])
             if self.average is not None:
                 self.average.load_state_dict(state["average"])
-        self.kept: KeptTokens | None = None
-        if recipe.data.keep_tokens and recipe.data.distinct:
-            session.task.check_tokens(self.network)
-            self.kept = KeptTokens(settings.out, recipe.data.distinct, self.fabric.is_global_zero, self.fabric.barrier)
-            if not settings.resume:
-                self.kept.forget()
+        self.kept = self._kept_tokens() if recipe.data.keep_tokens else None
         self._started = self._saved = time.monotonic()
+
+    def _kept_tokens(self) -> tuple[KeepsTokens, KeptTokens]:
+        """Return what computes the tokens of frozen blocks, and what keeps them.
+
+        Raises:
+            UsageError: this tracker has no such blocks, or they are trained.
+        """
+        task, recipe = self.session.task, self.recipe
+        if not isinstance(task, KeepsTokens):
+            raise UsageError(f"data.keep_tokens: {recipe.tracker} has no frozen blocks that see each image alone")
+        assert recipe.data.distinct is not None  # the recipe has been checked
+        task.check_tokens(self.network)
+        fabric = self.fabric
+        kept = KeptTokens(self.settings.out, recipe.data.distinct, fabric.is_global_zero, fabric.barrier)
+        if not self.settings.resume:
+            kept.forget()
+        return task, kept
 
     @property
     def epoch(self) -> int:
@@ -181,7 +194,7 @@ class Trainer:
             asked = time.perf_counter()
             batch = next(loader)
             waited = time.perf_counter() - asked
-            batch = self._on_device(batch if self.kept is None else self._kept(self.kept, batch))
+            batch = self._on_device(batch if self.kept is None else self._tokens(batch, *self.kept))
             values = self._one_step(batch)
             sums.add(values, waited)
             self.step += 1
@@ -208,13 +221,13 @@ class Trainer:
     def _on_device(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
         return {name: tensor.to(self.fabric.device, non_blocking=True) for name, tensor in batch.items()}
 
-    def _kept(self, kept: KeptTokens, batch: dict[str, Tensor]) -> dict[str, Tensor]:
+    def _tokens(self, batch: dict[str, Tensor], task: KeepsTokens, kept: KeptTokens) -> dict[str, Tensor]:
         """Return the tokens of a batch, which are computed in the first pass over the distinct samples."""
         numbers = batch.pop(NUMBER)
         if not batch:
             return kept.read(numbers)
         with self.fabric.autocast():
-            return kept.keep(numbers, self.session.task.tokens(self.network, self._on_device(batch)))
+            return kept.keep(numbers, task.tokens(self.network, self._on_device(batch)))
 
     def _one_step(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
         options, fabric = self.recipe.optimiser, self.fabric
@@ -281,7 +294,7 @@ class Trainer:
         if not all(torch.isfinite(tensor).all() for tensor in weights.values() if tensor.is_floating_point()):
             raise self._not_finite("weights are no numbers")
         if self.kept is not None:
-            self.kept.flush()
+            self.kept[1].flush()
         if self.fabric.is_global_zero:
             state: dict[str, Any] = {
                 "step": self.step,

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -157,13 +156,22 @@ def export_small(folder: Path, path: Path) -> dict[str, Any]:
         UsageError: the folder holds no weights, or the file cannot be written.
     """
     weights, metadata = _trained(folder)
-    named = {key: re.sub(r'"/[^"]*/([^"/]+)"', r'"\1"', value) for key, value in metadata.items()}
+    named = metadata | {key: json.dumps(_without_folders(json.loads(metadata[key]))) for key in ("recipe", "data")}
     try:
         with replacing(path) as file:
             file.write(save(quantised(weights), named))
     except OSError as error:
         raise UsageError(f"{path}: cannot be written: {error}") from None
     return {"file": str(path), "key": None, "tensors": len(weights)}
+
+
+def _without_folders(value: Any) -> Any:
+    """Return plain values in which an absolute path is its last part."""
+    if isinstance(value, dict):
+        return {key: _without_folders(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_without_folders(each) for each in value]
+    return Path(value).name if isinstance(value, str) and Path(value).is_absolute() else value
 
 
 def _trained(folder: Path) -> tuple[dict[str, Tensor], dict[str, str]]:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
-from trackbench.errors import DataError, UsageError
+from trackbench.errors import DataError
 from trackbench.nn.crops.normalise import IMAGENET_MEAN, IMAGENET_STD
 from trackbench.training.crops.square import Crop
 from trackbench.training.data.sets import OpenSet
@@ -80,23 +80,27 @@ class TrainingTask(ABC):
     def losses(self, network: nn.Module, batch: Batch) -> Losses:
         """Return what a batch of samples, on the network's device, costs."""
 
-    def check_tokens(self, network: nn.Module) -> None:
-        """See that what :meth:`tokens` returns does not change in training.
-
-        Raises:
-            UsageError: it does, or this tracker has nothing of the kind.
-        """
-        raise UsageError(f"data.keep_tokens: {self.recipe.tracker} has no frozen blocks that see each image alone")
-
-    def tokens(self, network: nn.Module, batch: Batch) -> dict[str, Tensor]:
-        """Return what :meth:`losses` needs of a batch in the place of its images, each (B, ...), without gradient."""
-        raise NotImplementedError
-
     def weighted(self, terms: dict[str, Tensor], iou: Tensor) -> Losses:
         """Return the sum of terms with the recipe's weights."""
         weights = self.recipe.loss.weights
         total = torch.stack([weights[name] * term for name, term in terms.items()]).sum()
         return Losses(total, {name: term.detach() for name, term in terms.items()}, iou)
+
+
+class KeepsTokens(ABC):
+    """The training of a tracker whose first blocks can be frozen, and then see each image alone."""
+
+    @abstractmethod
+    def check_tokens(self, network: nn.Module) -> None:
+        """See that what :meth:`tokens` returns does not change in training.
+
+        Raises:
+            UsageError: it does.
+        """
+
+    @abstractmethod
+    def tokens(self, network: nn.Module, batch: Batch) -> dict[str, Tensor]:
+        """Return what the losses need of a batch in the place of its images, each (B, ...), without gradient."""
 
 
 class SampleSet(Dataset[Arrays]):

@@ -26,7 +26,16 @@ from trackbench.training.losses.sbt import token_labels, token_loss
 from trackbench.training.optimisation import is_trained
 from trackbench.training.recipe import CropOptions
 from trackbench.training.sampling import Shot
-from trackbench.training.tasks.base import Arrays, Batch, Losses, TrainingTask, crop_arrays, normalised, read_shots
+from trackbench.training.tasks.base import (
+    Arrays,
+    Batch,
+    KeepsTokens,
+    Losses,
+    TrainingTask,
+    crop_arrays,
+    normalised,
+    read_shots,
+)
 
 PROPOSALS = 16
 SMALL = 0.2
@@ -128,7 +137,7 @@ class StarkTask(TrainingTask):
         return crop_arrays("template", made[0]) | crop_arrays("search", made[1])
 
 
-class SimTrackTask(StarkTask):
+class SimTrackTask(StarkTask, KeepsTokens):
     """Loss ``2 GIoU + 5 L1`` of the corners."""
 
     TERMS = ("giou", "l1")
@@ -145,7 +154,7 @@ class SimTrackTask(StarkTask):
         return self.weighted({"giou": loss.giou, "l1": loss.l1}, loss.iou)
 
     def check_tokens(self, network: nn.Module) -> None:
-        """See :class:`Task`: the patches, the positions and all blocks before the first joint one have to be frozen."""
+        """See :class:`KeepsTokens`: patches, positions and all blocks before the first joint one have to be frozen."""
         options = self.options
         if not options.separate_blocks or options.siamese or options.position_embedding == "distinguishable":
             raise UsageError(
@@ -162,7 +171,7 @@ class SimTrackTask(StarkTask):
 
     @torch.no_grad()
     def tokens(self, network: nn.Module, batch: Batch) -> dict[str, Tensor]:
-        """See :class:`Task`: the tokens before the first joint block, and the boxes."""
+        """See :class:`KeepsTokens`: the tokens before the first joint block, float16 (B, N, C), and the boxes."""
         boxes = {name: batch[name] for name in ("template_box", "search_box")}
         images = normalised(batch, "template"), boxes["template_box"], normalised(batch, "search")
         template, search = cast(SimTrack, network).apart(*images)
