@@ -242,5 +242,13 @@ def test_a_checkpoint_of_another_recipe_is_refused(place: Path) -> None:
     assert "weights.safetensors" in output
 
 
+def test_without_lightning_only_training_itself_is_refused(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("lightning_fabric", "trackbench.training.loop"):  # the second imports the first
+        monkeypatch.setitem(sys.modules, name, None)
+    assert "pip install 'trackbench[train]'" in train(code=2)
+    assert document("train", "tiny", "--out", "out", "--dry-run")["samples"] == 12
+    assert "out holds no weights.safetensors" in train("--export", "tiny.pth", code=2)
+
+
 def test_an_unknown_recipe_names_the_known_ones() -> None:
     assert "did you mean 'sbt-light'?" in trackbench("train", "sbtlite", "--out", "x", code=2).output

@@ -61,6 +61,7 @@ def train(
 
     trackbench train simtrack-b16 --out train/sim --resume
     """
+    from trackbench.errors import UsageError
     from trackbench.trackers.settings import parse_setting
     from trackbench.training.recipe import load_recipe
     from trackbench.training.session import open_session
@@ -74,6 +75,10 @@ def train(
     if dry_run:
         _show_plan(session, accelerator, workers, json)
         return
+    try:
+        import lightning_fabric  # noqa: F401
+    except ImportError:
+        raise UsageError("train needs Lightning Fabric: pip install 'trackbench[train]'") from None
     from trackbench.training.loop import TrainingSettings
 
     kind: Literal["cpu", "cuda"] = "cuda" if accelerator == "cuda" else "cpu"
